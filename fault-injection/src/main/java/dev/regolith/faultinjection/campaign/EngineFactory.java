@@ -1,0 +1,21 @@
+package dev.regolith.faultinjection.campaign;
+
+import dev.regolith.faultinjection.model.ModelFileException;
+import java.io.IOException;
+import java.util.List;
+
+/** Opens engines. */
+public interface EngineFactory {
+
+  /**
+   * Loads the model and prepares the workloads.
+   *
+   * @throws IOException if a file cannot be read; the message is shown to the user as it is
+   * @throws ModelFileException if a file of the model is damaged; likewise
+   * @throws IllegalArgumentException if the options cannot be met; likewise
+   */
+  Engine open(EngineOptions options) throws IOException;
+
+  /** Every site there is, known without opening anything. */
+  List<String> sites();
+}

@@ -1,0 +1,82 @@
+package dev.regolith.faultinjection.cli;
+
+import dev.regolith.faultinjection.campaign.EngineFactory;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.module.ModuleDescriptor;
+import java.util.Locale;
+import java.util.Optional;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
+import picocli.CommandLine.UnmatchedArgumentException;
+
+/** The entry point of the {@code regolith} command line. */
+@Command(
+    name = "regolith",
+    description = "Matrix kernels that survive radiation: try it, and look at this machine.",
+    mixinStandardHelpOptions = true,
+    versionProvider = Regolith.Version.class,
+    synopsisSubcommandLabel = "COMMAND")
+public final class Regolith {
+
+  private Regolith() {}
+
+  /** Runs the command line and ends the process with its exit code. */
+  public static void main(String[] args) {
+    Locale.setDefault(Locale.ROOT); // numbers look the same everywhere
+    System.exit(commandLine(engines(), doctor()).execute(args));
+  }
+
+  /** What injects the faults of a campaign. */
+  private static EngineFactory engines() {
+    return new MissingParts();
+  }
+
+  /** What examines this machine. */
+  private static Doctor doctor() {
+    return new MissingParts();
+  }
+
+  /** The command line over any engine and doctor; {@code execute} returns the exit code. */
+  static CommandLine commandLine(EngineFactory engines, Doctor doctor) {
+    return new CommandLine(new Regolith())
+        .addSubcommand(new CampaignCommand(engines))
+        .addSubcommand(new DoctorCommand(doctor))
+        .setUsageHelpWidth(100)
+        .setParameterExceptionHandler(Regolith::badUsage)
+        .setExecutionExceptionHandler(Regolith::failure);
+  }
+
+  private static int badUsage(ParameterException e, String[] args) {
+    CommandLine command = e.getCommandLine();
+    var err = command.getErr();
+    err.println("error: " + e.getMessage());
+    UnmatchedArgumentException.printSuggestions(e, err);
+    err.printf("Try '%s --help'.%n", command.getCommandSpec().qualifiedName());
+    return command.getCommandSpec().exitCodeOnInvalidInput();
+  }
+
+  private static int failure(Exception e, CommandLine command, ParseResult arguments)
+      throws Exception {
+    if (e instanceof IOException || e instanceof UncheckedIOException) {
+      command.getErr().println("error: " + Reason.of(e));
+      return command.getCommandSpec().exitCodeOnExecutionException();
+    }
+    throw e;
+  }
+
+  /** Prints the version that the build gave the module. */
+  static final class Version implements IVersionProvider {
+    @Override
+    public String[] getVersion() {
+      String version =
+          Optional.ofNullable(Regolith.class.getModule().getDescriptor())
+              .flatMap(ModuleDescriptor::rawVersion)
+              .orElse("(development build)");
+      return new String[] {"regolith " + version, "Java " + Runtime.version()};
+    }
+  }
+}

@@ -1,0 +1,45 @@
+package dev.regolith.faultinjection.cli;
+
+import dev.regolith.faultinjection.campaign.Engine;
+import dev.regolith.faultinjection.campaign.EngineFactory;
+import dev.regolith.faultinjection.campaign.EngineOptions;
+import dev.regolith.faultinjection.campaign.FakeEngine;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.util.List;
+import java.util.concurrent.locks.LockSupport;
+
+/** The command line over an engine that injects nothing; a process of its own in some tests. */
+final class FakeRegolith {
+
+  private FakeRegolith() {}
+
+  /** Opens fake engines; {@code adapt} prepares each. */
+  record Engines(Adapter adapter) implements EngineFactory {
+
+    interface Adapter {
+      FakeEngine adapt(FakeEngine engine) throws IOException;
+    }
+
+    @Override
+    public Engine open(EngineOptions options) throws IOException {
+      return adapter.adapt(new FakeEngine(options));
+    }
+
+    @Override
+    public List<String> sites() {
+      return FakeEngine.allSites();
+    }
+  }
+
+  static int examine(boolean json, PrintWriter out) {
+    out.println(json ? "{\"ok\":true}" : "all is well");
+    return 0;
+  }
+
+  /** A slow campaign: a trial takes a hundredth of a second. */
+  public static void main(String[] args) {
+    var engines = new Engines(engine -> engine.before(_ -> LockSupport.parkNanos(10_000_000)));
+    System.exit(Regolith.commandLine(engines, FakeRegolith::examine).execute(args));
+  }
+}

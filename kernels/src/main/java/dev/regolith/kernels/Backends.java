@@ -1,0 +1,77 @@
+package dev.regolith.kernels;
+
+import dev.regolith.kernels.backend.Backend;
+import dev.regolith.kernels.backend.scalar.ScalarGemm;
+import dev.regolith.kernels.backend.vector.VectorGemm;
+import dev.regolith.kernels.exec.FloatingPointMode;
+import java.util.HashSet;
+import java.util.Set;
+
+/**
+ * The one place that decides what computes, what it refuses, and what it tells the user. Every
+ * announcement is made once per JVM and names the remedy.
+ */
+final class Backends {
+  private static final System.Logger LOGGER = System.getLogger("dev.regolith.kernels");
+  private static final Set<String> ANNOUNCED = new HashSet<>();
+
+  private Backends() {}
+
+  static Backend choose(SessionOptions options) {
+    if (options.compute() == SessionOptions.Compute.SCALAR) {
+      return new ScalarGemm();
+    }
+    if (!vectorModulePresent()) {
+      String missing =
+          "the module jdk.incubator.vector is missing, so plain Java computes, some 20 times"
+              + " slower; start java with --add-modules jdk.incubator.vector";
+      if (options.compute() == SessionOptions.Compute.VECTOR) {
+        throw new IllegalStateException(missing);
+      }
+      announce(missing, options.strict());
+      return new ScalarGemm();
+    }
+    if (System.getProperty("java.vm.info", "").contains("interpreted")) {
+      announce(
+          "the JVM interprets (-Xint): vectors are emulated, thousands of times slower; leave -Xint"
+              + " out",
+          options.strict());
+    }
+    if ("0".equals(System.getProperty("jdk.incubator.vector.VECTOR_ACCESS_OOB_CHECK"))) {
+      announce(
+          "bounds checks of vector accesses are off for this JVM"
+              + " (jdk.incubator.vector.VECTOR_ACCESS_OOB_CHECK=0), so an upset in an index could"
+              + " read or write anywhere; leave the property out",
+          options.strict());
+    }
+    return new VectorGemm();
+  }
+
+  static boolean vectorModulePresent() {
+    return ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
+  }
+
+  /** Called by every thread that is going to compute. */
+  static void checkThread(boolean strict) {
+    if (!FloatingPointMode.keepsSubnormals()) {
+      announce(
+          "native code switched thread "
+              + Thread.currentThread().getName()
+              + " to flush-to-zero; results below 2^-126 would be zero instead of IEEE 754. Restore"
+              + " the mode (MXCSR, FPCR) after the native call",
+          strict);
+    }
+  }
+
+  static void announce(String message, boolean refuse) {
+    if (refuse) {
+      throw new IllegalStateException(message);
+    }
+    synchronized (ANNOUNCED) {
+      if (!ANNOUNCED.add(message)) {
+        return;
+      }
+    }
+    LOGGER.log(System.Logger.Level.WARNING, message);
+  }
+}

@@ -1,0 +1,52 @@
+package dev.regolith.kernels;
+
+import dev.regolith.kernels.checksum.SealGrid;
+import dev.regolith.kernels.memory.Storage;
+import dev.regolith.kernels.memory.Watch;
+import dev.regolith.kernels.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * A scope in which a sealed tensor may be written; made by {@link Session#edit}. Seals are verified
+ * when it opens, and made anew from what was written when it closes. One thread at a time; do not
+ * keep the segment beyond the scope.
+ */
+public final class Edit implements AutoCloseable {
+  private final Storage storage;
+  private final List<SealGrid> suspended = new ArrayList<>();
+  private boolean closed;
+
+  Edit(Tensor tensor) {
+    storage = tensor.storage();
+    storage.edit(1);
+    for (Watch watch : storage.watches()) {
+      if (watch.inForce() && watch.range().mayTouch(tensor.range())) {
+        var grid = (SealGrid) watch;
+        grid.inForce(false);
+        suspended.add(grid);
+      }
+    }
+  }
+
+  /** The tensor's memory, writable. */
+  public MemorySegment segment() {
+    if (closed) {
+      throw new IllegalStateException("the edit scope is closed");
+    }
+    return storage.segment();
+  }
+
+  /** Seals what was sealed before again, from the words that are there now. */
+  @Override
+  public void close() {
+    if (!closed) {
+      closed = true;
+      for (SealGrid grid : suspended) {
+        grid.sealAll(storage.segment());
+      }
+      storage.edit(-1);
+    }
+  }
+}

@@ -1,0 +1,268 @@
+package dev.regolith.kernels;
+
+import dev.regolith.kernels.backend.Backend;
+import dev.regolith.kernels.backend.scalar.ScalarGemm;
+import dev.regolith.kernels.checksum.SealGrid;
+import dev.regolith.kernels.exec.Team;
+import dev.regolith.kernels.fault.FaultCounters;
+import dev.regolith.kernels.fault.Protection;
+import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.guard.FaultLog;
+import dev.regolith.kernels.guard.Scrubber;
+import dev.regolith.kernels.memory.Storage;
+import dev.regolith.kernels.memory.Watch;
+import dev.regolith.kernels.op.Execution;
+import dev.regolith.kernels.op.Gemm;
+import dev.regolith.kernels.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a user computes with: workers, buffers, a protection mode, and a method per operator.
+ *
+ * <p><b>Threads.</b> Any thread may call, also several at once: one of them gets the session's
+ * workers, the others compute on their own thread meanwhile. {@link #close} waits for calls in
+ * progress.
+ *
+ * <p><b>Memory.</b> In the steady state (same shapes as before) calls allocate nothing on the heap.
+ * Buffers grow with the largest call and are kept until the session is closed.
+ *
+ * <p><b>Results.</b> Every element of a float32 product is one chain of fused multiply-adds in
+ * increasing k, {@code acc = fma(a[i][k], b[k][j], acc)} from +0; then {@code alpha * acc} or
+ * {@code fma(alpha, acc, beta * c)}. The bits do not depend on threads, batch, vector width,
+ * protection, or on whether a fault was corrected on the way. Any NaN equals any NaN.
+ *
+ * <p><b>Out of reach.</b> What is damaged before it is first sealed (by {@link #pack}, {@link
+ * #seal}, an operator that writes it, or the first read of a call) counts as the caller's data.
+ */
+public final class Session implements AutoCloseable {
+  private static final int CLOSED = 1 << 30;
+
+  private final AtomicInteger inFlight = new AtomicInteger();
+  private final Arena arena = Arena.ofShared();
+  private final boolean strict;
+  private final Execution execution;
+  private final Gemm gemm;
+  private volatile @Nullable Thread closer;
+
+  Session(SessionOptions options) {
+    strict = options.strict();
+    Backends.checkThread(strict);
+    Backend backend = Backends.choose(options);
+    var helpers =
+        IntStream.range(1, options.threads()).mapToObj(i -> backend.newWorkspace()).toList();
+    var log = new FaultLog(options.listener());
+    execution =
+        new Execution(
+            new Team(
+                options.threads(), options.spin().toNanos(), () -> Backends.checkThread(false)),
+            helpers,
+            backend,
+            new ScalarGemm(),
+            log,
+            new Scrubber(backend, log, options.protection()),
+            options.protection());
+    gemm = new Gemm(execution);
+  }
+
+  /** {@code C = A B}; see {@link #gemm(float, Tensor, Tensor, float, Tensor)}. */
+  public Status gemm(Tensor a, Tensor b, Tensor c) {
+    return gemm(1, a, b, 0, c);
+  }
+
+  /**
+   * {@code C = alpha A B + beta C} in float32.
+   *
+   * <p>Shapes: A {@code [m, k]}, B {@code [k, n]}, C {@code [m, n]}, or batches of them, {@code
+   * [batch, ...]}, where A or B may be one matrix for all. Any strides: a transpose is {@link
+   * Tensor#transposed}, a leading dimension or sub-range {@link Tensor#strided} or {@link
+   * Tensor#slice}. Fastest are A with unit stride along k, and off-heap memory. {@code beta == 0}
+   * never reads C, {@code alpha == 0} never reads A or B.
+   *
+   * <p>C is sealed as it is stored, if its memory was never handed out for writing or it was sealed
+   * before.
+   *
+   * @return whether anything was found; the result is right unless {@link Status#DETECTED}
+   * @throws IllegalArgumentException if shapes or types do not fit, or C shares an element with A,
+   *     B or itself; nothing was written
+   * @throws IllegalStateException if the session or an arena is closed; nothing was written
+   * @throws dev.regolith.kernels.fault.UncorrectableFaultException if a block of C could be neither
+   *     verified nor reproduced; it holds NaN
+   */
+  public Status gemm(float alpha, Tensor a, Tensor b, float beta, Tensor c) {
+    enter();
+    try {
+      return gemm.multiply(alpha, a, b, beta, c);
+    } finally {
+      leave();
+    }
+  }
+
+  /**
+   * {@code C = A B} with packed B; see {@link #gemm(float, Tensor, PackedMatrix, float, Tensor)}.
+   */
+  public Status gemm(Tensor a, PackedMatrix b, Tensor c) {
+    return gemm(1, a, b, 0, c);
+  }
+
+  /**
+   * {@code C = alpha A B + beta C} with B packed ahead, as in {@code gemm(x, weights.transposed(),
+   * y)}; otherwise like {@link #gemm(float, Tensor, Tensor, float, Tensor)}.
+   */
+  public Status gemm(float alpha, Tensor a, PackedMatrix b, float beta, Tensor c) {
+    enter();
+    try {
+      return gemm.multiply(alpha, a, b.asRightOperand(), beta, c);
+    } finally {
+      leave();
+    }
+  }
+
+  /**
+   * Packs weights {@code [outFeatures, inFeatures]} into memory of this session; they are freed
+   * when it is closed. For a {@code [K, N]} matrix pass its {@code transposed()}.
+   */
+  public PackedMatrix pack(Tensor weights) {
+    return pack(arena, weights);
+  }
+
+  /** The same, into memory of the caller's arena. */
+  public PackedMatrix pack(Arena target, Tensor weights) {
+    enter();
+    try {
+      return new PackedMatrix(gemm.pack(target, weights), false);
+    } finally {
+      leave();
+    }
+  }
+
+  /**
+   * Seals a tensor as it is now. From here on every operator that reads it notices, finds and
+   * undoes a changed word; {@link Tensor#segment} is read-only, and writing goes through {@link
+   * #edit}.
+   */
+  public void seal(Tensor tensor) {
+    enter();
+    try {
+      Storage storage = tensor.storage();
+      var grid = (SealGrid) storage.watchOf(tensor.range());
+      if (grid == null) {
+        if (tensor.range().selfOverlaps()) {
+          throw new IllegalArgumentException(
+              "elements of the tensor share memory with each other: " + tensor);
+        }
+        grid = new SealGrid(tensor.range());
+        storage.add(grid);
+      }
+      grid.sealAll(storage.segment());
+    } finally {
+      leave();
+    }
+  }
+
+  /** Takes the seals off a tensor: its memory is the caller's again. */
+  public void unseal(Tensor tensor) {
+    Storage storage = tensor.storage();
+    for (Watch watch : storage.watches()) {
+      if (watch.range().mayTouch(tensor.range())) {
+        ((SealGrid) watch).inForce(false);
+        storage.remove(watch);
+      }
+    }
+  }
+
+  /**
+   * Verifies the seals of a tensor, and puts back what changed.
+   *
+   * @return {@link Status#CLEAN} also if it is not sealed
+   * @throws dev.regolith.kernels.fault.UncorrectableFaultException if more changed than a seal
+   *     undoes
+   */
+  public Status verify(Tensor tensor) {
+    enter();
+    try {
+      return scrub("verify", tensor);
+    } finally {
+      leave();
+    }
+  }
+
+  /**
+   * Opens a scope in which a tensor may be written. Its seals are verified first, so that damage is
+   * not sealed over.
+   */
+  public Edit edit(Tensor tensor) {
+    enter();
+    try {
+      scrub("edit", tensor);
+      return new Edit(tensor);
+    } finally {
+      leave();
+    }
+  }
+
+  private Status scrub(String operator, Tensor tensor) {
+    Status worst = Status.CLEAN;
+    for (Watch watch : tensor.storage().watches()) {
+      if (watch.inForce() && watch.range().mayTouch(tensor.range())) {
+        Status status =
+            execution.scrubber().scrub(operator, tensor.storage().segment(), (SealGrid) watch);
+        worst = status.compareTo(worst) > 0 ? status : worst;
+      }
+    }
+    return worst;
+  }
+
+  /** What was counted since the session was opened. */
+  public FaultCounters counters() {
+    return execution.log().counters();
+  }
+
+  /** Name and width of what computes. */
+  public String backend() {
+    return execution.backend().name();
+  }
+
+  /** Threads a call may use. */
+  public int threads() {
+    return execution.team().threads();
+  }
+
+  /** What is done about faults. */
+  public Protection protection() {
+    return execution.protection();
+  }
+
+  private void enter() {
+    if (inFlight.incrementAndGet() >= CLOSED) {
+      leave();
+      throw new IllegalStateException("the session is closed");
+    }
+    Backends.checkThread(strict);
+  }
+
+  private void leave() {
+    if (inFlight.decrementAndGet() == CLOSED) {
+      LockSupport.unpark(closer);
+    }
+  }
+
+  /** Waits for calls in progress, ends the workers, frees all memory of the session. Idempotent. */
+  @Override
+  public void close() {
+    int before = inFlight.getAndUpdate(count -> count | CLOSED);
+    if (before >= CLOSED) {
+      return;
+    }
+    closer = Thread.currentThread();
+    while (inFlight.get() != CLOSED) {
+      LockSupport.parkNanos(this, 1_000_000);
+    }
+    gemm.close();
+    execution.team().close();
+    arena.close();
+  }
+}

@@ -1,0 +1,99 @@
+package dev.regolith.kernels;
+
+import dev.regolith.kernels.fault.FaultListener;
+import dev.regolith.kernels.fault.Protection;
+import java.time.Duration;
+
+/** How a session computes. Every setting has a default; not thread-safe. */
+public final class SessionOptions {
+  /** Which implementation computes. */
+  public enum Compute {
+    /** The fastest that this JVM can run; a slower one than it could is announced. */
+    BEST,
+    /** The Vector API. */
+    VECTOR,
+    /** Plain Java. */
+    SCALAR
+  }
+
+  private int threads = Runtime.getRuntime().availableProcessors();
+  private Duration spin = Duration.ofNanos(50_000);
+  private Protection protection = Protection.CORRECT;
+  private FaultListener listener = report -> {};
+  private Compute compute = Compute.BEST;
+  private boolean strict;
+
+  SessionOptions() {}
+
+  /**
+   * Threads a call may use, the calling one included; 1 means the calling thread only. Default: all
+   * processors.
+   */
+  public SessionOptions threads(int count) {
+    if (count < 1 || count > 1024) {
+      throw new IllegalArgumentException("threads must be from 1 to 1024, not " + count);
+    }
+    threads = count;
+    return this;
+  }
+
+  /** How long an idle worker keeps its core before it sleeps. Default: 50 microseconds. */
+  public SessionOptions spin(Duration time) {
+    if (time.isNegative() || time.compareTo(Duration.ofSeconds(1)) > 0) {
+      throw new IllegalArgumentException("spin must be from 0 to 1 s, not " + time);
+    }
+    spin = time;
+    return this;
+  }
+
+  /** What to do about faults. Default: {@link Protection#CORRECT}. */
+  public SessionOptions protection(Protection mode) {
+    protection = mode;
+    return this;
+  }
+
+  /** Is told of every incident. Default: nobody; counters, log and flight recorder always are. */
+  public SessionOptions onFault(FaultListener newListener) {
+    listener = newListener;
+    return this;
+  }
+
+  /** Which implementation computes. Default: {@link Compute#BEST}. */
+  public SessionOptions compute(Compute choice) {
+    compute = choice;
+    return this;
+  }
+
+  /**
+   * Whether to refuse, instead of announcing, what would make a session slower or less exact than
+   * it should be: a missing module, an interpreter, a flush-to-zero mode. Default: no.
+   */
+  public SessionOptions strict(boolean refuse) {
+    strict = refuse;
+    return this;
+  }
+
+  int threads() {
+    return threads;
+  }
+
+  Duration spin() {
+    return spin;
+  }
+
+  Protection protection() {
+    return protection;
+  }
+
+  FaultListener listener() {
+    return listener;
+  }
+
+  Compute compute() {
+    return compute;
+  }
+
+  boolean strict() {
+    return strict;
+  }
+}

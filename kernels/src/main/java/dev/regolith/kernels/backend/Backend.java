@@ -1,0 +1,49 @@
+package dev.regolith.kernels.backend;
+
+import dev.regolith.kernels.checksum.SealGrid;
+import dev.regolith.kernels.memory.Range;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * What computes. A backend drives its own loops and hands over evidence; it does not decide whether
+ * a result is right, and follows the canonical order of operations, so that all backends give the
+ * same bits. Thread-safe; buffers come with the {@link Workspace}.
+ */
+public interface Backend {
+  /** Name and width, for people. */
+  String name();
+
+  /** Columns of a packed panel: a divisor of {@code CheckBlock.COLUMNS}. */
+  int panelColumns();
+
+  /** Buffers for one thread. */
+  Workspace newWorkspace();
+
+  /**
+   * Packs one check block's columns of one k-block, with seals and check record if {@code verify}.
+   *
+   * @param source memory of B, any strides
+   * @param range B as {@code [batch, K, N]}
+   */
+  void pack(
+      MemorySegment source,
+      Range range,
+      long matrix,
+      PackedB target,
+      long block,
+      int kBlock,
+      boolean verify,
+      Workspace workspace);
+
+  /**
+   * Computes a region of the output, its seals, and its evidence. Also the entry for computing a
+   * region again: it reads nothing that an earlier run left behind.
+   */
+  void run(GemmProblem problem, Region region, Workspace workspace, EvidenceSink sink);
+
+  /** Sums one block of a seal grid up. */
+  void scan(MemorySegment memory, SealGrid grid, long block, long[] found, Workspace workspace);
+
+  /** Sums words up that lie in a row, with indices from 1. */
+  void scan(MemorySegment memory, long offset, int words, long[] found, Workspace workspace);
+}

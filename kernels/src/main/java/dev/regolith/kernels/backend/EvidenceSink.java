@@ -1,0 +1,30 @@
+package dev.regolith.kernels.backend;
+
+import dev.regolith.kernels.checksum.Evidence;
+import dev.regolith.kernels.fault.Component;
+
+/** Where a backend hands what it noticed; it draws no conclusion itself. Called by any worker. */
+public interface EvidenceSink {
+  /**
+   * Evidence of some rows of a region, for all its check blocks, while they are hot.
+   *
+   * @param row first row, and {@code evidenceRow} its place in the evidence
+   */
+  void evidence(
+      GemmProblem problem, Region region, long row, int rows, Evidence evidence, int evidenceRow);
+
+  /**
+   * An exact code says that a buffer the region was computed from is not what it was; the buffer is
+   * a copy, so nothing but the region needs mending.
+   */
+  void suspect(GemmProblem problem, Region region, Component component);
+
+  /**
+   * The sums of a packed panel's k-block are not those of its seal; the region was computed from
+   * it.
+   */
+  void panelDiffers(GemmProblem problem, Region region, long panel, int kBlock, long[] found);
+
+  /** The sums of a check record are not those of its seal; the region's evidence came from it. */
+  void recordDiffers(GemmProblem problem, Region region, long block, int kBlock, long[] found);
+}

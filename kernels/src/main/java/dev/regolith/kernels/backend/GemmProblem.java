@@ -1,0 +1,114 @@
+package dev.regolith.kernels.backend;
+
+import dev.regolith.kernels.checksum.CheckBlock;
+import dev.regolith.kernels.checksum.SealGrid;
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One product, as a backend sees it: {@code C = alpha A B + beta C}, a batch of row-major matrices
+ * in native memory with unit stride along k (A) and along n (C), and packed B. Everything that does
+ * not have this form was brought into it before. Reused from call to call.
+ *
+ * <p>Offsets and strides are in bytes.
+ */
+public final class GemmProblem {
+  /** Matrices in the batch. */
+  public long batch;
+
+  /** Rows of A and C. */
+  public long rows;
+
+  /** Columns of B and C. */
+  public long columns;
+
+  /** Columns of A, rows of B; 0 if alpha is 0. */
+  public long depth;
+
+  /** Factor of the product. */
+  public float alpha;
+
+  /** Factor of the old C; if 0, the old C is not read. */
+  public float beta;
+
+  /** Whether evidence is made, and seals and digests are verified. */
+  public boolean verify;
+
+  /** The left operand. */
+  public MemorySegment a = MemorySegment.NULL;
+
+  /** Where A starts. */
+  public long aOffset;
+
+  /** From a row of A to the next. */
+  public long aStride;
+
+  /** From a matrix of A to the next. */
+  public long aBatchStride;
+
+  /** The right operand. */
+  public PackedB b = new PackedB(CheckBlock.COLUMNS);
+
+  /** The output. */
+  public MemorySegment c = MemorySegment.NULL;
+
+  /** Where C starts. */
+  public long cOffset;
+
+  /** From a row of C to the next. */
+  public long cStride;
+
+  /** From a matrix of C to the next. */
+  public long cBatchStride;
+
+  /** Receives the seals of C as it is stored; null if C is not to be sealed. */
+  public @Nullable SealGrid cSeals;
+
+  /** The old C, kept until the result is verified; row-major, read if beta is not 0. */
+  public MemorySegment oldC = MemorySegment.NULL;
+
+  /** From a row of the old C to the next. */
+  public long oldCStride;
+
+  /** From a matrix of the old C to the next. */
+  public long oldCBatchStride;
+
+  /** First byte of a row of A. */
+  public long aRow(long matrix, long row) {
+    return aOffset + matrix * aBatchStride + row * aStride;
+  }
+
+  /** First byte of a row of C. */
+  public long cRow(long matrix, long row) {
+    return cOffset + matrix * cBatchStride + row * cStride;
+  }
+
+  /** First byte of a row of the old C. */
+  public long oldCRow(long matrix, long row) {
+    return matrix * oldCBatchStride + row * oldCStride;
+  }
+
+  /** Takes over everything of another problem. */
+  public void copyFrom(GemmProblem other) {
+    batch = other.batch;
+    rows = other.rows;
+    columns = other.columns;
+    depth = other.depth;
+    alpha = other.alpha;
+    beta = other.beta;
+    verify = other.verify;
+    a = other.a;
+    aOffset = other.aOffset;
+    aStride = other.aStride;
+    aBatchStride = other.aBatchStride;
+    b = other.b;
+    c = other.c;
+    cOffset = other.cOffset;
+    cStride = other.cStride;
+    cBatchStride = other.cBatchStride;
+    cSeals = other.cSeals;
+    oldC = other.oldC;
+    oldCStride = other.oldCStride;
+    oldCBatchStride = other.oldCBatchStride;
+  }
+}

@@ -1,0 +1,288 @@
+package dev.regolith.kernels.backend;
+
+import dev.regolith.kernels.checksum.CheckBlock;
+import dev.regolith.kernels.checksum.Seal;
+import dev.regolith.kernels.checksum.Tolerance;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.VarHandle;
+import java.util.Arrays;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The right operand, packed: panels of a few columns, each {@code [depth][panelColumns]} and padded
+ * with zeros, cut along k into k-blocks of {@link #DEPTH} steps; with a seal for every panel's
+ * k-block, and for every check block's k-block a record of its check vector and tolerance
+ * coefficients, sealed as well.
+ *
+ * <p>A record holds, in doubles: the signed row sums {@code v[k]} (zero-padded to {@link
+ * #vectorLength}), then one coefficient per {@link Tolerance#GRAIN} steps, then the mean row sum.
+ *
+ * <p>Once packed, any number of threads read it at the same time.
+ */
+public final class PackedB {
+  /** Steps in a k-block: a panel's k-block is one seal (512 x 32 words at most). */
+  public static final int DEPTH = 512;
+
+  private static final int GRAINS = DEPTH / Tolerance.GRAIN;
+  private static final int TAIL = GRAINS + 8; // coefficients, mean, padding to a cache line
+  private static final VarHandle WORD = ValueLayout.JAVA_INT.varHandle();
+
+  private final int panelColumns;
+  private final AtomicInteger repairs = new AtomicInteger();
+  private @Nullable Arena scratch;
+  private MemorySegment panels = MemorySegment.NULL;
+  private MemorySegment records = MemorySegment.NULL;
+  private long[] panelSeals = {};
+  private long[] recordSeals = {};
+  private long matrices;
+  private long depth;
+  private long columns;
+
+  /** An empty one, for panels of a number of columns. */
+  public PackedB(int panelColumns) {
+    this.panelColumns = panelColumns;
+  }
+
+  /** Gives it a shape and memory that lives as long as {@code arena}. */
+  public void allocate(Arena arena, long newDepth, long newColumns) {
+    matrices = 1;
+    depth = newDepth;
+    columns = newColumns;
+    panels = arena.allocate(Math.max(64, panelBytes()), 64);
+    records = arena.allocate(Math.max(64, allRecordBytes()), 64);
+    ensureSeals();
+  }
+
+  /** Gives it a shape, for a call; memory is kept and grows when it must. */
+  public void reshape(long newMatrices, long newDepth, long newColumns) {
+    matrices = newMatrices;
+    depth = newDepth;
+    columns = newColumns;
+    if (panels.byteSize() < panelBytes() || records.byteSize() < allRecordBytes()) {
+      long panelRoom = Math.max(panels.byteSize(), panelBytes());
+      long recordRoom = Math.max(records.byteSize(), allRecordBytes());
+      release();
+      var arena = Arena.ofShared();
+      scratch = arena;
+      panels = arena.allocate(panelRoom, 64);
+      records = arena.allocate(Math.max(64, recordRoom), 64);
+    }
+    ensureSeals();
+  }
+
+  /** Frees memory that {@link #reshape} allocated. */
+  public void release() {
+    panels = MemorySegment.NULL;
+    records = MemorySegment.NULL;
+    if (scratch != null) {
+      scratch.close();
+      scratch = null;
+    }
+  }
+
+  private void ensureSeals() {
+    int panelSums = Math.toIntExact(Seal.SUMS * panelCount() * kBlocks());
+    int recordSums = Math.toIntExact(Seal.SUMS * matrices * blocks() * kBlocks());
+    if (panelSeals.length < panelSums) {
+      panelSeals = Arrays.copyOf(panelSeals, panelSums);
+    }
+    if (recordSeals.length < recordSums) {
+      recordSeals = Arrays.copyOf(recordSeals, recordSums);
+    }
+  }
+
+  private long panelBytes() {
+    return 4 * panelCount() * panelColumns * depth;
+  }
+
+  private long allRecordBytes() {
+    return matrices * blocks() * kBlocks() * recordBytes();
+  }
+
+  /** K. */
+  public long depth() {
+    return depth;
+  }
+
+  /** N. */
+  public long columns() {
+    return columns;
+  }
+
+  /** Columns of a panel. */
+  public int panelColumns() {
+    return panelColumns;
+  }
+
+  /** Matrices of a batch that are packed one behind the other, or 1 for one that serves all. */
+  public long matrices() {
+    return matrices;
+  }
+
+  /** Number of panels of all matrices; a matrix's last one may be padded. */
+  public long panelCount() {
+    return matrices * panelsPerMatrix();
+  }
+
+  private long panelsPerMatrix() {
+    return Math.ceilDiv(columns, panelColumns);
+  }
+
+  /** First panel of a check block. */
+  public long panel(long matrix, long block) {
+    return index(matrix) * panelsPerMatrix() + block * panelsPerBlock();
+  }
+
+  /** Panels of a check block: fewer than {@link #panelsPerBlock} in the last one. */
+  public int panelsOf(long block) {
+    return Math.ceilDiv(columnsOf(block), panelColumns);
+  }
+
+  private long index(long matrix) {
+    return matrices == 1 ? 0 : matrix;
+  }
+
+  /** Number of k-blocks, at least one. */
+  public int kBlocks() {
+    return (int) Math.max(1, Math.ceilDiv(depth, DEPTH));
+  }
+
+  /** Steps in a k-block. */
+  public int depthOf(int kBlock) {
+    return (int) Math.min(DEPTH, depth - (long) kBlock * DEPTH);
+  }
+
+  /** Check blocks side by side in a matrix. */
+  public long blocks() {
+    return CheckBlock.across(columns);
+  }
+
+  /** Columns of a check block. */
+  public int columnsOf(long block) {
+    return (int) Math.min(CheckBlock.COLUMNS, columns - block * CheckBlock.COLUMNS);
+  }
+
+  /** Panels in a full check block. */
+  public int panelsPerBlock() {
+    return CheckBlock.COLUMNS / panelColumns;
+  }
+
+  /** The packed panels. */
+  public MemorySegment panels() {
+    return panels;
+  }
+
+  /** First byte of a panel's k-block. */
+  public long panelOffset(long panel, int kBlock) {
+    return 4 * (panel * depth + (long) kBlock * DEPTH) * panelColumns;
+  }
+
+  /** Words of a panel's k-block. */
+  public int panelWords(int kBlock) {
+    return depthOf(kBlock) * panelColumns;
+  }
+
+  /** Seals of the panels' k-blocks. */
+  public long[] panelSeals() {
+    return panelSeals;
+  }
+
+  /** Index of the first sum of a panel's k-block. */
+  public int panelSealAt(long panel, int kBlock) {
+    return (int) (Seal.SUMS * (panel * kBlocks() + kBlock));
+  }
+
+  /** Check vectors and tolerance coefficients. */
+  public MemorySegment records() {
+    return records;
+  }
+
+  /** Bytes of a record. */
+  public long recordBytes() {
+    return 8L * (vectorLength() + TAIL);
+  }
+
+  /** Doubles a check vector takes in its record. */
+  public int vectorLength() {
+    return (int) Math.min(DEPTH, Math.ceilDiv(depth, 16) * 16);
+  }
+
+  /** First byte of the record of a check block's k-block; neighbouring blocks are adjacent. */
+  public long recordOffset(long matrix, long block, int kBlock) {
+    return record(matrix, block, kBlock) * recordBytes();
+  }
+
+  private long record(long matrix, long block, int kBlock) {
+    return (index(matrix) * kBlocks() + kBlock) * blocks() + block;
+  }
+
+  /** Words of a record. */
+  public int recordWords() {
+    return (int) (recordBytes() / 4);
+  }
+
+  /** From a record's first byte to its tolerance coefficients. */
+  public long coefficients() {
+    return 8L * vectorLength();
+  }
+
+  /** From a record's first byte to its mean row sum. */
+  public long mean() {
+    return 8L * (vectorLength() + GRAINS);
+  }
+
+  /** Seals of the records. */
+  public long[] recordSeals() {
+    return recordSeals;
+  }
+
+  /** Index of the first sum of a record. */
+  public int recordSealAt(long matrix, long block, int kBlock) {
+    return (int) (Seal.SUMS * record(matrix, block, kBlock));
+  }
+
+  /** How often something in here was put back: a reader that finds it changed computes again. */
+  public int repairs() {
+    return repairs.get();
+  }
+
+  /** Notes a repair. */
+  public void repaired() {
+    repairs.incrementAndGet();
+  }
+
+  /** Element (k, j), wherever it was packed to. */
+  public float get(long matrix, long k, long j) {
+    long panel = index(matrix) * panelsPerMatrix() + j / panelColumns;
+    return panels.get(
+        ValueLayout.JAVA_FLOAT, 4 * ((panel * depth + k) * panelColumns + j % panelColumns));
+  }
+
+  /** Sums {@code words} words from {@code offset} up, with indices from 1. */
+  public static void scan(MemorySegment memory, long offset, int words, long[] found, int at) {
+    found[at] = 0;
+    found[at + 1] = 0;
+    found[at + 2] = 0;
+    for (int i = 0; i < words; i++) {
+      Seal.add(found, at, memory.get(ValueLayout.JAVA_INT, offset + 4L * i), i + 1);
+    }
+  }
+
+  /**
+   * Puts one damaged word back by one compare-and-set.
+   *
+   * @return the bits that changed, 0 if it could not be done or somebody else did
+   */
+  public static int repair(MemorySegment memory, long offset, Seal.Syndrome.Word damage) {
+    long at = offset + 4L * damage.index();
+    int damaged = (int) WORD.getVolatile(memory, at);
+    long restored = Seal.restored(damaged, damage.delta());
+    if (restored < 0 || memory.isReadOnly()) {
+      return 0;
+    }
+    return WORD.compareAndSet(memory, at, damaged, (int) restored) ? damaged ^ (int) restored : 0;
+  }
+}

@@ -1,0 +1,40 @@
+package dev.regolith.kernels.backend;
+
+/**
+ * A rectangle of check blocks of the output. Mutable and reused.
+ *
+ * <p>Rows start at a multiple of {@code CheckBlock.ROWS}; at most {@link #MAX_ROWS} rows by {@link
+ * #MAX_BLOCKS} check blocks.
+ */
+public final class Region {
+  /** Rows a backend's workspace has room for. */
+  public static final int MAX_ROWS = 480;
+
+  /** Check blocks side by side that a backend's workspace has room for. */
+  public static final int MAX_BLOCKS = 3;
+
+  /** Matrix of the batch. */
+  public long matrix;
+
+  /** First row. */
+  public long row;
+
+  /** Number of rows. */
+  public int rows;
+
+  /** First check block. */
+  public long block;
+
+  /** Number of check blocks. */
+  public int blocks;
+
+  /** Sets all. */
+  public Region set(long newMatrix, long newRow, int newRows, long newBlock, int newBlocks) {
+    matrix = newMatrix;
+    row = newRow;
+    rows = newRows;
+    block = newBlock;
+    blocks = newBlocks;
+    return this;
+  }
+}

@@ -1,0 +1,5 @@
+/** The reference twin, in plain Java. */
+@NullMarked
+package dev.regolith.kernels.backend.scalar;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,155 @@
+package dev.regolith.kernels.backend.vector;
+
+import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
+
+import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.backend.Staging;
+import dev.regolith.kernels.checksum.CheckBlock;
+import dev.regolith.kernels.checksum.Seal;
+import dev.regolith.kernels.checksum.Tolerance;
+import dev.regolith.kernels.memory.Range;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/** Packs one check block's columns of one k-block of B, with seals and check record. */
+final class PanelPacker {
+  private static final int ATTEMPTS = 3;
+
+  private PanelPacker() {}
+
+  static void pack(
+      MemorySegment source,
+      Range range,
+      long matrix,
+      PackedB target,
+      long block,
+      int kBlock,
+      boolean verify,
+      VectorWorkspace w) {
+    int depth = target.depthOf(kBlock);
+    int columns = target.columnsOf(block);
+    long k0 = (long) kBlock * PackedB.DEPTH;
+    long j0 = block * CheckBlock.COLUMNS;
+    boolean direct = source.isNative() && range.columnStride() == 1;
+    MemorySegment memory = direct ? source : w.staging;
+    long offset = direct ? 4 * range.word(matrix, k0, j0) : 0;
+    long stride = direct ? 4 * range.rowStride() : 4L * CheckBlock.COLUMNS;
+    for (int attempt = 1; ; attempt++) {
+      long staged = 0;
+      if (!direct) {
+        staged =
+            Staging.gather(source, range, matrix, k0, depth, j0, columns, w.staging, 0, stride);
+      }
+      long packed =
+          panels(memory, offset, stride, depth, columns, target, matrix, block, kBlock, w);
+      if (!verify) {
+        return;
+      }
+      record(memory, offset, stride, depth, columns, target, matrix, block, kBlock, w);
+      // Panels and record are both made from the source; it must have held still meanwhile.
+      SealLanes.sums(memory, offset, stride, depth, columns, columns, w.raw, w.folded, w.found, 0);
+      boolean still = w.found[0] == packed && (direct || staged == packed);
+      if (still || attempt == ATTEMPTS) {
+        return;
+      }
+    }
+  }
+
+  /** Copies the columns into panels; the sum of all words. */
+  private static long panels(
+      MemorySegment memory,
+      long offset,
+      long stride,
+      int depth,
+      int columns,
+      PackedB target,
+      long matrix,
+      long block,
+      int kBlock,
+      VectorWorkspace w) {
+    long words = 0;
+    long panel = target.panel(matrix, block);
+    for (int left = 0; left < columns; left += TILE_COLUMNS, panel++) {
+      long to = target.panelOffset(panel, kBlock);
+      for (int half = 0; half < TILE_COLUMNS; half += LANES) {
+        int valid = columns - left - half;
+        long from = offset + 4L * (left + half);
+        if (valid >= LANES) {
+          SealLanes.copy(
+              memory,
+              from,
+              stride,
+              target.panels(),
+              to + 4L * half,
+              4L * TILE_COLUMNS,
+              depth,
+              w.raw);
+        } else {
+          SealLanes.copy(
+              memory,
+              valid > 0 ? from : offset,
+              stride,
+              target.panels(),
+              to + 4L * half,
+              4L * TILE_COLUMNS,
+              depth,
+              Math.max(0, valid),
+              w.raw);
+        }
+        SealLanes.fold(w.raw, depth, half, TILE_COLUMNS, w.folded, 0);
+      }
+      int at = target.panelSealAt(panel, kBlock);
+      SealLanes.finish(w.folded, 0, target.panelSeals(), at);
+      words += target.panelSeals()[at];
+    }
+    return words;
+  }
+
+  private static void record(
+      MemorySegment memory,
+      long offset,
+      long stride,
+      int depth,
+      int columns,
+      PackedB target,
+      long matrix,
+      long block,
+      int kBlock,
+      VectorWorkspace w) {
+    MemorySegment records = target.records();
+    long record = target.recordOffset(matrix, block, kBlock);
+    long[] seals = target.recordSeals();
+    int at = target.recordSealAt(matrix, block, kBlock);
+    for (int s = 0; s < Seal.SUMS; s++) {
+      seals[at + s] = 0;
+    }
+    records.asSlice(record, target.recordBytes()).fill((byte) 0);
+    double plain = 0;
+    double energy = 0;
+    long stepsLeft = target.depth() - (long) kBlock * PackedB.DEPTH;
+    for (int k = 0; k < depth; k++) {
+      RowSums.all(memory, offset + k * stride, columns, w.rowSums);
+      put(records, record, 8L * k, w.rowSums[RowSums.SIGNED], seals, at);
+      plain += w.rowSums[RowSums.PLAIN];
+      energy = Math.max(energy, w.rowSums[RowSums.SQUARES]);
+      if ((k + 1) % Tolerance.GRAIN == 0 || k + 1 == depth) {
+        int grain = k / Tolerance.GRAIN;
+        double weight = stepsLeft - (long) grain * Tolerance.GRAIN;
+        put(records, record, target.coefficients() + 8L * grain, energy * weight, seals, at);
+        energy = 0;
+      }
+    }
+    put(records, record, target.mean(), depth == 0 ? 0 : plain / depth, seals, at);
+  }
+
+  private static void put(
+      MemorySegment records, long record, long offset, double value, long[] seals, int at) {
+    records.set(ValueLayout.JAVA_DOUBLE, record + offset, value);
+    long bits = Double.doubleToRawLongBits(value);
+    long index = offset / 4 + 1;
+    boolean little = VectorShapes.ORDER == java.nio.ByteOrder.LITTLE_ENDIAN;
+    Seal.add(seals, at, (int) bits, little ? index : index + 1);
+    Seal.add(seals, at, (int) (bits >>> 32), little ? index + 1 : index);
+  }
+}

@@ -1,0 +1,83 @@
+package dev.regolith.kernels.backend.vector;
+
+import static dev.regolith.kernels.backend.vector.VectorShapes.FLOATS;
+import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
+import static dev.regolith.kernels.backend.vector.VectorShapes.LONGS;
+import static dev.regolith.kernels.backend.vector.VectorShapes.ORDER;
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
+
+import java.lang.foreign.MemorySegment;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.LongVector;
+import jdk.incubator.vector.VectorMask;
+
+/** A finished register tile on its way to C: factors, and the store that is not sealed. */
+final class Tile {
+  private Tile() {}
+
+  /** {@code tile = alpha * tile}; the digest is consumed and made anew. */
+  static void scale(float[] tile, int at, int words, float alpha, long[] digest, int digestAt) {
+    LongVector before = LongVector.fromArray(LONGS, digest, digestAt);
+    LongVector after = LongVector.zero(LONGS);
+    for (int k = 0; k < words; k += LANES) {
+      FloatVector x = FloatVector.fromArray(FLOATS, tile, at + k);
+      before = before.sub(x.reinterpretAsLongs());
+      FloatVector y = x.mul(alpha);
+      y.intoArray(tile, at + k);
+      after = after.add(y.reinterpretAsLongs());
+    }
+    // What was damaged before shows up in what is digested now.
+    after.add(before).intoArray(digest, digestAt);
+  }
+
+  /** {@code tile = fma(alpha, tile, beta * old)}; the digest is consumed and made anew. */
+  static void blend(
+      float[] tile,
+      int at,
+      int rows,
+      int columns,
+      float alpha,
+      float beta,
+      MemorySegment old,
+      long offset,
+      long stride,
+      long[] digest,
+      int digestAt) {
+    FloatVector factor = FloatVector.broadcast(FLOATS, alpha);
+    LongVector before = LongVector.fromArray(LONGS, digest, digestAt);
+    LongVector after = LongVector.zero(LONGS);
+    for (int j = 0; j < TILE_COLUMNS; j += LANES) {
+      VectorMask<Float> mask = FLOATS.indexInRange(j, columns);
+      for (int i = 0; i < rows; i++) {
+        int k = at + i * TILE_COLUMNS + j;
+        FloatVector x = FloatVector.fromArray(FLOATS, tile, k);
+        before = before.sub(x.reinterpretAsLongs());
+        FloatVector c =
+            FloatVector.fromMemorySegment(FLOATS, old, offset + i * stride + 4L * j, ORDER, mask);
+        FloatVector y = factor.fma(x, c.mul(beta));
+        y.intoArray(tile, k);
+        after = after.add(y.reinterpretAsLongs());
+      }
+    }
+    after.add(before).intoArray(digest, digestAt);
+  }
+
+  /** Stores a tile into C. */
+  static void store(
+      float[] tile, int at, int rows, int columns, MemorySegment c, long offset, long stride) {
+    for (int j = 0; j < columns; j += LANES) {
+      if (columns - j >= LANES) {
+        for (int i = 0; i < rows; i++) {
+          FloatVector.fromArray(FLOATS, tile, at + i * TILE_COLUMNS + j)
+              .intoMemorySegment(c, offset + i * stride + 4L * j, ORDER);
+        }
+      } else {
+        VectorMask<Float> mask = FLOATS.indexInRange(j, columns);
+        for (int i = 0; i < rows; i++) {
+          FloatVector.fromArray(FLOATS, tile, at + i * TILE_COLUMNS + j)
+              .intoMemorySegment(c, offset + i * stride + 4L * j, ORDER, mask);
+        }
+      }
+    }
+  }
+}

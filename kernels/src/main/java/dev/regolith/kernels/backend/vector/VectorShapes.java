@@ -1,0 +1,63 @@
+package dev.regolith.kernels.backend.vector;
+
+import java.nio.ByteOrder;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorSpecies;
+
+/**
+ * The one vector width this JVM computes with, and the tile that goes with it.
+ *
+ * <p>The species are {@code static final}, because a species the JIT cannot see as a constant boxes
+ * every vector. The width is the machine's preferred one; {@code
+ * -Ddev.regolith.kernels.vectorBits=128|256|512} asks for a narrower one, so that one machine tests
+ * them all (a wider one than the machine has is clamped).
+ */
+final class VectorShapes {
+  static final String BITS_PROPERTY = "dev.regolith.kernels.vectorBits";
+
+  private static final int MACHINE_BITS =
+      Math.min(512, FloatVector.SPECIES_PREFERRED.vectorBitSize());
+  private static final int BITS =
+      Math.max(128, Math.min(MACHINE_BITS, Integer.getInteger(BITS_PROPERTY, MACHINE_BITS)));
+
+  static final VectorSpecies<Float> FLOATS =
+      switch (BITS) {
+        case 512 -> FloatVector.SPECIES_512;
+        case 256 -> FloatVector.SPECIES_256;
+        default -> FloatVector.SPECIES_128;
+      };
+
+  /** Half as many floats: what widens to one vector of doubles. */
+  static final VectorSpecies<Float> HALVES =
+      switch (BITS) {
+        case 512 -> FloatVector.SPECIES_256;
+        case 256 -> FloatVector.SPECIES_128;
+        default -> FloatVector.SPECIES_64;
+      };
+
+  static final VectorSpecies<Double> DOUBLES = FLOATS.withLanes(double.class);
+  static final VectorSpecies<Long> LONGS = FLOATS.withLanes(long.class);
+
+  /** Floats in a vector. */
+  static final int LANES = FLOATS.length();
+
+  /** Doubles, or longs, in a vector. */
+  static final int WIDE_LANES = DOUBLES.length();
+
+  /** Columns of a register tile: two vectors. */
+  static final int TILE_COLUMNS = 2 * LANES;
+
+  /**
+   * Rows of a register tile: 24 accumulators where there are 32 vector registers, 12 where there
+   * are 16 (AVX2 without AVX-512).
+   */
+  static final int TILE_ROWS = hasThirtyTwoRegisters() ? 12 : 6;
+
+  static final ByteOrder ORDER = ByteOrder.nativeOrder();
+
+  private VectorShapes() {}
+
+  private static boolean hasThirtyTwoRegisters() {
+    return MACHINE_BITS >= 512 || System.getProperty("os.arch").equals("aarch64");
+  }
+}

@@ -1,0 +1,40 @@
+package dev.regolith.kernels.checksum;
+
+/**
+ * The fixed signs that weigh the columns of a check block.
+ *
+ * <p>Pseudo-random, so that errors of several columns do not cancel as they would with ones;
+ * balanced within every pair of columns, so that a constant part of the output, and a rounding
+ * error common to all columns, drop out instead of adding up.
+ */
+public final class Signs {
+  private static final double[] SIGNS = new double[CheckBlock.COLUMNS];
+  private static final int[] FLIPS = new int[CheckBlock.COLUMNS];
+
+  static {
+    long state = 0x9E3779B97F4A7C15L;
+    for (int pair = 0; pair < CheckBlock.COLUMNS; pair += 2) {
+      state ^= state << 13;
+      state ^= state >>> 7;
+      state ^= state << 17;
+      boolean plusFirst = (state >>> 33 & 1) == 0;
+      SIGNS[pair] = plusFirst ? 1 : -1;
+      SIGNS[pair + 1] = -SIGNS[pair];
+    }
+    for (int i = 0; i < FLIPS.length; i++) {
+      FLIPS[i] = SIGNS[i] < 0 ? Integer.MIN_VALUE : 0;
+    }
+  }
+
+  private Signs() {}
+
+  /** +1 or -1 for a column of a check block. */
+  public static double of(int column) {
+    return SIGNS[column];
+  }
+
+  /** A copy of the signs as masks for the sign bit of a float. */
+  public static int[] flips() {
+    return FLIPS.clone();
+  }
+}

@@ -1,0 +1,83 @@
+package dev.regolith.kernels.checksum;
+
+/**
+ * The largest difference between a shown and a predicted checksum that rounding explains; the
+ * derivation is in docs/numerics.md, "Tolerance".
+ *
+ * <p>Model: the roundings of a product are independent, unbiased, uniform in half a unit in the
+ * last place, and the leading digits of partial sums are spread as Benford's law says; a partial
+ * sum is a mean path (known exactly from the inputs, to the grain of a k-block) plus contributions
+ * that are uncorrelated along k. The tolerance is {@link #SIGMAS} standard deviations of the
+ * checksum under that model plus absolute terms for underflow and for the double arithmetic of the
+ * check.
+ */
+public final class Tolerance {
+  /** Chosen false-alarm probability per check. */
+  public static final double FALSE_ALARM = 1e-12;
+
+  /** Sub-Gaussian bound 2 exp(-t^2/2) = FALSE_ALARM. */
+  public static final double SIGMAS = Math.sqrt(2 * Math.log(2 / FALSE_ALARM));
+
+  /** Unit roundoff of float32. */
+  public static final double U = 0x1p-24;
+
+  /**
+   * Mean square of a relative rounding error: u^2 / 3, times 3 / (8 ln 2) for Benford mantissas.
+   */
+  public static final double ROUNDING_VARIANCE = U * U / (8 * Math.log(2));
+
+  /** Steps along k that share one tolerance coefficient. */
+  public static final int GRAIN = 64;
+
+  /** A checksum this many model deviations out betrays columns that add up coherently. */
+  private static final double COHERENT = 25;
+
+  private static final double HALF_SUBNORMAL = 0x1p-150;
+
+  private Tolerance() {}
+
+  /**
+   * The tolerance of one row of one check block.
+   *
+   * @param alpha factor of the product
+   * @param beta factor of the old C, 0 if it is not read
+   * @param depth K
+   * @param columns columns of the block, 1 to {@link CheckBlock#COLUMNS}
+   * @param predicted the predicted checksum of the bare product
+   * @param variance sum over columns and steps of the expected squares of partial sums
+   * @param oldSquares sum of the squares of the old C, 0 if it is not read
+   * @return NaN or infinite if the inputs are
+   */
+  public static double of(
+      double alpha,
+      double beta,
+      long depth,
+      int columns,
+      double predicted,
+      double variance,
+      double oldSquares) {
+    double squares = variance * (1 + 8.0 / columns);
+    double coherent = predicted * predicted * depth / 3;
+    if (!(coherent <= COHERENT * squares)) {
+      squares = Math.max(squares, coherent);
+    }
+    double scaled = alpha * alpha * squares;
+    boolean plain = alpha == 1 && beta == 0;
+    double roundings = plain ? scaled : 3 * scaled + 3 * beta * beta * oldSquares;
+    double underflow = HALF_SUBNORMAL * columns * (Math.abs(alpha) * depth + (plain ? 0 : 2));
+    double checking =
+        0x1p-52 * (depth + columns) * Math.sqrt(columns * (scaled + beta * beta * oldSquares));
+    return SIGMAS * Math.sqrt(ROUNDING_VARIANCE * roundings) + underflow + checking;
+  }
+
+  /**
+   * Share of the mean path in the variance: the squares of a mean that runs linearly from one value
+   * to another over {@code steps} steps, summed over steps and columns.
+   *
+   * @param before sum of a row of the product before these steps
+   * @param after the same after them
+   */
+  public static double meanPath(double before, double after, int steps, int columns) {
+    return steps * (before * before + before * after + after * after) / (3 * columns);
+  }
+}

@@ -1,0 +1,5 @@
+/** Workers. */
+@NullMarked
+package dev.regolith.kernels.exec;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,22 @@
+package dev.regolith.kernels.fault;
+
+/**
+ * What a session counted since it was opened.
+ *
+ * @param calls operator calls that computed under protection
+ * @param checks rows of check blocks whose evidence was compared
+ * @param corrected incidents put right
+ * @param refuted incidents that were false alarms
+ * @param detected incidents left as they were
+ * @param uncorrectable incidents that ended in an exception
+ * @param duplicated check blocks whose evidence was not finite (inputs with NaN or infinity), and
+ *     that were verified by computing them a second time
+ */
+public record FaultCounters(
+    long calls,
+    long checks,
+    long corrected,
+    long refuted,
+    long detected,
+    long uncorrectable,
+    long duplicated) {}

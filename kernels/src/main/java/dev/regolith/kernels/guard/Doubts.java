@@ -1,0 +1,121 @@
+package dev.regolith.kernels.guard;
+
+import dev.regolith.kernels.backend.GemmProblem;
+import dev.regolith.kernels.backend.Region;
+import dev.regolith.kernels.checksum.CheckBlock;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** What is in doubt in one call: check blocks of the output, and sealed inputs. Thread-safe. */
+final class Doubts {
+  /** A check block of the output. */
+  record Cell(long matrix, long row, int rows, long block) {
+    Region region() {
+      return new Region().set(matrix, row, rows, block, 1);
+    }
+  }
+
+  /** How a check block came into doubt. */
+  enum Kind {
+    /** The evidence is not finite, because the inputs are not: computing twice decides. */
+    INCONCLUSIVE,
+    /** Evidence disagreed, or something the block was computed from was damaged. */
+    SUSPECT
+  }
+
+  /** A block of a sealed input that differs from its seal. */
+  record Difference(SealedInput input, long block) {}
+
+  private final String operator;
+  private final Map<Cell, Kind> cells = new LinkedHashMap<>();
+  private final List<Difference> differences = new ArrayList<>();
+  private @Nullable Incident incident;
+  private volatile boolean any;
+  private boolean beyondRepair;
+
+  Doubts(String operator) {
+    this.operator = operator;
+  }
+
+  /** Whether there is any doubt at all. */
+  boolean any() {
+    return any;
+  }
+
+  synchronized void clear() {
+    cells.clear();
+    differences.clear();
+    incident = null;
+    beyondRepair = false;
+    any = false;
+  }
+
+  /** The incident of this call; made when first asked for. */
+  synchronized Incident incident() {
+    any = true;
+    if (incident == null) {
+      incident = new Incident(operator);
+    }
+    return incident;
+  }
+
+  synchronized boolean hasIncident() {
+    return incident != null;
+  }
+
+  synchronized void add(Difference difference) {
+    incident();
+    differences.add(difference);
+  }
+
+  synchronized List<Difference> takeDifferences() {
+    var taken = List.copyOf(differences);
+    differences.clear();
+    return taken;
+  }
+
+  /** Takes the doubtful check blocks, each once. */
+  synchronized Map<Cell, Kind> takeCells() {
+    var taken = new LinkedHashMap<>(cells);
+    cells.clear();
+    return taken;
+  }
+
+  synchronized void loseSource() {
+    beyondRepair = true;
+  }
+
+  synchronized boolean sourceLost() {
+    return beyondRepair;
+  }
+
+  synchronized void sourceRegained() {
+    beyondRepair = false;
+  }
+
+  synchronized void add(Cell cell, Kind kind) {
+    any = true;
+    cells.merge(cell, kind, (x, y) -> x == Kind.SUSPECT ? x : y);
+  }
+
+  void addRow(GemmProblem p, long matrix, long row, long block, Kind kind) {
+    long top = row / CheckBlock.ROWS * CheckBlock.ROWS;
+    add(new Cell(matrix, top, (int) Math.min(CheckBlock.ROWS, p.rows - top), block), kind);
+  }
+
+  void addRegion(GemmProblem p, Region region) {
+    addRows(p, region.matrix, region.row, region.row + region.rows, region.block, region.blocks);
+  }
+
+  void addRows(GemmProblem p, long matrix, long from, long to, long firstBlock, long blocks) {
+    long top = from / CheckBlock.ROWS * CheckBlock.ROWS;
+    for (long row = top; row < to; row += CheckBlock.ROWS) {
+      for (long i = 0; i < blocks; i++) {
+        addRow(p, matrix, row, firstBlock + i, Kind.SUSPECT);
+      }
+    }
+  }
+}

@@ -1,0 +1,184 @@
+package dev.regolith.kernels.guard;
+
+import dev.regolith.kernels.backend.Backend;
+import dev.regolith.kernels.backend.EvidenceSink;
+import dev.regolith.kernels.backend.GemmProblem;
+import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.backend.Region;
+import dev.regolith.kernels.backend.Workspace;
+import dev.regolith.kernels.checksum.Evidence;
+import dev.regolith.kernels.checksum.Seal;
+import dev.regolith.kernels.fault.Component;
+import dev.regolith.kernels.fault.Disagreement;
+import dev.regolith.kernels.fault.Protection;
+import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.guard.Doubts.Kind;
+import dev.regolith.kernels.memory.Range;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Watches one call: compares evidence while the backend computes, and remembers which check blocks
+ * are in doubt. When everything has been computed and every seal verified after its last use,
+ * {@link #close} has the {@link Ladder} mend them.
+ *
+ * <p>Comparing happens on the workers, while blocks are hot; mending happens once, on the calling
+ * thread, before the result is handed out. Without faults nothing is allocated. Reused from call to
+ * call.
+ */
+public final class Guard implements EvidenceSink {
+  private final Doubts doubts;
+  private final FaultLog log;
+  private final boolean mends;
+  private final Ladder ladder;
+
+  /** A guard for calls of one operator. */
+  public Guard(
+      String operator, Backend backend, Backend twin, FaultLog log, Protection protection) {
+    this.doubts = new Doubts(operator);
+    this.log = log;
+    this.mends = protection == Protection.CORRECT;
+    this.ladder = new Ladder(this, doubts, backend, new Twin(twin), log, mends);
+  }
+
+  /** Starts a call. */
+  public void open() {
+    if (doubts.any()) {
+      doubts.clear();
+    }
+    log.call();
+  }
+
+  /**
+   * Ends a call: mends what is in doubt, or, where the session only detects, reports it.
+   *
+   * @param aRange where each row of A lies in the memory that the seals of A speak of
+   * @throws dev.regolith.kernels.fault.UncorrectableFaultException if a block cannot be reproduced
+   */
+  public Status close(GemmProblem p, Range aRange, Sources sources, Workspace workspace) {
+    if (!doubts.any()) {
+      return Status.CLEAN;
+    }
+    try {
+      return ladder.climb(p, aRange, sources, workspace);
+    } finally {
+      doubts.clear();
+    }
+  }
+
+  @Override
+  public void evidence(
+      GemmProblem p, Region region, long row, int rows, Evidence evidence, int evidenceRow) {
+    int blocks = evidence.blocks();
+    int from = evidence.at(evidenceRow, 0);
+    int count = rows * blocks;
+    log.checks(count);
+    for (int i = from; i < from + count; i++) {
+      if (!agrees(evidence, i)) {
+        long rowInDoubt = row + (i - from) / blocks;
+        long block = region.block + (i - from) % blocks;
+        boolean conclusive = conclusive(evidence, i);
+        doubts.addRow(
+            p, region.matrix, rowInDoubt, block, conclusive ? Kind.SUSPECT : Kind.INCONCLUSIVE);
+        if (conclusive) {
+          doubts
+              .incident()
+              .disagree(
+                  new Disagreement(
+                      rowInDoubt, evidence.predicted[i], evidence.shown[i], evidence.tolerance[i]));
+        }
+      }
+    }
+  }
+
+  /** Written so that a NaN anywhere, or a tolerance without bound, does not pass. */
+  static boolean agrees(Evidence evidence, int at) {
+    double residual = evidence.shown[at] - evidence.predicted[at];
+    double tolerance = evidence.tolerance[at];
+    return Math.abs(residual) <= tolerance && tolerance < Double.POSITIVE_INFINITY;
+  }
+
+  /** Whether the inputs allow a prediction at all. */
+  static boolean conclusive(Evidence evidence, int at) {
+    return Double.isFinite(evidence.predicted[at]) && Double.isFinite(evidence.tolerance[at]);
+  }
+
+  @Override
+  public void suspect(GemmProblem p, Region region, Component component) {
+    doubts.incident().find(component, -1, 0, mends);
+    doubts.addRegion(p, region);
+  }
+
+  @Override
+  public void panelDiffers(GemmProblem p, Region region, long panel, int kBlock, long[] found) {
+    mendPanel(p.b, panel, kBlock, found);
+    doubts.addRegion(p, region);
+  }
+
+  @Override
+  public void recordDiffers(GemmProblem p, Region region, long block, int kBlock, long[] found) {
+    mendRecord(p.b, region.matrix, block, kBlock, found);
+    doubts.addRegion(p, region);
+  }
+
+  /** A block of a sealed input differs from its seal, or was put back by somebody meanwhile. */
+  public void inputDiffers(SealedInput input, long block) {
+    doubts.add(new Doubts.Difference(input, block));
+  }
+
+  void mendPanel(PackedB b, long panel, int kBlock, long[] found) {
+    mend(
+        b,
+        Component.PACKED_B,
+        b.panels(),
+        b.panelOffset(panel, kBlock),
+        b.panelWords(kBlock),
+        b.panelSeals(),
+        b.panelSealAt(panel, kBlock),
+        found);
+  }
+
+  void mendRecord(PackedB b, long matrix, long block, int kBlock, long[] found) {
+    mend(
+        b,
+        Component.CHECK_VECTOR,
+        b.records(),
+        b.recordOffset(matrix, block, kBlock),
+        b.recordWords(),
+        b.recordSeals(),
+        b.recordSealAt(matrix, block, kBlock),
+        found);
+  }
+
+  private void mend(
+      PackedB b,
+      Component component,
+      MemorySegment memory,
+      long offset,
+      int words,
+      long[] seals,
+      int at,
+      long[] found) {
+    if (!mends) {
+      doubts.incident().find(component, -1, 0, false);
+      return;
+    }
+    switch (Seal.diagnose(found, 0, seals, at, words)) {
+      case Seal.Syndrome.Intact _ -> {
+        // Somebody else put it back since; what was computed from it is still in doubt.
+      }
+      case Seal.Syndrome.Word word -> {
+        int bits = PackedB.repair(memory, offset, word);
+        doubts.incident().find(component, word.index(), bits, true);
+      }
+      case Seal.Syndrome.SealItself _ -> {
+        System.arraycopy(found, 0, seals, at, Seal.SUMS);
+        doubts.incident().find(Component.SEAL, -1, 0, true);
+      }
+      case Seal.Syndrome.Beyond _ -> {
+        doubts.incident().find(component, -1, 0, false);
+        doubts.loseSource();
+      }
+    }
+    b.repaired();
+  }
+}

@@ -1,0 +1,58 @@
+package dev.regolith.kernels.guard;
+
+import dev.regolith.kernels.fault.Block;
+import dev.regolith.kernels.fault.Component;
+import dev.regolith.kernels.fault.Disagreement;
+import dev.regolith.kernels.fault.FaultReport;
+import dev.regolith.kernels.fault.Finding;
+import dev.regolith.kernels.fault.Resolution;
+import dev.regolith.kernels.fault.Step;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/** What a call finds out about damage while it goes on; becomes one {@link FaultReport}. */
+final class Incident {
+  private final String operator;
+  private final List<Finding> findings = new ArrayList<>();
+  private final Set<Step> steps = EnumSet.noneOf(Step.class);
+  private @Nullable Block block;
+  private long blocks;
+  private @Nullable Disagreement worst;
+
+  Incident(String operator) {
+    this.operator = operator;
+  }
+
+  synchronized void find(Component component, long word, int changedBits, boolean repaired) {
+    findings.add(new Finding(component, word, changedBits, repaired));
+  }
+
+  synchronized void step(Step step) {
+    steps.add(step);
+  }
+
+  synchronized void doubt(Block doubtful) {
+    block = block == null ? doubtful : block.union(doubtful);
+    blocks++;
+  }
+
+  synchronized void disagree(Disagreement disagreement) {
+    if (worst == null || disagreement.excess() > worst.excess()) {
+      worst = disagreement;
+    }
+  }
+
+  /** Whether an exact code found anything damaged. */
+  synchronized boolean found() {
+    return !findings.isEmpty();
+  }
+
+  synchronized FaultReport report(Resolution resolution) {
+    return new FaultReport(
+        operator, resolution, block, blocks, worst, findings, List.copyOf(steps), Instant.now());
+  }
+}

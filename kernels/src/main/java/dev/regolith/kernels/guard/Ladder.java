@@ -1,0 +1,290 @@
+package dev.regolith.kernels.guard;
+
+import dev.regolith.kernels.backend.Backend;
+import dev.regolith.kernels.backend.EvidenceSink;
+import dev.regolith.kernels.backend.GemmProblem;
+import dev.regolith.kernels.backend.PackedBCheck;
+import dev.regolith.kernels.backend.Region;
+import dev.regolith.kernels.backend.Workspace;
+import dev.regolith.kernels.checksum.CheckBlock;
+import dev.regolith.kernels.checksum.Evidence;
+import dev.regolith.kernels.checksum.Seal;
+import dev.regolith.kernels.checksum.SealGrid;
+import dev.regolith.kernels.fault.Block;
+import dev.regolith.kernels.fault.Component;
+import dev.regolith.kernels.fault.Resolution;
+import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.fault.Step;
+import dev.regolith.kernels.fault.UncorrectableFaultException;
+import dev.regolith.kernels.guard.Doubts.Cell;
+import dev.regolith.kernels.guard.Doubts.Kind;
+import dev.regolith.kernels.memory.Range;
+import java.lang.foreign.ValueLayout;
+
+/**
+ * Walks doubtful check blocks up the steps: trace the damage in the sources and put it back;
+ * recompute; compare with a diverse twin; give up loudly. A good result is never destroyed: only a
+ * block that two code paths cannot agree on is poisoned.
+ */
+final class Ladder {
+  private static final int ATTEMPTS = 3;
+
+  static final String HINT =
+      ". If an operand was written through a segment that was obtained before it was sealed, write"
+          + " through Session.edit instead.";
+
+  private enum Verdict {
+    COMPUTED_TWICE,
+    MENDED,
+    REFUTED,
+    LOST
+  }
+
+  private final Guard guard;
+  private final Doubts doubts;
+  private final Backend backend;
+  private final Twin twin;
+  private final FaultLog log;
+  private final boolean mends;
+  private final Witness witness = new Witness();
+
+  Ladder(Guard guard, Doubts doubts, Backend backend, Twin twin, FaultLog log, boolean mends) {
+    this.guard = guard;
+    this.doubts = doubts;
+    this.backend = backend;
+    this.twin = twin;
+    this.log = log;
+    this.mends = mends;
+  }
+
+  Status climb(GemmProblem p, Range aRange, Sources sources, Workspace workspace) {
+    return mends ? mend(p, aRange, sources, workspace) : report(p);
+  }
+
+  /** Only detecting: a doubt that computing twice can settle is settled, the rest is reported. */
+  private Status report(GemmProblem p) {
+    for (var doubt : doubts.takeCells().entrySet()) {
+      if (doubt.getValue() == Kind.INCONCLUSIVE && twin.reproduces(p, doubt.getKey().region())) {
+        log.duplicated(1);
+      } else {
+        doubts.incident().doubt(block(p, doubt.getKey()));
+      }
+    }
+    for (var difference : doubts.takeDifferences()) {
+      doubts.incident().find(difference.input().component, -1, 0, false);
+    }
+    if (!doubts.hasIncident()) {
+      return Status.CLEAN;
+    }
+    log.report(doubts.incident().report(Resolution.DETECTED));
+    return Status.DETECTED;
+  }
+
+  private Status mend(GemmProblem p, Range aRange, Sources sources, Workspace workspace) {
+    boolean mended = false;
+    boolean refuted = false;
+    boolean lost = false;
+    for (int round = 0; round < ATTEMPTS && doubts.any(); round++) {
+      trace(p, aRange, sources, workspace);
+      var cells = doubts.takeCells();
+      if (cells.isEmpty()) {
+        break;
+      }
+      for (var doubt : cells.entrySet()) {
+        Cell cell = doubt.getKey();
+        Verdict verdict =
+            doubts.sourceLost() ? Verdict.LOST : climb(p, cell, doubt.getValue(), workspace);
+        if (verdict == Verdict.COMPUTED_TWICE) {
+          log.duplicated(1);
+          continue;
+        }
+        doubts.incident().doubt(block(p, cell));
+        mended |= verdict == Verdict.MENDED;
+        refuted |= verdict == Verdict.REFUTED;
+        if (verdict == Verdict.LOST) {
+          lost = true;
+          poison(p, cell);
+        }
+      }
+      // Blocks were computed from the sources once more, so the sources are verified once more.
+      sources.verifyInputs();
+    }
+    if (!doubts.hasIncident()) {
+      return Status.CLEAN;
+    }
+    Incident incident = doubts.incident();
+    if (lost || doubts.sourceLost()) {
+      incident.step(Step.GIVE_UP);
+      var report = incident.report(Resolution.UNCORRECTABLE);
+      log.report(report);
+      throw new UncorrectableFaultException(report, HINT);
+    }
+    boolean falseAlarm = refuted && !mended && !incident.found();
+    log.report(incident.report(falseAlarm ? Resolution.EVIDENCE_REFUTED : Resolution.CORRECTED));
+    return falseAlarm ? Status.CLEAN : Status.CORRECTED;
+  }
+
+  /** Step 1: puts damaged sources back, and doubts every block that read them. */
+  private void trace(GemmProblem p, Range aRange, Sources sources, Workspace workspace) {
+    if (!doubts.hasIncident()) {
+      return;
+    }
+    doubts.incident().step(Step.TRACE);
+    if (doubts.sourceLost() && sources.copyAgain(Component.PACKED_B)) {
+      doubts.sourceRegained();
+    }
+    long[] found = new long[Seal.SUMS];
+    for (var difference : doubts.takeDifferences()) {
+      SealedInput input = difference.input();
+      SealGrid grid = input.grid;
+      long block = difference.block();
+      backend.scan(input.memory, grid, block, found, workspace);
+      switch (grid.diagnose(block, found, 0)) {
+        case Seal.Syndrome.Intact _ -> doubtReaders(p, aRange, input, block, -1);
+        case Seal.Syndrome.SealItself _ -> {
+          grid.renew(block, found, 0);
+          doubts.incident().find(Component.SEAL, -1, 0, true);
+        }
+        case Seal.Syndrome.Word word -> {
+          int bits = grid.repair(input.memory, block, word);
+          doubts.incident().find(input.component, word.index(), bits, bits != 0);
+          if (bits == 0) {
+            doubts.loseSource();
+          }
+          // Copies, and seals made in this call, were made from the damaged word.
+          sources.copyAgain(input.component);
+          doubtReaders(p, aRange, input, block, input.copied ? -1 : word.index());
+        }
+        case Seal.Syndrome.Beyond _ -> {
+          doubts.incident().find(input.component, -1, 0, false);
+          doubts.loseSource();
+          doubtReaders(p, aRange, input, block, -1);
+        }
+      }
+      input.expectRepaired();
+    }
+  }
+
+  /** Doubts the blocks of C that read a word of a block of an input; any word if -1. */
+  private void doubtReaders(GemmProblem p, Range aRange, SealedInput input, long block, int index) {
+    SealGrid grid = input.grid;
+    if (input.component == Component.OLD_C) {
+      long row = grid.row(block);
+      doubts.addRows(p, grid.batch(block), row, row + grid.rows(block), 0, p.b.blocks());
+      return;
+    }
+    for (long matrix = 0; matrix < p.batch; matrix++) {
+      if (index < 0) {
+        doubts.addRows(p, matrix, 0, p.rows, 0, p.b.blocks());
+        continue;
+      }
+      long word = grid.word(block, index);
+      for (long row = 0; row < p.rows; row++) {
+        if (reads(aRange, matrix, row, word)) {
+          doubts.addRows(p, matrix, row, row + 1, 0, p.b.blocks());
+        }
+      }
+    }
+  }
+
+  private static boolean reads(Range range, long matrix, long row, long word) {
+    long distance = word - range.word(range.batch() == 1 ? 0 : matrix, row, 0);
+    long stride = Math.max(1, range.columnStride());
+    return distance >= 0 && distance % stride == 0 && distance / stride < range.columns();
+  }
+
+  /** Steps 2 and 3 for one check block. */
+  private Verdict climb(GemmProblem p, Cell cell, Kind kind, Workspace workspace) {
+    Region region = cell.region();
+    twin.remember(p, region);
+    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+      witness.clear();
+      backend.run(p, region, workspace, witness);
+      if (!witness.damaged) {
+        break;
+      }
+    }
+    if (witness.damaged) {
+      return Verdict.LOST;
+    }
+    if (kind == Kind.INCONCLUSIVE && witness.inconclusive && twin.equalsRemembered(p, region)) {
+      return Verdict.COMPUTED_TWICE;
+    }
+    doubts.incident().step(Step.RECOMPUTE);
+    if (witness.agrees) {
+      return Verdict.MENDED;
+    }
+    doubts.incident().step(Step.TWIN);
+    if (!twin.reproduces(p, region)) {
+      return Verdict.LOST;
+    }
+    boolean refuted = witness.disagrees && twin.equalsRemembered(p, region);
+    return refuted ? Verdict.REFUTED : Verdict.MENDED;
+  }
+
+  /** Step 4: nothing plausible is left behind. */
+  private static void poison(GemmProblem p, Cell cell) {
+    Region region = cell.region();
+    int columns = PackedBCheck.columns(region, p.b);
+    for (int i = 0; i < cell.rows(); i++) {
+      long row = p.cRow(cell.matrix(), cell.row() + i) + 4 * cell.block() * CheckBlock.COLUMNS;
+      for (int j = 0; j < columns; j++) {
+        p.c.set(ValueLayout.JAVA_FLOAT, row + 4L * j, Float.NaN);
+      }
+    }
+  }
+
+  private static Block block(GemmProblem p, Cell cell) {
+    return new Block(
+        cell.matrix(),
+        cell.row(),
+        cell.rows(),
+        cell.block() * CheckBlock.COLUMNS,
+        PackedBCheck.columns(cell.region(), p.b));
+  }
+
+  /** Listens to a block that is computed again. */
+  private final class Witness implements EvidenceSink {
+    boolean agrees;
+    boolean disagrees;
+    boolean inconclusive;
+    boolean damaged;
+
+    void clear() {
+      agrees = true;
+      disagrees = false;
+      inconclusive = false;
+      damaged = false;
+    }
+
+    @Override
+    public void evidence(
+        GemmProblem p, Region region, long row, int rows, Evidence evidence, int evidenceRow) {
+      int from = evidence.at(evidenceRow, 0);
+      for (int i = from; i < from + rows * evidence.blocks(); i++) {
+        if (!Guard.agrees(evidence, i)) {
+          agrees = false;
+          disagrees |= Guard.conclusive(evidence, i);
+          inconclusive |= !Guard.conclusive(evidence, i);
+        }
+      }
+    }
+
+    @Override
+    public void suspect(GemmProblem p, Region region, Component component) {
+      damaged = true;
+    }
+
+    @Override
+    public void panelDiffers(GemmProblem p, Region region, long panel, int kBlock, long[] found) {
+      damaged = true;
+      guard.mendPanel(p.b, panel, kBlock, found);
+    }
+
+    @Override
+    public void recordDiffers(GemmProblem p, Region region, long block, int kBlock, long[] found) {
+      damaged = true;
+      guard.mendRecord(p.b, region.matrix, block, kBlock, found);
+    }
+  }
+}

@@ -1,0 +1,59 @@
+package dev.regolith.kernels.guard;
+
+import dev.regolith.kernels.checksum.SealGrid;
+import dev.regolith.kernels.fault.Component;
+import dev.regolith.kernels.memory.Range;
+import java.lang.foreign.MemorySegment;
+
+/** Memory under seals that a call read, to be verified after its last use. Reused. */
+public final class SealedInput {
+  private static final Range NOTHING = new Range(0, 0, 0, 0, 0, 0, 0);
+
+  /** Which operand it is. */
+  public Component component = Component.OUTPUT;
+
+  /** The memory. */
+  public MemorySegment memory = MemorySegment.NULL;
+
+  /** Its seals. */
+  public SealGrid grid = new SealGrid(NOTHING);
+
+  /** Repairs of the grid that were known when the call began to read. */
+  public int repairsAtStart;
+
+  /** The words of the memory that the call reads; the seals may cover more. */
+  public Range read = NOTHING;
+
+  /** Whether the kernels read a copy of this memory that has to be made again after a repair. */
+  public boolean copied;
+
+  /** Sets all. */
+  public void set(
+      Component newComponent,
+      MemorySegment newMemory,
+      SealGrid newGrid,
+      Range newRead,
+      boolean newCopied) {
+    component = newComponent;
+    memory = newMemory;
+    grid = newGrid;
+    read = newRead;
+    copied = newCopied;
+    expectRepaired();
+  }
+
+  /** Takes the repairs so far as known. */
+  public void expectRepaired() {
+    repairsAtStart = grid.repairs();
+  }
+
+  /** Whether the call reads any word of a block. */
+  public boolean reads(long block) {
+    long first = grid.word(block);
+    long last =
+        grid.word(block)
+            + (grid.rows(block) - 1) * grid.range().rowStride()
+            + (grid.columns(block) - 1) * grid.range().columnStride();
+    return first <= read.last() && last >= read.offset();
+  }
+}

@@ -1,0 +1,61 @@
+package dev.regolith.kernels.memory;
+
+/**
+ * The words of a batch of strided matrices inside a storage: element {@code (b, i, j)} is word
+ * {@code offset + b * batchStride + i * rowStride + j * columnStride}. Strides are in elements and
+ * not negative.
+ */
+public record Range(
+    long offset,
+    long batch,
+    long rows,
+    long columns,
+    long batchStride,
+    long rowStride,
+    long columnStride) {
+
+  /** Number of elements. */
+  public long size() {
+    return batch * rows * columns;
+  }
+
+  /** Word of element {@code (b, i, j)}. */
+  public long word(long b, long i, long j) {
+    return offset + b * batchStride + i * rowStride + j * columnStride;
+  }
+
+  /** Last word touched, or {@code offset - 1} for an empty range. */
+  public long last() {
+    return size() == 0 ? offset - 1 : word(batch - 1, rows - 1, columns - 1);
+  }
+
+  /** Whether the ranges' bounding intervals meet; false means that they share no word. */
+  public boolean mayTouch(Range other) {
+    return size() != 0 && other.size() != 0 && offset <= other.last() && other.offset <= last();
+  }
+
+  /** The same words with rows and columns exchanged. */
+  public Range turned() {
+    return new Range(
+        offset,
+        batch,
+        /* rows= */ columns,
+        /* columns= */ rows,
+        batchStride,
+        /* rowStride= */ columnStride,
+        /* columnStride= */ rowStride);
+  }
+
+  /** Whether two elements of this range share a word (a broadcast or folded view). */
+  public boolean selfOverlaps() {
+    if (size() <= 1) {
+      return false;
+    }
+    return Overlap.selfOverlaps(this);
+  }
+
+  /** Whether any word belongs to both ranges, decided element by element. */
+  public boolean intersects(Range other) {
+    return mayTouch(other) && Overlap.intersects(this, other);
+  }
+}

@@ -1,0 +1,119 @@
+package dev.regolith.kernels.op;
+
+import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.checksum.SealGrid;
+import dev.regolith.kernels.fault.Protection;
+import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.memory.Watch;
+import dev.regolith.kernels.tensor.DType;
+import dev.regolith.kernels.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.util.concurrent.atomic.AtomicReferenceArray;
+
+/** Matrix multiplication: argument checks, and calls in flight. Thread-safe. */
+public final class Gemm implements AutoCloseable {
+  private static final int KEPT_CALLS = 64;
+
+  private final Execution execution;
+  private final AtomicReferenceArray<GemmCall> idle = new AtomicReferenceArray<>(KEPT_CALLS);
+
+  /** The operator of a session. */
+  public Gemm(Execution execution) {
+    this.execution = execution;
+  }
+
+  /** {@code C = alpha A B + beta C}. */
+  public Status multiply(float alpha, Tensor a, Tensor b, float beta, Tensor c) {
+    GemmArguments.check(a, b, c);
+    GemmCall call = take();
+    try {
+      return call.run(alpha, a, b, null, beta, c);
+    } finally {
+      giveBack(call);
+    }
+  }
+
+  /** {@code C = alpha A B + beta C} with a packed B. */
+  public Status multiply(float alpha, Tensor a, PackedB b, float beta, Tensor c) {
+    GemmArguments.check(a, b.depth(), b.columns(), c);
+    GemmCall call = take();
+    try {
+      return call.run(alpha, a, null, b, beta, c);
+    } finally {
+      giveBack(call);
+    }
+  }
+
+  /** Packs a {@code [N, K]} matrix for use as {@code B = matrix^T}. */
+  public PackedB pack(Arena arena, Tensor weights) {
+    if (weights.dtype() != DType.FLOAT32 || weights.rank() != 2) {
+      throw new IllegalArgumentException(
+          "pack takes a FLOAT32 matrix [outFeatures, inFeatures], not " + weights);
+    }
+    Tensor b = weights.transposed();
+    boolean verify = execution.protection() != Protection.OFF;
+    var packed = new PackedB(execution.backend().panelColumns());
+    packed.allocate(arena, b.size(0), b.size(1));
+    var workspace = execution.backend().newWorkspace();
+    long tasks = packed.blocks() * packed.kBlocks();
+    Runnable packAll =
+        () ->
+            execution
+                .team()
+                .run(
+                    tasks,
+                    (task, worker) ->
+                        execution
+                            .backend()
+                            .pack(
+                                b.storage().segment(),
+                                b.range(),
+                                0,
+                                packed,
+                                task / packed.kBlocks(),
+                                (int) (task % packed.kBlocks()),
+                                verify,
+                                worker == 0 ? workspace : execution.helpers().get(worker - 1)));
+    packAll.run();
+    // The source, if sealed, is verified after it was read; what was read damaged is read again.
+    for (Watch watch : b.storage().watches()) {
+      boolean covers = verify && watch.inForce() && watch.range().mayTouch(b.range());
+      if (covers
+          && execution.scrubber().scrub("pack", b.storage().segment(), (SealGrid) watch)
+              != Status.CLEAN) {
+        packAll.run();
+      }
+    }
+    return packed;
+  }
+
+  private GemmCall take() {
+    for (int i = 0; i < KEPT_CALLS; i++) {
+      GemmCall call = idle.getAndSet(i, null);
+      if (call != null) {
+        return call;
+      }
+    }
+    return new GemmCall(execution);
+  }
+
+  private void giveBack(GemmCall call) {
+    for (int i = 0; i < KEPT_CALLS; i++) {
+      if (idle.compareAndSet(i, null, call)) {
+        return;
+      }
+    }
+    call.close();
+  }
+
+  /** Frees the buffers; no call may be in flight. */
+  @Override
+  public void close() {
+    for (int i = 0; i < KEPT_CALLS; i++) {
+      GemmCall call = idle.getAndSet(i, null);
+      if (call != null) {
+        call.close();
+      }
+    }
+  }
+}

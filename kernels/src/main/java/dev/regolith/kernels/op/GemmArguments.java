@@ -1,0 +1,117 @@
+package dev.regolith.kernels.op;
+
+import dev.regolith.kernels.memory.Range;
+import dev.regolith.kernels.tensor.DType;
+import dev.regolith.kernels.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+
+/** Refuses what gemm cannot do, before anything is written. */
+final class GemmArguments {
+  private GemmArguments() {}
+
+  static void check(Tensor a, Tensor b, Tensor c) {
+    requireUsable("A", a);
+    requireUsable("B", b);
+    requireShapes(a, b.shape(), b.rank(), c);
+    requireOutput(c);
+    requireApart("A", a, c);
+    requireApart("B", b, c);
+  }
+
+  /** The same for a packed B of {@code [depth, columns]}. */
+  static void check(Tensor a, long depth, long columns, Tensor c) {
+    requireUsable("A", a);
+    requireShapes(a, new long[] {depth, columns}, 2, c);
+    requireOutput(c);
+    requireApart("A", a, c);
+  }
+
+  private static void requireUsable(String name, Tensor tensor) {
+    if (tensor.dtype() != DType.FLOAT32) {
+      throw new IllegalArgumentException(
+          "gemm computes in FLOAT32, but %s is %s".formatted(name, tensor));
+    }
+    if (tensor.rank() != 2 && tensor.rank() != 3) {
+      throw new IllegalArgumentException(
+          "gemm takes matrices [rows, columns] or batches [batch, rows, columns], but %s is %s"
+              .formatted(name, tensor));
+    }
+    MemorySegment segment = tensor.storage().segment();
+    if (!segment.scope().isAlive()) {
+      throw new IllegalStateException("the arena of %s, %s, is closed".formatted(name, tensor));
+    }
+    if (!segment.isAccessibleBy(Thread.currentThread())) {
+      throw new IllegalStateException(
+          "%s, %s, lies in an arena that is confined to another thread; use Arena.ofShared()"
+              .formatted(name, tensor));
+    }
+  }
+
+  private static void requireShapes(Tensor a, long[] b, int bRank, Tensor c) {
+    requireUsable("C", c);
+    long depth = a.size(-1);
+    boolean inner = depth == b[bRank - 2];
+    boolean outer = a.size(-2) == c.size(-2) && b[bRank - 1] == c.size(-1);
+    long batch = c.rank() == 3 ? c.size(0) : 1;
+    boolean aFits = a.rank() == 2 || a.size(0) == batch || a.size(0) == 1;
+    boolean bFits = bRank == 2 || b[0] == batch || b[0] == 1;
+    boolean batches = aFits && bFits;
+    if (!inner || !outer || !batches) {
+      throw new IllegalArgumentException(
+          "gemm of A %s with B %s into C %s: %s"
+              .formatted(
+                  Arrays.toString(a.shape()),
+                  Arrays.toString(b),
+                  Arrays.toString(c.shape()),
+                  !inner
+                      ? "A has %d columns, B has %d rows".formatted(depth, b[bRank - 2])
+                      : !outer
+                          ? "C must be %d x %d".formatted(a.size(-2), b[bRank - 1])
+                          : "the batches differ"));
+    }
+  }
+
+  private static void requireOutput(Tensor c) {
+    if (c.storage().segment().isReadOnly()) {
+      throw new IllegalArgumentException("C lies in read-only memory: " + c);
+    }
+    if (c.range().selfOverlaps()) {
+      throw new IllegalArgumentException("elements of C share memory with each other: " + c);
+    }
+  }
+
+  private static void requireApart(String name, Tensor operand, Tensor c) {
+    if (overlaps(operand, c)) {
+      throw new IllegalArgumentException(
+          "C %s shares elements with %s %s; the product needs another place"
+              .formatted(c, name, operand));
+    }
+  }
+
+  private static boolean overlaps(Tensor x, Tensor y) {
+    MemorySegment xs = x.storage().segment();
+    MemorySegment ys = y.storage().segment();
+    if (x.storage() == y.storage()) {
+      return x.range().intersects(y.range());
+    }
+    if (xs.isNative() != ys.isNative() || (!xs.isNative() && xs.asOverlappingSlice(ys).isEmpty())) {
+      return false;
+    }
+    long shift = (ys.address() - xs.address()) / 4;
+    if (xs.isNative() && (shift > xs.byteSize() / 4 || -shift > ys.byteSize() / 4)) {
+      return false;
+    }
+    Range r = y.range();
+    return x.range()
+        .intersects(
+            new Range(
+                r.offset() + shift,
+                r.batch(),
+                r.rows(),
+                r.columns(),
+                r.batchStride(),
+                r.rowStride(),
+                r.columnStride()));
+  }
+}

@@ -1,0 +1,31 @@
+package dev.regolith.kernels.op;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
+
+/** Native memory that a call needs for its length; grows when it must, and is kept for the next. */
+final class Scratch implements AutoCloseable {
+  private @Nullable Arena arena;
+  private MemorySegment memory = MemorySegment.NULL;
+
+  /** At least so many bytes, aligned to 64; the content is arbitrary. */
+  MemorySegment atLeast(long bytes) {
+    if (memory.byteSize() < bytes) {
+      close();
+      var fresh = Arena.ofShared();
+      arena = fresh;
+      memory = fresh.allocate(Math.max(64, bytes), 64);
+    }
+    return memory;
+  }
+
+  @Override
+  public void close() {
+    memory = MemorySegment.NULL;
+    if (arena != null) {
+      arena.close();
+      arena = null;
+    }
+  }
+}

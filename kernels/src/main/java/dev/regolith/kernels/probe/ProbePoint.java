@@ -1,0 +1,57 @@
+package dev.regolith.kernels.probe;
+
+/** Moments in the life of a buffer at which a campaign may change it. */
+public enum ProbePoint {
+  /** Before a strip of A is read from its source. */
+  A_READ,
+  /** After the last read of A, before its seals are verified. */
+  A_LAST_USE,
+  /** Before the seals of A are compared with its words. */
+  A_SEAL,
+  /** A strip of A was copied, no tile has read it. */
+  PACKED_A_WRITTEN,
+  /** Between two tiles that read the copied strip. */
+  PACKED_A_READ,
+  /** After the last tile that reads the strip, before its digest is compared. */
+  PACKED_A_LAST_USE,
+  /** The digest of a copied strip, before it is compared. */
+  PACKED_A_DIGEST,
+  /** Before a tile reads a packed panel of B. */
+  PACKED_B_READ,
+  /** After the last tile that reads a panel in this task, before its seal is compared. */
+  PACKED_B_LAST_USE,
+  /** The seals of packed panels, before they are compared. */
+  PACKED_B_SEAL,
+  /** Check vectors before predictions are made from them. */
+  CHECK_VECTORS_READ,
+  /** Check vectors after their last use in this task, before their seal is compared. */
+  CHECK_VECTORS_LAST_USE,
+  /** The seals of check vectors, before they are compared. */
+  CHECK_VECTORS_SEAL,
+  /** Coefficients of the tolerance, stored beside the check vectors, before they are read. */
+  TOLERANCE_COEFFICIENTS_READ,
+  /** A partial sum parked between two k-blocks, before it is reloaded. */
+  PARTIAL_SUM_READ,
+  /** A parked partial sum after it was reloaded, before its digest is compared. */
+  PARTIAL_SUM_LAST_USE,
+  /** The digest of a parked partial sum, before it is compared. */
+  PARTIAL_SUM_DIGEST,
+  /** A finished tile on its way from the registers to C. */
+  TILE_WRITTEN,
+  /** C after the store, before the shown checksum is read from it. */
+  C_STORED,
+  /** C after the shown checksum was read, before the call returns. */
+  C_CHECKED,
+  /** The seals of C, before the call returns. */
+  C_SEAL,
+  /** The kept copy of the old C (beta != 0), before it is read. */
+  OLD_C_READ,
+  /** The kept copy of the old C after its last use, before its seals are compared. */
+  OLD_C_LAST_USE,
+  /** The seals of the kept old C, before they are compared. */
+  OLD_C_SEAL,
+  /** Predicted and shown checksums, before they are compared. */
+  EVIDENCE,
+  /** Tolerances, before the evidence is compared. */
+  TOLERANCE
+}
