@@ -1,8 +1,13 @@
 package dev.regolith.kernels;
 
 import dev.regolith.kernels.backend.Backend;
+import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.backend.Region;
 import dev.regolith.kernels.backend.scalar.ScalarGemm;
+import dev.regolith.kernels.checksum.CheckBlock;
+import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.checksum.SealGrid;
+import dev.regolith.kernels.checksum.Tolerance;
 import dev.regolith.kernels.exec.Team;
 import dev.regolith.kernels.fault.FaultCounters;
 import dev.regolith.kernels.fault.Protection;
@@ -15,6 +20,8 @@ import dev.regolith.kernels.op.Execution;
 import dev.regolith.kernels.op.Gemm;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.util.LinkedHashMap;
+import java.util.SequencedMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
@@ -224,6 +231,26 @@ public final class Session implements AutoCloseable {
   /** Name and width of what computes. */
   public String backend() {
     return execution.backend().name();
+  }
+
+  /**
+   * Everything that decides how results are protected, and nothing else: two sessions with equal
+   * configurations give a campaign and a benchmark the same subject. In a fixed order.
+   */
+  public SequencedMap<String, String> configuration() {
+    var map = new LinkedHashMap<String, String>();
+    map.put("protection", protection().name());
+    map.put("backend", backend());
+    map.put("twin", execution.twin().name());
+    map.put("checkBlock", CheckBlock.ROWS + " x " + CheckBlock.COLUMNS);
+    map.put("region", Region.MAX_ROWS + " x " + Region.MAX_BLOCKS * CheckBlock.COLUMNS);
+    map.put("kBlock", Integer.toString(PackedB.DEPTH));
+    map.put("seal", Seal.SUMS + " sums modulo 2^64 per check block, panel k-block, check record");
+    map.put("evidence", "one signed column sum per row of a check block, double precision");
+    map.put("toleranceSigmas", Double.toString(Tolerance.SIGMAS));
+    map.put("toleranceGrain", Integer.toString(Tolerance.GRAIN));
+    map.put("falseAlarm", Double.toString(Tolerance.FALSE_ALARM));
+    return map;
   }
 
   /** Threads a call may use. */

@@ -1,6 +1,8 @@
 package dev.regolith.faultinjection.cli;
 
 import dev.regolith.faultinjection.campaign.EngineFactory;
+import dev.regolith.faultinjection.doctor.KernelsDoctor;
+import dev.regolith.faultinjection.inject.GemmEngines;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.module.ModuleDescriptor;
@@ -32,12 +34,12 @@ public final class Regolith {
 
   /** What injects the faults of a campaign. */
   private static EngineFactory engines() {
-    return new MissingParts();
+    return new GemmEngines();
   }
 
   /** What examines this machine. */
   private static Doctor doctor() {
-    return new MissingParts();
+    return new KernelsDoctor();
   }
 
   /** The command line over any engine and doctor; {@code execute} returns the exit code. */

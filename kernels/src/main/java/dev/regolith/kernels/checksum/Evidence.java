@@ -17,8 +17,14 @@ public final class Evidence {
   /** Tolerance of the difference. */
   public double[] tolerance = {};
 
-  /** Expected squares of partial sums, summed over columns and steps. */
-  public double[] variance = {};
+  /** Estimated squares of partial sums, summed over columns and steps. */
+  public double[] squares = {};
+
+  /** Room for the path of one row of a check block, see {@code PathSquares}. */
+  public final double[] path = new double[CheckBlock.COLUMNS];
+
+  /** Room for one row of a packed panel. */
+  public final float[] panelRow = new float[CheckBlock.COLUMNS];
 
   /** Running sum of the product's row, for the mean path. */
   public double[] mean = {};
@@ -31,11 +37,11 @@ public final class Evidence {
       predicted = new double[size];
       shown = new double[size];
       tolerance = new double[size];
-      variance = new double[size];
+      squares = new double[size];
       mean = new double[size];
     }
     java.util.Arrays.fill(predicted, 0, size, 0);
-    java.util.Arrays.fill(variance, 0, size, 0);
+    java.util.Arrays.fill(squares, 0, size, 0);
     java.util.Arrays.fill(mean, 0, size, 0);
   }
 
@@ -60,7 +66,7 @@ public final class Evidence {
     double before = mean[at];
     double after = before + meanGain;
     predicted[at] += product;
-    variance[at] += spread + Tolerance.meanPath(before, after, steps, columns);
+    squares[at] += spread + Tolerance.meanPath(before, after, steps, columns);
     mean[at] = after;
   }
 }

@@ -4,12 +4,16 @@ package dev.regolith.kernels.checksum;
  * The largest difference between a shown and a predicted checksum that rounding explains; the
  * derivation is in docs/numerics.md, "Tolerance".
  *
- * <p>Model: the roundings of a product are independent, unbiased, uniform in half a unit in the
- * last place, and the leading digits of partial sums are spread as Benford's law says; a partial
- * sum is a mean path (known exactly from the inputs, to the grain of a k-block) plus contributions
- * that are uncorrelated along k. The tolerance is {@link #SIGMAS} standard deviations of the
- * checksum under that model plus absolute terms for underflow and for the double arithmetic of the
- * check.
+ * <p>Model: the roundings of a product are independent, unbiased and uniform in half a unit in the
+ * last place, and the leading digits of partial sums are spread as Benford's law says. The
+ * tolerance is {@link #SIGMAS} standard deviations of the checksum under that model, plus absolute
+ * terms for underflow and for the double arithmetic of the check.
+ *
+ * <p>The standard deviation follows from the squares of all partial sums. There are two ways to get
+ * them from the inputs: <b>estimated</b>, as a mean path plus contributions uncorrelated along k,
+ * which costs next to nothing; and <b>exact</b>, by computing the path of every element, which is
+ * done only for the rare check that exceeds the estimated tolerance (products of trained weights
+ * with activations are not uncorrelated, and their partial sums run up to three times higher).
  */
 public final class Tolerance {
   /** Chosen false-alarm probability per check. */
@@ -29,9 +33,6 @@ public final class Tolerance {
   /** Steps along k that share one tolerance coefficient. */
   public static final int GRAIN = 64;
 
-  /** A checksum this many model deviations out betrays columns that add up coherently. */
-  private static final double COHERENT = 25;
-
   private static final double HALF_SUBNORMAL = 0x1p-150;
 
   private Tolerance() {}
@@ -43,24 +44,12 @@ public final class Tolerance {
    * @param beta factor of the old C, 0 if it is not read
    * @param depth K
    * @param columns columns of the block, 1 to {@link CheckBlock#COLUMNS}
-   * @param predicted the predicted checksum of the bare product
-   * @param variance sum over columns and steps of the expected squares of partial sums
+   * @param squares sum over columns and steps of the squares of partial sums
    * @param oldSquares sum of the squares of the old C, 0 if it is not read
    * @return NaN or infinite if the inputs are
    */
   public static double of(
-      double alpha,
-      double beta,
-      long depth,
-      int columns,
-      double predicted,
-      double variance,
-      double oldSquares) {
-    double squares = variance * (1 + 8.0 / columns);
-    double coherent = predicted * predicted * depth / 3;
-    if (!(coherent <= COHERENT * squares)) {
-      squares = Math.max(squares, coherent);
-    }
+      double alpha, double beta, long depth, int columns, double squares, double oldSquares) {
     double scaled = alpha * alpha * squares;
     boolean plain = alpha == 1 && beta == 0;
     double roundings = plain ? scaled : 3 * scaled + 3 * beta * beta * oldSquares;

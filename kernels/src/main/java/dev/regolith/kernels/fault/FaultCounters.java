@@ -5,6 +5,7 @@ package dev.regolith.kernels.fault;
  *
  * @param calls operator calls that computed under protection
  * @param checks rows of check blocks whose evidence was compared
+ * @param refined checks whose tolerance was worked out exactly, since the estimate was exceeded
  * @param corrected incidents put right
  * @param refuted incidents that were false alarms
  * @param detected incidents left as they were
@@ -15,6 +16,7 @@ package dev.regolith.kernels.fault;
 public record FaultCounters(
     long calls,
     long checks,
+    long refined,
     long corrected,
     long refuted,
     long detected,

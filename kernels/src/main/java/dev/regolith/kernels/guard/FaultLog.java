@@ -20,6 +20,7 @@ public final class FaultLog {
   private final Set<Resolution> logged = EnumSet.noneOf(Resolution.class);
   private final LongAdder calls = new LongAdder();
   private final LongAdder checks = new LongAdder();
+  private final LongAdder refined = new LongAdder();
   private final LongAdder corrected = new LongAdder();
   private final LongAdder refuted = new LongAdder();
   private final LongAdder detected = new LongAdder();
@@ -39,6 +40,11 @@ public final class FaultLog {
   /** Counts compared evidence. */
   public void checks(long count) {
     checks.add(count);
+  }
+
+  /** Counts a check whose tolerance was worked out exactly. */
+  public void refined() {
+    refined.increment();
   }
 
   /** Counts check blocks that were verified by computing them twice. */
@@ -75,6 +81,7 @@ public final class FaultLog {
     return new FaultCounters(
         calls.sum(),
         checks.sum(),
+        refined.sum(),
         corrected.sum(),
         refuted.sum(),
         detected.sum(),

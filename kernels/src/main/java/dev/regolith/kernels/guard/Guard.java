@@ -4,6 +4,7 @@ import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.EvidenceSink;
 import dev.regolith.kernels.backend.GemmProblem;
 import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.backend.PathSquares;
 import dev.regolith.kernels.backend.Region;
 import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.Evidence;
@@ -73,9 +74,9 @@ public final class Guard implements EvidenceSink {
     int count = rows * blocks;
     log.checks(count);
     for (int i = from; i < from + count; i++) {
-      if (!agrees(evidence, i)) {
-        long rowInDoubt = row + (i - from) / blocks;
-        long block = region.block + (i - from) % blocks;
+      long rowInDoubt = row + (i - from) / blocks;
+      long block = region.block + (i - from) % blocks;
+      if (!agrees(evidence, i) && !refine(p, region.matrix, rowInDoubt, block, evidence, i)) {
         boolean conclusive = conclusive(evidence, i);
         doubts.addRow(
             p, region.matrix, rowInDoubt, block, conclusive ? Kind.SUSPECT : Kind.INCONCLUSIVE);
@@ -95,6 +96,21 @@ public final class Guard implements EvidenceSink {
     double residual = evidence.shown[at] - evidence.predicted[at];
     double tolerance = evidence.tolerance[at];
     return Math.abs(residual) <= tolerance && tolerance < Double.POSITIVE_INFINITY;
+  }
+
+  /**
+   * Works out the exact tolerance of a check that exceeds the estimated one.
+   *
+   * @return whether the evidence agrees under it
+   */
+  boolean refine(GemmProblem p, long matrix, long row, long block, Evidence evidence, int at) {
+    if (!conclusive(evidence, at) || !Double.isFinite(evidence.shown[at])) {
+      return false;
+    }
+    log.refined();
+    double exact = PathSquares.tolerance(p, matrix, row, block, evidence);
+    evidence.tolerance[at] = Math.max(evidence.tolerance[at], exact);
+    return agrees(evidence, at);
   }
 
   /** Whether the inputs allow a prediction at all. */

@@ -197,29 +197,27 @@ final class Ladder {
   private Verdict climb(GemmProblem p, Cell cell, Kind kind, Workspace workspace) {
     Region region = cell.region();
     twin.remember(p, region);
+    // A fault may strike the recomputation as well: what does not convince is done again.
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
       witness.clear();
       backend.run(p, region, workspace, witness);
-      if (!witness.damaged) {
-        break;
+      if (witness.damaged) {
+        continue;
+      }
+      boolean unchanged = twin.equalsRemembered(p, region);
+      if (kind == Kind.INCONCLUSIVE && witness.inconclusive && unchanged) {
+        return Verdict.COMPUTED_TWICE;
+      }
+      doubts.incident().step(Step.RECOMPUTE);
+      if (witness.agrees) {
+        return Verdict.MENDED;
+      }
+      doubts.incident().step(Step.TWIN);
+      if (twin.reproduces(p, region)) {
+        return witness.disagrees && unchanged ? Verdict.REFUTED : Verdict.MENDED;
       }
     }
-    if (witness.damaged) {
-      return Verdict.LOST;
-    }
-    if (kind == Kind.INCONCLUSIVE && witness.inconclusive && twin.equalsRemembered(p, region)) {
-      return Verdict.COMPUTED_TWICE;
-    }
-    doubts.incident().step(Step.RECOMPUTE);
-    if (witness.agrees) {
-      return Verdict.MENDED;
-    }
-    doubts.incident().step(Step.TWIN);
-    if (!twin.reproduces(p, region)) {
-      return Verdict.LOST;
-    }
-    boolean refuted = witness.disagrees && twin.equalsRemembered(p, region);
-    return refuted ? Verdict.REFUTED : Verdict.MENDED;
+    return Verdict.LOST;
   }
 
   /** Step 4: nothing plausible is left behind. */
@@ -261,8 +259,12 @@ final class Ladder {
     public void evidence(
         GemmProblem p, Region region, long row, int rows, Evidence evidence, int evidenceRow) {
       int from = evidence.at(evidenceRow, 0);
-      for (int i = from; i < from + rows * evidence.blocks(); i++) {
-        if (!Guard.agrees(evidence, i)) {
+      int blocks = evidence.blocks();
+      for (int i = from; i < from + rows * blocks; i++) {
+        long rowInDoubt = row + (i - from) / blocks;
+        long block = region.block + (i - from) % blocks;
+        if (!Guard.agrees(evidence, i)
+            && !guard.refine(p, region.matrix, rowInDoubt, block, evidence, i)) {
           agrees = false;
           disagrees |= Guard.conclusive(evidence, i);
           inconclusive |= !Guard.conclusive(evidence, i);

@@ -276,8 +276,7 @@ public final class ScalarGemm implements Backend {
       int at = evidence.at(row, block);
       double bare = evidence.predicted[at];
       evidence.tolerance[at] =
-          Tolerance.of(
-              p.alpha, p.beta, p.b.depth(), columns, bare, evidence.variance[at], oldSquares);
+          Tolerance.of(p.alpha, p.beta, p.b.depth(), columns, evidence.squares[at], oldSquares);
       evidence.predicted[at] = p.alpha * bare + (p.beta == 0 ? 0 : p.beta * signedOld);
       evidence.shown[at] = shown;
     }

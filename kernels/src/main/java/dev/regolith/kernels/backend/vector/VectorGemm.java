@@ -385,8 +385,7 @@ public final class VectorGemm implements Backend {
           oldSquares = w.rowSums[RowSums.SQUARES];
         }
         evidence.tolerance[at] =
-            Tolerance.of(
-                p.alpha, p.beta, b.depth(), columns, bare, evidence.variance[at], oldSquares);
+            Tolerance.of(p.alpha, p.beta, b.depth(), columns, evidence.squares[at], oldSquares);
         evidence.predicted[at] = result;
         evidence.shown[at] = RowSums.signed(p.c, cRow + i * p.cStride + left, columns);
       }

@@ -1,0 +1,80 @@
+package dev.regolith.faultinjection.doctor;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.regolith.faultinjection.cli.Doctor;
+import dev.regolith.kernels.Machine;
+import java.io.PrintWriter;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/** Says what of the library works here, and how well. */
+public final class KernelsDoctor implements Doctor {
+  private static final double SLOW = 0.6;
+
+  @Override
+  public int examine(boolean json, PrintWriter out) {
+    SelfCheck check = SelfCheck.run();
+    Map<String, Object> findings = findings(check);
+    out.println(json ? json(findings) : text(findings));
+    return check.healthy() ? 0 : 1;
+  }
+
+  private static Map<String, Object> findings(SelfCheck check) {
+    var map = new LinkedHashMap<String, Object>();
+    map.put("java", Runtime.version().toString());
+    map.put("vm", System.getProperty("java.vm.name") + ", " + System.getProperty("java.vm.info"));
+    map.put("os", System.getProperty("os.name") + " " + System.getProperty("os.arch"));
+    map.put("cores", Runtime.getRuntime().availableProcessors());
+    map.put("maxHeapMiB", Runtime.getRuntime().maxMemory() >> 20);
+    map.put("backend", check.backend());
+    map.put(
+        "vectorBackend",
+        Machine.hasVectorModule()
+            ? "works"
+            : "missing: start java with --add-modules jdk.incubator.vector");
+    map.put("scalarBackend", "works");
+    map.put("bitsRight", check.bitsRight());
+    map.put("faultCorrected", check.faultCorrected());
+    map.put("protectedGflops", round(check.gflops()));
+    if (!Double.isNaN(check.fmaPeak())) {
+      double share = check.gflops() / check.fmaPeak();
+      map.put("fmaPeakGflops", round(check.fmaPeak()));
+      map.put("percentOfPeak", round(100 * share));
+      if (share < SLOW) {
+        map.put(
+            "speedNote",
+            "under 60 % of the peak: is the machine busy, or the JVM started with unusual flags?");
+      }
+    }
+    map.put("healthy", check.healthy());
+    return map;
+  }
+
+  private static double round(double value) {
+    return Math.round(value * 10) / 10.0;
+  }
+
+  private static String text(Map<String, Object> findings) {
+    var text = new StringBuilder();
+    findings.forEach((key, value) -> text.append("%-18s %s%n".formatted(words(key), value)));
+    return text.toString().stripTrailing();
+  }
+
+  /** {@code protectedGflops} reads as {@code protected gflops}. */
+  private static String words(String key) {
+    return key.replaceAll("([a-z])([A-Z])", "$1 $2").toLowerCase(java.util.Locale.ROOT);
+  }
+
+  private static String json(Map<String, Object> findings) {
+    try {
+      return JsonMapper.builder()
+          .enable(SerializationFeature.INDENT_OUTPUT)
+          .build()
+          .writeValueAsString(findings);
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException("strings and numbers only", e);
+    }
+  }
+}

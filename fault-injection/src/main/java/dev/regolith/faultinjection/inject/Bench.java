@@ -1,0 +1,246 @@
+package dev.regolith.faultinjection.inject;
+
+import dev.regolith.faultinjection.campaign.Arm;
+import dev.regolith.faultinjection.campaign.FaultModel;
+import dev.regolith.kernels.PackedMatrix;
+import dev.regolith.kernels.Session;
+import dev.regolith.kernels.fault.FaultReport;
+import dev.regolith.kernels.fault.Resolution;
+import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.fault.UncorrectableFaultException;
+import dev.regolith.kernels.probe.ProbePoint;
+import dev.regolith.kernels.tensor.DType;
+import dev.regolith.kernels.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One workload laid out in memory for one arm: operands, packed weights, seals. Runs it with and
+ * without a strike, and puts everything back afterwards.
+ *
+ * <p>A run is two products. The second, of the same operands into another output, is the next
+ * reader of whatever the first left behind; the outputs are read by their own next reader, which
+ * verifies their seals.
+ */
+final class Bench {
+  /** Buffers that outlive a call: damage that stays in them would be latent. */
+  private static final Set<ProbePoint> PERSISTENT =
+      EnumSet.of(
+          ProbePoint.A_READ,
+          ProbePoint.A_SEAL,
+          ProbePoint.PACKED_B_READ,
+          ProbePoint.PACKED_B_SEAL,
+          ProbePoint.CHECK_VECTORS_READ,
+          ProbePoint.CHECK_VECTORS_SEAL);
+
+  /** A buffer and what it held when it was made. */
+  private record Kept(MemorySegment memory, MemorySegment pristine) {
+    Kept(MemorySegment memory) {
+      this(memory, MemorySegment.ofArray(memory.toArray(ValueLayout.JAVA_BYTE)));
+    }
+
+    boolean damaged() {
+      return memory.mismatch(pristine) >= 0;
+    }
+
+    void restore() {
+      if (damaged()) {
+        memory.copyFrom(pristine);
+      }
+    }
+  }
+
+  /**
+   * What a run came to.
+   *
+   * @param first the first output, row-major
+   * @param second the second output, row-major
+   * @param corrected whether anything was claimed to be corrected
+   * @param given whether anything was thrown or reported as uncorrected
+   * @param alarms reports of any kind
+   * @param crash what a call threw that no call should throw; null if nothing
+   * @param latent whether a persistent buffer was still damaged after the last reader
+   */
+  @SuppressWarnings("ArrayRecordComponent") // a bundle of results; nobody compares or prints it
+  record Run(
+      float[] first,
+      float[] second,
+      boolean corrected,
+      boolean given,
+      List<FaultReport> alarms,
+      @Nullable Throwable crash,
+      boolean latent) {}
+
+  private final Workload workload;
+  private final Session session;
+  private final Injector injector;
+  private final List<FaultReport> reports;
+  private final boolean verifies;
+  private final Tensor a;
+  private final @Nullable Tensor b;
+  private final @Nullable PackedMatrix packed;
+  private final Tensor c;
+  private final Tensor second;
+  private final List<Kept> kept = new ArrayList<>();
+  private final List<Occurrence> occurrences;
+
+  Bench(
+      Workload workload,
+      Arm arm,
+      Session session,
+      List<FaultReport> reports,
+      Arena arena,
+      Injector injector) {
+    this.workload = workload;
+    this.session = session;
+    this.reports = reports;
+    this.injector = injector;
+    verifies = arm == Arm.CORRECT;
+    a = Tensor.of(arena, workload.a(), workload.m(), workload.k());
+    Tensor weights = Tensor.of(arena, workload.weights(), workload.n(), workload.k());
+    if (workload.packed()) {
+      packed = session.pack(arena, weights).transposed();
+      b = null;
+    } else {
+      packed = null;
+      b = weights.transposed();
+    }
+    if (verifies && workload.sealed()) {
+      session.seal(a);
+    }
+    c = Tensor.zeros(arena, DType.FLOAT32, workload.m(), workload.n());
+    second = Tensor.zeros(arena, DType.FLOAT32, workload.m(), workload.n());
+    occurrences = record();
+    keep();
+  }
+
+  private List<Occurrence> record() {
+    open(c);
+    injector.record();
+    multiply(c);
+    return injector.recorded();
+  }
+
+  private void keep() {
+    Set<List<Object>> known = new HashSet<>();
+    for (Occurrence occurrence : occurrences) {
+      boolean lasts = PERSISTENT.contains(occurrence.point());
+      boolean ofB =
+          occurrence.point() != ProbePoint.A_READ && occurrence.point() != ProbePoint.A_SEAL;
+      boolean made = ofB ? workload.packed() : workload.sealed();
+      MemorySegment memory = occurrence.memory();
+      Object base = memory.heapBase().orElse(memory.address());
+      if (lasts && made && known.add(List.of(base, memory.byteSize()))) {
+        kept.add(new Kept(memory));
+      }
+    }
+  }
+
+  /** Every passing of a probe point in a fault-free call. */
+  List<Occurrence> occurrences() {
+    return occurrences;
+  }
+
+  /** The passing that corresponds to one of the other arm; null if it does not exist here. */
+  @Nullable Occurrence counterpart(Occurrence other) {
+    for (Occurrence occurrence : occurrences) {
+      if (occurrence.point() == other.point() && occurrence.number() == other.number()) {
+        return occurrence;
+      }
+    }
+    return null;
+  }
+
+  /** Runs without a fault. */
+  Run run() {
+    return run(null, Window.When.DURING, new Strike(FaultModel.ONE_BIT, 0));
+  }
+
+  /** Runs with a strike. */
+  Run run(@Nullable Occurrence where, Window.When when, Strike strike) {
+    reports.clear();
+    Throwable crash = null;
+    boolean given = false;
+    boolean corrected = false;
+    try {
+      open(c);
+      if (where != null) {
+        switch (when) {
+          case BEFORE -> strike.hit(where);
+          case DURING, FIRST, AGAIN -> injector.arm(where, strike);
+          case AFTER -> {}
+        }
+      }
+      corrected |= multiply(c) == Status.CORRECTED;
+      injector.reset();
+      if (where != null && when == Window.When.AFTER) {
+        strike.hit(where);
+      }
+      corrected |= session.verify(c) == Status.CORRECTED;
+      open(second);
+      corrected |= multiply(second) == Status.CORRECTED;
+      corrected |= session.verify(second) == Status.CORRECTED;
+    } catch (UncorrectableFaultException e) {
+      given = true;
+    } catch (RuntimeException | Error e) {
+      crash = e;
+    } finally {
+      injector.reset();
+    }
+    given |=
+        reports.stream()
+            .anyMatch(report ->
+                report.resolution() == Resolution.DETECTED
+                    || report.resolution() == Resolution.UNCORRECTABLE);
+    boolean latent = verifies && kept.stream().anyMatch(Kept::damaged);
+    var run =
+        new Run(
+            c.toArray(), second.toArray(), corrected, given, List.copyOf(reports), crash, latent);
+    kept.forEach(Kept::restore);
+    restoreInputs();
+    return run;
+  }
+
+  /** Prepares an output: old values, sealed as its producer would have left it. */
+  private void open(Tensor output) {
+    if (workload.beta() != 0) {
+      session.unseal(output);
+      float[] old = workload.old();
+      MemorySegment.copy(old, 0, output.segment(), ValueLayout.JAVA_FLOAT, 0, old.length);
+      if (verifies) {
+        session.seal(output);
+      }
+    }
+  }
+
+  /** Operands that nobody watches over are simply written again. */
+  private void restoreInputs() {
+    if (!(verifies && workload.sealed())) {
+      write(a, workload.a());
+    }
+    if (b != null) {
+      write(b, workload.weights());
+    }
+  }
+
+  private static void write(Tensor tensor, float[] values) {
+    MemorySegment.copy(values, 0, tensor.segment(), ValueLayout.JAVA_FLOAT, 0, values.length);
+  }
+
+  private Status multiply(Tensor output) {
+    float alpha = workload.alpha();
+    float beta = workload.beta();
+    if (packed != null) {
+      return session.gemm(alpha, a, packed, beta, output);
+    }
+    return session.gemm(alpha, a, Objects.requireNonNull(b), beta, output);
+  }
+}

@@ -1,0 +1,89 @@
+package dev.regolith.faultinjection.inject;
+
+import dev.regolith.kernels.probe.Probe;
+import dev.regolith.kernels.probe.ProbeInstaller;
+import dev.regolith.kernels.probe.ProbePoint;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The probe's hook: either records every point that a call passes, or waits for one passing and
+ * strikes. One thread at a time.
+ */
+final class Injector implements Probe.Hook {
+  /** A region as a point names it; arrays have no address, but each point knows only one. */
+  private record Place(ProbePoint point, long start, long rowBytes) {}
+
+  private static @Nullable Injector installed;
+
+  private final Map<ProbePoint, Integer> passed = new EnumMap<>(ProbePoint.class);
+  private @Nullable List<Occurrence> recording;
+  private final Set<Place> seen = new HashSet<>();
+  private @Nullable Occurrence target;
+  private @Nullable Strike strike;
+
+  private Injector() {}
+
+  /** The injector of this JVM; it has to be there before the first kernel runs. */
+  static synchronized Injector install() {
+    if (installed == null) {
+      var injector = new Injector();
+      ProbeInstaller.install(injector);
+      installed = injector;
+    }
+    return installed;
+  }
+
+  /** Starts recording. */
+  void record() {
+    reset();
+    recording = new ArrayList<>();
+  }
+
+  /** What was recorded. */
+  List<Occurrence> recorded() {
+    var result = recording == null ? List.<Occurrence>of() : List.copyOf(recording);
+    reset();
+    return result;
+  }
+
+  /** Waits for the passing that {@code where} describes, and strikes it. */
+  void arm(Occurrence where, Strike what) {
+    reset();
+    target = where;
+    strike = what;
+  }
+
+  /** Neither records nor strikes. */
+  void reset() {
+    passed.clear();
+    seen.clear();
+    recording = null;
+    target = null;
+    strike = null;
+  }
+
+  @Override
+  public void reached(
+      ProbePoint point, MemorySegment memory, long offset, long rows, long rowBytes, long stride) {
+    boolean records = recording != null;
+    if (!records && (target == null || target.point() != point)) {
+      return;
+    }
+    int number = passed.merge(point, 1, Integer::sum) - 1;
+    if (recording != null) {
+      boolean repeated = !seen.add(new Place(point, memory.address() + offset, rowBytes));
+      recording.add(
+          new Occurrence(point, number, memory, offset, rows, rowBytes, stride, repeated));
+    } else if (target != null && number == target.number() && strike != null) {
+      strike.hit(new Occurrence(point, number, memory, offset, rows, rowBytes, stride, false));
+      target = null;
+    }
+  }
+}

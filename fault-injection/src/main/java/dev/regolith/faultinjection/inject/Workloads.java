@@ -1,0 +1,123 @@
+package dev.regolith.faultinjection.inject;
+
+import dev.regolith.faultinjection.model.LayerInput;
+import dev.regolith.faultinjection.model.TrainedModel;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * The products of a campaign: every linear layer of the model on a real forward pass, and variants
+ * of them that bring in what single layers lack: k-blocks, an unpacked right operand, an old C,
+ * factors, operands nobody sealed, and legitimate NaN, infinities and subnormal numbers.
+ */
+final class Workloads {
+  /** Bytes of text, that is rows of A. */
+  static final int TOKENS = 64;
+
+  /** From here on a product has several k-blocks; the stacked products reach beyond. */
+  private static final int STACKED_DEPTH = 2048;
+
+  private Workloads() {}
+
+  /** All products over one window of the model's text. */
+  static List<Workload> of(TrainedModel model, int window) {
+    byte[] text = model.text();
+    int tokens = Math.min(TOKENS, text.length);
+    int windows = Math.max(1, text.length / tokens);
+    int from = window % windows * tokens;
+    List<LayerInput> inputs =
+        model.network().activations(Arrays.copyOfRange(text, from, from + tokens), tokens);
+    List<Workload> all = new ArrayList<>();
+    for (LayerInput input : inputs) {
+      all.add(layer(input));
+    }
+    Workload widest = all.stream().max((x, y) -> Integer.compare(x.n(), y.n())).orElseThrow();
+    Workload deepest = all.stream().max((x, y) -> Integer.compare(x.k(), y.k())).orElseThrow();
+    Workload first = all.getFirst();
+    Workload stacked = stack(inputs, deepest);
+    all.add(stacked);
+    all.add(stacked.fresh("fresh, " + stacked.name()));
+    all.add(stacked.unsealed("unsealed, " + stacked.name()));
+    all.add(widest.fresh("fresh, " + widest.name()));
+    all.add(widest.fresh("").unsealed("fresh and unsealed, " + widest.name()));
+    float[] residual = repeat(first.a(), first.m() * deepest.n());
+    all.add(deepest.onto("residual, " + deepest.name(), 1, 1, residual));
+    all.add(
+        stacked.onto(
+            "scaled residual, " + stacked.name(),
+            0.5f,
+            -1.25f,
+            repeat(first.a(), stacked.m() * stacked.n())));
+    all.add(widest.of("special values, " + widest.name(), withSpecialValues(widest)));
+    all.add(
+        stacked
+            .of("special values, " + stacked.name(), withSpecialValues(stacked))
+            .fresh("fresh, special values, " + stacked.name()));
+    return all;
+  }
+
+  private static Workload layer(LayerInput input) {
+    var layer = input.layer();
+    return Workload.packed(
+        layer.name(),
+        input.tokens(),
+        layer.in(),
+        layer.out(),
+        input.activations().values(),
+        layer.weight().values());
+  }
+
+  /** Layers of one shape side by side along k: the sum of their outputs, as one deep product. */
+  private static Workload stack(List<LayerInput> inputs, Workload pattern) {
+    List<LayerInput> same =
+        inputs.stream()
+            .filter(i -> i.layer().in() == pattern.k() && i.layer().out() == pattern.n())
+            .toList();
+    int layers = Math.ceilDiv(STACKED_DEPTH, pattern.k());
+    int k = layers * pattern.k();
+    var a = new float[pattern.m() * k];
+    var weights = new float[pattern.n() * k];
+    for (int l = 0; l < layers; l++) {
+      LayerInput input = same.get(l % same.size());
+      place(input.activations().values(), pattern.m(), pattern.k(), a, k, l * pattern.k());
+      place(input.layer().weight().values(), pattern.n(), pattern.k(), weights, k, l * pattern.k());
+    }
+    return Workload.packed(
+        "stacked x%d, %s".formatted(layers, pattern.name()),
+        pattern.m(),
+        k,
+        pattern.n(),
+        a,
+        weights);
+  }
+
+  private static void place(float[] from, int rows, int columns, float[] to, int stride, int left) {
+    for (int i = 0; i < rows; i++) {
+      System.arraycopy(from, i * columns, to, i * stride + left, columns);
+    }
+  }
+
+  private static float[] repeat(float[] values, int length) {
+    var result = new float[length];
+    for (int i = 0; i < length; i++) {
+      result[i] = values[i % values.length];
+    }
+    return result;
+  }
+
+  /** Some rows with a NaN, an infinity, or nothing but subnormal numbers; the others stay. */
+  private static float[] withSpecialValues(Workload workload) {
+    float[] a = workload.a().clone();
+    int k = workload.k();
+    a[3 * k + 17] = Float.NaN;
+    a[9 * k + 5] = Float.POSITIVE_INFINITY;
+    a[30 * k + 40] = Float.NEGATIVE_INFINITY;
+    for (int row = 40; row < 48; row++) {
+      for (int j = 0; j < k; j++) {
+        a[row * k + j] *= 0x1p-130f;
+      }
+    }
+    return a;
+  }
+}

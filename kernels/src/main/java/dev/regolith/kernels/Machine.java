@@ -1,0 +1,25 @@
+package dev.regolith.kernels;
+
+import dev.regolith.kernels.backend.vector.FmaPeak;
+import java.util.OptionalDouble;
+
+/** What this machine and JVM can do at best. */
+public final class Machine {
+  private Machine() {}
+
+  /** Whether the Vector API is there. */
+  public static boolean hasVectorModule() {
+    return Backends.vectorModulePresent();
+  }
+
+  /**
+   * Measures the float32 multiply-add rate of the calling thread's core, from registers alone, at
+   * the vector width that sessions use.
+   *
+   * @param seconds how long, warm-up included; half a second is plenty
+   * @return GFLOP/s, or empty where the Vector API is missing
+   */
+  public static OptionalDouble fmaPeak(double seconds) {
+    return hasVectorModule() ? OptionalDouble.of(FmaPeak.measure(seconds)) : OptionalDouble.empty();
+  }
+}

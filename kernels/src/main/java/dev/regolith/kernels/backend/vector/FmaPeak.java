@@ -1,0 +1,66 @@
+package dev.regolith.kernels.backend.vector;
+
+import static dev.regolith.kernels.backend.vector.VectorShapes.FLOATS;
+import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
+
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
+
+/** The float32 multiply-add rate of one core, from registers alone: the ceiling of every kernel. */
+public final class FmaPeak {
+  private static final int CHAINS = 12;
+  private static final int STEPS = 20_000;
+
+  /** Keeps the compiler from dropping the measured work. */
+  @SuppressWarnings("unused")
+  private static volatile float sink;
+
+  private FmaPeak() {}
+
+  /** Measures for about the given time, after warming up; GFLOP/s, the best of many short runs. */
+  public static double measure(double seconds) {
+    long deadline = System.nanoTime() + (long) (seconds * 1e9);
+    double best = 0;
+    do {
+      long start = System.nanoTime();
+      sink = chains(0.999f, STEPS);
+      double nanos = System.nanoTime() - start;
+      best = Math.max(best, 2.0 * CHAINS * LANES * STEPS / nanos);
+    } while (System.nanoTime() < deadline);
+    return best;
+  }
+
+  /** Twelve independent chains: more than latency times throughput of any core today. */
+  private static float chains(float factor, int steps) {
+    FloatVector x = FloatVector.broadcast(FLOATS, factor);
+    FloatVector y = FloatVector.broadcast(FLOATS, 1 - factor);
+    FloatVector c0 = FloatVector.zero(FLOATS);
+    FloatVector c1 = c0.add(1);
+    FloatVector c2 = c0.add(2);
+    FloatVector c3 = c0.add(3);
+    FloatVector c4 = c0.add(4);
+    FloatVector c5 = c0.add(5);
+    FloatVector c6 = c0.add(6);
+    FloatVector c7 = c0.add(7);
+    FloatVector c8 = c0.add(8);
+    FloatVector c9 = c0.add(9);
+    FloatVector c10 = c0.add(10);
+    FloatVector c11 = c0.add(11);
+    for (int i = 0; i < steps; i++) {
+      c0 = c0.fma(x, y);
+      c1 = c1.fma(x, y);
+      c2 = c2.fma(x, y);
+      c3 = c3.fma(x, y);
+      c4 = c4.fma(x, y);
+      c5 = c5.fma(x, y);
+      c6 = c6.fma(x, y);
+      c7 = c7.fma(x, y);
+      c8 = c8.fma(x, y);
+      c9 = c9.fma(x, y);
+      c10 = c10.fma(x, y);
+      c11 = c11.fma(x, y);
+    }
+    FloatVector sum = c0.add(c1).add(c2).add(c3).add(c4).add(c5);
+    return sum.add(c6).add(c7).add(c8).add(c9).add(c10).add(c11).reduceLanes(VectorOperators.ADD);
+  }
+}
