@@ -3,6 +3,7 @@ module dev.regolith.faultinjection {
   requires com.fasterxml.jackson.databind;
   requires dev.regolith.kernels;
   requires info.picocli;
+  requires java.logging;
   requires me.tongfei.progressbar;
   requires org.apache.commons.statistics.interval;
   requires static org.jspecify;

@@ -154,6 +154,11 @@ public final class Session implements AutoCloseable {
   public void seal(Tensor tensor) {
     enter();
     try {
+      if (tensor.dtype().bytes() != Integer.BYTES) {
+        throw new IllegalArgumentException(
+            "seals count words of 32 bits; an element of type %s has %d: %s"
+                .formatted(tensor.dtype(), 8 * tensor.dtype().bytes(), tensor));
+      }
       Storage storage = tensor.storage();
       var grid = (SealGrid) storage.watchOf(tensor.range());
       if (grid == null) {

@@ -48,7 +48,7 @@ final class CampaignCommand implements Callable<Integer> {
   static final int FAILED = 1;
   static final int INTERRUPTED = 130;
 
-  private static final String TRIALS = "2000";
+  private static final String TRIALS = "10000";
   private static final String SEED = "1";
 
   private final EngineFactory engines;

@@ -7,6 +7,7 @@ import dev.regolith.faultinjection.cli.Doctor;
 import dev.regolith.kernels.Machine;
 import java.io.PrintWriter;
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 
 /** Says what of the library works here, and how well. */
@@ -27,7 +28,7 @@ public final class KernelsDoctor implements Doctor {
     map.put("vm", System.getProperty("java.vm.name") + ", " + System.getProperty("java.vm.info"));
     map.put("os", System.getProperty("os.name") + " " + System.getProperty("os.arch"));
     map.put("cores", Runtime.getRuntime().availableProcessors());
-    map.put("maxHeapMiB", Runtime.getRuntime().maxMemory() >> 20);
+    map.put("heapMegabytes", Runtime.getRuntime().maxMemory() / 1_000_000);
     map.put("backend", check.backend());
     map.put(
         "vectorBackend",
@@ -64,7 +65,7 @@ public final class KernelsDoctor implements Doctor {
 
   /** {@code protectedGflops} reads as {@code protected gflops}. */
   private static String words(String key) {
-    return key.replaceAll("([a-z])([A-Z])", "$1 $2").toLowerCase(java.util.Locale.ROOT);
+    return key.replaceAll("([a-z])([A-Z])", "$1 $2").toLowerCase(Locale.ROOT);
   }
 
   private static String json(Map<String, Object> findings) {

@@ -14,7 +14,7 @@ import java.util.concurrent.atomic.LongAdder;
  * resolution), and the session's listener. Thread-safe.
  */
 public final class FaultLog {
-  private static final System.Logger LOGGER = System.getLogger("dev.regolith.kernels");
+  private static final System.Logger LOGGER = System.getLogger("dev.regolith.kernels.fault");
 
   private final FaultListener listener;
   private final Set<Resolution> logged = EnumSet.noneOf(Resolution.class);

@@ -34,6 +34,16 @@ public record Range(
     return size() != 0 && other.size() != 0 && offset <= other.last() && other.offset <= last();
   }
 
+  /** Matrices of the same sizes, row-major and without gaps from word 0 on. */
+  public Range rowMajor() {
+    return new Range(0, batch, rows, columns, rows * columns, columns, 1);
+  }
+
+  /** Whether kernels can walk the rows as they lie: neighbouring columns are neighbouring words. */
+  public boolean hasUnitColumns() {
+    return columnStride == 1 || columns <= 1;
+  }
+
   /** The same words with rows and columns exchanged. */
   public Range turned() {
     return new Range(

@@ -5,17 +5,34 @@ import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.memory.Range;
 import org.jspecify.annotations.Nullable;
 
-/** Seals that live as long as a call: of operands nobody sealed, and of copies. */
+/**
+ * Seals that live as long as a call: of operands nobody sealed, and of copies. Makes a new grid
+ * only when the range is not that of the call before.
+ */
 final class CallSeals {
   private long[] sums = {};
   private @Nullable SealGrid grid;
 
-  /** A grid over a range; the same object while the range stays the same. */
+  /** A grid over a range. */
   SealGrid of(Range range) {
     var last = grid;
-    if (last != null && last.range().equals(range)) {
-      return last;
-    }
+    return last != null && last.range().equals(range) ? last : make(range);
+  }
+
+  /**
+   * A grid over matrices that lie row-major and without gaps from word 0 on, like those of another.
+   */
+  SealGrid ofCopy(Range original) {
+    var last = grid;
+    boolean same =
+        last != null
+            && last.range().batch() == original.batch()
+            && last.range().rows() == original.rows()
+            && last.range().columns() == original.columns();
+    return last != null && same ? last : make(original.rowMajor());
+  }
+
+  private SealGrid make(Range range) {
     int length = Math.toIntExact(Seal.SUMS * SealGrid.blocks(range));
     if (sums.length < length) {
       sums = new long[length];
