@@ -176,7 +176,7 @@ class CommandLineTest {
   void helpNamesOptionsAndExitCodes() {
     assertThat(regolith("campaign", "--help")).isZero();
     assertThat(out.toString())
-        .contains("--trials", "--seed", "--out", "--arm", "--site", "--model", "130", "2000");
+        .contains("--trials", "--seed", "--out", "--arm", "--site", "--model", "130", "10000");
     assertThat(regolith("--version")).isZero();
     assertThat(out.toString()).contains("regolith ", "Java ");
     assertThat(regolith()).isEqualTo(2);

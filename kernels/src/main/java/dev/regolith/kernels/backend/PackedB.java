@@ -37,6 +37,7 @@ public final class PackedB {
   private MemorySegment records = MemorySegment.NULL;
   private long[] panelSeals = {};
   private long[] recordSeals = {};
+  private boolean checkable;
   private long matrices;
   private long depth;
   private long columns;
@@ -252,6 +253,16 @@ public final class PackedB {
   /** Notes a repair. */
   public void repaired() {
     repairs.incrementAndGet();
+  }
+
+  /** Notes that check records and seals were made, and not only panels. */
+  public void checkable(boolean value) {
+    checkable = value;
+  }
+
+  /** Whether check records and seals were made. */
+  public boolean isCheckable() {
+    return checkable;
   }
 
   /** Element (k, j), wherever it was packed to. */

@@ -1,5 +1,6 @@
 package dev.regolith.kernels.exec;
 
+import java.lang.foreign.MemorySegment;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
@@ -68,12 +69,22 @@ public final class Team implements AutoCloseable {
     return helpers.length + 1;
   }
 
+  /** Whether every thread of the team may touch a segment: not if its arena is confined. */
+  public boolean canReach(MemorySegment segment) {
+    return helpers.length == 0 || segment.isAccessibleBy(helpers[0]);
+  }
+
   /**
    * Performs tasks 0 to {@code count - 1}, in no particular order, and returns when all are done.
    * If any threw, the first throwable is thrown here after the others have ended.
    */
   public void run(long count, Tasks tasks) {
-    if (count <= 1 || helpers.length == 0 || !busy.compareAndSet(0, 1)) {
+    run(count, tasks, true);
+  }
+
+  /** The same, but, if {@code together} is false, on the calling thread alone. */
+  public void run(long count, Tasks tasks, boolean together) {
+    if (count <= 1 || !together || helpers.length == 0 || !busy.compareAndSet(0, 1)) {
       for (long task = 0; task < count; task++) {
         tasks.perform(task, 0);
       }

@@ -64,6 +64,29 @@ public record Range(
     return Overlap.selfOverlaps(this);
   }
 
+  /**
+   * Whether all words of another range are words of this one; false also where that is not plain to
+   * see, because the strides differ.
+   */
+  public boolean covers(Range other) {
+    boolean sameCut =
+        batch == 1
+            && other.batch == 1
+            && columnStride == other.columnStride
+            && (rowStride == other.rowStride || other.rows == 1)
+            && columnStride > 0
+            && rowStride > 0;
+    if (!sameCut || other.offset < offset) {
+      return false;
+    }
+    long row = (other.offset - offset) / rowStride;
+    long rest = (other.offset - offset) % rowStride;
+    long column = rest / columnStride;
+    return rest % columnStride == 0
+        && row + other.rows <= rows
+        && column + other.columns <= columns;
+  }
+
   /** Whether any word belongs to both ranges, decided element by element. */
   public boolean intersects(Range other) {
     return mayTouch(other) && Overlap.intersects(this, other);

@@ -36,11 +36,26 @@ public final class Gemm implements AutoCloseable {
   /** {@code C = alpha A B + beta C} with a packed B. */
   public Status multiply(float alpha, Tensor a, PackedB b, float beta, Tensor c) {
     GemmArguments.check(a, b.depth(), b.columns(), c);
+    requireFitting(b);
     GemmCall call = take();
     try {
       return call.run(alpha, a, null, b, beta, c);
     } finally {
       giveBack(call);
+    }
+  }
+
+  private void requireFitting(PackedB b) {
+    if (!b.panels().scope().isAlive()) {
+      throw new IllegalStateException(
+          "the packed matrix is gone: the session or arena it was packed into is closed");
+    }
+    boolean checkable = b.isCheckable() || execution.protection() == Protection.OFF;
+    if (!checkable || b.panelColumns() != execution.backend().panelColumns()) {
+      throw new IllegalArgumentException(
+          "the matrix was packed by a session that computes or protects differently"
+              + " (%d columns a panel, %s check vectors); pack it with this session"
+                  .formatted(b.panelColumns(), b.isCheckable() ? "with" : "without"));
     }
   }
 
@@ -54,6 +69,7 @@ public final class Gemm implements AutoCloseable {
     boolean verify = execution.protection() != Protection.OFF;
     var packed = new PackedB(execution.backend().panelColumns());
     packed.allocate(arena, b.size(0), b.size(1));
+    packed.checkable(verify);
     var workspace = execution.backend().newWorkspace();
     long tasks = packed.blocks() * packed.kBlocks();
     Runnable packAll =

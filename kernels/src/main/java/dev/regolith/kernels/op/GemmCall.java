@@ -60,6 +60,7 @@ final class GemmCall implements Team.Tasks, Sources, AutoCloseable {
   private SealedInput[] inputs = {};
   private int inputCount;
   private Phase phase = Phase.PREPARE;
+  private boolean together;
 
   // How C is cut into regions.
   private long rowsPerRegion;
@@ -99,6 +100,10 @@ final class GemmCall implements Team.Tasks, Sources, AutoCloseable {
     problem.beta = beta;
     problem.verify = verify;
     inputCount = 0;
+    together = reachable(a) && (b == null || reachable(b)) && reachable(c);
+    if (!together) {
+      Announcement.confined();
+    }
     if (verify) {
       guard.open();
     }
@@ -114,16 +119,20 @@ final class GemmCall implements Team.Tasks, Sources, AutoCloseable {
     }
   }
 
+  private boolean reachable(Tensor tensor) {
+    return execution.team().canReach(tensor.storage().segment());
+  }
+
   private Status compute(Tensor a, @Nullable Tensor b) {
     Team team = execution.team();
     if (verify) {
       collectInputs(a, b);
     }
     phase = Phase.PREPARE;
-    team.run(right.tasks() + left.tasks() + output.tasks(), this);
-    cut(team.threads());
+    team.run(right.tasks() + left.tasks() + output.tasks(), this, together);
+    cut(together ? team.threads() : 1);
     phase = Phase.COMPUTE;
-    team.run(problem.batch * chunks * groups, this);
+    team.run(problem.batch * chunks * groups, this, together);
     if (!verify) {
       return Status.CLEAN;
     }
@@ -263,7 +272,7 @@ final class GemmCall implements Team.Tasks, Sources, AutoCloseable {
     for (int i = 0; i < inputCount; i++) {
       tasks += blockRows(inputs[i].grid);
     }
-    execution.team().run(tasks, this);
+    execution.team().run(tasks, this, together);
   }
 
   private static long blockRows(SealGrid grid) {

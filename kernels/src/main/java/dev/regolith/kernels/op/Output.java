@@ -83,14 +83,20 @@ final class Output implements AutoCloseable {
   }
 
   /**
-   * Seals of other cuts of C's memory (of a whole buffer, where C is a part of it) cover words that
-   * are about to change and words that are not: they are verified now, and made anew afterwards.
+   * Seals of other cuts of C's memory: those of parts of C end here; those of a whole buffer, where
+   * C is a part of it, cover words that are about to change and words that are not, so they are
+   * verified now, and made anew afterwards.
    */
   private void suspendOthers(Storage storage) {
     suspendedCount = 0;
     for (Watch each : storage.watches()) {
       if (each.inForce() && !each.equals(watch) && each.range().intersects(range)) {
         var grid = (SealGrid) each;
+        if (range.covers(grid.range())) {
+          grid.inForce(false);
+          storage.remove(grid);
+          continue;
+        }
         if (verify) {
           scrubber.scrub("gemm", target, grid);
         }
