@@ -18,8 +18,10 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -91,6 +93,7 @@ final class Bench {
   private final Tensor second;
   private final List<Kept> kept = new ArrayList<>();
   private final List<Occurrence> occurrences;
+  private final Map<ProbePoint, List<Occurrence>> byPoint;
 
   Bench(
       Workload workload,
@@ -119,6 +122,7 @@ final class Bench {
     c = Tensor.zeros(arena, DType.FLOAT32, workload.m(), workload.n());
     second = Tensor.zeros(arena, DType.FLOAT32, workload.m(), workload.n());
     occurrences = record();
+    byPoint = occurrences.stream().collect(Collectors.groupingBy(Occurrence::point));
     keep();
   }
 
@@ -149,14 +153,15 @@ final class Bench {
     return occurrences;
   }
 
+  /** Whether a call of this arm passes a point at all. */
+  boolean passes(ProbePoint point) {
+    return byPoint.containsKey(point);
+  }
+
   /** The passing that corresponds to one of the other arm; null if it does not exist here. */
   @Nullable Occurrence counterpart(Occurrence other) {
-    for (Occurrence occurrence : occurrences) {
-      if (occurrence.point() == other.point() && occurrence.number() == other.number()) {
-        return occurrence;
-      }
-    }
-    return null;
+    List<Occurrence> passings = byPoint.getOrDefault(other.point(), List.of());
+    return other.number() < passings.size() ? passings.get(other.number()) : null;
   }
 
   /** Runs without a fault. */

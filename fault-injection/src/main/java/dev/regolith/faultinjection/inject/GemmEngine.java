@@ -88,9 +88,13 @@ final class GemmEngine implements Engine {
   private List<Offering> offeringsOf(Window window) {
     var found = new ArrayList<Offering>();
     for (Station station : stations) {
+      Bench off = get(station.benches(), Arm.OFF);
+      // Blocks with NaN are computed twice under protection; both arms are struck the first time.
       List<Occurrence> admitted =
           get(station.benches(), Arm.CORRECT).occurrences().stream()
               .filter(occurrence -> window.admits(station.workload(), occurrence))
+              .filter(occurrence ->
+                  !off.passes(occurrence.point()) || off.counterpart(occurrence) != null)
               .toList();
       if (!admitted.isEmpty()) {
         found.add(new Offering(station, admitted));

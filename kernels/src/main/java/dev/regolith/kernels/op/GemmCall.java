@@ -133,11 +133,11 @@ final class GemmCall implements Team.Tasks, Sources, AutoCloseable {
     cut(together ? team.threads() : 1);
     phase = Phase.COMPUTE;
     team.run(problem.batch * chunks * groups, this, together);
-    if (!verify) {
-      return Status.CLEAN;
-    }
     if (Probe.ON) {
       probeInputs();
+    }
+    if (!verify) {
+      return Status.CLEAN;
     }
     verifyInputs();
     return guard.close(problem, left.readRange(), this, workspace);
@@ -245,17 +245,6 @@ final class GemmCall implements Team.Tasks, Sources, AutoCloseable {
   }
 
   private void probeInputs() {
-    for (int i = 0; i < inputCount; i++) {
-      SealedInput input = inputs[i];
-      boolean oldC = input.component == Component.OLD_C;
-      long sums = Seal.SUMS * input.grid.blocks();
-      Probe.reach(
-          oldC ? ProbePoint.OLD_C_SEAL : ProbePoint.A_SEAL, input.grid.sums(), 0, (int) sums);
-      if (oldC) {
-        Probe.reach(
-            ProbePoint.OLD_C_LAST_USE, input.memory, 0, 1, 4 * input.grid.range().size(), 0);
-      }
-    }
     Probe.reach(
         ProbePoint.A_LAST_USE,
         problem.a,
@@ -263,6 +252,17 @@ final class GemmCall implements Team.Tasks, Sources, AutoCloseable {
         problem.rows,
         4 * problem.depth,
         problem.aStride);
+    if (problem.beta != 0) {
+      long words = problem.batch * problem.rows * problem.columns;
+      Probe.reach(ProbePoint.OLD_C_LAST_USE, problem.oldC, 0, 1, 4 * words, 0);
+    }
+    for (int i = 0; i < inputCount; i++) {
+      SealedInput input = inputs[i];
+      boolean oldC = input.component == Component.OLD_C;
+      long sums = Seal.SUMS * input.grid.blocks();
+      Probe.reach(
+          oldC ? ProbePoint.OLD_C_SEAL : ProbePoint.A_SEAL, input.grid.sums(), 0, (int) sums);
+    }
   }
 
   @Override

@@ -123,6 +123,8 @@ public final class VectorGemm implements Backend {
       }
       if (p.verify) {
         PackedBCheck.verify(this, p, region, kBlock, w.found, w, sink);
+      } else if (Probe.ON) {
+        PackedBCheck.probePanels(p, region, kBlock);
       }
     }
     if (b.repairs() != repairs) {
@@ -195,6 +197,9 @@ public final class VectorGemm implements Backend {
             storeAt,
             w.digests,
             digestAt);
+        if (Probe.ON && !first) {
+          Probe.reach(ProbePoint.PARTIAL_SUM_LAST_USE, w.tiles, loadAt, rows * TILE_COLUMNS);
+        }
         if (p.verify && !first) {
           verifyPartial(p, region, row, rows, block, loadAt, w, sink);
         }
@@ -206,9 +211,11 @@ public final class VectorGemm implements Backend {
         }
       }
     }
+    if (Probe.ON) {
+      probeStrip(ProbePoint.PACKED_A_LAST_USE, rows, depth, w);
+    }
     if (p.verify) {
       if (Probe.ON) {
-        probeStrip(ProbePoint.PACKED_A_LAST_USE, rows, depth, w);
         Probe.reach(ProbePoint.PACKED_A_DIGEST, w.stripDigest, 0, WIDE_LANES);
       }
       for (int i = 0; i < rows; i++) {
@@ -268,7 +275,6 @@ public final class VectorGemm implements Backend {
       EvidenceSink sink) {
     int digestAt = loadAt / (TILE_ROWS * TILE_COLUMNS) * WIDE_LANES;
     if (Probe.ON) {
-      Probe.reach(ProbePoint.PARTIAL_SUM_LAST_USE, w.tiles, loadAt, rows * TILE_COLUMNS);
       Probe.reach(ProbePoint.PARTIAL_SUM_DIGEST, w.digests, digestAt, WIDE_LANES);
     }
     Strip.subtract(w.tiles, loadAt, rows * TILE_COLUMNS, w.digests, digestAt);
@@ -354,7 +360,7 @@ public final class VectorGemm implements Backend {
     }
   }
 
-  /** After the last k-block of a strip: what C shows, and the seals of finished check blocks. */
+  /** After the last k-block of a strip. */
   private static void close(
       GemmProblem p, Region region, int row, int rows, VectorWorkspace w, EvidenceSink sink) {
     PackedB b = p.b;
@@ -363,9 +369,24 @@ public final class VectorGemm implements Backend {
     if (Probe.ON) {
       Probe.reach(ProbePoint.C_STORED, p.c, cRow, rows, bytes, p.cStride);
     }
-    if (!p.verify) {
-      return;
+    if (p.verify) {
+      show(p, region, row, rows, cRow, w, sink);
     }
+    if (Probe.ON) {
+      Probe.reach(ProbePoint.C_CHECKED, p.c, cRow, rows, bytes, p.cStride);
+    }
+  }
+
+  /** The evidence of a strip, and the seals of check blocks that end with it. */
+  private static void show(
+      GemmProblem p,
+      Region region,
+      int row,
+      int rows,
+      long cRow,
+      VectorWorkspace w,
+      EvidenceSink sink) {
+    PackedB b = p.b;
     Evidence evidence = w.evidence;
     for (int i = 0; i < rows; i++) {
       for (int block = 0; block < region.blocks; block++) {
@@ -410,9 +431,6 @@ public final class VectorGemm implements Backend {
         }
         SealLanes.finish(w.cFolded, block * SealLanes.FOLDED, sums, at);
       }
-    }
-    if (Probe.ON) {
-      Probe.reach(ProbePoint.C_CHECKED, p.c, cRow, rows, bytes, p.cStride);
     }
   }
 
