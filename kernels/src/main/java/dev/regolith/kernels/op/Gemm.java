@@ -2,6 +2,7 @@ package dev.regolith.kernels.op;
 
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.checksum.SealGrid;
+import dev.regolith.kernels.exec.Team;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
 import dev.regolith.kernels.memory.Watch;
@@ -72,24 +73,25 @@ public final class Gemm implements AutoCloseable {
     packed.checkable(verify);
     var workspace = execution.backend().newWorkspace();
     long tasks = packed.blocks() * packed.kBlocks();
+    Team team = execution.team();
+    boolean together = team.canReach(b.storage().segment()) && team.canReach(packed.panels());
     Runnable packAll =
         () ->
-            execution
-                .team()
-                .run(
-                    tasks,
-                    (task, worker) ->
-                        execution
-                            .backend()
-                            .pack(
-                                b.storage().segment(),
-                                b.range(),
-                                0,
-                                packed,
-                                task / packed.kBlocks(),
-                                (int) (task % packed.kBlocks()),
-                                verify,
-                                worker == 0 ? workspace : execution.helpers().get(worker - 1)));
+            team.run(
+                tasks,
+                (task, worker) ->
+                    execution
+                        .backend()
+                        .pack(
+                            b.storage().segment(),
+                            b.range(),
+                            0,
+                            packed,
+                            task / packed.kBlocks(),
+                            (int) (task % packed.kBlocks()),
+                            verify,
+                            worker == 0 ? workspace : execution.helpers().get(worker - 1)),
+                together);
     packAll.run();
     // The source, if sealed, is verified after it was read; what was read damaged is read again.
     for (Watch watch : b.storage().watches()) {

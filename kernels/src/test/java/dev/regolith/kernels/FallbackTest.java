@@ -1,0 +1,61 @@
+package dev.regolith.kernels;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.List;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/** Without the incubator module the library loads, computes the same bits, and says so once. */
+@Tag("once")
+class FallbackTest {
+  private static final String REMEDY = "--add-modules jdk.incubator.vector";
+
+  @Test
+  void plainJavaComputesWhereTheModuleIsMissing() {
+    var fork = Fork.run(List.of(), FallbackMain.class, "lenient");
+    assertThat(fork.exit()).as(fork.text()).isZero();
+    assertThat(fork.count("computed by scalar: CLEAN")).as(fork.text()).isEqualTo(2);
+    assertThat(fork.count("first difference: -1")).as(fork.text()).isEqualTo(2);
+    assertThat(fork.count(REMEDY)).as("announced once: " + fork.text()).isEqualTo(1);
+  }
+
+  @Test
+  void strictSessionsRefuse() {
+    var fork = Fork.run(List.of(), FallbackMain.class, "strict");
+    assertThat(fork.exit()).as(fork.text()).isZero();
+    assertThat(fork.text()).contains("refused").contains(REMEDY).doesNotContain("computed by");
+  }
+
+  @Test
+  void theModuleIsUsedWhereItIsPresent() {
+    var fork =
+        Fork.run(List.of("--add-modules", "jdk.incubator.vector"), FallbackMain.class, "strict");
+    assertThat(fork.exit()).as(fork.text()).isZero();
+    assertThat(fork.count("computed by vector")).as(fork.text()).isEqualTo(2);
+    assertThat(fork.count("first difference: -1")).as(fork.text()).isEqualTo(2);
+  }
+
+  @Test
+  void anInterpreterIsAnnounced() {
+    var fork =
+        Fork.run(
+            List.of("-Xint", "--add-modules", "jdk.incubator.vector"),
+            FallbackMain.class,
+            "strict");
+    assertThat(fork.text()).contains("refused").contains("-Xint");
+  }
+
+  @Test
+  void missingBoundsChecksAreAnnounced() {
+    var fork =
+        Fork.run(
+            List.of(
+                "--add-modules",
+                "jdk.incubator.vector",
+                "-Djdk.incubator.vector.VECTOR_ACCESS_OOB_CHECK=0"),
+            FallbackMain.class,
+            "strict");
+    assertThat(fork.text()).contains("refused").contains("VECTOR_ACCESS_OOB_CHECK");
+  }
+}

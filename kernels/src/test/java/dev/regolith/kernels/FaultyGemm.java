@@ -1,0 +1,114 @@
+package dev.regolith.kernels;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.regolith.kernels.SessionOptions.Compute;
+import dev.regolith.kernels.fault.Protection;
+import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.probe.Probe;
+import dev.regolith.kernels.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.util.SplittableRandom;
+
+/**
+ * A product in which everything occurs that a fault can hit: three k-blocks, two check blocks along
+ * both dimensions, tails everywhere, both factors, an old C.
+ */
+final class FaultyGemm implements AutoCloseable {
+  private static final int M = 29;
+  private static final int N = 150;
+  private static final int K = 1100;
+  private static final float ALPHA = -1.5f;
+  private static final float BETA = 0.5f;
+
+  /** How it is computed, and with what. */
+  enum Variant {
+    /** Packed weights, A sealed by the call, one thread. */
+    PACKED(1, Compute.BEST, true, false),
+    /** B packed by the call, A and old C sealed before, two threads. */
+    SEALED(2, Compute.BEST, false, true),
+    /** Packed weights, the scalar twin. */
+    SCALAR(1, Compute.SCALAR, true, false);
+
+    private final int threads;
+    private final Compute compute;
+    private final boolean packed;
+    private final boolean sealed;
+
+    Variant(int threads, Compute compute, boolean packed, boolean sealed) {
+      this.threads = threads;
+      this.compute = compute;
+      this.packed = packed;
+      this.sealed = sealed;
+    }
+  }
+
+  /** What came of one product. */
+  record Outcome(Status status, Status verified, boolean bitsRightAtOnce, boolean bitsRight) {}
+
+  private final Variant variant;
+  private final SessionUnderTest under;
+  private final Arena arena = Arena.ofShared();
+  private final float[] aElements;
+  private final float[] bElements;
+  private final float[] oldElements;
+  private final float[] expected;
+  private PackedMatrix weights;
+
+  FaultyGemm(Variant variant, Protection protection) {
+    this.variant = variant;
+    under = SessionUnderTest.kept(variant.threads, protection, variant.compute);
+    var random = new SplittableRandom(99);
+    aElements = Operand.gaussian(random, M * K);
+    bElements = Operand.gaussian(random, K * N);
+    oldElements = Operand.gaussian(random, M * N);
+    expected = Chain.multiply(ALPHA, aElements, bElements, BETA, oldElements, M, N, K);
+    repack();
+  }
+
+  SessionUnderTest under() {
+    return under;
+  }
+
+  /** Packs the weights anew, for protections that leave them damaged. */
+  void repack() {
+    weights = under.session().pack(arena, Tensor.wrap(bElements, K, N).transposed());
+  }
+
+  /** Computes while a hook listens; then has the next reader of C look at it. */
+  Outcome run(Probe.Hook hook) {
+    under.reports().clear();
+    var session = under.session();
+    try (var call = Arena.ofShared()) {
+      var a = Tensor.of(call, aElements, M, K);
+      var b = Tensor.of(call, bElements, K, N);
+      var c = Tensor.of(call, oldElements, M, N);
+      if (variant.sealed) {
+        session.seal(a);
+        session.seal(c);
+      }
+      Status status;
+      try (var _ = ProbeRelay.lend(hook)) {
+        status =
+            variant.packed
+                ? session.gemm(ALPHA, a, weights.transposed(), BETA, c)
+                : session.gemm(ALPHA, a, b, BETA, c);
+      }
+      boolean atOnce = ReferenceGemm.firstDifference(expected, c.toArray()) < 0;
+      var verified = session.verify(c);
+      boolean later = ReferenceGemm.firstDifference(expected, c.toArray()) < 0;
+      if (session.protection() == Protection.CORRECT) {
+        assertThat(a.toArray()).as("A afterwards").isEqualTo(aElements);
+        assertThat(b.toArray()).as("B afterwards").isEqualTo(bElements);
+        assertThat(session.verify(c)).as("C, verified once more").isEqualTo(Status.CLEAN);
+        assertThat(session.verify(a)).as("A, verified").isEqualTo(Status.CLEAN);
+      }
+      return new Outcome(status, verified, atOnce, later);
+    }
+  }
+
+  @Override
+  public void close() {
+    arena.close();
+  }
+}

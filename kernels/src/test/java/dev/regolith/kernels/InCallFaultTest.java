@@ -1,0 +1,129 @@
+package dev.regolith.kernels;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.regolith.kernels.FaultyGemm.Outcome;
+import dev.regolith.kernels.FaultyGemm.Variant;
+import dev.regolith.kernels.fault.FaultReport;
+import dev.regolith.kernels.fault.Protection;
+import dev.regolith.kernels.fault.Resolution;
+import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.probe.ProbePoint;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+import java.util.SplittableRandom;
+import java.util.TreeSet;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Words changed while a product is computed, at every probe point. */
+class InCallFaultTest {
+  /** Where only the next reader of C can notice; after the store, if it is within the tolerance. */
+  private static final Set<ProbePoint> FOR_THE_NEXT_READER =
+      EnumSet.of(ProbePoint.C_STORED, ProbePoint.C_CHECKED, ProbePoint.C_SEAL);
+
+  /** What the scalar backend does not have: it copies no strip and parks no partial sum. */
+  private static final Set<ProbePoint> NOT_SCALAR =
+      EnumSet.of(
+          ProbePoint.PACKED_A_WRITTEN,
+          ProbePoint.PACKED_A_READ,
+          ProbePoint.PACKED_A_LAST_USE,
+          ProbePoint.PACKED_A_DIGEST,
+          ProbePoint.PARTIAL_SUM_READ,
+          ProbePoint.PARTIAL_SUM_LAST_USE,
+          ProbePoint.PARTIAL_SUM_DIGEST,
+          ProbePoint.TILE_WRITTEN,
+          ProbePoint.C_CHECKED);
+
+  private static final Outcome CLEAN = new Outcome(Status.CLEAN, Status.CLEAN, true, true);
+
+  static Stream<Arguments> pointsOfVariants() {
+    return Stream.of(Variant.values())
+        .flatMap(variant ->
+            Stream.of(ProbePoint.values())
+                .filter(point -> variant != Variant.SCALAR || !NOT_SCALAR.contains(point))
+                .map(point -> Arguments.of(variant, point)));
+  }
+
+  @ParameterizedTest
+  @MethodSource("pointsOfVariants")
+  void corrected(Variant variant, ProbePoint point) {
+    var failures = new ArrayList<String>();
+    try (var gemm = new FaultyGemm(variant, Protection.CORRECT)) {
+      var random = new SplittableRandom(point.name().hashCode());
+      int turn = 0;
+      for (long occurrence : occurrences(gemm, point)) {
+        for (var kind : kinds(turn++)) {
+          var upset = new Upset(point, occurrence, kind, random);
+          Outcome outcome = gemm.run(upset);
+          boolean right =
+              upset.reached() > occurrence
+                  && outcome.status() != Status.DETECTED
+                  && outcome.bitsRight()
+                  && (outcome.bitsRightAtOnce() || FOR_THE_NEXT_READER.contains(point));
+          if (!right) {
+            failures.add("%s, occurrence %d: %s".formatted(kind, occurrence, outcome));
+          }
+        }
+        // Nothing stays behind.
+        Outcome next = gemm.run(new Upset(point, -1, UpsetKind.BIT_0, random));
+        if (!next.equals(CLEAN)) {
+          failures.add("after occurrence %d: %s".formatted(occurrence, next));
+        }
+      }
+    }
+    assertThat(failures).isEmpty();
+  }
+
+  @ParameterizedTest
+  @MethodSource("pointsOfVariants")
+  void detected(Variant variant, ProbePoint point) {
+    var failures = new ArrayList<String>();
+    try (var gemm = new FaultyGemm(variant, Protection.DETECT)) {
+      var random = new SplittableRandom(point.name().hashCode());
+      int turn = 0;
+      for (long occurrence : occurrences(gemm, point)) {
+        var kind = kinds(turn++).getFirst();
+        Outcome outcome = gemm.run(new Upset(point, occurrence, kind, random));
+        boolean flagged =
+            outcome.status() == Status.DETECTED || outcome.verified() == Status.DETECTED;
+        List<FaultReport> reports = gemm.under().reports();
+        boolean right =
+            outcome.status() != Status.CORRECTED
+                && (flagged || outcome.bitsRight())
+                && reports.size() == (flagged ? 1 : 0)
+                && reports.stream().allMatch(it -> it.resolution() == Resolution.DETECTED);
+        if (!right) {
+          failures.add("%s, occurrence %d: %s, %s".formatted(kind, occurrence, outcome, reports));
+        }
+        gemm.repack(); // detecting leaves the damage in
+      }
+    }
+    assertThat(failures).isEmpty();
+  }
+
+  /** Three kinds, other ones every turn, so that a point sees all of them. */
+  private static List<UpsetKind> kinds(int turn) {
+    var all = UpsetKind.values();
+    return IntStream.range(0, 3).mapToObj(i -> all[(3 * turn + i) % all.length]).toList();
+  }
+
+  /** The first, the last, and some between. */
+  private static Set<Long> occurrences(FaultyGemm gemm, ProbePoint point) {
+    var counter = new Upset(point, -1, UpsetKind.BIT_0, new SplittableRandom(1));
+    assertThat(gemm.run(counter)).isEqualTo(CLEAN);
+    long count = counter.reached();
+    assertThat(count).as("times that %s was reached", point).isPositive();
+    var chosen = new TreeSet<Long>();
+    for (int i = 0; i <= 4; i++) {
+      chosen.add(i * (count - 1) / 4);
+    }
+    chosen.add(Math.min(1, count - 1));
+    return chosen;
+  }
+}

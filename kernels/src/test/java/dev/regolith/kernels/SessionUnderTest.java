@@ -1,0 +1,54 @@
+package dev.regolith.kernels;
+
+import dev.regolith.kernels.SessionOptions.Compute;
+import dev.regolith.kernels.fault.FaultReport;
+import dev.regolith.kernels.fault.Protection;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Consumer;
+
+/** A session together with the reports that its listener got. */
+record SessionUnderTest(Session session, List<FaultReport> reports) implements AutoCloseable {
+  private record Key(int threads, Protection protection, Compute compute) {}
+
+  private static final Map<Key, SessionUnderTest> KEPT = new ConcurrentHashMap<>();
+
+  /** A session that is kept for the life of the JVM; its reports are cleared. Do not close. */
+  static SessionUnderTest kept(int threads, Protection protection, Compute compute) {
+    var kept =
+        KEPT.computeIfAbsent(
+            new Key(threads, protection, compute),
+            key ->
+                open(options ->
+                    options.threads(key.threads).protection(key.protection).compute(key.compute)));
+    kept.reports.clear();
+    return kept;
+  }
+
+  /** A new session; the listener is taken. */
+  static SessionUnderTest open(Consumer<SessionOptions> setup) {
+    ProbeRelay.install();
+    var reports = new CopyOnWriteArrayList<FaultReport>();
+    var session =
+        Regolith.open(options -> {
+          setup.accept(options);
+          options.onFault(reports::add);
+        });
+    return new SessionUnderTest(session, reports);
+  }
+
+  /** The only report. */
+  FaultReport report() {
+    if (reports.size() != 1) {
+      throw new AssertionError("expected one report, got " + reports);
+    }
+    return reports.getFirst();
+  }
+
+  @Override
+  public void close() {
+    session.close();
+  }
+}

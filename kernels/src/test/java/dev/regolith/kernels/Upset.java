@@ -1,0 +1,54 @@
+package dev.regolith.kernels;
+
+import dev.regolith.kernels.probe.Probe;
+import dev.regolith.kernels.probe.ProbePoint;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.IntUnaryOperator;
+import java.util.random.RandomGenerator;
+
+/** Changes one word of the buffer that a probe point shows, at one of its occurrences. */
+final class Upset implements Probe.Hook {
+  private final ProbePoint point;
+  private final long occurrence;
+  private final IntUnaryOperator change;
+  private final RandomGenerator random;
+  private final AtomicLong reached = new AtomicLong();
+  private volatile boolean changed;
+
+  /**
+   * An upset to come.
+   *
+   * @param occurrence at which the word is changed, from 0; -1 only counts
+   * @param random chooses the word
+   */
+  Upset(ProbePoint point, long occurrence, IntUnaryOperator change, RandomGenerator random) {
+    this.point = point;
+    this.occurrence = occurrence;
+    this.change = change;
+    this.random = random;
+  }
+
+  @Override
+  public void reached(
+      ProbePoint here, MemorySegment memory, long offset, long rows, long rowBytes, long stride) {
+    if (here == point && reached.getAndIncrement() == occurrence) {
+      long at = offset + random.nextLong(rows) * stride + 4 * random.nextLong(rowBytes / 4);
+      int before = memory.get(ValueLayout.JAVA_INT_UNALIGNED, at);
+      int after = change.applyAsInt(before);
+      memory.set(ValueLayout.JAVA_INT_UNALIGNED, at, after);
+      changed = before != after;
+    }
+  }
+
+  /** How often the point was reached. */
+  long reached() {
+    return reached.get();
+  }
+
+  /** Whether a word was changed. */
+  boolean changed() {
+    return changed;
+  }
+}

@@ -1,0 +1,191 @@
+package dev.regolith.kernels.backend;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.regolith.kernels.backend.scalar.ScalarGemm;
+import dev.regolith.kernels.backend.vector.VectorGemm;
+import dev.regolith.kernels.checksum.Seal;
+import dev.regolith.kernels.checksum.SealGrid;
+import dev.regolith.kernels.memory.Range;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.SplittableRandom;
+import net.jqwik.api.Arbitraries;
+import net.jqwik.api.Arbitrary;
+import net.jqwik.api.Combinators;
+import net.jqwik.api.EdgeCasesMode;
+import net.jqwik.api.Example;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.Provide;
+import net.jqwik.api.constraints.IntRange;
+
+/** Seals read by vectors, and seals made while packing, are those that plain Java counts. */
+class SealScanTest {
+  private static final Backend VECTOR = new VectorGemm();
+  private static final Workspace VECTOR_SPACE = VECTOR.newWorkspace();
+  private static final Backend SCALAR = new ScalarGemm();
+  private static final Workspace SCALAR_SPACE = SCALAR.newWorkspace();
+
+  private static MemorySegment random(Arena arena, long words, long seed) {
+    var random = new SplittableRandom(seed);
+    var memory = arena.allocate(Math.max(4, 4 * words), 4);
+    for (long i = 0; i < words; i++) {
+      // Large words (-1) make the sums wrap where they may, ordinary ones look like floats.
+      int word = random.nextInt(3) == 0 ? -1 - random.nextInt(3) : random.nextInt();
+      memory.setAtIndex(ValueLayout.JAVA_INT, i, word);
+    }
+    return memory;
+  }
+
+  @Provide
+  Arbitrary<Range> ranges() {
+    return Combinators.combine(
+            Arbitraries.integers().between(0, 5),
+            Arbitraries.integers().between(1, 3),
+            Arbitraries.integers().between(1, 53),
+            Arbitraries.integers().between(1, 300),
+            Arbitraries.integers().between(0, 9),
+            Arbitraries.of(1, 1, 1, 2, 3))
+        .as((offset, batch, rows, columns, gap, step) ->
+            new Range(
+                offset,
+                batch,
+                rows,
+                columns,
+                (long) rows * (columns * step + gap),
+                (long) columns * step + gap,
+                step));
+  }
+
+  @Property(tries = 300, edgeCases = EdgeCasesMode.NONE)
+  void gridsOfAnyShape(@ForAll("ranges") Range range, @ForAll long seed) {
+    try (var arena = Arena.ofConfined()) {
+      var memory = random(arena, range.last() + 1, seed);
+      var grid = new SealGrid(range);
+      grid.sealAll(memory);
+      var found = new long[Seal.SUMS];
+      for (int block = 0; block < grid.blocks(); block++) {
+        VECTOR.scan(memory, grid, block, found, VECTOR_SPACE);
+        assertThat(found)
+            .as("block %d of %s", block, range)
+            .containsExactly(
+                Arrays.copyOfRange(grid.sums(), Seal.SUMS * block, Seal.SUMS * (block + 1)));
+      }
+    }
+  }
+
+  @Property(tries = 300, edgeCases = EdgeCasesMode.NONE)
+  void stretchesOfAnyLength(
+      @ForAll @IntRange(max = 1200) int words,
+      @ForAll @IntRange(max = 9) int from,
+      @ForAll long seed) {
+    try (var arena = Arena.ofConfined()) {
+      var memory = random(arena, words + from, seed);
+      var found = new long[Seal.SUMS];
+      var expected = new long[Seal.SUMS];
+      VECTOR.scan(memory, 4L * from, words, found, VECTOR_SPACE);
+      PackedB.scan(memory, 4L * from, words, expected, 0);
+      assertThat(found).containsExactly(expected);
+    }
+  }
+
+  /** Everything that packing sealed: same words, same seals, whoever packs. */
+  @Property(tries = 100, edgeCases = EdgeCasesMode.NONE)
+  void packedSeals(
+      @ForAll @IntRange(min = 1, max = 1100) int depth,
+      @ForAll @IntRange(min = 1, max = 300) int columns,
+      @ForAll @IntRange(min = 1, max = 2) int matrices,
+      @ForAll boolean transposed,
+      @ForAll boolean heap,
+      @ForAll long seed) {
+    long rowStride = transposed ? 1 : columns;
+    long columnStride = transposed ? depth : 1;
+    var range =
+        new Range(0, matrices, depth, columns, (long) depth * columns, rowStride, columnStride);
+    try (var arena = Arena.ofConfined()) {
+      var memory = gaussian(arena, range.last() + 1, seed, heap);
+      check(pack(VECTOR, VECTOR_SPACE, memory, range), memory, range);
+      check(pack(SCALAR, SCALAR_SPACE, memory, range), memory, range);
+    }
+  }
+
+  private static MemorySegment gaussian(Arena arena, long words, long seed, boolean heap) {
+    var random = new SplittableRandom(seed);
+    var memory =
+        heap ? MemorySegment.ofArray(new float[(int) words]) : arena.allocate(4 * words, 4);
+    for (long i = 0; i < words; i++) {
+      memory.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) random.nextGaussian());
+    }
+    return memory;
+  }
+
+  private static PackedB pack(
+      Backend backend, Workspace workspace, MemorySegment memory, Range range) {
+    var packed = new PackedB(backend.panelColumns());
+    packed.reshape(range.batch(), range.rows(), range.columns());
+    for (long matrix = 0; matrix < range.batch(); matrix++) {
+      for (long block = 0; block < packed.blocks(); block++) {
+        for (int kBlock = 0; kBlock < packed.kBlocks(); kBlock++) {
+          backend.pack(memory, range, matrix, packed, block, kBlock, true, workspace);
+        }
+      }
+    }
+    return packed;
+  }
+
+  private static void check(PackedB packed, MemorySegment memory, Range range) {
+    var found = new long[Seal.SUMS];
+    for (int kBlock = 0; kBlock < packed.kBlocks(); kBlock++) {
+      for (long panel = 0; panel < packed.panelCount(); panel++) {
+        PackedB.scan(
+            packed.panels(),
+            packed.panelOffset(panel, kBlock),
+            packed.panelWords(kBlock),
+            found,
+            0);
+        assertThat(Seal.same(found, 0, packed.panelSeals(), packed.panelSealAt(panel, kBlock)))
+            .as("seal of panel %d, k-block %d of %s", panel, kBlock, range)
+            .isTrue();
+      }
+      for (long matrix = 0; matrix < range.batch(); matrix++) {
+        for (long block = 0; block < packed.blocks(); block++) {
+          PackedB.scan(
+              packed.records(),
+              packed.recordOffset(matrix, block, kBlock),
+              packed.recordWords(),
+              found,
+              0);
+          int at = packed.recordSealAt(matrix, block, kBlock);
+          assertThat(Seal.same(found, 0, packed.recordSeals(), at))
+              .as("seal of record %d, k-block %d of %s", block, kBlock, range)
+              .isTrue();
+        }
+      }
+    }
+    for (long matrix = 0; matrix < range.batch(); matrix++) {
+      for (long k = 0; k < range.rows(); k += 1 + k / 3) {
+        for (long j = 0; j < range.columns(); j++) {
+          assertThat(packed.get(matrix, k, j))
+              .isEqualTo(memory.getAtIndex(ValueLayout.JAVA_FLOAT, range.word(matrix, k, j)));
+        }
+      }
+    }
+    packed.release();
+  }
+
+  /** Two threads scanned the damaged panel before one of them put the word back. */
+  @Example
+  void twoFindersRepairAPanelOnce() {
+    try (var arena = Arena.ofConfined()) {
+      var memory = arena.allocate(400, 64);
+      memory.setAtIndex(ValueLayout.JAVA_INT, 7, 0x3FC0_0000);
+      var damage = new Seal.Syndrome.Word(7, 0x40_0000); // it was 0x3F80_0000
+      assertThat(PackedB.repair(memory, 0, damage)).isEqualTo(0x40_0000);
+      assertThat(PackedB.repair(memory, 0, damage)).isZero();
+      assertThat(memory.getAtIndex(ValueLayout.JAVA_INT, 7)).isEqualTo(0x3F80_0000);
+    }
+  }
+}
