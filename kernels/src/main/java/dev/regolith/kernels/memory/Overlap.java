@@ -11,6 +11,9 @@ final class Overlap {
   private Overlap() {}
 
   static boolean selfOverlaps(Range r) {
+    if (r.batch() == 1 && r.columnStride() == 1 && r.rowStride() >= r.columns()) {
+      return false; // the usual case, decided without allocating
+    }
     // Sort the dimensions by stride: nested if each stride clears the span of the smaller ones.
     long[] stride = {r.columnStride(), r.rowStride(), r.batchStride()};
     long[] count = {r.columns(), r.rows(), r.batch()};

@@ -13,7 +13,7 @@ final class GemmArguments {
   static void check(Tensor a, Tensor b, Tensor c) {
     requireUsable("A", a);
     requireUsable("B", b);
-    requireShapes(a, b.shape(), b.rank(), c);
+    requireShapes(a, b.rank() == 3 ? b.size(0) : 1, b.size(-2), b.size(-1), c);
     requireOutput(c);
     requireApart("A", a, c);
     requireApart("B", b, c);
@@ -22,7 +22,7 @@ final class GemmArguments {
   /** The same for a packed B of {@code [depth, columns]}. */
   static void check(Tensor a, long depth, long columns, Tensor c) {
     requireUsable("A", a);
-    requireShapes(a, new long[] {depth, columns}, 2, c);
+    requireShapes(a, 1, depth, columns, c);
     requireOutput(c);
     requireApart("A", a, c);
   }
@@ -48,26 +48,27 @@ final class GemmArguments {
     }
   }
 
-  private static void requireShapes(Tensor a, long[] b, int bRank, Tensor c) {
+  private static void requireShapes(Tensor a, long bBatch, long bRows, long bColumns, Tensor c) {
     requireUsable("C", c);
-    long depth = a.size(-1);
-    boolean inner = depth == b[bRank - 2];
-    boolean outer = a.size(-2) == c.size(-2) && b[bRank - 1] == c.size(-1);
+    long aBatch = a.rank() == 3 ? a.size(0) : 1;
     long batch = c.rank() == 3 ? c.size(0) : 1;
-    boolean aFits = a.rank() == 2 || a.size(0) == batch || a.size(0) == 1;
-    boolean bFits = bRank == 2 || b[0] == batch || b[0] == 1;
-    boolean batches = aFits && bFits;
+    boolean inner = a.size(-1) == bRows;
+    boolean outer = a.size(-2) == c.size(-2) && bColumns == c.size(-1);
+    boolean batches = (aBatch == batch || aBatch == 1) && (bBatch == batch || bBatch == 1);
     if (!inner || !outer || !batches) {
+      String b = bBatch == 1 ? "" : bBatch + ", ";
       throw new IllegalArgumentException(
-          "gemm of A %s with B %s into C %s: %s"
+          "gemm of A %s with B [%s%d, %d] into C %s: %s"
               .formatted(
                   Arrays.toString(a.shape()),
-                  Arrays.toString(b),
+                  b,
+                  bRows,
+                  bColumns,
                   Arrays.toString(c.shape()),
                   !inner
-                      ? "A has %d columns, B has %d rows".formatted(depth, b[bRank - 2])
+                      ? "A has %d columns, B has %d rows".formatted(a.size(-1), bRows)
                       : !outer
-                          ? "C must be %d x %d".formatted(a.size(-2), b[bRank - 1])
+                          ? "C must be %d x %d".formatted(a.size(-2), bColumns)
                           : "the batches differ"));
     }
   }

@@ -124,7 +124,9 @@ final class PanelPacker {
     for (int s = 0; s < Seal.SUMS; s++) {
       seals[at + s] = 0;
     }
-    records.asSlice(record, target.recordBytes()).fill((byte) 0);
+    for (long place = 0; place < target.recordBytes(); place += 8) {
+      records.set(ValueLayout.JAVA_DOUBLE, record + place, 0);
+    }
     double plain = 0;
     double energy = 0;
     long stepsLeft = target.depth() - (long) kBlock * PackedB.DEPTH;
