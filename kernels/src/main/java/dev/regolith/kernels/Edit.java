@@ -22,7 +22,7 @@ public final class Edit implements AutoCloseable {
     storage = tensor.storage();
     storage.edit(1);
     for (Watch watch : storage.watches()) {
-      if (watch.inForce() && watch.range().mayTouch(tensor.range())) {
+      if (watch.inForce() && watch.range().intersects(tensor.range())) {
         var grid = (SealGrid) watch;
         grid.inForce(false);
         suspended.add(grid);

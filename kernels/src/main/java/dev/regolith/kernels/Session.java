@@ -179,7 +179,7 @@ public final class Session implements AutoCloseable {
   public void unseal(Tensor tensor) {
     Storage storage = tensor.storage();
     for (Watch watch : storage.watches()) {
-      if (watch.range().mayTouch(tensor.range())) {
+      if (watch.range().intersects(tensor.range())) {
         ((SealGrid) watch).inForce(false);
         storage.remove(watch);
       }
@@ -219,7 +219,7 @@ public final class Session implements AutoCloseable {
   private Status scrub(String operator, Tensor tensor) {
     Status worst = Status.CLEAN;
     for (Watch watch : tensor.storage().watches()) {
-      if (watch.inForce() && watch.range().mayTouch(tensor.range())) {
+      if (watch.inForce() && watch.range().intersects(tensor.range())) {
         Status status =
             execution.scrubber().scrub(operator, tensor.storage().segment(), (SealGrid) watch);
         worst = status.compareTo(worst) > 0 ? status : worst;
@@ -269,11 +269,11 @@ public final class Session implements AutoCloseable {
   }
 
   private void enter() {
+    Backends.checkThread(strict);
     if (inFlight.incrementAndGet() >= CLOSED) {
       leave();
       throw new IllegalStateException("the session is closed");
     }
-    Backends.checkThread(strict);
   }
 
   private void leave() {

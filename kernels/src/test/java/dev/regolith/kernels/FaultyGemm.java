@@ -3,11 +3,13 @@ package dev.regolith.kernels;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.regolith.kernels.SessionOptions.Compute;
+import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.SplittableRandom;
 
 /**
@@ -54,6 +56,10 @@ final class FaultyGemm implements AutoCloseable {
   private final float[] oldElements;
   private final float[] expected;
   private PackedMatrix weights;
+  private MemorySegment panels = MemorySegment.NULL;
+  private MemorySegment records = MemorySegment.NULL;
+  private long[] panelSeals = {};
+  private long[] recordSeals = {};
 
   FaultyGemm(Variant variant, Protection protection) {
     this.variant = variant;
@@ -73,6 +79,19 @@ final class FaultyGemm implements AutoCloseable {
   /** Packs the weights anew, for protections that leave them damaged. */
   void repack() {
     weights = under.session().pack(arena, Tensor.wrap(bElements, K, N).transposed());
+    PackedB packed = weights.transposed().asRightOperand();
+    panels = arena.allocate(packed.panels().byteSize()).copyFrom(packed.panels());
+    records = arena.allocate(packed.records().byteSize()).copyFrom(packed.records());
+    panelSeals = packed.panelSeals().clone();
+    recordSeals = packed.recordSeals().clone();
+  }
+
+  private void assertWeightsIntact() {
+    PackedB packed = weights.transposed().asRightOperand();
+    assertThat(packed.panels().mismatch(panels)).as("byte of the panels").isEqualTo(-1);
+    assertThat(packed.records().mismatch(records)).as("byte of the records").isEqualTo(-1);
+    assertThat(packed.panelSeals()).as("seals of the panels").isEqualTo(panelSeals);
+    assertThat(packed.recordSeals()).as("seals of the records").isEqualTo(recordSeals);
   }
 
   /** Computes while a hook listens; then has the next reader of C look at it. */
@@ -98,6 +117,7 @@ final class FaultyGemm implements AutoCloseable {
       var verified = session.verify(c);
       boolean later = ReferenceGemm.firstDifference(expected, c.toArray()) < 0;
       if (session.protection() == Protection.CORRECT) {
+        assertWeightsIntact();
         assertThat(a.toArray()).as("A afterwards").isEqualTo(aElements);
         assertThat(b.toArray()).as("B afterwards").isEqualTo(bElements);
         assertThat(session.verify(c)).as("C, verified once more").isEqualTo(Status.CLEAN);

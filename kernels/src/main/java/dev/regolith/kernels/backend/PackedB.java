@@ -1,14 +1,14 @@
 package dev.regolith.kernels.backend;
 
 import dev.regolith.kernels.checksum.CheckBlock;
+import dev.regolith.kernels.checksum.Mended;
 import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.checksum.Tolerance;
+import dev.regolith.kernels.memory.Repairs;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.invoke.VarHandle;
 import java.util.Arrays;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,10 +28,9 @@ public final class PackedB {
 
   private static final int GRAINS = DEPTH / Tolerance.GRAIN;
   private static final int TAIL = GRAINS + 8; // coefficients, mean, padding to a cache line
-  private static final VarHandle WORD = ValueLayout.JAVA_INT.varHandle();
 
   private final int panelColumns;
-  private final AtomicInteger repairs = new AtomicInteger();
+  private final Repairs repairs = new Repairs();
   private @Nullable Arena scratch;
   private MemorySegment panels = MemorySegment.NULL;
   private MemorySegment records = MemorySegment.NULL;
@@ -245,14 +244,9 @@ public final class PackedB {
     return (int) (Seal.SUMS * record(matrix, block, kBlock));
   }
 
-  /** How often something in here was put back: a reader that finds it changed computes again. */
-  public int repairs() {
-    return repairs.get();
-  }
-
-  /** Notes a repair. */
-  public void repaired() {
-    repairs.incrementAndGet();
+  /** Repairs of panels, records and their seals. */
+  public Repairs repairs() {
+    return repairs;
   }
 
   /** Notes that check records and seals were made, and not only panels. */
@@ -282,18 +276,51 @@ public final class PackedB {
     }
   }
 
-  /**
-   * Puts one damaged word back by one compare-and-set.
-   *
-   * @return the bits that changed, 0 if it could not be done or somebody else did
-   */
-  public static int repair(MemorySegment memory, long offset, Seal.Syndrome.Word damage) {
+  /** Looks at a panel's k-block again, and puts back what is damaged. */
+  public Mended mendPanel(long panel, int kBlock) {
+    return mend(
+        panels,
+        panelOffset(panel, kBlock),
+        panelWords(kBlock),
+        panelSeals,
+        panelSealAt(panel, kBlock));
+  }
+
+  /** Looks at a check record again, and puts back what is damaged. */
+  public Mended mendRecord(long matrix, long block, int kBlock) {
+    return mend(
+        records,
+        recordOffset(matrix, block, kBlock),
+        recordWords(),
+        recordSeals,
+        recordSealAt(matrix, block, kBlock));
+  }
+
+  private Mended mend(MemorySegment memory, long offset, int words, long[] seals, int at) {
+    return repairs.alone(() -> {
+      var found = new long[Seal.SUMS];
+      scan(memory, offset, words, found, 0);
+      var syndrome = Seal.diagnose(found, 0, seals, at, words);
+      return switch (syndrome) {
+        case Seal.Syndrome.Word damage -> put(memory, offset, damage);
+        case Seal.Syndrome.SealItself _ -> {
+          System.arraycopy(found, 0, seals, at, Seal.SUMS);
+          yield new Mended(syndrome, 0, true);
+        }
+        case Seal.Syndrome.Intact _ -> new Mended(syndrome, 0, true);
+        case Seal.Syndrome.Beyond _ -> new Mended(syndrome, 0, false);
+      };
+    });
+  }
+
+  private static Mended put(MemorySegment memory, long offset, Seal.Syndrome.Word damage) {
     long at = offset + 4L * damage.index();
-    int damaged = (int) WORD.getVolatile(memory, at);
+    int damaged = memory.get(ValueLayout.JAVA_INT, at);
     long restored = Seal.restored(damaged, damage.delta());
-    if (restored < 0 || memory.isReadOnly()) {
-      return 0;
+    if (restored < 0) {
+      return new Mended(new Seal.Syndrome.Beyond(), 0, false);
     }
-    return WORD.compareAndSet(memory, at, damaged, (int) restored) ? damaged ^ (int) restored : 0;
+    memory.set(ValueLayout.JAVA_INT, at, (int) restored);
+    return new Mended(damage, damaged ^ (int) restored, true);
   }
 }

@@ -1,6 +1,7 @@
 package dev.regolith.kernels.backend;
 
 import dev.regolith.kernels.memory.Range;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
@@ -47,6 +48,15 @@ public final class Staging {
       }
     }
     return sum;
+  }
+
+  /** A writable copy of memory that cannot be written, with one word put back. */
+  public static MemorySegment patched(MemorySegment memory, long word, int changedBits) {
+    MemorySegment copy = Arena.ofAuto().allocate(memory.byteSize(), 64);
+    copy.copyFrom(memory);
+    int damaged = copy.getAtIndex(ValueLayout.JAVA_INT, word);
+    copy.setAtIndex(ValueLayout.JAVA_INT, word, damaged ^ changedBits);
+    return copy;
   }
 
   /** Copies rows of row-major native memory into a matrix of any layout. */

@@ -1,11 +1,10 @@
 package dev.regolith.kernels.checksum;
 
 import dev.regolith.kernels.memory.Range;
+import dev.regolith.kernels.memory.Repairs;
 import dev.regolith.kernels.memory.Watch;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.invoke.VarHandle;
-import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * Seals over a batch of matrices, one per {@link CheckBlock}; word {@code (i, j)} of a block has
@@ -14,13 +13,11 @@ import java.util.concurrent.atomic.AtomicInteger;
  * <p>Different blocks may be written and verified by different threads.
  */
 public final class SealGrid implements Watch {
-  private static final VarHandle WORD = ValueLayout.JAVA_INT.varHandle();
-
   private final Range range;
   private final long down;
   private final long across;
   private final long[] sums;
-  private final AtomicInteger repairs = new AtomicInteger();
+  private int writers;
   private volatile boolean inForce;
 
   /** A grid whose sums are not made yet. */
@@ -69,11 +66,6 @@ public final class SealGrid implements Watch {
   /** The sums, three per block. */
   public long[] sums() {
     return sums;
-  }
-
-  /** How often a word or a seal was put back: a reader that finds it changed reads again. */
-  public int repairs() {
-    return repairs.get();
   }
 
   /** Batch index of a block. */
@@ -145,29 +137,102 @@ public final class SealGrid implements Watch {
   }
 
   /**
-   * Puts one damaged word back, by one compare-and-set, so that two finders repair once.
+   * Looks at a block again, and puts back what is damaged: one word, or the seal itself. Alone in
+   * this JVM, so that two finders repair once.
    *
-   * @return the bits that changed, or 0 if the memory cannot be written or the word is not what the
-   *     syndrome says
+   * @return what it was; {@link Seal.Syndrome.Intact} also if somebody put it back meanwhile
    */
-  public int repair(MemorySegment memory, long block, Seal.Syndrome.Word damage) {
-    if (memory.isReadOnly()) {
-      return 0;
-    }
-    long byteOffset = 4 * word(block, damage.index());
-    int damaged = (int) WORD.getVolatile(memory, byteOffset);
-    long restored = Seal.restored(damaged, damage.delta());
-    if (restored < 0) {
-      return 0;
-    }
-    boolean done = WORD.compareAndSet(memory, byteOffset, damaged, (int) restored);
-    repairs.incrementAndGet();
-    return done ? damaged ^ (int) restored : 0;
+  public Mended mend(MemorySegment memory, long block) {
+    return Repairs.OF_TENSORS.alone(() -> mendAlone(memory, block));
   }
 
-  /** Takes over the found sums of a block whose seal itself was damaged. */
-  public void renew(long block, long[] found, int at) {
-    System.arraycopy(found, at, sums, (int) (Seal.SUMS * block), Seal.SUMS);
-    repairs.incrementAndGet();
+  private Mended mendAlone(MemorySegment memory, long block) {
+    var found = new long[Seal.SUMS];
+    scan(memory, block, found, 0);
+    var syndrome = diagnose(block, found, 0);
+    return switch (syndrome) {
+      case Seal.Syndrome.Word damage -> put(memory, word(block, damage.index()), damage);
+      case Seal.Syndrome.SealItself _ -> {
+        System.arraycopy(found, 0, sums, (int) (Seal.SUMS * block), Seal.SUMS);
+        yield new Mended(syndrome, 0, true);
+      }
+      case Seal.Syndrome.Intact _ -> new Mended(syndrome, 0, true);
+      case Seal.Syndrome.Beyond _ -> new Mended(syndrome, 0, false);
+    };
+  }
+
+  private static Mended put(MemorySegment memory, long word, Seal.Syndrome.Word damage) {
+    int damaged = memory.getAtIndex(ValueLayout.JAVA_INT, word);
+    long restored = Seal.restored(damaged, damage.delta());
+    if (restored < 0) {
+      return new Mended(new Seal.Syndrome.Beyond(), 0, false);
+    }
+    int bits = damaged ^ (int) restored;
+    if (memory.isReadOnly()) {
+      return new Mended(damage, bits, false);
+    }
+    memory.setAtIndex(ValueLayout.JAVA_INT, word, (int) restored);
+    return new Mended(damage, bits, true);
+  }
+
+  /** Whether parts of the range can be found by division: rows lie apart, matrices lie apart. */
+  public boolean isNested() {
+    long rowSpan = (range.columns() - 1) * range.columnStride() + 1;
+    long matrixSpan = (range.rows() - 1) * range.rowStride() + rowSpan;
+    return range.columnStride() > 0
+        && (range.rows() <= 1 || range.rowStride() >= rowSpan)
+        && (range.batch() <= 1 || range.batchStride() >= matrixSpan);
+  }
+
+  /**
+   * What the words of another range contribute to the sums of this grid; words outside do not.
+   * Seals are linear, so a part can be rewritten without reading the rest.
+   */
+  public long[] contribution(MemorySegment memory, Range part) {
+    var result = new long[Math.toIntExact(Seal.SUMS * blocks())];
+    for (long b = 0; b < part.batch(); b++) {
+      for (long i = 0; i < part.rows(); i++) {
+        for (long j = 0; j < part.columns(); j++) {
+          contribute(memory, part.word(b, i, j), result);
+        }
+      }
+    }
+    return result;
+  }
+
+  private void contribute(MemorySegment memory, long word, long[] result) {
+    long rest = word - range.offset();
+    long matrix = range.batch() <= 1 ? 0 : rest / range.batchStride();
+    rest -= range.batch() <= 1 ? 0 : matrix * range.batchStride();
+    long row = range.rows() <= 1 ? 0 : rest / range.rowStride();
+    rest -= range.rows() <= 1 ? 0 : row * range.rowStride();
+    long column = rest / range.columnStride();
+    boolean inside =
+        word >= range.offset()
+            && matrix < range.batch()
+            && row < range.rows()
+            && column < range.columns()
+            && rest % range.columnStride() == 0;
+    if (inside) {
+      int block = block(matrix, row / CheckBlock.ROWS, column / CheckBlock.COLUMNS);
+      long index = row % CheckBlock.ROWS * CheckBlock.COLUMNS + column % CheckBlock.COLUMNS + 1;
+      int value = memory.getAtIndex(ValueLayout.JAVA_INT, word);
+      Seal.add(result, Seal.SUMS * block, value, index);
+    }
+  }
+
+  /** Suspends the seals while a part is rewritten; several writers of different parts may. */
+  public synchronized void suspend() {
+    writers++;
+    inForce = false;
+  }
+
+  /** Ends one suspension: takes old contributions out and new ones in. */
+  public synchronized void resume(long[] before, long[] after) {
+    for (int i = 0; i < before.length; i++) {
+      sums[i] += after[i] - before[i];
+    }
+    writers--;
+    inForce = writers == 0;
   }
 }

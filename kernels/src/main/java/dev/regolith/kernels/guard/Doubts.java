@@ -84,6 +84,11 @@ final class Doubts {
     return taken;
   }
 
+  /** Whether anything is in doubt that nobody took. */
+  synchronized boolean unsettled() {
+    return !cells.isEmpty() || !differences.isEmpty();
+  }
+
   synchronized void loseSource() {
     beyondRepair = true;
   }

@@ -8,14 +8,14 @@ import dev.regolith.kernels.backend.PathSquares;
 import dev.regolith.kernels.backend.Region;
 import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.Evidence;
-import dev.regolith.kernels.checksum.Seal;
+import dev.regolith.kernels.checksum.Mended;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.fault.Disagreement;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
 import dev.regolith.kernels.guard.Doubts.Kind;
 import dev.regolith.kernels.memory.Range;
-import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Watches one call: compares evidence while the backend computes, and remembers which check blocks
@@ -126,75 +126,46 @@ public final class Guard implements EvidenceSink {
 
   @Override
   public void panelDiffers(GemmProblem p, Region region, long panel, int kBlock, long[] found) {
-    mendPanel(p.b, panel, kBlock, found);
+    mendPanel(p.b, panel, kBlock);
     doubts.addRegion(p, region);
   }
 
   @Override
   public void recordDiffers(GemmProblem p, Region region, long block, int kBlock, long[] found) {
-    mendRecord(p.b, region.matrix, block, kBlock, found);
+    mendRecord(p.b, region.matrix, block, kBlock);
     doubts.addRegion(p, region);
   }
 
-  /** A block of a sealed input differs from its seal, or was put back by somebody meanwhile. */
+  /** Somebody put words of tensors back while this call read some: anything may have read them. */
+  public void everythingDiffers(GemmProblem p) {
+    doubts.incident();
+    for (long matrix = 0; matrix < p.batch; matrix++) {
+      doubts.addRows(p, matrix, 0, p.rows, 0, p.b.blocks());
+    }
+  }
+
+  /** A block of a sealed input differs from its seal. */
   public void inputDiffers(SealedInput input, long block) {
     doubts.add(new Doubts.Difference(input, block));
   }
 
-  void mendPanel(PackedB b, long panel, int kBlock, long[] found) {
-    mend(
-        b,
-        Component.PACKED_B,
-        b.panels(),
-        b.panelOffset(panel, kBlock),
-        b.panelWords(kBlock),
-        b.panelSeals(),
-        b.panelSealAt(panel, kBlock),
-        found);
+  void mendPanel(PackedB b, long panel, int kBlock) {
+    note(Component.PACKED_B, mends ? b.mendPanel(panel, kBlock) : null);
   }
 
-  void mendRecord(PackedB b, long matrix, long block, int kBlock, long[] found) {
-    mend(
-        b,
-        Component.CHECK_VECTOR,
-        b.records(),
-        b.recordOffset(matrix, block, kBlock),
-        b.recordWords(),
-        b.recordSeals(),
-        b.recordSealAt(matrix, block, kBlock),
-        found);
+  void mendRecord(PackedB b, long matrix, long block, int kBlock) {
+    note(Component.CHECK_VECTOR, mends ? b.mendRecord(matrix, block, kBlock) : null);
   }
 
-  private void mend(
-      PackedB b,
-      Component component,
-      MemorySegment memory,
-      long offset,
-      int words,
-      long[] seals,
-      int at,
-      long[] found) {
-    if (!mends) {
-      doubts.incident().find(component, -1, 0, false);
-      return;
-    }
-    switch (Seal.diagnose(found, 0, seals, at, words)) {
-      case Seal.Syndrome.Intact _ -> {
-        // Somebody else put it back since; what was computed from it is still in doubt.
-      }
-      case Seal.Syndrome.Word word -> {
-        int bits = PackedB.repair(memory, offset, word);
-        doubts.incident().find(component, word.index(), bits, true);
-      }
-      case Seal.Syndrome.SealItself _ -> {
-        System.arraycopy(found, 0, seals, at, Seal.SUMS);
-        doubts.incident().find(Component.SEAL, -1, 0, true);
-      }
-      case Seal.Syndrome.Beyond _ -> {
-        doubts.incident().find(component, -1, 0, false);
+  private void note(Component component, @Nullable Mended mended) {
+    Incident incident = doubts.incident();
+    if (mended == null) {
+      incident.find(component, -1, 0, false);
+    } else {
+      incident.find(component, mended);
+      if (!mended.done()) {
         doubts.loseSource();
       }
     }
-    b.repaired();
   }
 }

@@ -1,5 +1,7 @@
 package dev.regolith.kernels.guard;
 
+import dev.regolith.kernels.checksum.Mended;
+import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.fault.Block;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.fault.Disagreement;
@@ -29,6 +31,17 @@ final class Incident {
 
   synchronized void find(Component component, long word, int changedBits, boolean repaired) {
     findings.add(new Finding(component, word, changedBits, repaired));
+  }
+
+  /** Notes what a repair came to; nothing, if somebody else had put it back. */
+  synchronized void find(Component component, Mended mended) {
+    switch (mended.syndrome()) {
+      case Seal.Syndrome.Intact _ -> {}
+      case Seal.Syndrome.SealItself _ -> find(Component.SEAL, -1, 0, true);
+      case Seal.Syndrome.Word word ->
+          find(component, word.index(), mended.changedBits(), mended.done());
+      case Seal.Syndrome.Beyond _ -> find(component, -1, 0, false);
+    }
   }
 
   synchronized void step(Step step) {

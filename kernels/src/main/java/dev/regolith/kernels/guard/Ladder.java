@@ -8,6 +8,7 @@ import dev.regolith.kernels.backend.Region;
 import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Evidence;
+import dev.regolith.kernels.checksum.Mended;
 import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.fault.Block;
@@ -20,6 +21,7 @@ import dev.regolith.kernels.guard.Doubts.Cell;
 import dev.regolith.kernels.guard.Doubts.Kind;
 import dev.regolith.kernels.memory.Range;
 import java.lang.foreign.ValueLayout;
+import java.util.EnumSet;
 
 /**
  * Walks doubtful check blocks up the steps: trace the damage in the sources and put it back;
@@ -85,9 +87,9 @@ final class Ladder {
     boolean refuted = false;
     boolean lost = false;
     for (int round = 0; round < ATTEMPTS && doubts.any(); round++) {
-      trace(p, aRange, sources, workspace);
+      trace(p, aRange, sources);
       var cells = doubts.takeCells();
-      if (cells.isEmpty()) {
+      if (cells.isEmpty() && round > 0) {
         break;
       }
       for (var doubt : cells.entrySet()) {
@@ -109,6 +111,7 @@ final class Ladder {
       // Blocks were computed from the sources once more, so the sources are verified once more.
       sources.verifyInputs();
     }
+    lost |= doubts.unsettled();
     if (!doubts.hasIncident()) {
       return Status.CLEAN;
     }
@@ -125,7 +128,7 @@ final class Ladder {
   }
 
   /** Step 1: puts damaged sources back, and doubts every block that read them. */
-  private void trace(GemmProblem p, Range aRange, Sources sources, Workspace workspace) {
+  private void trace(GemmProblem p, Range aRange, Sources sources) {
     if (!doubts.hasIncident()) {
       return;
     }
@@ -133,41 +136,48 @@ final class Ladder {
     if (doubts.sourceLost() && sources.copyAgain(Component.PACKED_B)) {
       doubts.sourceRegained();
     }
-    long[] found = new long[Seal.SUMS];
+    var stale = EnumSet.noneOf(Component.class);
     for (var difference : doubts.takeDifferences()) {
       SealedInput input = difference.input();
-      SealGrid grid = input.grid;
       long block = difference.block();
-      backend.scan(input.memory, grid, block, found, workspace);
-      switch (grid.diagnose(block, found, 0)) {
-        case Seal.Syndrome.Intact _ -> doubtReaders(p, aRange, input, block, -1);
+      Mended mended = input.grid.mend(input.memory, block);
+      long index = -1;
+      switch (mended.syndrome()) {
         case Seal.Syndrome.SealItself _ -> {
-          grid.renew(block, found, 0);
-          doubts.incident().find(Component.SEAL, -1, 0, true);
+          doubts.incident().find(input.component, mended);
+          continue; // the data was intact
         }
         case Seal.Syndrome.Word word -> {
-          int bits = grid.repair(input.memory, block, word);
-          doubts.incident().find(input.component, word.index(), bits, bits != 0);
-          if (bits == 0) {
-            doubts.loseSource();
+          index = word.index();
+          if (!mended.done() && input.copied) {
+            long place = input.grid.word(block, word.index());
+            sources.patch(input.component, place, mended.changedBits());
+            mended = new Mended(word, mended.changedBits(), true);
           }
-          // Copies, and seals made in this call, were made from the damaged word.
-          sources.copyAgain(input.component);
-          doubtReaders(p, aRange, input, block, input.copied ? -1 : word.index());
         }
-        case Seal.Syndrome.Beyond _ -> {
-          doubts.incident().find(input.component, -1, 0, false);
-          doubts.loseSource();
-          doubtReaders(p, aRange, input, block, -1);
-        }
+        case Seal.Syndrome.Intact _, Seal.Syndrome.Beyond _ -> {}
       }
-      input.expectRepaired();
+      doubts.incident().find(input.component, mended);
+      if (!mended.done()) {
+        doubts.loseSource();
+      }
+      if (input.copied) {
+        stale.add(input.component);
+      }
+      doubtReaders(p, aRange, input, block, input.copied ? -1 : index);
     }
+    // Only now, when everything is put back: copies and seals of this call are made from it.
+    stale.forEach(sources::copyAgain);
+    sources.beginReading();
   }
 
   /** Doubts the blocks of C that read a word of a block of an input; any word if -1. */
-  private void doubtReaders(GemmProblem p, Range aRange, SealedInput input, long block, int index) {
+  private void doubtReaders(
+      GemmProblem p, Range aRange, SealedInput input, long block, long index) {
     SealGrid grid = input.grid;
+    if (input.component == Component.OUTPUT) {
+      return; // nobody reads C before it is handed out
+    }
     if (input.component == Component.OLD_C) {
       long row = grid.row(block);
       doubts.addRows(p, grid.batch(block), row, row + grid.rows(block), 0, p.b.blocks());
@@ -178,7 +188,7 @@ final class Ladder {
         doubts.addRows(p, matrix, 0, p.rows, 0, p.b.blocks());
         continue;
       }
-      long word = grid.word(block, index);
+      long word = grid.word(block, (int) index);
       for (long row = 0; row < p.rows; row++) {
         if (reads(aRange, matrix, row, word)) {
           doubts.addRows(p, matrix, row, row + 1, 0, p.b.blocks());
@@ -280,13 +290,13 @@ final class Ladder {
     @Override
     public void panelDiffers(GemmProblem p, Region region, long panel, int kBlock, long[] found) {
       damaged = true;
-      guard.mendPanel(p.b, panel, kBlock, found);
+      guard.mendPanel(p.b, panel, kBlock);
     }
 
     @Override
     public void recordDiffers(GemmProblem p, Region region, long block, int kBlock, long[] found) {
       damaged = true;
-      guard.mendRecord(p.b, region.matrix, block, kBlock, found);
+      guard.mendRecord(p.b, region.matrix, block, kBlock);
     }
   }
 }

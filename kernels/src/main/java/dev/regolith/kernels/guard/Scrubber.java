@@ -2,6 +2,7 @@ package dev.regolith.kernels.guard;
 
 import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.Workspace;
+import dev.regolith.kernels.checksum.Mended;
 import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.fault.Component;
@@ -41,36 +42,31 @@ public final class Scrubber {
       backend.scan(memory, grid, block, found, workspace);
       if (!Seal.same(found, 0, grid.sums(), Seal.SUMS * block)) {
         incident = incident == null ? new Incident(operator) : incident;
-        lost |= !mend(memory, grid, block, found, incident);
+        lost |= !mend(memory, grid, block, incident);
       }
     }
     return close(incident, lost);
   }
 
-  private boolean mend(
-      MemorySegment memory, SealGrid grid, int block, long[] found, Incident incident) {
+  private boolean mend(MemorySegment memory, SealGrid grid, int block, Incident incident) {
     incident.step(Step.TRACE);
     if (!mends) {
       incident.find(Component.OUTPUT, -1, 0, false);
       return true;
     }
-    return switch (grid.diagnose(block, found, 0)) {
-      case Seal.Syndrome.Intact _ -> true;
-      case Seal.Syndrome.SealItself _ -> {
-        grid.renew(block, found, 0);
-        incident.find(Component.SEAL, -1, 0, true);
-        yield true;
-      }
-      case Seal.Syndrome.Word word -> {
-        int bits = grid.repair(memory, block, word);
-        incident.find(Component.OUTPUT, word.index(), bits, bits != 0);
-        yield bits != 0;
-      }
-      case Seal.Syndrome.Beyond _ -> {
-        incident.find(Component.OUTPUT, -1, 0, false);
-        yield false;
-      }
-    };
+    Mended mended = grid.mend(memory, block);
+    incident.find(Component.OUTPUT, mended);
+    return mended.done();
+  }
+
+  /** A result that cannot be brought to where it was asked for. */
+  public UncorrectableFaultException undelivered(String operator) {
+    var incident = new Incident(operator);
+    incident.find(Component.OUTPUT, -1, 0, false);
+    incident.step(Step.GIVE_UP);
+    var report = incident.report(Resolution.UNCORRECTABLE);
+    log.report(report);
+    return new UncorrectableFaultException(report, ". The output does not hold what is written.");
   }
 
   private Status close(@Nullable Incident incident, boolean lost) {

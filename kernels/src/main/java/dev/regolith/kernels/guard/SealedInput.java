@@ -18,13 +18,13 @@ public final class SealedInput {
   /** Its seals. */
   public SealGrid grid = new SealGrid(NOTHING);
 
-  /** Repairs of the grid that were known when the call began to read. */
-  public int repairsAtStart;
-
   /** The words of the memory that the call reads; the seals may cover more. */
   public Range read = NOTHING;
 
-  /** Whether the kernels read a copy of this memory that has to be made again after a repair. */
+  /**
+   * Whether copies of this memory, or seals of this call, have to be made again after a repair; not
+   * for the seals of this call themselves.
+   */
   public boolean copied;
 
   /** Sets all. */
@@ -39,12 +39,6 @@ public final class SealedInput {
     grid = newGrid;
     read = newRead;
     copied = newCopied;
-    expectRepaired();
-  }
-
-  /** Takes the repairs so far as known. */
-  public void expectRepaired() {
-    repairsAtStart = grid.repairs();
   }
 
   /** Whether the call reads any word of a block. */

@@ -46,7 +46,7 @@ public final class Storage {
   /** Whether any word of {@code range} is under a seal in force. */
   public boolean isWatched(Range range) {
     for (Watch watch : watches) {
-      if (watch.inForce() && watch.range().mayTouch(range)) {
+      if (watch.inForce() && watch.range().intersects(range)) {
         return true;
       }
     }

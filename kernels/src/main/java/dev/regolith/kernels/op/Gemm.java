@@ -5,6 +5,7 @@ import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.exec.Team;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.memory.Repairs;
 import dev.regolith.kernels.memory.Watch;
 import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
@@ -51,6 +52,11 @@ public final class Gemm implements AutoCloseable {
       throw new IllegalStateException(
           "the packed matrix is gone: the session or arena it was packed into is closed");
     }
+    if (!b.panels().isAccessibleBy(Thread.currentThread())) {
+      throw new IllegalStateException(
+          "the packed matrix lies in an arena that is confined to another thread; use"
+              + " Arena.ofShared()");
+    }
     boolean checkable = b.isCheckable() || execution.protection() == Protection.OFF;
     if (!checkable || b.panelColumns() != execution.backend().panelColumns()) {
       throw new IllegalArgumentException(
@@ -92,16 +98,17 @@ public final class Gemm implements AutoCloseable {
                             verify,
                             worker == 0 ? workspace : execution.helpers().get(worker - 1)),
                 together);
-    packAll.run();
-    // The source, if sealed, is verified after it was read; what was read damaged is read again.
-    for (Watch watch : b.storage().watches()) {
-      boolean covers = verify && watch.inForce() && watch.range().mayTouch(b.range());
-      if (covers
-          && execution.scrubber().scrub("pack", b.storage().segment(), (SealGrid) watch)
-              != Status.CLEAN) {
-        packAll.run();
+    long mark;
+    do {
+      // The source, if sealed, is verified after it was read; what was put back is read again.
+      mark = Repairs.OF_TENSORS.mark();
+      packAll.run();
+      for (Watch watch : b.storage().watches()) {
+        if (verify && watch.inForce() && watch.range().intersects(b.range())) {
+          execution.scrubber().scrub("pack", b.storage().segment(), (SealGrid) watch);
+        }
       }
-    }
+    } while (!Repairs.OF_TENSORS.noneSince(mark));
     return packed;
   }
 

@@ -15,6 +15,7 @@ import dev.regolith.kernels.guard.Guard;
 import dev.regolith.kernels.guard.SealedInput;
 import dev.regolith.kernels.guard.Sources;
 import dev.regolith.kernels.memory.Range;
+import dev.regolith.kernels.memory.Repairs;
 import dev.regolith.kernels.memory.Watch;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
@@ -61,6 +62,8 @@ final class GemmCall implements Team.Tasks, Sources, AutoCloseable {
   private int inputCount;
   private Phase phase = Phase.PREPARE;
   private boolean together;
+  private boolean computed;
+  private long mark;
 
   // How C is cut into regions.
   private long rowsPerRegion;
@@ -100,23 +103,39 @@ final class GemmCall implements Team.Tasks, Sources, AutoCloseable {
     problem.beta = beta;
     problem.verify = verify;
     inputCount = 0;
-    together = reachable(a) && (b == null || reachable(b)) && reachable(c);
+    together =
+        reachable(a)
+            && (b == null || reachable(b))
+            && (packed == null || execution.team().canReach(packed.panels()))
+            && reachable(c);
     if (!together) {
       Announcement.confined();
     }
     if (verify) {
       guard.open();
     }
+    boolean good = false;
+    computed = false;
+    beginReading();
     try {
       left.open(a, problem.depth > 0, problem);
       right.open(b, packed, problem);
       output.open(c, beta != 0, problem);
       Status status = compute(a, b);
-      output.close(problem, status != Status.DETECTED, found[0], workspace);
-      return status;
+      good = status != Status.DETECTED;
+      return worse(status, output.found());
     } finally {
-      forget();
+      // Also what could not be put right is handed over: poisoned, rather than the old values.
+      try {
+        output.close(problem, computed, good, found[0], workspace);
+      } finally {
+        forget();
+      }
     }
+  }
+
+  private static Status worse(Status x, Status y) {
+    return x.compareTo(y) > 0 ? x : y;
   }
 
   private boolean reachable(Tensor tensor) {
@@ -130,9 +149,11 @@ final class GemmCall implements Team.Tasks, Sources, AutoCloseable {
     }
     phase = Phase.PREPARE;
     team.run(right.tasks() + left.tasks() + output.tasks(), this, together);
+    output.verifyOldParts(found[0], workspace);
     cut(together ? team.threads() : 1);
     phase = Phase.COMPUTE;
     team.run(problem.batch * chunks * groups, this, together);
+    computed = true;
     if (Probe.ON) {
       probeInputs();
     }
@@ -216,13 +237,15 @@ final class GemmCall implements Team.Tasks, Sources, AutoCloseable {
       }
     }
     addInput(Component.OLD_C, problem.oldC, output.oldSeals(), false);
+    addInput(Component.OUTPUT, problem.c, output.ownSeals(), false);
   }
 
   private void collectWatches(Component component, Tensor tensor, boolean copied) {
     for (Watch watch : tensor.storage().watches()) {
-      if (watch.inForce() && watch.range().mayTouch(tensor.range())) {
+      if (watch.inForce() && watch.range().intersects(tensor.range())) {
         MemorySegment memory = tensor.storage().segment();
-        nextInput().set(component, memory, (SealGrid) watch, tensor.range(), copied);
+        boolean again = copied || left.seals() != null;
+        nextInput().set(component, memory, (SealGrid) watch, tensor.range(), again);
       }
     }
   }
@@ -258,6 +281,9 @@ final class GemmCall implements Team.Tasks, Sources, AutoCloseable {
     }
     for (int i = 0; i < inputCount; i++) {
       SealedInput input = inputs[i];
+      if (input.component == Component.OUTPUT) {
+        continue;
+      }
       boolean oldC = input.component == Component.OLD_C;
       long sums = Seal.SUMS * input.grid.blocks();
       Probe.reach(
@@ -273,6 +299,26 @@ final class GemmCall implements Team.Tasks, Sources, AutoCloseable {
       tasks += blockRows(inputs[i].grid);
     }
     execution.team().run(tasks, this, together);
+    if (!Repairs.OF_TENSORS.noneSince(mark)) {
+      guard.everythingDiffers(problem);
+    }
+    beginReading();
+  }
+
+  @Override
+  public void beginReading() {
+    mark = Repairs.OF_TENSORS.mark();
+  }
+
+  @Override
+  public void patch(Component operand, long word, int changedBits) {
+    boolean isLeft = operand == Component.OPERAND_A;
+    MemorySegment patched = isLeft ? left.patch(word, changedBits) : right.patch(word, changedBits);
+    for (int i = 0; i < inputCount; i++) {
+      if (inputs[i].component == operand && inputs[i].memory.isReadOnly()) {
+        inputs[i].memory = patched;
+      }
+    }
   }
 
   private static long blockRows(SealGrid grid) {
@@ -292,8 +338,7 @@ final class GemmCall implements Team.Tasks, Sources, AutoCloseable {
     for (long block = blockRow * across; block < (blockRow + 1) * across; block++) {
       if (input.reads(block)) {
         execution.backend().scan(input.memory, grid, block, found[worker], w);
-        boolean same = Seal.same(found[worker], 0, grid.sums(), (int) (Seal.SUMS * block));
-        if (!same || grid.repairs() != input.repairsAtStart) {
+        if (!Seal.same(found[worker], 0, grid.sums(), (int) (Seal.SUMS * block))) {
           guard.inputDiffers(input, block);
         }
       }

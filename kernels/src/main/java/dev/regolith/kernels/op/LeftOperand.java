@@ -2,6 +2,7 @@ package dev.regolith.kernels.op;
 
 import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.GemmProblem;
+import dev.regolith.kernels.backend.Staging;
 import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.SealGrid;
@@ -92,6 +93,12 @@ final class LeftOperand implements AutoCloseable {
     } else {
       SealedCopy.seal(backend, read, grid, task, found, workspace);
     }
+  }
+
+  /** Reads from a copy of the source from here on, with one word put back. */
+  MemorySegment patch(long word, int changedBits) {
+    source = Staging.patched(source, word, changedBits);
+    return source;
   }
 
   /** Lets go of the caller's memory. */

@@ -7,6 +7,7 @@ import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.checksum.SealGrid;
+import dev.regolith.kernels.fault.Status;
 import dev.regolith.kernels.guard.Scrubber;
 import dev.regolith.kernels.memory.Range;
 import dev.regolith.kernels.memory.Storage;
@@ -40,8 +41,13 @@ final class Output implements AutoCloseable {
   private @Nullable SealGrid watch;
   private @Nullable SealGrid oldSeals;
   private MemorySegment oldCopy = MemorySegment.NULL;
+  private @Nullable SealGrid ownSeals;
   private SealGrid[] suspended = {};
+  private long[][] before = {};
   private int suspendedCount;
+  private SealGrid[] parts = {};
+  private int partCount;
+  private Status found = Status.CLEAN;
 
   Output(Backend backend, Scrubber scrubber, boolean verify) {
     this.backend = backend;
@@ -49,14 +55,12 @@ final class Output implements AutoCloseable {
     this.verify = verify;
   }
 
-  /**
-   * Takes up a tensor. From here to {@link #close(GemmProblem, boolean, long[], Workspace)} its
-   * seals are suspended.
-   */
+  /** Takes up a tensor; until the close its seals, and those that overlap it, are suspended. */
   void open(Tensor c, boolean readsOld, GemmProblem problem) {
     Storage storage = c.storage();
     target = storage.segment();
     range = c.range();
+    found = Status.CLEAN;
     copied = !(target.isNative() && range.hasUnitColumns());
     watch = (SealGrid) storage.watchOf(range);
     suspendOthers(storage);
@@ -73,7 +77,9 @@ final class Output implements AutoCloseable {
     if (watch != null) {
       watch.inForce(false);
     }
-    SealGrid grid = copied ? workSeals.ofCopy(range) : watch;
+    ownSeals = verify && watch == null && !copied ? deliveredSeals.of(range) : null;
+    SealGrid inPlace = watch == null ? ownSeals : watch;
+    SealGrid grid = copied ? workSeals.ofCopy(range) : inPlace;
     Range stored = copied && grid != null ? grid.range() : range;
     problem.c = copied ? work.atLeast(4 * range.size()) : target;
     problem.cOffset = 4 * stored.offset();
@@ -83,29 +89,77 @@ final class Output implements AutoCloseable {
   }
 
   /**
-   * Seals of other cuts of C's memory: those of parts of C end here; those of a whole buffer, where
-   * C is a part of it, cover words that are about to change and words that are not, so they are
-   * verified now, and made anew afterwards.
+   * Seals of other cuts of C's memory. Those of parts of C end here, when what beta reads of them
+   * was verified; those of a larger cut lose what C contributes to them and get it back at the
+   * close, so that the words beside C stay under their seal.
    */
   private void suspendOthers(Storage storage) {
     suspendedCount = 0;
+    partCount = 0;
     for (Watch each : storage.watches()) {
-      if (each.inForce() && !each.equals(watch) && each.range().intersects(range)) {
-        var grid = (SealGrid) each;
-        if (range.covers(grid.range())) {
-          grid.inForce(false);
-          storage.remove(grid);
-          continue;
-        }
-        if (verify) {
-          scrubber.scrub("gemm", target, grid);
-        }
-        grid.inForce(false);
-        if (suspendedCount == suspended.length) {
-          suspended = Arrays.copyOf(suspended, suspendedCount + 4);
-        }
-        suspended[suspendedCount++] = grid;
+      if (each.equals(watch) || !each.range().intersects(range)) {
+        continue;
       }
+      var grid = (SealGrid) each;
+      if (range.covers(grid.range()) || !grid.isNested()) {
+        if (grid.inForce()) {
+          parts = append(parts, partCount++, grid);
+        }
+        storage.remove(grid);
+      } else {
+        suspended = append(suspended, suspendedCount, grid);
+        before = Arrays.copyOf(before, suspended.length);
+        before[suspendedCount++] = takeOut(grid);
+      }
+    }
+  }
+
+  private static SealGrid[] append(SealGrid[] grids, int count, SealGrid grid) {
+    SealGrid[] room = count < grids.length ? grids : Arrays.copyOf(grids, count + 4);
+    room[count] = grid;
+    return room;
+  }
+
+  /**
+   * What C contributes before it is written, from words that were verified after they were read.
+   */
+  private long[] takeOut(SealGrid grid) {
+    long[] contribution = grid.contribution(target, range);
+    if (verify && grid.inForce()) {
+      Status status = scrubber.scrub("gemm", target, grid);
+      if (status != Status.CLEAN) {
+        note(status);
+        contribution = grid.contribution(target, range);
+      }
+    }
+    grid.suspend();
+    return contribution;
+  }
+
+  private void note(Status status) {
+    found = status.compareTo(found) > 0 ? status : found;
+  }
+
+  /** What was found in memory around and under C, outside of the guard. */
+  Status found() {
+    return found;
+  }
+
+  /** Seals of C for the length of the call, where no others will watch over it; or null. */
+  @Nullable SealGrid ownSeals() {
+    return ownSeals;
+  }
+
+  /** When the old C has been kept: verifies the seals of parts of it; keeps it again if need be. */
+  void verifyOldParts(long[] sums, Workspace workspace) {
+    boolean again = false;
+    for (int i = 0; i < partCount && verify && oldSeals != null; i++) {
+      Status status = scrubber.scrub("gemm", target, parts[i]);
+      note(status);
+      again |= status == Status.CORRECTED;
+    }
+    for (long task = 0; again && task < tasks(); task++) {
+      keepOld(task, sums, workspace);
     }
   }
 
@@ -134,7 +188,7 @@ final class Output implements AutoCloseable {
   }
 
   /** Keeps a row of check blocks of the old C: what recomputation needs once C is overwritten. */
-  void keepOld(long task, long[] found, Workspace workspace) {
+  void keepOld(long task, long[] sums, Workspace workspace) {
     SealGrid grid = oldSeals;
     if (grid == null) {
       return;
@@ -143,32 +197,53 @@ final class Output implements AutoCloseable {
       // Sealed by its producer: verified against those seals after its last use.
       SealedCopy.copy(target, range, task, oldCopy, grid);
     } else {
-      SealedCopy.make(backend, target, range, task, oldCopy, grid, verify, found, workspace);
+      SealedCopy.make(backend, target, range, task, oldCopy, grid, verify, sums, workspace);
     }
   }
 
-  /** Brings the result to where it was asked for, and puts its seals in force if it is good. */
-  void close(GemmProblem problem, boolean good, long[] found, Workspace workspace) {
-    if (copied) {
-      deliver(problem, found, workspace);
-    }
-    SealGrid grid = watch;
-    if (grid != null && verify) {
-      if (copied) {
-        SealGrid made = workSeals.ofCopy(range);
-        System.arraycopy(made.sums(), 0, grid.sums(), 0, (int) (Seal.SUMS * grid.blocks()));
+  /**
+   * Brings the result to where it was asked for, and puts seals in force.
+   *
+   * @param computed whether there is a result, good or poisoned
+   * @param good whether it is right
+   */
+  void close(
+      GemmProblem problem, boolean computed, boolean good, long[] sums, Workspace workspace) {
+    try {
+      if (computed && copied) {
+        deliver(problem, good, sums, workspace);
       }
-      if (Probe.ON) {
-        Probe.reach(ProbePoint.C_SEAL, grid.sums(), 0, (int) (Seal.SUMS * grid.blocks()));
+      SealGrid grid = watch;
+      if (computed && grid != null && verify) {
+        if (copied) {
+          SealGrid made = workSeals.ofCopy(range);
+          System.arraycopy(made.sums(), 0, grid.sums(), 0, (int) (Seal.SUMS * grid.blocks()));
+        }
+        if (Probe.ON) {
+          Probe.reach(ProbePoint.C_SEAL, grid.sums(), 0, (int) (Seal.SUMS * grid.blocks()));
+        }
+        grid.inForce(good);
       }
-      grid.inForce(good);
-    }
-    for (int i = 0; i < suspendedCount && verify; i++) {
-      suspended[i].sealAll(target);
+    } finally {
+      for (int i = 0; i < suspendedCount; i++) {
+        putBack(suspended[i], before[i], good);
+      }
     }
   }
 
-  private void deliver(GemmProblem problem, long[] found, Workspace workspace) {
+  /**
+   * Gives a larger cut what C contributes now, from words that are verified after they were read.
+   */
+  private void putBack(SealGrid grid, long[] contribution, boolean good) {
+    long[] after = grid.contribution(target, range);
+    SealGrid own = watch == null ? ownSeals : watch;
+    if (good && verify && own != null && scrubber.scrub("gemm", target, own) != Status.CLEAN) {
+      after = grid.contribution(target, range);
+    }
+    grid.resume(contribution, after);
+  }
+
+  private void deliver(GemmProblem problem, boolean good, long[] sums, Workspace workspace) {
     SealGrid wanted = workSeals.ofCopy(range);
     SealGrid delivered = deliveredSeals.of(range);
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -176,15 +251,21 @@ final class Output implements AutoCloseable {
         long from = matrix * problem.cBatchStride;
         Staging.scatter(problem.c, from, problem.cStride, target, range, matrix, 0, range.rows());
       }
-      boolean same = true;
-      for (int block = 0; verify && block < delivered.blocks(); block++) {
-        backend.scan(target, delivered, block, found, workspace);
-        same &= Seal.same(found, 0, wanted.sums(), Seal.SUMS * block);
-      }
-      if (same) {
+      if (!verify || !good || same(delivered, wanted, sums, workspace)) {
         return;
       }
+      note(scrubber.scrub("gemm", problem.c, wanted));
     }
+    throw scrubber.undelivered("gemm");
+  }
+
+  private boolean same(SealGrid delivered, SealGrid wanted, long[] sums, Workspace workspace) {
+    boolean same = true;
+    for (int block = 0; block < delivered.blocks(); block++) {
+      backend.scan(target, delivered, block, sums, workspace);
+      same &= Seal.same(sums, 0, wanted.sums(), Seal.SUMS * block);
+    }
+    return same;
   }
 
   /** Lets go of the caller's memory. */

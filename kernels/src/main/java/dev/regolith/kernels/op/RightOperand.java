@@ -3,6 +3,7 @@ package dev.regolith.kernels.op;
 import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.GemmProblem;
 import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.backend.Staging;
 import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.memory.Range;
 import dev.regolith.kernels.tensor.Tensor;
@@ -62,6 +63,12 @@ final class RightOperand implements AutoCloseable {
       pack(task, workspace);
     }
     return tasks > 0;
+  }
+
+  /** Reads from a copy of the source from here on, with one word put back. */
+  MemorySegment patch(long word, int changedBits) {
+    source = Staging.patched(source, word, changedBits);
+    return source;
   }
 
   /** Lets go of the caller's memory. */

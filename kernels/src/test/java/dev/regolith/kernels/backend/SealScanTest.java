@@ -180,12 +180,18 @@ class SealScanTest {
   @Example
   void twoFindersRepairAPanelOnce() {
     try (var arena = Arena.ofConfined()) {
-      var memory = arena.allocate(400, 64);
-      memory.setAtIndex(ValueLayout.JAVA_INT, 7, 0x3FC0_0000);
-      var damage = new Seal.Syndrome.Word(7, 0x40_0000); // it was 0x3F80_0000
-      assertThat(PackedB.repair(memory, 0, damage)).isEqualTo(0x40_0000);
-      assertThat(PackedB.repair(memory, 0, damage)).isZero();
-      assertThat(memory.getAtIndex(ValueLayout.JAVA_INT, 7)).isEqualTo(0x3F80_0000);
+      var packed = new PackedB(VECTOR.panelColumns());
+      packed.allocate(arena, 20, 5);
+      var source = random(arena, 100, 9);
+      var range = new Range(0, 1, 20, 5, 0, 5, 1);
+      VECTOR.pack(source, range, 0, packed, 0, 0, true, VECTOR_SPACE);
+      int before = packed.panels().getAtIndex(ValueLayout.JAVA_INT, 7);
+      packed.panels().setAtIndex(ValueLayout.JAVA_INT, 7, before ^ 0x40_0000);
+      var first = packed.mendPanel(0, 0);
+      assertThat(first.done()).isTrue();
+      assertThat(first.changedBits()).isEqualTo(0x40_0000);
+      assertThat(packed.mendPanel(0, 0).syndrome()).isInstanceOf(Seal.Syndrome.Intact.class);
+      assertThat(packed.panels().getAtIndex(ValueLayout.JAVA_INT, 7)).isEqualTo(before);
     }
   }
 }

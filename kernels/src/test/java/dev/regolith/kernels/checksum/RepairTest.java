@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.regolith.kernels.checksum.Seal.Syndrome;
 import dev.regolith.kernels.memory.Range;
+import dev.regolith.kernels.memory.Repairs;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.Tag;
@@ -35,7 +36,7 @@ class RepairTest {
           long word = (grid.row(block) + i) * 200 + grid.column(block) + j;
           var syndrome = (Syndrome.Word) damage(block, word);
           assertThat(grid.word(block, syndrome.index())).isEqualTo(word);
-          assertThat(grid.repair(memory, block, syndrome)).isEqualTo(FLIPPED);
+          assertThat(grid.mend(memory, block)).isEqualTo(new Mended(syndrome, FLIPPED, true));
           assertThat(memory.getAtIndex(ValueLayout.JAVA_INT, word)).isEqualTo(ORIGINAL);
         }
       }
@@ -46,15 +47,24 @@ class RepairTest {
   @Test
   void twoFindersRepairOnce() {
     var syndrome = (Syndrome.Word) damage(0, 5);
-    assertThat(grid.repair(memory, 0, syndrome)).isEqualTo(FLIPPED);
-    assertThat(grid.repair(memory, 0, syndrome)).isZero();
+    assertThat(grid.mend(memory, 0)).isEqualTo(new Mended(syndrome, FLIPPED, true));
+    assertThat(grid.mend(memory, 0)).isEqualTo(new Mended(new Syndrome.Intact(), 0, true));
     assertThat(memory.getAtIndex(ValueLayout.JAVA_INT, 5)).isEqualTo(ORIGINAL);
   }
 
   @Test
   void readOnlyMemoryIsLeft() {
     var syndrome = (Syndrome.Word) damage(0, 5);
-    assertThat(grid.repair(memory.asReadOnly(), 0, syndrome)).isZero();
+    assertThat(grid.mend(memory.asReadOnly(), 0)).isEqualTo(new Mended(syndrome, FLIPPED, false));
     assertThat(memory.getAtIndex(ValueLayout.JAVA_INT, 5)).isEqualTo(ORIGINAL ^ FLIPPED);
+  }
+
+  @Test
+  void readersFindOutThatSomebodyRepaired() {
+    long mark = Repairs.OF_TENSORS.mark();
+    assertThat(Repairs.OF_TENSORS.noneSince(mark)).isTrue();
+    damage(0, 5);
+    grid.mend(memory, 0);
+    assertThat(Repairs.OF_TENSORS.noneSince(mark)).isFalse();
   }
 }

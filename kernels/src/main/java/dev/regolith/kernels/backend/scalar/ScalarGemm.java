@@ -143,7 +143,7 @@ public final class ScalarGemm implements Backend {
   public void run(GemmProblem p, Region region, Workspace workspace, EvidenceSink sink) {
     var w = (Buffers) workspace;
     PackedB b = p.b;
-    int repairs = b.repairs();
+    long mark = b.repairs().mark();
     w.evidence.open(region.rows, region.blocks);
     Arrays.fill(w.seals, 0);
     for (int row = 0; row < region.rows; row++) {
@@ -169,7 +169,7 @@ public final class ScalarGemm implements Backend {
         PackedBCheck.verify(this, p, region, kBlock, w.found, w, sink);
       }
     }
-    if (b.repairs() != repairs) {
+    if (!b.repairs().noneSince(mark)) {
       sink.suspect(p, region, Component.PACKED_B);
     }
   }

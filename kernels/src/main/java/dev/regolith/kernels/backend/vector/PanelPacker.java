@@ -35,7 +35,7 @@ final class PanelPacker {
     MemorySegment memory = direct ? source : w.staging;
     long offset = direct ? 4 * range.word(matrix, k0, j0) : 0;
     long stride = direct ? 4 * range.rowStride() : 4L * CheckBlock.COLUMNS;
-    for (int attempt = 1; ; attempt++) {
+    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
       long staged = 0;
       if (!direct) {
         staged =
@@ -46,12 +46,44 @@ final class PanelPacker {
       if (!verify) {
         return;
       }
+      if (!direct && staged != packed) {
+        continue; // the staged copy was damaged on the way
+      }
       record(memory, offset, stride, depth, columns, target, matrix, block, kBlock, w);
-      // Panels and record are both made from the source; it must have held still meanwhile.
+      // The record, too, must be made of what was packed: the words must have held still meanwhile.
       SealLanes.sums(memory, offset, stride, depth, columns, columns, w.raw, w.folded, w.found, 0);
-      boolean still = w.found[0] == packed && (direct || staged == packed);
-      if (still || attempt == ATTEMPTS) {
-        return;
+      if (w.found[0] != packed) {
+        unpack(target, matrix, block, kBlock, w.staging);
+        record(
+            w.staging,
+            0,
+            4L * CheckBlock.COLUMNS,
+            depth,
+            columns,
+            target,
+            matrix,
+            block,
+            kBlock,
+            w);
+      }
+      return;
+    }
+    throw new IllegalStateException(
+        "B changes faster than it can be packed: is another thread writing it?");
+  }
+
+  /** Brings panels, which hold what was read first, back into row-major order. */
+  private static void unpack(
+      PackedB packed, long matrix, long block, int kBlock, MemorySegment rows) {
+    long panel = packed.panel(matrix, block);
+    for (int i = 0; i < packed.panelsOf(block); i++) {
+      for (int k = 0; k < packed.depthOf(kBlock); k++) {
+        MemorySegment.copy(
+            packed.panels(),
+            packed.panelOffset(panel + i, kBlock) + 4L * k * TILE_COLUMNS,
+            rows,
+            4L * (k * CheckBlock.COLUMNS + i * TILE_COLUMNS),
+            4L * TILE_COLUMNS);
       }
     }
   }

@@ -70,14 +70,16 @@ public final class VectorGemm implements Backend {
       int kBlock,
       boolean verify,
       Workspace workspace) {
-    PanelPacker.pack(
-        source, range, matrix, target, block, kBlock, verify, (VectorWorkspace) workspace);
+    var w = (VectorWorkspace) workspace;
+    Arrays.fill(w.folded, 0);
+    PanelPacker.pack(source, range, matrix, target, block, kBlock, verify, w);
   }
 
   @Override
   public void scan(
       MemorySegment memory, SealGrid grid, long block, long[] found, Workspace workspace) {
     var w = (VectorWorkspace) workspace;
+    Arrays.fill(w.folded, 0);
     if (memory.isNative() && grid.range().columnStride() == 1) {
       SealLanes.sums(
           memory,
@@ -99,6 +101,7 @@ public final class VectorGemm implements Backend {
   public void scan(
       MemorySegment memory, long offset, int words, long[] found, Workspace workspace) {
     var w = (VectorWorkspace) workspace;
+    Arrays.fill(w.folded, 0);
     int rows = words / LANES;
     SealLanes.scan(memory, offset, 4L * LANES, rows, w.raw);
     SealLanes.fold(w.raw, rows, 0, LANES, w.folded, 0);
@@ -112,10 +115,10 @@ public final class VectorGemm implements Backend {
   public void run(GemmProblem p, Region region, Workspace workspace, EvidenceSink sink) {
     var w = (VectorWorkspace) workspace;
     PackedB b = p.b;
-    int repairs = b.repairs();
+    long mark = b.repairs().mark();
+    w.clear();
     if (p.verify) {
       w.evidence.open(region.rows, region.blocks);
-      Arrays.fill(w.cFolded, 0);
     }
     for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
       for (int row = 0; row < region.rows; row += TILE_ROWS) {
@@ -127,7 +130,7 @@ public final class VectorGemm implements Backend {
         PackedBCheck.probePanels(p, region, kBlock);
       }
     }
-    if (b.repairs() != repairs) {
+    if (!b.repairs().noneSince(mark)) {
       // Somebody put a word back that this region may have read before.
       sink.suspect(p, region, Component.PACKED_B);
     }

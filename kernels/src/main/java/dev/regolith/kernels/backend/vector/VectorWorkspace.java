@@ -8,6 +8,7 @@ import dev.regolith.kernels.checksum.Evidence;
 import dev.regolith.kernels.checksum.Seal;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 
 /** One thread's buffers for {@link VectorGemm}; about 2 MiB, allocated once. */
 final class VectorWorkspace implements Workspace {
@@ -57,4 +58,11 @@ final class VectorWorkspace implements Workspace {
   /** A k-block of a check block's columns, brought into row-major order. */
   final MemorySegment staging =
       Arena.ofAuto().allocate(4L * PackedB.DEPTH * CheckBlock.COLUMNS, 64);
+
+  /** Forgets what a call that broke off left in the running sums. */
+  void clear() {
+    Arrays.fill(stripDigest, 0);
+    Arrays.fill(folded, 0);
+    Arrays.fill(cFolded, 0);
+  }
 }

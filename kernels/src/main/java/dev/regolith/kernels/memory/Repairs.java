@@ -1,0 +1,40 @@
+package dev.regolith.kernels.memory;
+
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Supplier;
+
+/**
+ * Makes repairs one at a time, and lets readers find out that one happened while they read.
+ *
+ * <p>Two finders of one damaged word must not both undo it, so whoever repairs looks again under
+ * the lock. And a reader that used a damaged word must not be fooled by somebody who put it back
+ * before the reader verified: it compares {@link #mark} from before its first read with what it
+ * finds after its last check.
+ */
+public final class Repairs {
+  /** Repairs of tensors, in whatever way they are seen: several tensors may share memory. */
+  public static final Repairs OF_TENSORS = new Repairs();
+
+  private final AtomicLong begun = new AtomicLong();
+  private final AtomicLong ended = new AtomicLong();
+
+  /** The repairs that have ended. */
+  public long mark() {
+    return ended.get();
+  }
+
+  /** Whether no repair was going on, or began, since a mark was taken. */
+  public boolean noneSince(long mark) {
+    return begun.get() == mark;
+  }
+
+  /** Looks and repairs, alone. */
+  public synchronized <T> T alone(Supplier<T> repair) {
+    begun.incrementAndGet();
+    try {
+      return repair.get();
+    } finally {
+      ended.incrementAndGet();
+    }
+  }
+}

@@ -1,0 +1,36 @@
+package dev.regolith.kernels;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.regolith.kernels.FaultyGemm.Outcome;
+import dev.regolith.kernels.FaultyGemm.Variant;
+import dev.regolith.kernels.fault.Protection;
+import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.probe.Probe;
+import dev.regolith.kernels.probe.ProbePoint;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** A call that broke off in the middle (a closed arena, say) leaves nothing to the next one. */
+@Tag("once")
+class BrokenOffCallTest {
+  private static final Probe.Hook SILENT = (point, memory, offset, rows, rowBytes, stride) -> {};
+
+  @ParameterizedTest
+  @EnumSource
+  void theNextCallIsClean(ProbePoint point) {
+    try (var gemm = new FaultyGemm(Variant.PACKED, Protection.CORRECT)) {
+      Probe.Hook breaksOff =
+          (here, memory, offset, rows, rowBytes, stride) -> {
+            if (here == point) {
+              throw new IllegalCallerException("broken off");
+            }
+          };
+      assertThatThrownBy(() -> gemm.run(breaksOff)).isInstanceOf(IllegalCallerException.class);
+      assertThat(gemm.run(SILENT)).isEqualTo(new Outcome(Status.CLEAN, Status.CLEAN, true, true));
+      assertThat(gemm.under().reports()).isEmpty();
+    }
+  }
+}
