@@ -53,6 +53,9 @@ public final class CampaignRunner {
     if (complete && plan.everySite() && plan.arms().contains(Arm.CORRECT)) {
       errors.addAll(Coverage.gaps(engine, tally));
     }
+    if (complete && plan.arms().contains(Arm.CORRECT)) {
+      errors.addAll(Bar.unmet(tally));
+    }
     Duration elapsed = Duration.ofNanos(System.nanoTime() - start);
     return new CampaignResult(tally, sound && !complete, errors, elapsed);
   }

@@ -23,8 +23,9 @@ public interface Engine extends AutoCloseable {
   ControlRecord control(long index);
 
   /**
-   * Everything that decides protection: kernels, block sizes, vector width, tolerances, threads,
-   * model. Made of maps with string keys, lists, strings, numbers and booleans, in a stable order.
+   * Everything that decides protection, and nothing else: kernels, block sizes, vector width,
+   * tolerances. Made of maps with string keys, lists, strings, numbers and booleans, in a stable
+   * order.
    */
   Map<String, Object> configuration();
 

@@ -107,7 +107,8 @@ final class Bench {
     this.reports = reports;
     this.injector = injector;
     verifies = arm == Arm.CORRECT;
-    a = Tensor.of(arena, workload.a(), workload.m(), workload.k());
+    a = matrix(arena, workload.m(), workload.k(), workload.strided());
+    write(a, workload.a());
     Tensor weights = Tensor.of(arena, workload.weights(), workload.n(), workload.k());
     if (workload.packed()) {
       packed = session.pack(arena, weights).transposed();
@@ -119,11 +120,17 @@ final class Bench {
     if (verifies && workload.sealed()) {
       session.seal(a);
     }
-    c = Tensor.zeros(arena, DType.FLOAT32, workload.m(), workload.n());
-    second = Tensor.zeros(arena, DType.FLOAT32, workload.m(), workload.n());
+    c = matrix(arena, workload.m(), workload.n(), workload.strided());
+    second = matrix(arena, workload.m(), workload.n(), workload.strided());
     occurrences = record();
     byPoint = occurrences.stream().collect(Collectors.groupingBy(Occurrence::point));
     keep();
+  }
+
+  private static Tensor matrix(Arena arena, long rows, long columns, boolean strided) {
+    return strided
+        ? Tensor.zeros(arena, DType.FLOAT32, columns, rows).transposed()
+        : Tensor.zeros(arena, DType.FLOAT32, rows, columns);
   }
 
   private List<Occurrence> record() {
@@ -139,7 +146,8 @@ final class Bench {
       boolean lasts = PERSISTENT.contains(occurrence.point());
       boolean ofB =
           occurrence.point() != ProbePoint.A_READ && occurrence.point() != ProbePoint.A_SEAL;
-      boolean made = ofB ? workload.packed() : workload.sealed();
+      // A strided A is read from a copy that ends with the call.
+      boolean made = ofB ? workload.packed() : workload.sealed() && !workload.strided();
       MemorySegment memory = occurrence.memory();
       Object base = memory.heapBase().orElse(memory.address());
       if (lasts && made && known.add(List.of(base, memory.byteSize()))) {
@@ -171,12 +179,13 @@ final class Bench {
 
   /** Runs with a strike. */
   Run run(@Nullable Occurrence where, Window.When when, Strike strike) {
-    reports.clear();
     Throwable crash = null;
     boolean given = false;
     boolean corrected = false;
     try {
       open(c);
+      open(second);
+      reports.clear(); // of this run only
       if (where != null) {
         switch (when) {
           case BEFORE -> strike.hit(where);
@@ -190,7 +199,6 @@ final class Bench {
         strike.hit(where);
       }
       corrected |= session.verify(c) == Status.CORRECTED;
-      open(second);
       corrected |= multiply(second) == Status.CORRECTED;
       corrected |= session.verify(second) == Status.CORRECTED;
     } catch (UncorrectableFaultException e) {
@@ -205,7 +213,7 @@ final class Bench {
             .anyMatch(report ->
                 report.resolution() == Resolution.DETECTED
                     || report.resolution() == Resolution.UNCORRECTABLE);
-    boolean latent = verifies && kept.stream().anyMatch(Kept::damaged);
+    boolean latent = verifies && (kept.stream().anyMatch(Kept::damaged) || lingers());
     var run =
         new Run(
             c.toArray(), second.toArray(), corrected, given, List.copyOf(reports), crash, latent);
@@ -214,15 +222,34 @@ final class Bench {
     return run;
   }
 
-  /** Prepares an output: old values, sealed as its producer would have left it. */
+  /** Whether the outputs' next reader but one still finds something. */
+  private boolean lingers() {
+    try {
+      return session.verify(c) != Status.CLEAN || session.verify(second) != Status.CLEAN;
+    } catch (UncorrectableFaultException e) {
+      return true;
+    }
+  }
+
+  /**
+   * Prepares an output: the old values, sealed as their producer would have left them, or NaN, so
+   * that a store that does not happen shows.
+   */
   private void open(Tensor output) {
-    if (workload.beta() != 0) {
-      session.unseal(output);
-      float[] old = workload.old();
-      MemorySegment.copy(old, 0, output.segment(), ValueLayout.JAVA_FLOAT, 0, old.length);
-      if (verifies) {
-        session.seal(output);
+    boolean blends = workload.beta() != 0;
+    try (var edit = session.edit(output)) {
+      MemorySegment memory = edit.segment();
+      int at = 0;
+      for (int i = 0; i < workload.m(); i++) {
+        for (int j = 0; j < workload.n(); j++) {
+          float value = blends ? workload.old()[at++] : Float.NaN;
+          memory.setAtIndex(
+              ValueLayout.JAVA_FLOAT, i * output.stride(0) + j * output.stride(1), value);
+        }
       }
+    }
+    if (blends && verifies && !output.isSealed()) {
+      session.seal(output);
     }
   }
 
@@ -232,12 +259,20 @@ final class Bench {
       write(a, workload.a());
     }
     if (b != null) {
-      write(b, workload.weights());
+      write(b.transposed(), workload.weights());
     }
   }
 
+  /** Writes a row-major array into a matrix of any layout that is not sealed. */
   private static void write(Tensor tensor, float[] values) {
-    MemorySegment.copy(values, 0, tensor.segment(), ValueLayout.JAVA_FLOAT, 0, values.length);
+    MemorySegment memory = tensor.segment();
+    long columns = tensor.size(1);
+    for (int at = 0; at < values.length; at++) {
+      memory.setAtIndex(
+          ValueLayout.JAVA_FLOAT,
+          at / columns * tensor.stride(0) + at % columns * tensor.stride(1),
+          values[at]);
+    }
   }
 
   private Status multiply(Tensor output) {

@@ -51,6 +51,7 @@ final class GemmEngine implements Engine {
   private final Map<Window, List<Offering>> offerings = new EnumMap<>(Window.class);
   private final Map<Integer, List<Workload>> controlWorkloads = new HashMap<>();
   private final Deadline deadline = new Deadline();
+  private boolean hung;
 
   GemmEngine(EngineOptions options, TrainedModel model) {
     this.options = options;
@@ -149,6 +150,7 @@ final class GemmEngine implements Engine {
       Bench.@Nullable Run run = deadline.within(() -> bench.run(here, window.when(), strike));
       if (run == null) {
         outcome = Outcome.HANG;
+        hung = true;
         station.benches().put(arm, bench(station.workload(), arm));
       } else {
         outcome = judge(strike, station.truth(), run);
@@ -255,7 +257,9 @@ final class GemmEngine implements Engine {
   @Override
   public void close() {
     deadline.close();
-    sessions.values().forEach(Session::close);
-    arena.close();
+    if (!hung) { // a call that hangs keeps its session and memory
+      sessions.values().forEach(Session::close);
+      arena.close();
+    }
   }
 }

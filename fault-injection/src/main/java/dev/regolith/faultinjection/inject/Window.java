@@ -61,7 +61,7 @@ enum Window {
 
   C_UNCHECKED("c", "store-to-check", When.DURING, Offer.ANY, C_STORED),
   C_RETURNING("c", "check-to-return", When.DURING, Offer.ANY, C_CHECKED),
-  C_AFTER("c", "return-to-next-read", When.AFTER, Offer.ANY, C_STORED),
+  C_AFTER("c", "return-to-next-read", When.AFTER, Offer.IN_PLACE, C_STORED),
 
   OLD_C_BEFORE("old-c", "before-call", When.BEFORE, Offer.BLENDING, C_STORED),
   OLD_C_KEPT("old-c", "kept-to-read", When.DURING, Offer.BLENDING, OLD_C_READ),
@@ -133,16 +133,18 @@ enum Window {
     PACKED,
     PACKED_SEALED,
     FRESH,
-    BLENDING;
+    BLENDING,
+    IN_PLACE;
 
     boolean by(Workload workload) {
       return switch (this) {
         case ANY -> true;
-        case SEALED -> workload.sealed();
+        case SEALED -> workload.sealed() && !workload.strided();
         case PACKED -> workload.packed();
-        case PACKED_SEALED -> workload.packed() && workload.sealed();
+        case PACKED_SEALED -> workload.packed() && workload.sealed() && !workload.strided();
         case FRESH -> !workload.packed();
         case BLENDING -> workload.beta() != 0;
+        case IN_PLACE -> !workload.strided();
       };
     }
   }

@@ -14,6 +14,7 @@ package dev.regolith.faultinjection.inject;
  * @param old the old C, row-major [m x n]; empty if beta is 0
  * @param packed whether the right operand is packed ahead, as weights are, or given as a tensor
  * @param sealed whether the left operand was sealed by whoever made it, or is sealed by the call
+ * @param strided whether A and C are transposed views, which the kernels read and write as copies
  */
 @SuppressWarnings("ArrayRecordComponent") // a bundle of operands; nobody compares or prints it
 record Workload(
@@ -27,30 +28,37 @@ record Workload(
     float beta,
     float[] old,
     boolean packed,
-    boolean sealed) {
+    boolean sealed,
+    boolean strided) {
 
   /** A product with a packed right operand, without factors. */
   static Workload packed(String name, int m, int k, int n, float[] a, float[] weights) {
-    return new Workload(name, m, k, n, a, weights, 1, 0, new float[0], true, true);
+    return new Workload(name, m, k, n, a, weights, 1, 0, new float[0], true, true, false);
   }
 
   /** The same product with both operands as tensors. */
   Workload fresh(String newName) {
-    return new Workload(newName, m, k, n, a, weights, alpha, beta, old, false, sealed);
+    return new Workload(newName, m, k, n, a, weights, alpha, beta, old, false, sealed, strided);
   }
 
   /** The same product with nothing sealed before the call. */
   Workload unsealed(String newName) {
-    return new Workload(newName, m, k, n, a, weights, alpha, beta, old, packed, false);
+    return new Workload(newName, m, k, n, a, weights, alpha, beta, old, packed, false, strided);
   }
 
   /** The same product added to an old C. */
   Workload onto(String newName, float newAlpha, float newBeta, float[] newOld) {
-    return new Workload(newName, m, k, n, a, weights, newAlpha, newBeta, newOld, packed, sealed);
+    return new Workload(
+        newName, m, k, n, a, weights, newAlpha, newBeta, newOld, packed, sealed, strided);
   }
 
   /** The same product of another left operand. */
   Workload of(String newName, float[] newA) {
-    return new Workload(newName, m, k, n, newA, weights, alpha, beta, old, packed, sealed);
+    return new Workload(newName, m, k, n, newA, weights, alpha, beta, old, packed, sealed, strided);
+  }
+
+  /** The same product with A and C as transposed views. */
+  Workload strided(String newName) {
+    return new Workload(newName, m, k, n, a, weights, alpha, beta, old, packed, sealed, true);
   }
 }

@@ -9,7 +9,8 @@ import java.util.List;
 /**
  * The products of a campaign: every linear layer of the model on a real forward pass, and variants
  * of them that bring in what single layers lack: k-blocks, an unpacked right operand, an old C,
- * factors, operands nobody sealed, and legitimate NaN, infinities and subnormal numbers.
+ * factors, operands nobody sealed, strided operands, and legitimate NaN, infinities and subnormal
+ * numbers.
  */
 final class Workloads {
   /** Bytes of text, that is rows of A. */
@@ -41,6 +42,8 @@ final class Workloads {
     all.add(stacked.unsealed("unsealed, " + stacked.name()));
     all.add(widest.fresh("fresh, " + widest.name()));
     all.add(widest.fresh("").unsealed("fresh and unsealed, " + widest.name()));
+    all.add(widest.strided("strided, " + widest.name()));
+    all.add(stacked.strided("").fresh("fresh and strided, " + stacked.name()));
     float[] residual = repeat(first.a(), first.m() * deepest.n());
     all.add(deepest.onto("residual, " + deepest.name(), 1, 1, residual));
     all.add(

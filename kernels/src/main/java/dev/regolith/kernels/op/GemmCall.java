@@ -114,23 +114,28 @@ final class GemmCall implements Team.Tasks, Sources, AutoCloseable {
     if (verify) {
       guard.open();
     }
-    boolean good = false;
     computed = false;
     beginReading();
     try {
+      return worse(computeAndDeliver(a, b, packed, c), output.found());
+    } finally {
+      forget();
+    }
+  }
+
+  private Status computeAndDeliver(
+      Tensor a, @Nullable Tensor b, @Nullable PackedB packed, Tensor c) {
+    boolean good = false;
+    try {
       left.open(a, problem.depth > 0, problem);
       right.open(b, packed, problem);
-      output.open(c, beta != 0, problem);
+      output.open(c, problem.beta != 0, problem);
       Status status = compute(a, b);
       good = status != Status.DETECTED;
-      return worse(status, output.found());
+      return status;
     } finally {
       // Also what could not be put right is handed over: poisoned, rather than the old values.
-      try {
-        output.close(problem, computed, good, found[0], workspace);
-      } finally {
-        forget();
-      }
+      output.close(problem, computed, good, found[0], workspace);
     }
   }
 
