@@ -1,7 +1,7 @@
 /**
  * Tensor compute kernels that survive radiation: matrix multiplication wrapped in algorithm-based
- * fault tolerance. Depends on nothing but the JDK; on the class path, start java with {@code
- * --add-modules jdk.incubator.vector}.
+ * fault tolerance. Depends on nothing but the JDK; start java with {@code --add-modules
+ * jdk.incubator.vector}.
  */
 @SuppressWarnings("module") // the friend of the qualified export is compiled after this module
 module dev.regolith.kernels {

@@ -182,13 +182,13 @@ class CampaignRunnerTest {
   void aSiteWithoutHitsIsAnError() {
     CampaignResult result = run(FakeEngine.both(1).neverHits("packed-b"), 2000);
     assertThat(result.passed()).isFalse();
-    assertThat(result.errors()).singleElement().asString().contains("site 'packed-b'");
+    assertThat(neverHit(result)).singleElement().asString().contains("site 'packed-b'");
   }
 
   @Test
   void aWindowWithoutHitsIsAnError() {
     CampaignResult result = run(FakeEngine.both(1).neverHits("a/between-reads"), 2000);
-    assertThat(result.errors())
+    assertThat(neverHit(result))
         .singleElement()
         .asString()
         .contains("window 'between-reads'", "site 'a'");
@@ -196,24 +196,45 @@ class CampaignRunnerTest {
 
   @Test
   void hitsAreNotAskedForWhereTheyCannotBe() {
-    assertThat(run(FakeEngine.both(1).neverHits("a/between-reads"), 600).errors())
+    assertThat(neverHit(run(FakeEngine.both(1).neverHits("a/between-reads"), 600)))
         .as("too few trials for each window")
         .isEmpty();
-    assertThat(run(FakeEngine.both(1).neverHits("a"), 150).errors())
+    assertThat(neverHit(run(FakeEngine.both(1).neverHits("a"), 150)))
         .as("too few trials for each site")
         .isEmpty();
     var restricted = new EngineOptions(1, BOTH, List.of("a"), Optional.empty());
-    assertThat(
-            run(
-                    new FakeEngine(restricted).neverHits("a/between-reads"),
-                    new CampaignPlan(2000, BOTH, false))
-                .errors())
+    var engine = new FakeEngine(restricted).neverHits("a/between-reads");
+    assertThat(neverHit(run(engine, new CampaignPlan(2000, BOTH, false))))
         .as("restricted to a site")
         .isEmpty();
     var off = new EngineOptions(1, Set.of(Arm.OFF), List.of(), Optional.empty());
     assertThat(run(new FakeEngine(off), new CampaignPlan(2000, Set.of(Arm.OFF), true)).errors())
         .as("without arm correct")
         .isEmpty();
+  }
+
+  private static List<String> neverHit(CampaignResult result) {
+    return result.errors().stream().filter(error -> error.contains("never hit")).toList();
+  }
+
+  @Test
+  void aSiteThatOftenInjectsNothingFailsTheBar() {
+    CampaignResult result = run(FakeEngine.both(1).neverHits("a/between-reads"), 2000);
+    assertThat(result.errors()).anyMatch(error -> error.contains("site 'a' injected nothing"));
+    assertThat(result.passed()).isFalse();
+  }
+
+  @Test
+  void noticingIsNotCorrecting() {
+    var engine =
+        FakeEngine.both(1)
+            .twist(record ->
+                record.arm() == Arm.CORRECT && record.outcome() == Outcome.CORRECTED
+                    ? Trials.of(record.index(), Arm.CORRECT, Outcome.DETECTED, false)
+                    : record);
+    CampaignResult result = run(engine, 1000);
+    assertThat(result.errors()).anyMatch(error -> error.contains("only 0 were corrected"));
+    assertThat(result.passed()).isFalse();
   }
 
   @Test
