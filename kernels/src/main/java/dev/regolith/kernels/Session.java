@@ -89,8 +89,8 @@ public final class Session implements AutoCloseable {
    * Tensor#slice}. Fastest are A with unit stride along k, and off-heap memory. {@code beta == 0}
    * never reads C, {@code alpha == 0} never reads A or B.
    *
-   * <p>Operands must not be written by others during the call. A damaged word of a sealed operand, or
-   * one that changed after the call's first read, is put back in the caller's memory.
+   * <p>Operands must not be written by others during the call. A damaged word of a sealed operand,
+   * or one that changed after the call's first read, is put back in the caller's memory.
    *
    * <p>C is sealed as it is stored, if its memory was never handed out for writing or it was sealed
    * before.
