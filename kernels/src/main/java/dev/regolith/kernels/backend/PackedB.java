@@ -304,7 +304,7 @@ public final class PackedB {
       return switch (syndrome) {
         case Seal.Syndrome.Word damage -> put(memory, offset, damage);
         case Seal.Syndrome.SealItself _ -> {
-          System.arraycopy(found, 0, seals, at, Seal.SUMS);
+          repairs.write(() -> System.arraycopy(found, 0, seals, at, Seal.SUMS));
           yield new Mended(syndrome, 0, true);
         }
         case Seal.Syndrome.Intact _ -> new Mended(syndrome, 0, true);
@@ -313,14 +313,14 @@ public final class PackedB {
     });
   }
 
-  private static Mended put(MemorySegment memory, long offset, Seal.Syndrome.Word damage) {
+  private Mended put(MemorySegment memory, long offset, Seal.Syndrome.Word damage) {
     long at = offset + 4L * damage.index();
     int damaged = memory.get(ValueLayout.JAVA_INT, at);
     long restored = Seal.restored(damaged, damage.delta());
     if (restored < 0) {
       return new Mended(new Seal.Syndrome.Beyond(), 0, false);
     }
-    memory.set(ValueLayout.JAVA_INT, at, (int) restored);
+    repairs.write(() -> memory.set(ValueLayout.JAVA_INT, at, (int) restored));
     return new Mended(damage, damaged ^ (int) restored, true);
   }
 }

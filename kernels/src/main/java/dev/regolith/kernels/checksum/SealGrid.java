@@ -153,7 +153,8 @@ public final class SealGrid implements Watch {
     return switch (syndrome) {
       case Seal.Syndrome.Word damage -> put(memory, word(block, damage.index()), damage);
       case Seal.Syndrome.SealItself _ -> {
-        System.arraycopy(found, 0, sums, (int) (Seal.SUMS * block), Seal.SUMS);
+        int at = (int) (Seal.SUMS * block);
+        Repairs.OF_TENSORS.write(() -> System.arraycopy(found, 0, sums, at, Seal.SUMS));
         yield new Mended(syndrome, 0, true);
       }
       case Seal.Syndrome.Intact _ -> new Mended(syndrome, 0, true);
@@ -171,7 +172,7 @@ public final class SealGrid implements Watch {
     if (memory.isReadOnly()) {
       return new Mended(damage, bits, false);
     }
-    memory.setAtIndex(ValueLayout.JAVA_INT, word, (int) restored);
+    Repairs.OF_TENSORS.write(() -> memory.setAtIndex(ValueLayout.JAVA_INT, word, (int) restored));
     return new Mended(damage, bits, true);
   }
 

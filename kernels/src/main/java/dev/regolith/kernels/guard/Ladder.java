@@ -30,6 +30,7 @@ import java.util.EnumSet;
  */
 final class Ladder {
   private static final int ATTEMPTS = 3;
+  private static final int DISTURBANCES = 100;
 
   static final String HINT =
       ". If an operand was written through a segment that was obtained before it was sealed, write"
@@ -208,10 +209,13 @@ final class Ladder {
     Region region = cell.region();
     twin.remember(p, region);
     // A fault may strike the recomputation as well: what does not convince is done again.
+    int disturbed = 0;
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
       witness.clear();
       backend.run(p, region, workspace, witness);
       if (witness.damaged) {
+        // Damage found and put back meanwhile, perhaps by another call: no verdict on this block.
+        attempt -= disturbed++ < DISTURBANCES ? 1 : 0;
         continue;
       }
       boolean unchanged = twin.equalsRemembered(p, region);

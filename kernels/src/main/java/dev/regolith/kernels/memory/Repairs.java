@@ -28,11 +28,16 @@ public final class Repairs {
     return begun.get() == mark;
   }
 
-  /** Looks and repairs, alone. */
-  public synchronized <T> T alone(Supplier<T> repair) {
+  /** Looks, and repairs what needs it through {@link #write}, alone. */
+  public synchronized <T> T alone(Supplier<T> look) {
+    return look.get();
+  }
+
+  /** Writes a repair; readers from before it find out. */
+  public void write(Runnable repair) {
     begun.incrementAndGet();
     try {
-      return repair.get();
+      repair.run();
     } finally {
       ended.incrementAndGet();
     }
