@@ -13,10 +13,10 @@ import java.lang.foreign.ValueLayout;
  * <p>Different blocks may be written and verified by different threads.
  */
 public final class SealGrid implements Watch {
-  private final Range range;
-  private final long down;
-  private final long across;
-  private final long[] sums;
+  private Range range;
+  private long down;
+  private long across;
+  private long[] sums;
   private int writers;
   private volatile boolean inForce;
 
@@ -36,6 +36,16 @@ public final class SealGrid implements Watch {
   /** How many blocks cover a range. */
   public static long blocks(Range range) {
     return range.batch() * CheckBlock.down(range.rows()) * CheckBlock.across(range.columns());
+  }
+
+  /** Turns a grid that lives as long as a call to another range; keeps the sums if they suffice. */
+  public void turnTo(Range newRange) {
+    range = newRange;
+    down = CheckBlock.down(newRange.rows());
+    across = CheckBlock.across(newRange.columns());
+    if (sums.length < Seal.SUMS * blocks()) {
+      sums = new long[Math.toIntExact(Seal.SUMS * blocks())];
+    }
   }
 
   @Override

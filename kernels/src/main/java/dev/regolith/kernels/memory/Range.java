@@ -39,6 +39,14 @@ public record Range(
     return new Range(0, batch, rows, columns, rows * columns, columns, 1);
   }
 
+  /** Whether this is what {@link #rowMajor} would make of it. */
+  public boolean isRowMajor() {
+    return offset == 0
+        && columnStride == 1
+        && rowStride == columns
+        && batchStride == rows * columns;
+  }
+
   /** Whether kernels can walk the rows as they lie: neighbouring columns are neighbouring words. */
   public boolean hasUnitColumns() {
     return columnStride == 1 || columns <= 1;

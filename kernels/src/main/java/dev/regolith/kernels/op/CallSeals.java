@@ -1,44 +1,34 @@
 package dev.regolith.kernels.op;
 
-import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.memory.Range;
-import org.jspecify.annotations.Nullable;
 
 /**
- * Seals that live as long as a call: of operands nobody sealed, and of copies. Makes a new grid
- * only when the range is not that of the call before.
+ * Seals that live as long as a call: of operands nobody sealed, and of copies. One grid, turned
+ * from range to range, so that calls of changing shapes allocate nothing once it is large enough.
  */
 final class CallSeals {
-  private long[] sums = {};
-  private @Nullable SealGrid grid;
+  private final SealGrid grid = new SealGrid(new Range(0, 0, 0, 0, 0, 0, 0));
 
-  /** A grid over a range. */
+  /** The grid, over a range. */
   SealGrid of(Range range) {
-    var last = grid;
-    return last != null && last.range().equals(range) ? last : make(range);
-  }
-
-  /**
-   * A grid over matrices that lie row-major and without gaps from word 0 on, like those of another.
-   */
-  SealGrid ofCopy(Range original) {
-    var last = grid;
-    boolean same =
-        last != null
-            && last.range().batch() == original.batch()
-            && last.range().rows() == original.rows()
-            && last.range().columns() == original.columns();
-    return last != null && same ? last : make(original.rowMajor());
-  }
-
-  private SealGrid make(Range range) {
-    int length = Math.toIntExact(Seal.SUMS * SealGrid.blocks(range));
-    if (sums.length < length) {
-      sums = new long[length];
+    if (!grid.range().equals(range)) {
+      grid.turnTo(range);
     }
-    var fresh = new SealGrid(range, sums);
-    grid = fresh;
-    return fresh;
+    return grid;
+  }
+
+  /** The grid, over matrices that lie row-major and without gaps from word 0 on, like another's. */
+  SealGrid ofCopy(Range original) {
+    Range last = grid.range();
+    boolean same =
+        last.isRowMajor()
+            && last.batch() == original.batch()
+            && last.rows() == original.rows()
+            && last.columns() == original.columns();
+    if (!same) {
+      grid.turnTo(original.rowMajor());
+    }
+    return grid;
   }
 }
