@@ -23,7 +23,7 @@ final class Backends {
     }
     if (!vectorModulePresent()) {
       String missing =
-          "the module jdk.incubator.vector is missing, so plain Java computes, some 20 times"
+          "the module jdk.incubator.vector is missing, so plain Java computes, many times"
               + " slower; start java with --add-modules jdk.incubator.vector";
       if (options.compute() == SessionOptions.Compute.VECTOR) {
         throw new IllegalStateException(missing);
@@ -33,8 +33,7 @@ final class Backends {
     }
     if (System.getProperty("java.vm.info", "").contains("interpreted")) {
       announce(
-          "the JVM interprets (-Xint): vectors are emulated, thousands of times slower; leave -Xint"
-              + " out",
+          "the JVM interprets (-Xint): vectors are emulated, very slowly; leave -Xint" + " out",
           options.strict());
     }
     if ("0".equals(System.getProperty("jdk.incubator.vector.VECTOR_ACCESS_OOB_CHECK"))) {

@@ -9,7 +9,7 @@ public enum Outcome {
   NOT_INJECTED("not_injected", "nothing was changed: the site does not exist here"),
   /** The campaign's own code failed; the trial says nothing about the kernels. */
   HARNESS_ERROR("harness_error", "the campaign itself failed, not the kernels"),
-  /** An exception that is not a fault report, or the end of the process. */
+  /** An exception that is not a fault report. A JVM that dies takes the campaign along. */
   CRASH("crash", "the call ended in an unexpected exception"),
   /** The call did not return in time. */
   HANG("hang", "the call did not return in time"),

@@ -9,7 +9,6 @@ package dev.regolith.kernels.checksum;
  */
 public final class Signs {
   private static final double[] SIGNS = new double[CheckBlock.COLUMNS];
-  private static final int[] FLIPS = new int[CheckBlock.COLUMNS];
 
   static {
     long state = 0x9E3779B97F4A7C15L;
@@ -21,9 +20,6 @@ public final class Signs {
       SIGNS[pair] = plusFirst ? 1 : -1;
       SIGNS[pair + 1] = -SIGNS[pair];
     }
-    for (int i = 0; i < FLIPS.length; i++) {
-      FLIPS[i] = SIGNS[i] < 0 ? Integer.MIN_VALUE : 0;
-    }
   }
 
   private Signs() {}
@@ -31,10 +27,5 @@ public final class Signs {
   /** +1 or -1 for a column of a check block. */
   public static double of(int column) {
     return SIGNS[column];
-  }
-
-  /** A copy of the signs as masks for the sign bit of a float. */
-  public static int[] flips() {
-    return FLIPS.clone();
   }
 }
