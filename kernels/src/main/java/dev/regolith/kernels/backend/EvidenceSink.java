@@ -19,6 +19,9 @@ public interface EvidenceSink {
    */
   void suspect(GemmProblem problem, Region region, Component component);
 
+  /** The words of a block of A that the region was computed from are not those of its seal. */
+  void inputDiffers(GemmProblem problem, Region region, long block);
+
   /**
    * The sums of a packed panel's k-block are not those of its seal; the region was computed from
    * it.

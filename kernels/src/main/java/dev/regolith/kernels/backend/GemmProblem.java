@@ -46,6 +46,12 @@ public final class GemmProblem {
   /** From a matrix of A to the next. */
   public long aBatchStride;
 
+  /**
+   * The seals of A, row-major over {@code [batch or 1, rows, depth]}: every region compares the words
+   * it reads with them. Null if nothing is verified.
+   */
+  public @Nullable SealGrid aSeals;
+
   /** The right operand. */
   public PackedB b = new PackedB(CheckBlock.COLUMNS);
 
@@ -78,6 +84,11 @@ public final class GemmProblem {
     return aOffset + matrix * aBatchStride + row * aStride;
   }
 
+  /** Block of the seals of A that a row lies in, first of a row of blocks. */
+  public int aSealBlock(SealGrid seals, long matrix, long row) {
+    return seals.block(aBatchStride == 0 ? 0 : matrix, row / CheckBlock.ROWS, 0);
+  }
+
   /** First byte of a row of C. */
   public long cRow(long matrix, long row) {
     return cOffset + matrix * cBatchStride + row * cStride;
@@ -101,6 +112,7 @@ public final class GemmProblem {
     aOffset = other.aOffset;
     aStride = other.aStride;
     aBatchStride = other.aBatchStride;
+    aSeals = other.aSeals;
     b = other.b;
     c = other.c;
     cOffset = other.cOffset;

@@ -17,8 +17,9 @@ import org.jspecify.annotations.Nullable;
  * k-block, and for every check block's k-block a record of its check vector and tolerance
  * coefficients, sealed as well.
  *
- * <p>A record holds, in doubles: the signed row sums {@code v[k]} (zero-padded to {@link
- * #vectorLength}), then one coefficient per {@link Tolerance#GRAIN} steps, then the mean row sum.
+ * <p>A record holds the signed row sums {@code v[k]} as floats (zero-padded to {@link
+ * #vectorLength}), then, as doubles, one coefficient per {@link Tolerance#GRAIN} steps and the mean
+ * row sum.
  *
  * <p>Once packed, any number of threads read it at the same time.
  */
@@ -26,8 +27,13 @@ public final class PackedB {
   /** Steps in a k-block: a panel's k-block is one seal (512 x 32 words at most). */
   public static final int DEPTH = 512;
 
-  private static final int GRAINS = DEPTH / Tolerance.GRAIN;
+  /** Tolerance coefficients in a record. */
+  public static final int GRAINS = DEPTH / Tolerance.GRAIN;
+
   private static final int TAIL = GRAINS + 8; // coefficients, mean, padding to a cache line
+
+  /** Words of the longest record. */
+  public static final int MAX_RECORD_WORDS = DEPTH + 2 * TAIL;
 
   private final int panelColumns;
   private final Repairs repairs = new Repairs();
@@ -202,10 +208,10 @@ public final class PackedB {
 
   /** Bytes of a record. */
   public long recordBytes() {
-    return 8L * (vectorLength() + TAIL);
+    return 4L * vectorLength() + 8L * TAIL;
   }
 
-  /** Doubles a check vector takes in its record. */
+  /** Floats a check vector takes in its record. */
   public int vectorLength() {
     return (int) Math.min(DEPTH, Math.ceilDiv(depth, 16) * 16);
   }
@@ -226,12 +232,12 @@ public final class PackedB {
 
   /** From a record's first byte to its tolerance coefficients. */
   public long coefficients() {
-    return 8L * vectorLength();
+    return 4L * vectorLength();
   }
 
   /** From a record's first byte to its mean row sum. */
   public long mean() {
-    return 8L * (vectorLength() + GRAINS);
+    return 4L * vectorLength() + 8L * GRAINS;
   }
 
   /** Seals of the records. */

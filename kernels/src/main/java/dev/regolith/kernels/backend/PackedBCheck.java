@@ -40,8 +40,8 @@ public final class PackedBCheck {
       long offset = b.recordOffset(region.matrix, block, kBlock);
       int at = b.recordSealAt(region.matrix, block, kBlock);
       if (Probe.ON) {
-        long doubles = b.depthOf(kBlock);
-        Probe.reach(ProbePoint.CHECK_VECTORS_LAST_USE, b.records(), offset, 1, 8 * doubles, 0);
+        long bytes = 4L * b.depthOf(kBlock);
+        Probe.reach(ProbePoint.CHECK_VECTORS_LAST_USE, b.records(), offset, 1, bytes, 0);
         Probe.reach(ProbePoint.CHECK_VECTORS_SEAL, b.recordSeals(), at, Seal.SUMS);
       }
       backend.scan(b.records(), offset, b.recordWords(), found, workspace);
@@ -82,7 +82,7 @@ public final class PackedBCheck {
         b.records(),
         record,
         region.blocks,
-        8L * depth,
+        4L * depth,
         b.recordBytes());
     Probe.reach(
         ProbePoint.TOLERANCE_COEFFICIENTS_READ,

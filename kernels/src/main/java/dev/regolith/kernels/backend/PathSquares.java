@@ -2,40 +2,64 @@ package dev.regolith.kernels.backend;
 
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Evidence;
+import dev.regolith.kernels.checksum.Signs;
 import dev.regolith.kernels.checksum.Tolerance;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 
 /**
- * The exact tolerance of one row of one check block: walks the partial sums of all its elements, in
- * double precision and from the inputs, and adds up their squares. Costs as much as computing the
- * row by plain Java; done for the rare check that exceeds the estimated tolerance.
+ * The exact tolerance of one check: walks the partial sums of all its elements, and of the check's
+ * own float32 sums, in double precision and from the inputs, and adds up their squares. Costs as
+ * much as computing the row by plain Java; done for the rare check that exceeds the estimated
+ * tolerance.
  */
 public final class PathSquares {
+  /** Adding four lanes up in pairs: (a + b)^2 and (a + b + c + d)^2, bounded by the lanes' own. */
+  private static final int COMBINED = 2 + 4;
+
+  /** Roundings of v itself, and of up to four of them added up. */
+  private static final int VECTOR = 4;
+
+  /** What a shown checksum makes of the old C at worst, over what the estimate says. */
+  private static final int OLD_BOUND = 10;
+
   private PathSquares() {}
 
-  /** The tolerance of row {@code row}, given the inputs as they are now. */
-  public static double tolerance(GemmProblem p, long matrix, long row, long block, Evidence room) {
+  /** The tolerance of {@code row} over some check blocks, given the inputs as they are now. */
+  public static double tolerance(
+      GemmProblem p, long matrix, long row, long block, int blocks, Evidence room) {
     PackedB b = p.b;
-    int columns = b.columnsOf(block);
-    double squares = squares(p, matrix, row, block, room);
+    double squares = room.predictionLanes == 0 ? 0 : predictionSquares(p, matrix, row, block, blocks, room);
     double oldSquares = 0;
-    if (p.beta != 0) {
-      long old = p.oldCRow(matrix, row) + 4 * block * CheckBlock.COLUMNS;
-      for (int j = 0; j < columns; j++) {
-        double x = p.oldC.get(ValueLayout.JAVA_FLOAT, old + 4L * j);
-        oldSquares += x * x;
-      }
+    int columns = 0;
+    for (int i = 0; i < blocks; i++) {
+      squares += squares(p, matrix, row, block + i, room);
+      oldSquares += p.beta == 0 ? 0 : oldSquares(p, matrix, row, block + i);
+      columns += b.columnsOf(block + i);
     }
-    return Tolerance.of(p.alpha, p.beta, b.depth(), columns, squares, oldSquares);
+    return Tolerance.of(p.alpha, p.beta, b.depth(), columns, squares, OLD_BOUND * oldSquares);
   }
 
-  private static double squares(GemmProblem p, long matrix, long row, long block, Evidence room) {
+  private static double oldSquares(GemmProblem p, long matrix, long row, long block) {
+    long old = p.oldCRow(matrix, row) + 4 * block * CheckBlock.COLUMNS;
+    double squares = 0;
+    for (int j = 0; j < p.b.columnsOf(block); j++) {
+      double x = p.oldC.get(ValueLayout.JAVA_FLOAT, old + 4L * j);
+      squares += x * x;
+    }
+    return squares;
+  }
+
+  /** Of one check block: the paths of its elements, and the lanes that show it. */
+  private static double squares(
+      GemmProblem p, long matrix, long row, long block, Evidence room) {
     PackedB b = p.b;
     double squares = 0;
     int width = b.panelColumns();
+    Arrays.fill(room.lane, 0);
     for (int panel = 0; panel < b.panelsOf(block); panel++) {
-      java.util.Arrays.fill(room.path, 0, width, 0);
+      Arrays.fill(room.path, 0, width, 0);
       for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
         long from = b.panelOffset(b.panel(matrix, block) + panel, kBlock);
         long a = p.aRow(matrix, row) + 4L * kBlock * PackedB.DEPTH;
@@ -46,8 +70,9 @@ public final class PathSquares {
           from += 4L * width;
         }
       }
+      squares += shown(panel * width, width, block, room);
     }
-    return squares;
+    return squares + combined(room, room.shownLanes);
   }
 
   /** One step of a panel's columns; the squares of the new partial sums. */
@@ -57,6 +82,48 @@ public final class PathSquares {
       double sum = path[j] + x * row[j];
       path[j] = sum;
       squares += sum * sum;
+    }
+    return squares;
+  }
+
+  private static double shown(int first, int width, long block, Evidence room) {
+    double squares = 0;
+    for (int j = 0; room.shownLanes > 0 && j < width; j++) {
+      int lane = (first + j) % room.shownLanes;
+      double sum = room.lane[lane] + Signs.of(block, first + j) * room.path[j];
+      room.lane[lane] = sum;
+      squares += sum * sum;
+    }
+    return squares;
+  }
+
+  private static double predictionSquares(
+      GemmProblem p, long matrix, long row, long block, int blocks, Evidence room) {
+    PackedB b = p.b;
+    double squares = 0;
+    for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
+      Arrays.fill(room.lane, 0);
+      long a = p.aRow(matrix, row) + 4L * kBlock * PackedB.DEPTH;
+      for (int k = 0; k < b.depthOf(kBlock); k++) {
+        double v = 0;
+        for (int i = 0; i < blocks; i++) {
+          long record = b.recordOffset(matrix, block + i, kBlock);
+          v += b.records().get(ValueLayout.JAVA_FLOAT, record + 4L * k);
+        }
+        double term = p.a.get(ValueLayout.JAVA_FLOAT, a + 4L * k) * v;
+        double sum = room.lane[k % room.predictionLanes] + term;
+        room.lane[k % room.predictionLanes] = sum;
+        squares += sum * sum + VECTOR * term * term;
+      }
+      squares += combined(room, room.predictionLanes);
+    }
+    return squares;
+  }
+
+  private static double combined(Evidence room, int lanes) {
+    double squares = 0;
+    for (int lane = 0; lane < lanes; lane++) {
+      squares += COMBINED * room.lane[lane] * room.lane[lane];
     }
     return squares;
   }

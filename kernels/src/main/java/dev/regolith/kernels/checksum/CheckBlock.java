@@ -12,7 +12,22 @@ public final class CheckBlock {
   /** Columns of a block: a multiple of every register tile's columns (8, 16, 32). */
   public static final int COLUMNS = 128;
 
+  private static final int WIDE_DEPTH = 1024;
+  private static final int MEDIUM_DEPTH = 2048;
+
   private CheckBlock() {}
+
+  /**
+   * How many blocks side by side one check covers, at most. A check's noise grows with the root of
+   * depth times columns: this keeps what every check sees below 2e-4 of the result's root mean
+   * square (docs/numerics.md), and checks products of small depth as coarsely as that allows.
+   */
+  public static int span(long depth) {
+    if (depth <= WIDE_DEPTH) {
+      return 3;
+    }
+    return depth <= MEDIUM_DEPTH ? 2 : 1;
+  }
 
   /** How many blocks cover {@code rows} rows. */
   public static long down(long rows) {

@@ -1,12 +1,15 @@
 package dev.regolith.kernels.checksum;
 
 /**
- * The evidence of a stretch of rows, for a few neighbouring check blocks: what the inputs predict,
- * what the output shows, and how far apart rounding may drive them. Entry {@code (row, block)} is
- * at {@code row * blocks + block}. Reused from call to call; owned by one thread.
+ * The evidence of a stretch of rows of a region: what the inputs predict, what the output shows,
+ * and how far apart rounding may drive them. A check covers one row of up to {@link
+ * CheckBlock#span} neighbouring check blocks. Entry {@code (row, check)} is at {@code row * checks +
+ * check}. Reused from call to call; owned by one thread.
  */
 public final class Evidence {
   private int blocks;
+  private int span = 1;
+  private int checks;
 
   /** Predicted checksum of the bare product, then of the result. */
   public double[] predicted = {};
@@ -20,6 +23,18 @@ public final class Evidence {
   /** Estimated squares of partial sums, summed over columns and steps. */
   public double[] squares = {};
 
+  /**
+   * Interleaved float32 lanes in which the terms of a prediction are added up within a k-block; 0 if
+   * the backend does so in double precision.
+   */
+  public int predictionLanes;
+
+  /** The same for the columns of a check block that show a checksum. */
+  public int shownLanes;
+
+  /** Room for those lanes, see {@code PathSquares}. */
+  public double[] lane = {};
+
   /** Room for the path of one row of a check block, see {@code PathSquares}. */
   public final double[] path = new double[CheckBlock.COLUMNS];
 
@@ -29,10 +44,12 @@ public final class Evidence {
   /** Running sum of the product's row, for the mean path. */
   public double[] mean = {};
 
-  /** Starts a stretch of evidence at zero. */
-  public void open(int rows, int newBlocks) {
+  /** Starts the evidence of a region, so many rows by check blocks, at zero. */
+  public void open(int rows, int newBlocks, long depth) {
     blocks = newBlocks;
-    int size = rows * newBlocks;
+    span = Math.min(newBlocks, CheckBlock.span(depth));
+    checks = Math.ceilDiv(newBlocks, span);
+    int size = rows * checks;
     if (predicted.length < size) {
       predicted = new double[size];
       shown = new double[size];
@@ -41,18 +58,38 @@ public final class Evidence {
       mean = new double[size];
     }
     java.util.Arrays.fill(predicted, 0, size, 0);
+    java.util.Arrays.fill(shown, 0, size, 0);
     java.util.Arrays.fill(squares, 0, size, 0);
     java.util.Arrays.fill(mean, 0, size, 0);
   }
 
-  /** Place of a row's entry for a block. */
-  public int at(int row, int block) {
-    return row * blocks + block;
+  /** How the backend adds up in float32. */
+  public void lanes(int prediction, int shown) {
+    predictionLanes = prediction;
+    shownLanes = shown;
+    if (lane.length < Math.max(prediction, shown)) {
+      lane = new double[Math.max(prediction, shown)];
+    }
   }
 
-  /** Check blocks side by side. */
-  public int blocks() {
-    return blocks;
+  /** Place of a row's entry for a check. */
+  public int at(int row, int check) {
+    return row * checks + check;
+  }
+
+  /** Checks side by side. */
+  public int checks() {
+    return checks;
+  }
+
+  /** The first check block, counted from the region's first, that a check covers. */
+  public int firstBlock(int check) {
+    return check * span;
+  }
+
+  /** How many check blocks a check covers. */
+  public int blocksOf(int check) {
+    return Math.min(span, blocks - check * span);
   }
 
   /**
@@ -63,10 +100,30 @@ public final class Evidence {
    * @param meanGain expected gain of the row's sum
    */
   public void add(int at, double product, double spread, double meanGain, int steps, int columns) {
+    predicted[at] += product;
+    widen(at, spread, meanGain, steps, columns);
+  }
+
+  /** Adds to an entry's tolerance only; see {@link #add}. */
+  public void widen(int at, double spread, double meanGain, int steps, int columns) {
     double before = mean[at];
     double after = before + meanGain;
-    predicted[at] += product;
     squares[at] += spread + Tolerance.meanPath(before, after, steps, columns);
     mean[at] = after;
+  }
+
+  /** Turns the predicted checksum of the product into that of the result, with its tolerance. */
+  public void close(
+      int at,
+      float alpha,
+      float beta,
+      long depth,
+      int columns,
+      double signedOld,
+      double oldSquares) {
+    double total = mean[at] * mean[at] / columns * Tolerance.SHOWN_WEIGHT + squares[at];
+    tolerance[at] = Tolerance.of(alpha, beta, depth, columns, total, oldSquares);
+    double product = alpha * predicted[at];
+    predicted[at] = beta == 0 ? product : product + beta * signedOld;
   }
 }

@@ -8,11 +8,14 @@ package dev.regolith.kernels.checksum;
  * error common to all columns, drop out instead of adding up.
  */
 public final class Signs {
-  private static final double[] SIGNS = new double[CheckBlock.COLUMNS];
+  /** Check blocks side by side until the signs repeat; no check is wider. */
+  public static final int PATTERNS = 4;
+
+  private static final double[] SIGNS = new double[PATTERNS * CheckBlock.COLUMNS];
 
   static {
     long state = 0x9E3779B97F4A7C15L;
-    for (int pair = 0; pair < CheckBlock.COLUMNS; pair += 2) {
+    for (int pair = 0; pair < SIGNS.length; pair += 2) {
       state ^= state << 13;
       state ^= state >>> 7;
       state ^= state << 17;
@@ -24,8 +27,8 @@ public final class Signs {
 
   private Signs() {}
 
-  /** +1 or -1 for a column of a check block. */
-  public static double of(int column) {
-    return SIGNS[column];
+  /** +1 or -1 for a column of a check block; neighbouring blocks differ. */
+  public static double of(long block, int column) {
+    return SIGNS[(int) (block % PATTERNS) * CheckBlock.COLUMNS + column];
   }
 }

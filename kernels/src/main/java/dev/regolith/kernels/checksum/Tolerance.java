@@ -33,18 +33,31 @@ public final class Tolerance {
   /** Steps along k that share one tolerance coefficient. */
   public static final int GRAIN = 64;
 
+  /**
+   * Estimated noise of a shown checksum that is added up in float32 lanes: so many times the
+   * squares of the result (docs/numerics.md).
+   */
+  public static final int SHOWN_WEIGHT = 7;
+
+  /** Estimated noise of a float32 prediction: so many times the squares of its terms. */
+  public static final int PREDICTION_WEIGHT = 10;
+
+  /** Weight of the old C: its own two roundings, and its share of what shows it. */
+  private static final int OLD = 3 + 2 * SHOWN_WEIGHT;
+
   private static final double HALF_SUBNORMAL = 0x1p-150;
 
   private Tolerance() {}
 
   /**
-   * The tolerance of one row of one check block.
+   * The tolerance of one check.
    *
    * @param alpha factor of the product
    * @param beta factor of the old C, 0 if it is not read
    * @param depth K
-   * @param columns columns of the block, 1 to {@link CheckBlock#COLUMNS}
-   * @param squares sum over columns and steps of the squares of partial sums
+   * @param columns columns under the check
+   * @param squares sum of the squares of all partial sums: of the result, over columns and steps,
+   *     and of the check's own float32 arithmetic
    * @param oldSquares sum of the squares of the old C, 0 if it is not read
    * @return NaN or infinite if the inputs are
    */
@@ -52,8 +65,8 @@ public final class Tolerance {
       double alpha, double beta, long depth, int columns, double squares, double oldSquares) {
     double scaled = alpha * alpha * squares;
     boolean plain = alpha == 1 && beta == 0;
-    double roundings = plain ? scaled : 3 * scaled + 3 * beta * beta * oldSquares;
-    double underflow = HALF_SUBNORMAL * columns * (Math.abs(alpha) * depth + (plain ? 0 : 2));
+    double roundings = plain ? scaled : 3 * scaled + OLD * beta * beta * oldSquares;
+    double underflow = HALF_SUBNORMAL * (columns + 1) * (Math.abs(alpha) * depth + (plain ? 1 : 3));
     double checking =
         0x1p-52 * (depth + columns) * Math.sqrt(columns * (scaled + beta * beta * oldSquares));
     return SIGMAS * Math.sqrt(ROUNDING_VARIANCE * roundings) + underflow + checking;

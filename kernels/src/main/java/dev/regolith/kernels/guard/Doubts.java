@@ -3,18 +3,19 @@ package dev.regolith.kernels.guard;
 import dev.regolith.kernels.backend.GemmProblem;
 import dev.regolith.kernels.backend.Region;
 import dev.regolith.kernels.checksum.CheckBlock;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** What is in doubt in one call: check blocks of the output, and sealed inputs. Thread-safe. */
 final class Doubts {
-  /** A check block of the output. */
-  record Cell(long matrix, long row, int rows, long block) {
+  /** Check blocks of the output, side by side: one, or those of a check. */
+  record Cell(long matrix, long row, int rows, long block, int blocks) {
     Region region() {
-      return new Region().set(matrix, row, rows, block, 1);
+      return new Region().set(matrix, row, rows, block, blocks);
     }
   }
 
@@ -31,7 +32,7 @@ final class Doubts {
 
   private final String operator;
   private final Map<Cell, Kind> cells = new LinkedHashMap<>();
-  private final List<Difference> differences = new ArrayList<>();
+  private final Set<Difference> differences = new LinkedHashSet<>();
   private @Nullable Incident incident;
   private volatile boolean any;
   private boolean beyondRepair;
@@ -106,9 +107,9 @@ final class Doubts {
     cells.merge(cell, kind, (x, y) -> x == Kind.SUSPECT ? x : y);
   }
 
-  void addRow(GemmProblem p, long matrix, long row, long block, Kind kind) {
+  void addRow(GemmProblem p, long matrix, long row, long block, int blocks, Kind kind) {
     long top = row / CheckBlock.ROWS * CheckBlock.ROWS;
-    add(new Cell(matrix, top, (int) Math.min(CheckBlock.ROWS, p.rows - top), block), kind);
+    add(new Cell(matrix, top, (int) Math.min(CheckBlock.ROWS, p.rows - top), block, blocks), kind);
   }
 
   void addRegion(GemmProblem p, Region region) {
@@ -119,7 +120,7 @@ final class Doubts {
     long top = from / CheckBlock.ROWS * CheckBlock.ROWS;
     for (long row = top; row < to; row += CheckBlock.ROWS) {
       for (long i = 0; i < blocks; i++) {
-        addRow(p, matrix, row, firstBlock + i, Kind.SUSPECT);
+        addRow(p, matrix, row, firstBlock + i, 1, Kind.SUSPECT);
       }
     }
   }

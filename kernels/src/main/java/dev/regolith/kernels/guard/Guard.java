@@ -15,6 +15,7 @@ import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
 import dev.regolith.kernels.guard.Doubts.Kind;
 import dev.regolith.kernels.memory.Range;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,6 +32,7 @@ public final class Guard implements EvidenceSink {
   private final FaultLog log;
   private final boolean mends;
   private final Ladder ladder;
+  private @Nullable SealedInput left;
 
   /** A guard for calls of one operator. */
   public Guard(
@@ -41,8 +43,13 @@ public final class Guard implements EvidenceSink {
     this.ladder = new Ladder(this, doubts, backend, new Twin(twin), log, mends);
   }
 
-  /** Starts a call. */
-  public void open() {
+  /**
+   * Starts a call.
+   *
+   * @param newLeft A, whose seals the backend compares with what it reads; null if it reads none
+   */
+  public void open(@Nullable SealedInput newLeft) {
+    left = newLeft;
     if (doubts.any()) {
       doubts.clear();
     }
@@ -69,17 +76,25 @@ public final class Guard implements EvidenceSink {
   @Override
   public void evidence(
       GemmProblem p, Region region, long row, int rows, Evidence evidence, int evidenceRow) {
-    int blocks = evidence.blocks();
+    int checks = evidence.checks();
     int from = evidence.at(evidenceRow, 0);
-    int count = rows * blocks;
+    int count = rows * checks;
     log.checks(count);
     for (int i = from; i < from + count; i++) {
-      long rowInDoubt = row + (i - from) / blocks;
-      long block = region.block + (i - from) % blocks;
-      if (!agrees(evidence, i) && !refine(p, region.matrix, rowInDoubt, block, evidence, i)) {
+      if (agrees(evidence, i)) {
+        continue;
+      }
+      long rowInDoubt = row + (i - from) / checks;
+      int check = (i - from) % checks;
+      if (!refine(p, region, rowInDoubt, check, evidence, i)) {
         boolean conclusive = conclusive(evidence, i);
         doubts.addRow(
-            p, region.matrix, rowInDoubt, block, conclusive ? Kind.SUSPECT : Kind.INCONCLUSIVE);
+            p,
+            region.matrix,
+            rowInDoubt,
+            region.block + evidence.firstBlock(check),
+            evidence.blocksOf(check),
+            conclusive ? Kind.SUSPECT : Kind.INCONCLUSIVE);
         if (conclusive) {
           doubts
               .incident()
@@ -103,12 +118,19 @@ public final class Guard implements EvidenceSink {
    *
    * @return whether the evidence agrees under it
    */
-  boolean refine(GemmProblem p, long matrix, long row, long block, Evidence evidence, int at) {
+  boolean refine(GemmProblem p, Region region, long row, int check, Evidence evidence, int at) {
     if (!conclusive(evidence, at) || !Double.isFinite(evidence.shown[at])) {
       return false;
     }
     log.refined();
-    double exact = PathSquares.tolerance(p, matrix, row, block, evidence);
+    double exact =
+        PathSquares.tolerance(
+            p,
+            region.matrix,
+            row,
+            region.block + evidence.firstBlock(check),
+            evidence.blocksOf(check),
+            evidence);
     evidence.tolerance[at] = Math.max(evidence.tolerance[at], exact);
     return agrees(evidence, at);
   }
@@ -122,6 +144,19 @@ public final class Guard implements EvidenceSink {
   public void suspect(GemmProblem p, Region region, Component component) {
     doubts.incident().find(component, -1, 0, mends);
     doubts.addRegion(p, region);
+  }
+
+  @Override
+  public void inputDiffers(GemmProblem p, Region region, long block) {
+    inputDiffers(Objects.requireNonNull(left), block);
+  }
+
+  /** Puts a block of A back at once; whoever read it before is found when the ladder traces it. */
+  void mendLeft(long block) {
+    SealedInput input = Objects.requireNonNull(left);
+    if (mends) {
+      doubts.incident().find(input.component, input.grid.mend(input.memory, block));
+    }
   }
 
   @Override

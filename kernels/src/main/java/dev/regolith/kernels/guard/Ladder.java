@@ -273,12 +273,12 @@ final class Ladder {
     public void evidence(
         GemmProblem p, Region region, long row, int rows, Evidence evidence, int evidenceRow) {
       int from = evidence.at(evidenceRow, 0);
-      int blocks = evidence.blocks();
-      for (int i = from; i < from + rows * blocks; i++) {
-        long rowInDoubt = row + (i - from) / blocks;
-        long block = region.block + (i - from) % blocks;
+      int checks = evidence.checks();
+      for (int i = from; i < from + rows * checks; i++) {
+        long rowInDoubt = row + (i - from) / checks;
+        int check = (i - from) % checks;
         if (!Guard.agrees(evidence, i)
-            && !guard.refine(p, region.matrix, rowInDoubt, block, evidence, i)) {
+            && !guard.refine(p, region, rowInDoubt, check, evidence, i)) {
           agrees = false;
           disagrees |= Guard.conclusive(evidence, i);
           inconclusive |= !Guard.conclusive(evidence, i);
@@ -289,6 +289,13 @@ final class Ladder {
     @Override
     public void suspect(GemmProblem p, Region region, Component component) {
       damaged = true;
+    }
+
+    @Override
+    public void inputDiffers(GemmProblem p, Region region, long block) {
+      damaged = true;
+      guard.inputDiffers(p, region, block);
+      guard.mendLeft(block);
     }
 
     @Override

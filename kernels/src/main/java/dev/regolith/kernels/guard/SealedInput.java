@@ -27,7 +27,13 @@ public final class SealedInput {
    */
   public boolean copied;
 
-  /** Sets all. */
+  /**
+   * Whether the backend compares every word it reads with the seals, so that they need not be
+   * verified after the last use: what changes later is found by the next reader.
+   */
+  public boolean inline;
+
+  /** Sets all, for an input that is verified after its last use. */
   public void set(
       Component newComponent,
       MemorySegment newMemory,
@@ -39,6 +45,7 @@ public final class SealedInput {
     grid = newGrid;
     read = newRead;
     copied = newCopied;
+    inline = false;
   }
 
   /** Whether the call reads any word of a block. */

@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Twin {
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
-  private static final long STRIDE = 4L * CheckBlock.COLUMNS;
+  private static final long STRIDE = 4L * Region.MAX_BLOCKS * CheckBlock.COLUMNS;
   private static final long BYTES = CheckBlock.ROWS * STRIDE;
 
   private static final EvidenceSink DEAF =
@@ -32,6 +32,9 @@ final class Twin {
 
         @Override
         public void suspect(GemmProblem p, Region region, Component component) {}
+
+        @Override
+        public void inputDiffers(GemmProblem p, Region region, long block) {}
 
         @Override
         public void panelDiffers(
@@ -73,7 +76,7 @@ final class Twin {
     problem.c = second;
     problem.cStride = STRIDE;
     problem.cBatchStride = 0;
-    problem.cOffset = -region.row * STRIDE - region.block * STRIDE;
+    problem.cOffset = -region.row * STRIDE - 4 * region.block * CheckBlock.COLUMNS;
     if (workspace == null) {
       workspace = backend.newWorkspace();
     }
@@ -99,6 +102,6 @@ final class Twin {
   }
 
   private static long at(GemmProblem p, Region region, int row) {
-    return p.cRow(region.matrix, region.row + row) + region.block * STRIDE;
+    return p.cRow(region.matrix, region.row + row) + 4 * region.block * CheckBlock.COLUMNS;
   }
 }

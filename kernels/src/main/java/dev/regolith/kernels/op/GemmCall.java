@@ -60,6 +60,7 @@ final class GemmCall implements Team.Tasks, Sources, AutoCloseable {
 
   private SealedInput[] inputs = {};
   private int inputCount;
+  private @Nullable SealedInput leftInput;
   private Phase phase = Phase.PREPARE;
   private boolean together;
   private boolean computed;
@@ -103,6 +104,7 @@ final class GemmCall implements Team.Tasks, Sources, AutoCloseable {
     problem.beta = beta;
     problem.verify = verify;
     inputCount = 0;
+    leftInput = null;
     together =
         reachable(a)
             && (b == null || reachable(b))
@@ -110,9 +112,6 @@ final class GemmCall implements Team.Tasks, Sources, AutoCloseable {
             && reachable(c);
     if (!together) {
       Announcement.confined();
-    }
-    if (verify) {
-      guard.open();
     }
     computed = false;
     beginReading();
@@ -151,6 +150,7 @@ final class GemmCall implements Team.Tasks, Sources, AutoCloseable {
     Team team = execution.team();
     if (verify) {
       collectInputs(a, b);
+      guard.open(leftInput);
     }
     phase = Phase.PREPARE;
     team.run(right.tasks() + left.tasks() + output.tasks(), this, together);
@@ -236,13 +236,21 @@ final class GemmCall implements Team.Tasks, Sources, AutoCloseable {
   private void collectInputs(Tensor a, @Nullable Tensor b) {
     if (problem.depth > 0) {
       collectWatches(Component.OPERAND_A, a, left.isCopied());
-      addInput(Component.OPERAND_A, problem.a, left.seals(), false);
+      SealGrid seals = left.seals();
+      if (seals != null) {
+        leftInput = addInput(Component.OPERAND_A, problem.a, seals);
+        leftInput.inline = left.isCopied();
+      }
       if (b != null) {
         collectWatches(Component.OPERAND_B, b, true);
       }
     }
-    addInput(Component.OLD_C, problem.oldC, output.oldSeals(), false);
-    addInput(Component.OUTPUT, problem.c, output.ownSeals(), false);
+    if (output.oldSeals() != null) {
+      addInput(Component.OLD_C, problem.oldC, output.oldSeals());
+    }
+    if (output.ownSeals() != null) {
+      addInput(Component.OUTPUT, problem.c, output.ownSeals());
+    }
   }
 
   private void collectWatches(Component component, Tensor tensor, boolean copied) {
@@ -250,16 +258,20 @@ final class GemmCall implements Team.Tasks, Sources, AutoCloseable {
       if (watch.inForce() && watch.range().intersects(tensor.range())) {
         MemorySegment memory = tensor.storage().segment();
         boolean again = copied || left.seals() != null;
-        nextInput().set(component, memory, (SealGrid) watch, tensor.range(), again);
+        SealedInput input = nextInput();
+        input.set(component, memory, (SealGrid) watch, tensor.range(), again);
+        if (component == Component.OPERAND_A && watch == problem.aSeals) {
+          input.inline = true;
+          leftInput = input;
+        }
       }
     }
   }
 
-  private void addInput(
-      Component component, MemorySegment memory, @Nullable SealGrid grid, boolean copied) {
-    if (grid != null) {
-      nextInput().set(component, memory, grid, grid.range(), copied);
-    }
+  private SealedInput addInput(Component component, MemorySegment memory, SealGrid grid) {
+    SealedInput input = nextInput();
+    input.set(component, memory, grid, grid.range(), false);
+    return input;
   }
 
   private SealedInput nextInput() {
@@ -286,13 +298,10 @@ final class GemmCall implements Team.Tasks, Sources, AutoCloseable {
     }
     for (int i = 0; i < inputCount; i++) {
       SealedInput input = inputs[i];
-      if (input.component == Component.OUTPUT) {
-        continue;
+      if (input.component == Component.OLD_C) {
+        long sums = Seal.SUMS * input.grid.blocks();
+        Probe.reach(ProbePoint.OLD_C_SEAL, input.grid.sums(), 0, (int) sums);
       }
-      boolean oldC = input.component == Component.OLD_C;
-      long sums = Seal.SUMS * input.grid.blocks();
-      Probe.reach(
-          oldC ? ProbePoint.OLD_C_SEAL : ProbePoint.A_SEAL, input.grid.sums(), 0, (int) sums);
     }
   }
 
@@ -301,7 +310,7 @@ final class GemmCall implements Team.Tasks, Sources, AutoCloseable {
     phase = Phase.VERIFY;
     long tasks = 0;
     for (int i = 0; i < inputCount; i++) {
-      tasks += blockRows(inputs[i].grid);
+      tasks += tasks(inputs[i]);
     }
     execution.team().run(tasks, this, together);
     if (!Repairs.OF_TENSORS.noneSince(mark)) {
@@ -326,15 +335,17 @@ final class GemmCall implements Team.Tasks, Sources, AutoCloseable {
     }
   }
 
-  private static long blockRows(SealGrid grid) {
-    return grid.range().batch() * CheckBlock.down(grid.range().rows());
+  /** Rows of blocks to verify; none if the backend compared what it read. */
+  private static long tasks(SealedInput input) {
+    SealGrid grid = input.grid;
+    return input.inline ? 0 : grid.range().batch() * CheckBlock.down(grid.range().rows());
   }
 
   private void verify(long task, int worker, Workspace w) {
     int i = 0;
     long blockRow = task;
-    while (blockRow >= blockRows(inputs[i].grid)) {
-      blockRow -= blockRows(inputs[i].grid);
+    while (blockRow >= tasks(inputs[i])) {
+      blockRow -= tasks(inputs[i]);
       i++;
     }
     SealedInput input = inputs[i];

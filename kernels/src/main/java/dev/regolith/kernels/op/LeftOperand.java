@@ -7,7 +7,6 @@ import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.memory.Range;
-import dev.regolith.kernels.memory.Watch;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -51,6 +50,7 @@ final class LeftOperand implements AutoCloseable {
     } else if (used && verify && !isSealedWhole(a)) {
       seals = callSeals.of(range);
     }
+    problem.aSeals = used && verify ? seals == null ? watchOf(a) : seals : null;
     problem.a = read;
     problem.aOffset = 4 * readRange.offset();
     problem.aStride = 4 * readRange.rowStride();
@@ -58,8 +58,12 @@ final class LeftOperand implements AutoCloseable {
   }
 
   private static boolean isSealedWhole(Tensor tensor) {
-    Watch watch = tensor.storage().watchOf(tensor.range());
+    SealGrid watch = watchOf(tensor);
     return watch != null && watch.inForce();
+  }
+
+  private static @Nullable SealGrid watchOf(Tensor tensor) {
+    return (SealGrid) tensor.storage().watchOf(tensor.range());
   }
 
   /** Where the kernels read. */

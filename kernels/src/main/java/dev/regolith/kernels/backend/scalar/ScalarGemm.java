@@ -1,8 +1,10 @@
 package dev.regolith.kernels.backend.scalar;
 
 import dev.regolith.kernels.backend.Backend;
+import dev.regolith.kernels.backend.CheckCoefficients;
 import dev.regolith.kernels.backend.EvidenceSink;
 import dev.regolith.kernels.backend.GemmProblem;
+import dev.regolith.kernels.backend.LeftCheck;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.PackedBCheck;
 import dev.regolith.kernels.backend.Region;
@@ -111,30 +113,27 @@ public final class ScalarGemm implements Backend {
     MemorySegment records = target.records();
     long record = target.recordOffset(matrix, block, kBlock);
     records.asSlice(record, target.recordBytes()).fill((byte) 0);
-    double plain = 0;
-    double energy = 0;
+    var coefficients = new CheckCoefficients().open(target, kBlock);
     for (int k = 0; k < depth; k++) {
       double signed = 0;
       double squares = 0;
+      double plain = 0;
       long row = (long) kBlock * PackedB.DEPTH + k;
       for (int j = 0; j < columns; j++) {
         double x =
             source.getAtIndex(FLOAT, range.word(matrix, row, block * CheckBlock.COLUMNS + j));
-        signed += Signs.of(j) * x;
+        signed += Signs.of(block, j) * x;
         squares += x * x;
         plain += x;
       }
-      records.set(DOUBLE, record + 8L * k, signed);
-      energy = Math.max(energy, squares);
-      if ((k + 1) % Tolerance.GRAIN == 0 || k + 1 == depth) {
-        int grain = k / Tolerance.GRAIN;
-        double stepsLeft =
-            target.depth() - (double) kBlock * PackedB.DEPTH - grain * Tolerance.GRAIN;
-        records.set(DOUBLE, record + target.coefficients() + 8L * grain, energy * stepsLeft);
-        energy = 0;
-      }
+      records.set(FLOAT, record + 4L * k, (float) signed);
+      coefficients.add(k, signed, squares, plain);
     }
-    records.set(DOUBLE, record + target.mean(), depth == 0 ? 0 : plain / depth);
+    for (int grain = 0; grain < PackedB.GRAINS; grain++) {
+      records.set(
+          DOUBLE, record + target.coefficients() + 8L * grain, coefficients.ofGrain(grain));
+    }
+    records.set(DOUBLE, record + target.mean(), coefficients.mean());
     int at = target.recordSealAt(matrix, block, kBlock);
     PackedB.scan(records, record, target.recordWords(), target.recordSeals(), at);
   }
@@ -144,7 +143,7 @@ public final class ScalarGemm implements Backend {
     var w = (Buffers) workspace;
     PackedB b = p.b;
     long mark = b.repairs().mark();
-    w.evidence.open(region.rows, region.blocks);
+    w.evidence.open(region.rows, region.blocks, b.depth());
     Arrays.fill(w.seals, 0);
     for (int row = 0; row < region.rows; row++) {
       Arrays.fill(w.row, 0f);
@@ -168,6 +167,7 @@ public final class ScalarGemm implements Backend {
       for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
         PackedBCheck.verify(this, p, region, kBlock, w.found, w, sink);
       }
+      LeftCheck.verify(this, p, region, w.found, w, sink);
     }
     if (!b.repairs().noneSince(mark)) {
       sink.suspect(p, region, Component.PACKED_B);
@@ -211,21 +211,31 @@ public final class ScalarGemm implements Backend {
     if (Probe.ON) {
       PackedBCheck.probeRecords(p, region, kBlock);
     }
-    for (int block = 0; block < region.blocks; block++) {
-      long record = b.recordOffset(region.matrix, region.block + block, kBlock);
+    if (depth == 0) {
+      return;
+    }
+    double sum = 0;
+    for (int k = 0; k < depth; k++) {
+      sum += p.a.get(FLOAT, a + 4L * k);
+    }
+    for (int check = 0; check < evidence.checks(); check++) {
+      int columns = 0;
       double product = 0;
       double spread = 0;
-      double sum = 0;
-      for (int k = 0; k < depth; k++) {
-        double x = p.a.get(FLOAT, a + 4L * k);
-        int grain = k / Tolerance.GRAIN;
-        product += x * b.records().get(DOUBLE, record + 8L * k);
-        spread += x * x * b.records().get(DOUBLE, record + b.coefficients() + 8L * grain);
-        sum += x;
+      double mean = 0;
+      for (int i = 0; i < evidence.blocksOf(check); i++) {
+        long block = region.block + evidence.firstBlock(check) + i;
+        long record = b.recordOffset(region.matrix, block, kBlock);
+        for (int k = 0; k < depth; k++) {
+          double x = p.a.get(FLOAT, a + 4L * k);
+          int grain = k / Tolerance.GRAIN;
+          product += x * b.records().get(FLOAT, record + 4L * k);
+          spread += x * x * b.records().get(DOUBLE, record + b.coefficients() + 8L * grain);
+        }
+        mean += b.records().get(DOUBLE, record + b.mean());
+        columns += b.columnsOf(block);
       }
-      double mean = b.records().get(DOUBLE, record + b.mean());
-      int columns = b.columnsOf(region.block + block);
-      evidence.add(evidence.at(row, block), product, spread, sum * mean, depth, columns);
+      evidence.add(evidence.at(row, check), product, spread, sum * mean, depth, columns);
     }
   }
 
@@ -257,34 +267,35 @@ public final class ScalarGemm implements Backend {
   }
 
   private static void show(GemmProblem p, Region region, int row, Evidence evidence) {
-    for (int block = 0; block < region.blocks; block++) {
-      int columns = p.b.columnsOf(region.block + block);
-      long left = 4 * (region.block + block) * CheckBlock.COLUMNS;
-      long c = p.cRow(region.matrix, region.row + row) + left;
-      long old = p.oldCRow(region.matrix, region.row + row) + left;
+    for (int check = 0; check < evidence.checks(); check++) {
+      long first = region.block + evidence.firstBlock(check);
       double shown = 0;
       double signedOld = 0;
       double oldSquares = 0;
-      for (int j = 0; j < columns; j++) {
-        shown += Signs.of(j) * p.c.get(FLOAT, c + 4L * j);
-        if (p.beta != 0) {
-          double x = p.oldC.get(FLOAT, old + 4L * j);
-          signedOld += Signs.of(j) * x;
-          oldSquares += x * x;
+      int columns = 0;
+      for (long block = first; block < first + evidence.blocksOf(check); block++) {
+        long left = 4 * block * CheckBlock.COLUMNS;
+        long c = p.cRow(region.matrix, region.row + row) + left;
+        long old = p.oldCRow(region.matrix, region.row + row) + left;
+        for (int j = 0; j < p.b.columnsOf(block); j++) {
+          shown += Signs.of(block, j) * p.c.get(FLOAT, c + 4L * j);
+          if (p.beta != 0) {
+            double x = p.oldC.get(FLOAT, old + 4L * j);
+            signedOld += Signs.of(block, j) * x;
+            oldSquares += x * x;
+          }
         }
+        columns += p.b.columnsOf(block);
       }
-      int at = evidence.at(row, block);
-      double bare = evidence.predicted[at];
-      evidence.tolerance[at] =
-          Tolerance.of(p.alpha, p.beta, p.b.depth(), columns, evidence.squares[at], oldSquares);
-      evidence.predicted[at] = p.alpha * bare + (p.beta == 0 ? 0 : p.beta * signedOld);
-      evidence.shown[at] = shown;
+      evidence.close(
+          evidence.at(row, check), p.alpha, p.beta, p.b.depth(), columns, signedOld, oldSquares);
+      evidence.shown[evidence.at(row, check)] = shown;
     }
     if (Probe.ON) {
       int from = evidence.at(row, 0);
-      Probe.reach(ProbePoint.EVIDENCE, evidence.predicted, from, region.blocks);
-      Probe.reach(ProbePoint.EVIDENCE, evidence.shown, from, region.blocks);
-      Probe.reach(ProbePoint.TOLERANCE, evidence.tolerance, from, region.blocks);
+      Probe.reach(ProbePoint.EVIDENCE, evidence.predicted, from, evidence.checks());
+      Probe.reach(ProbePoint.EVIDENCE, evidence.shown, from, evidence.checks());
+      Probe.reach(ProbePoint.TOLERANCE, evidence.tolerance, from, evidence.checks());
     }
   }
 

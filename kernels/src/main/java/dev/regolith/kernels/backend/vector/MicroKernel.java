@@ -24,9 +24,12 @@ interface MicroKernel {
    * @param from where the accumulators are loaded from, if the kernel continues a chain; another
    *     place than {@code to}, so that what was loaded can still be verified afterwards
    * @param to where the accumulators are stored
-   * @param digest receives, at {@code digestAt}, the lane-wise 64-bit sum of the stored registers
+   * @param digest the lane-wise 64-bit sum of the stored registers is added to the vector at {@code
+   *     digestAt}
+   * @param near what will be read soon: {@code depth} words from {@code nearOffset} on are touched
+   * @return of no meaning; depends on the touched words, so that the compiler keeps them
    */
-  void run(
+  int run(
       float[] strip,
       MemorySegment panel,
       long panelOffset,
@@ -35,5 +38,7 @@ interface MicroKernel {
       int from,
       int to,
       long[] digest,
-      int digestAt);
+      int digestAt,
+      MemorySegment near,
+      long nearOffset);
 }

@@ -12,6 +12,7 @@ import java.lang.constant.ClassDesc;
 import java.lang.constant.ConstantDescs;
 import java.lang.constant.MethodTypeDesc;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandles;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
@@ -47,6 +48,7 @@ final class MicroKernelWriter {
   private static final ClassDesc VECTOR = desc(Vector.class);
   private static final ClassDesc SPECIES = desc(VectorSpecies.class);
   private static final ClassDesc SEGMENT = desc(MemorySegment.class);
+  private static final ClassDesc INT_LAYOUT = desc(ValueLayout.OfInt.class);
   private static final ClassDesc BYTE_ORDER = desc(ByteOrder.class);
   private static final ClassDesc FLOAT_ARRAY = CD_float.arrayType();
   private static final ClassDesc LONG_ARRAY = CD_long.arrayType();
@@ -61,12 +63,15 @@ final class MicroKernelWriter {
   private static final int TO = 8;
   private static final int DIGEST = 9;
   private static final int DIGEST_AT = 10;
-  private static final int K = 11;
-  private static final int B0 = 12;
-  private static final int B1 = 13;
-  private static final int X = 14;
-  private static final int SUM = 15;
-  private static final int ACCUMULATORS = 16;
+  private static final int NEAR = 11;
+  private static final int NEAR_AT = 12;
+  private static final int K = 14;
+  private static final int B0 = 15;
+  private static final int B1 = 16;
+  private static final int X = 17;
+  private static final int SUM = 18;
+  private static final int TOUCHED = 19;
+  private static final int ACCUMULATORS = 20;
 
   private final int rows;
   private final boolean continues;
@@ -120,7 +125,7 @@ final class MicroKernelWriter {
                     .withMethodBody(
                         "run",
                         MethodTypeDesc.of(
-                            CD_void,
+                            CD_int,
                             FLOAT_ARRAY,
                             SEGMENT,
                             CD_long,
@@ -129,7 +134,9 @@ final class MicroKernelWriter {
                             CD_int,
                             CD_int,
                             LONG_ARRAY,
-                            CD_int),
+                            CD_int,
+                            SEGMENT,
+                            CD_long),
                         ClassFile.ACC_PUBLIC,
                         this::body));
   }
@@ -138,8 +145,9 @@ final class MicroKernelWriter {
     openAccumulators(code);
     Label head = code.newLabel();
     Label done = code.newLabel();
-    code.iconst_0().istore(K);
+    code.iconst_0().istore(K).iconst_0().istore(TOUCHED);
     code.labelBinding(head).iload(K).iload(DEPTH).if_icmpge(done);
+    touch(code);
     loadPanel(code, 0, B0);
     loadPanel(code, VectorShapes.LANES, B1);
     for (int row = 0; row < rows; row++) {
@@ -149,11 +157,20 @@ final class MicroKernelWriter {
     }
     code.iinc(K, 1);
     code.lload(OFFSET).loadConstant(4L * VectorShapes.TILE_COLUMNS).ladd().lstore(OFFSET);
+    code.lload(NEAR_AT).loadConstant(4L).ladd().lstore(NEAR_AT);
     code.goto_(head);
     code.labelBinding(done);
     storeAccumulators(code);
     digest(code);
-    code.return_();
+    code.iload(TOUCHED).ireturn();
+  }
+
+  /** Reads a word of what is needed soon: Java has no prefetch. */
+  private static void touch(CodeBuilder code) {
+    code.iload(TOUCHED).aload(NEAR);
+    code.getstatic(desc(ValueLayout.class), "JAVA_INT", INT_LAYOUT).lload(NEAR_AT);
+    code.invokeinterface(SEGMENT, "get", MethodTypeDesc.of(CD_int, INT_LAYOUT, CD_long));
+    code.ixor().istore(TOUCHED);
   }
 
   private void openAccumulators(CodeBuilder code) {
@@ -215,19 +232,17 @@ final class MicroKernelWriter {
     }
   }
 
-  /** Adds the registers up as 64-bit lanes and stores the sum. */
+  /** Adds the registers up as 64-bit lanes, onto the digest. */
   private void digest(CodeBuilder code) {
+    code.getstatic(SHAPES, "LONGS", SPECIES).aload(DIGEST).iload(DIGEST_AT);
+    code.invokestatic(
+        LONG_VECTOR, "fromArray", MethodTypeDesc.of(LONG_VECTOR, SPECIES, LONG_ARRAY, CD_int));
+    code.astore(SUM);
     for (int row = 0; row < rows; row++) {
       for (int half = 0; half < 2; half++) {
-        boolean opening = row == 0 && half == 0;
-        if (!opening) {
-          code.aload(SUM);
-        }
-        code.aload(accumulator(row, half));
+        code.aload(SUM).aload(accumulator(row, half));
         code.invokevirtual(FLOAT_VECTOR, "reinterpretAsLongs", MethodTypeDesc.of(LONG_VECTOR));
-        if (!opening) {
-          code.invokevirtual(LONG_VECTOR, "add", MethodTypeDesc.of(LONG_VECTOR, VECTOR));
-        }
+        code.invokevirtual(LONG_VECTOR, "add", MethodTypeDesc.of(LONG_VECTOR, VECTOR));
         code.astore(SUM);
       }
     }

@@ -3,14 +3,15 @@ package dev.regolith.kernels.backend.vector;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 
+import dev.regolith.kernels.backend.CheckCoefficients;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Staging;
 import dev.regolith.kernels.checksum.CheckBlock;
-import dev.regolith.kernels.checksum.Seal;
-import dev.regolith.kernels.checksum.Tolerance;
+import dev.regolith.kernels.checksum.Signs;
 import dev.regolith.kernels.memory.Range;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.Arrays;
 
 /** Packs one check block's columns of one k-block of B, with seals and check record. */
 final class PanelPacker {
@@ -149,41 +150,33 @@ final class PanelPacker {
       long block,
       int kBlock,
       VectorWorkspace w) {
-    MemorySegment records = target.records();
-    long record = target.recordOffset(matrix, block, kBlock);
-    long[] seals = target.recordSeals();
-    int at = target.recordSealAt(matrix, block, kBlock);
-    for (int s = 0; s < Seal.SUMS; s++) {
-      seals[at + s] = 0;
-    }
-    for (long place = 0; place < target.recordBytes(); place += 8) {
-      records.set(ValueLayout.JAVA_DOUBLE, record + place, 0);
-    }
-    double plain = 0;
-    double energy = 0;
-    long stepsLeft = target.depth() - (long) kBlock * PackedB.DEPTH;
+    int pattern = (int) (block % Signs.PATTERNS);
+    CheckCoefficients coefficients = w.coefficients.open(target, kBlock);
+    int[] words = w.record;
+    Arrays.fill(words, 0);
     for (int k = 0; k < depth; k++) {
-      RowSums.all(memory, offset + k * stride, columns, w.rowSums);
-      put(records, record, 8L * k, w.rowSums[RowSums.SIGNED], seals, at);
-      plain += w.rowSums[RowSums.PLAIN];
-      energy = Math.max(energy, w.rowSums[RowSums.SQUARES]);
-      if ((k + 1) % Tolerance.GRAIN == 0 || k + 1 == depth) {
-        int grain = k / Tolerance.GRAIN;
-        double weight = stepsLeft - (long) grain * Tolerance.GRAIN;
-        put(records, record, target.coefficients() + 8L * grain, energy * weight, seals, at);
-        energy = 0;
-      }
+      RowSums.all(memory, offset + k * stride, columns, pattern, w.rowSums);
+      double signed = w.rowSums[RowSums.SIGNED];
+      words[k] = Float.floatToRawIntBits((float) signed);
+      coefficients.add(k, signed, w.rowSums[RowSums.SQUARES], w.rowSums[RowSums.PLAIN]);
     }
-    put(records, record, target.mean(), depth == 0 ? 0 : plain / depth, seals, at);
+    for (int grain = 0; grain < PackedB.GRAINS; grain++) {
+      put(words, target.coefficients() + 8L * grain, coefficients.ofGrain(grain));
+    }
+    put(words, target.mean(), coefficients.mean());
+    // Sealed from the registers that the words pass through on their way.
+    long record = target.recordOffset(matrix, block, kBlock);
+    SealLanes.copy(words, target.recordWords() / LANES, target.records(), record, w.raw);
+    SealLanes.fold(w.raw, target.recordWords() / LANES, 0, LANES, w.folded, 0);
+    int at = target.recordSealAt(matrix, block, kBlock);
+    SealLanes.finish(w.folded, 0, target.recordSeals(), at);
   }
 
-  private static void put(
-      MemorySegment records, long record, long offset, double value, long[] seals, int at) {
-    records.set(ValueLayout.JAVA_DOUBLE, record + offset, value);
+  private static void put(int[] words, long offset, double value) {
     long bits = Double.doubleToRawLongBits(value);
-    long index = offset / 4 + 1;
-    boolean little = VectorShapes.ORDER == java.nio.ByteOrder.LITTLE_ENDIAN;
-    Seal.add(seals, at, (int) bits, little ? index : index + 1);
-    Seal.add(seals, at, (int) (bits >>> 32), little ? index + 1 : index);
+    boolean little = VectorShapes.ORDER == ByteOrder.LITTLE_ENDIAN;
+    int at = (int) (offset / 4);
+    words[at] = (int) (little ? bits : bits >>> 32);
+    words[at + 1] = (int) (little ? bits >>> 32 : bits);
   }
 }

@@ -1,188 +1,188 @@
 package dev.regolith.kernels.backend.vector;
 
-import static dev.regolith.kernels.backend.vector.VectorShapes.DOUBLES;
-import static dev.regolith.kernels.backend.vector.VectorShapes.HALVES;
+import static dev.regolith.kernels.backend.vector.VectorShapes.FLOATS;
+import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.ORDER;
-import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 
-import dev.regolith.kernels.checksum.Tolerance;
+import dev.regolith.kernels.backend.GemmProblem;
+import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.backend.Region;
+import dev.regolith.kernels.checksum.Evidence;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import jdk.incubator.vector.DoubleVector;
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
-import jdk.incubator.vector.VectorOperators;
 
 /**
- * What a row of A predicts: its dot products with check vectors, the spread of the partial sums,
- * and its own sum. Double precision, from the source of A.
+ * What rows of A predict: their dot products with the check vectors of a region's k-block, from the
+ * source of A. Terms are added up in float32, in four vectors of lanes over one k-block, then in
+ * double: the noise of that is part of the tolerance, and small beside the result's own.
  */
 final class Prediction {
-  /** Places in a result: product and spread of up to three check blocks, then the row's sum. */
-  static final int SPREAD = 3;
+  /** Float32 lanes that a k-block's terms are added up in. */
+  static final int LANES_USED = 4 * LANES;
 
-  /** The row's sum. */
-  static final int SUM = 6;
+  private static final int CHECK_STRIDE = PackedB.DEPTH;
 
-  /** Length of a result. */
-  static final int LENGTH = 7;
+  /** Check vectors of a region's k-block, zero-padded: one per check. */
+  private final float[] vectors = new float[Region.MAX_BLOCKS * CHECK_STRIDE];
 
-  private static final int GRAIN = Tolerance.GRAIN;
+  private final double[] coefficients = new double[Region.MAX_BLOCKS * PackedB.GRAINS];
+  private final double[] means = new double[Region.MAX_BLOCKS];
+  private final int[] columns = new int[Region.MAX_BLOCKS];
 
-  private Prediction() {}
+  /** Sums of a strip's rows. */
+  private final double[] sums = new double[VectorShapes.TILE_ROWS];
 
-  /** One row against the records of three neighbouring check blocks. */
-  static void three(
+  /** A vector of partial sums for every row of a strip, and one to spare. */
+  private final float[] lanes = new float[(VectorShapes.TILE_ROWS + 1) * LANES];
+
+  /** Takes up the records of a region's k-block; those of a wide check are added up. */
+  void open(PackedB b, Region region, int kBlock, Evidence evidence) {
+    int length = Math.ceilDiv(b.depthOf(kBlock), LANES_USED) * LANES_USED;
+    int valid = Math.min(length, b.vectorLength());
+    for (int check = 0; check < evidence.checks(); check++) {
+      means[check] = 0;
+      columns[check] = 0;
+      for (int i = 0; i < evidence.blocksOf(check); i++) {
+        long block = region.block + evidence.firstBlock(check) + i;
+        long record = b.recordOffset(region.matrix, block, kBlock);
+        int at = check * CHECK_STRIDE;
+        if (i == 0) {
+          Arrays.fill(vectors, at + valid, at + length, 0);
+          copy(b.records(), record, vectors, at, valid);
+        } else {
+          add(b.records(), record, vectors, at, valid);
+        }
+        for (int grain = 0; grain < PackedB.GRAINS; grain++) {
+          double more =
+              b.records()
+                  .get(ValueLayout.JAVA_DOUBLE, record + b.coefficients() + 8L * grain);
+          int place = check * PackedB.GRAINS + grain;
+          coefficients[place] = i == 0 ? more : coefficients[place] + more;
+        }
+        means[check] += b.records().get(ValueLayout.JAVA_DOUBLE, record + b.mean());
+        columns[check] += b.columnsOf(block);
+      }
+    }
+  }
+
+  private static void copy(MemorySegment records, long record, float[] vectors, int at, int count) {
+    for (int k = 0; k < count; k += LANES) {
+      FloatVector.fromMemorySegment(FLOATS, records, record + 4L * k, ORDER)
+          .intoArray(vectors, at + k);
+    }
+  }
+
+  private static void add(MemorySegment records, long record, float[] vectors, int at, int count) {
+    for (int k = 0; k < count; k += LANES) {
+      FloatVector.fromMemorySegment(FLOATS, records, record + 4L * k, ORDER)
+          .add(FloatVector.fromArray(FLOATS, vectors, at + k))
+          .intoArray(vectors, at + k);
+    }
+  }
+
+  /** Adds what a strip's rows predict in the k-block to the evidence. */
+  void predict(
+      GemmProblem p,
+      Region region,
+      int kBlock,
+      int row,
+      int rows,
+      RowSurvey survey,
+      Evidence evidence) {
+    int depth = p.b.depthOf(kBlock);
+    if (depth == 0) {
+      return;
+    }
+    long a = p.aRow(region.matrix, region.row + row) + 4L * kBlock * PackedB.DEPTH;
+    Arrays.fill(sums, 0);
+    BlockPass.addUp(survey.sums, rows, sums, 0, 1);
+    for (int check = 0; check < evidence.checks(); check++) {
+      for (int i = 0; i < rows; i += 2) {
+        int second = Math.min(i + 1, rows - 1);
+        products(
+            p.a,
+            a + i * p.aStride,
+            a + second * p.aStride,
+            depth,
+            vectors,
+            check * CHECK_STRIDE,
+            lanes,
+            i * LANES);
+      }
+      int at = evidence.at(row, check);
+      BlockPass.addUp(lanes, rows, evidence.predicted, at, evidence.checks());
+      for (int i = 0; i < rows; i++) {
+        double spread =
+            survey.spread(
+                i, coefficients, check * PackedB.GRAINS, p.a, a + i * p.aStride, depth);
+        evidence.widen(
+            evidence.at(row + i, check), spread, sums[i] * means[check], depth, columns[check]);
+      }
+    }
+  }
+
+  /** Dot products of two rows with one check vector. */
+  private static void products(
       MemorySegment a,
       long row,
+      long other,
       int depth,
-      MemorySegment records,
-      long record,
-      long recordBytes,
-      long coefficients,
-      double[] result) {
-    DoubleVector zero = DoubleVector.zero(DOUBLES);
-    DoubleVector sum = zero;
-    DoubleVector t0 = zero;
-    DoubleVector t1 = zero;
-    DoubleVector t2 = zero;
-    // Two chains for each sum: one alone would wait for its own latency.
-    DoubleVector p0 = zero;
-    DoubleVector p1 = zero;
-    DoubleVector p2 = zero;
-    DoubleVector q0 = zero;
-    DoubleVector q1 = zero;
-    DoubleVector q2 = zero;
-    long v1 = record + recordBytes;
-    long v2 = v1 + recordBytes;
+      float[] vectors,
+      int at,
+      float[] result,
+      int resultAt) {
+    FloatVector zero = FloatVector.zero(FLOATS);
+    FloatVector p0 = zero;
+    FloatVector p1 = zero;
+    FloatVector p2 = zero;
+    FloatVector p3 = zero;
+    FloatVector q0 = zero;
+    FloatVector q1 = zero;
+    FloatVector q2 = zero;
+    FloatVector q3 = zero;
     int k = 0;
-    for (; k <= depth - GRAIN; k += GRAIN) {
-      DoubleVector e = zero;
-      DoubleVector f = zero;
-      for (int i = k; i < k + GRAIN; i += 2 * WIDE_LANES) {
-        DoubleVector x = half(a, row + 4L * i);
-        DoubleVector y = half(a, row + 4L * (i + WIDE_LANES));
-        long at = 8L * i;
-        long next = 8L * (i + WIDE_LANES);
-        sum = sum.add(x.add(y));
-        e = x.fma(x, e);
-        f = y.fma(y, f);
-        p0 = x.fma(doubles(records, record + at), p0);
-        p1 = x.fma(doubles(records, v1 + at), p1);
-        p2 = x.fma(doubles(records, v2 + at), p2);
-        q0 = y.fma(doubles(records, record + next), q0);
-        q1 = y.fma(doubles(records, v1 + next), q1);
-        q2 = y.fma(doubles(records, v2 + next), q2);
-      }
-      e = e.add(f);
-      long coefficient = coefficients + k / GRAIN * 8L;
-      t0 = e.fma(coefficient(records, record + coefficient), t0);
-      t1 = e.fma(coefficient(records, v1 + coefficient), t1);
-      t2 = e.fma(coefficient(records, v2 + coefficient), t2);
-    }
-    result[0] = p0.add(q0).reduceLanes(VectorOperators.ADD);
-    result[1] = p1.add(q1).reduceLanes(VectorOperators.ADD);
-    result[2] = p2.add(q2).reduceLanes(VectorOperators.ADD);
-    result[SPREAD] = t0.reduceLanes(VectorOperators.ADD);
-    result[SPREAD + 1] = t1.reduceLanes(VectorOperators.ADD);
-    result[SPREAD + 2] = t2.reduceLanes(VectorOperators.ADD);
-    result[SUM] = sum.reduceLanes(VectorOperators.ADD);
-    if (k < depth) {
-      for (int block = 0; block < 3; block++) {
-        rest(a, row, k, depth, records, record + block * recordBytes, coefficients, result, block);
-      }
-    }
-  }
-
-  /** One row against one record; product and spread go to place {@code block}. */
-  static void one(
-      MemorySegment a,
-      long row,
-      int depth,
-      MemorySegment records,
-      long record,
-      long coefficients,
-      double[] result,
-      int block) {
-    DoubleVector zero = DoubleVector.zero(DOUBLES);
-    DoubleVector sum = zero;
-    DoubleVector t = zero;
-    DoubleVector p = zero;
-    DoubleVector q = zero;
-    int k = 0;
-    for (; k <= depth - GRAIN; k += GRAIN) {
-      DoubleVector e = zero;
-      DoubleVector f = zero;
-      for (int i = k; i < k + GRAIN; i += 2 * WIDE_LANES) {
-        DoubleVector x = half(a, row + 4L * i);
-        DoubleVector y = half(a, row + 4L * (i + WIDE_LANES));
-        sum = sum.add(x.add(y));
-        e = x.fma(x, e);
-        f = y.fma(y, f);
-        p = x.fma(doubles(records, record + 8L * i), p);
-        q = y.fma(doubles(records, record + 8L * (i + WIDE_LANES)), q);
-      }
-      t = e.add(f).fma(coefficient(records, record + coefficients + k / GRAIN * 8L), t);
-    }
-    result[block] = p.add(q).reduceLanes(VectorOperators.ADD);
-    result[SPREAD + block] = t.reduceLanes(VectorOperators.ADD);
-    if (block == 0) {
-      result[SUM] = sum.reduceLanes(VectorOperators.ADD);
+    for (; k <= depth - LANES_USED; k += LANES_USED) {
+      FloatVector v = FloatVector.fromArray(FLOATS, vectors, at + k);
+      p0 = floats(a, row + 4L * k).fma(v, p0);
+      q0 = floats(a, other + 4L * k).fma(v, q0);
+      v = FloatVector.fromArray(FLOATS, vectors, at + k + LANES);
+      p1 = floats(a, row + 4L * (k + LANES)).fma(v, p1);
+      q1 = floats(a, other + 4L * (k + LANES)).fma(v, q1);
+      v = FloatVector.fromArray(FLOATS, vectors, at + k + 2 * LANES);
+      p2 = floats(a, row + 4L * (k + 2 * LANES)).fma(v, p2);
+      q2 = floats(a, other + 4L * (k + 2 * LANES)).fma(v, q2);
+      v = FloatVector.fromArray(FLOATS, vectors, at + k + 3 * LANES);
+      p3 = floats(a, row + 4L * (k + 3 * LANES)).fma(v, p3);
+      q3 = floats(a, other + 4L * (k + 3 * LANES)).fma(v, q3);
     }
     if (k < depth) {
-      rest(a, row, k, depth, records, record, coefficients, result, block);
+      FloatVector v = FloatVector.fromArray(FLOATS, vectors, at + k);
+      p0 = first(a, row, k, depth).fma(v, p0);
+      q0 = first(a, other, k, depth).fma(v, q0);
+      v = FloatVector.fromArray(FLOATS, vectors, at + k + LANES);
+      p1 = first(a, row, k + LANES, depth).fma(v, p1);
+      q1 = first(a, other, k + LANES, depth).fma(v, q1);
+      v = FloatVector.fromArray(FLOATS, vectors, at + k + 2 * LANES);
+      p2 = first(a, row, k + 2 * LANES, depth).fma(v, p2);
+      q2 = first(a, other, k + 2 * LANES, depth).fma(v, q2);
+      v = FloatVector.fromArray(FLOATS, vectors, at + k + 3 * LANES);
+      p3 = first(a, row, k + 3 * LANES, depth).fma(v, p3);
+      q3 = first(a, other, k + 3 * LANES, depth).fma(v, q3);
     }
+    p0.add(p1).add(p2.add(p3)).intoArray(result, resultAt);
+    q0.add(q1).add(q2.add(q3)).intoArray(result, resultAt + LANES);
   }
 
-  /** Adds the steps of the last grain, where it is not full. */
-  private static void rest(
-      MemorySegment a,
-      long row,
-      int from,
-      int depth,
-      MemorySegment records,
-      long record,
-      long coefficients,
-      double[] result,
-      int block) {
-    DoubleVector sum = DoubleVector.zero(DOUBLES);
-    DoubleVector e = sum;
-    DoubleVector p = sum;
-    int k = from;
-    for (; k <= depth - WIDE_LANES; k += WIDE_LANES) {
-      DoubleVector x = half(a, row + 4L * k);
-      sum = sum.add(x);
-      e = x.fma(x, e);
-      p = x.fma(doubles(records, record + 8L * k), p);
-    }
-    if (k < depth) {
-      VectorMask<Float> mask = HALVES.indexInRange(k, depth);
-      DoubleVector x = widen(FloatVector.fromMemorySegment(HALVES, a, row + 4L * k, ORDER, mask));
-      sum = sum.add(x);
-      e = x.fma(x, e);
-      p = x.fma(doubles(records, record + 8L * k), p);
-    }
-    double weight = records.get(ValueLayout.JAVA_DOUBLE, record + coefficients + from / GRAIN * 8L);
-    result[block] += p.reduceLanes(VectorOperators.ADD);
-    result[SPREAD + block] += weight * e.reduceLanes(VectorOperators.ADD);
-    if (block == 0) {
-      result[SUM] += sum.reduceLanes(VectorOperators.ADD);
-    }
+  /** A vector of which only the steps below {@code depth} count. */
+  private static FloatVector first(MemorySegment a, long row, int k, int depth) {
+    VectorMask<Float> mask = FLOATS.indexInRange(k, depth);
+    return FloatVector.fromMemorySegment(FLOATS, a, row + 4L * k, ORDER, mask);
   }
 
-  private static DoubleVector half(MemorySegment a, long offset) {
-    return widen(FloatVector.fromMemorySegment(HALVES, a, offset, ORDER));
-  }
-
-  private static DoubleVector doubles(MemorySegment records, long offset) {
-    return DoubleVector.fromMemorySegment(DOUBLES, records, offset, ORDER);
-  }
-
-  private static DoubleVector widen(FloatVector half) {
-    return (DoubleVector) half.convertShape(VectorOperators.F2D, DOUBLES, 0);
-  }
-
-  private static DoubleVector coefficient(MemorySegment records, long offset) {
-    return DoubleVector.broadcast(DOUBLES, records.get(ValueLayout.JAVA_DOUBLE, offset));
+  private static FloatVector floats(MemorySegment a, long offset) {
+    return FloatVector.fromMemorySegment(FLOATS, a, offset, ORDER);
   }
 }

@@ -24,46 +24,49 @@ final class RowSums {
   /** Place of the plain sum. */
   static final int PLAIN = 2;
 
-  private static final double[] SIGNS = new double[CheckBlock.COLUMNS];
+  private static final double[] SIGNS = new double[Signs.PATTERNS * CheckBlock.COLUMNS];
 
   static {
     for (int j = 0; j < SIGNS.length; j++) {
-      SIGNS[j] = Signs.of(j);
+      SIGNS[j] = Signs.of(j / CheckBlock.COLUMNS, j % CheckBlock.COLUMNS);
     }
   }
 
   private RowSums() {}
 
   /** The signed sum of up to 128 columns. */
-  static double signed(MemorySegment memory, long offset, int columns) {
+  static double signed(MemorySegment memory, long offset, int columns, int pattern) {
+    int signs = pattern * CheckBlock.COLUMNS;
     DoubleVector signed = DoubleVector.zero(DOUBLES);
     int full = DOUBLES.loopBound(columns);
     for (int j = 0; j < full; j += WIDE_LANES) {
       DoubleVector x = widen(FloatVector.fromMemorySegment(HALVES, memory, offset + 4L * j, ORDER));
-      signed = x.fma(DoubleVector.fromArray(DOUBLES, SIGNS, j), signed);
+      signed = x.fma(DoubleVector.fromArray(DOUBLES, SIGNS, signs + j), signed);
     }
     if (full < columns) {
       DoubleVector x = tail(memory, offset + 4L * full, columns - full);
-      signed = x.fma(DoubleVector.fromArray(DOUBLES, SIGNS, full), signed);
+      signed = x.fma(DoubleVector.fromArray(DOUBLES, SIGNS, signs + full), signed);
     }
     return signed.reduceLanes(VectorOperators.ADD);
   }
 
   /** Signed sum, sum of squares and plain sum of up to 128 columns. */
-  static void all(MemorySegment memory, long offset, int columns, double[] result) {
+  static void all(
+      MemorySegment memory, long offset, int columns, int pattern, double[] result) {
+    int signs = pattern * CheckBlock.COLUMNS;
     DoubleVector signed = DoubleVector.zero(DOUBLES);
     DoubleVector squares = signed;
     DoubleVector plain = signed;
     int full = DOUBLES.loopBound(columns);
     for (int j = 0; j < full; j += WIDE_LANES) {
       DoubleVector x = widen(FloatVector.fromMemorySegment(HALVES, memory, offset + 4L * j, ORDER));
-      signed = x.fma(DoubleVector.fromArray(DOUBLES, SIGNS, j), signed);
+      signed = x.fma(DoubleVector.fromArray(DOUBLES, SIGNS, signs + j), signed);
       squares = x.fma(x, squares);
       plain = plain.add(x);
     }
     if (full < columns) {
       DoubleVector x = tail(memory, offset + 4L * full, columns - full);
-      signed = x.fma(DoubleVector.fromArray(DOUBLES, SIGNS, full), signed);
+      signed = x.fma(DoubleVector.fromArray(DOUBLES, SIGNS, signs + full), signed);
       squares = x.fma(x, squares);
       plain = plain.add(x);
     }

@@ -1,6 +1,7 @@
 package dev.regolith.kernels.backend.vector;
 
 import static dev.regolith.kernels.backend.vector.VectorShapes.FLOATS;
+import static dev.regolith.kernels.backend.vector.VectorShapes.INTS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LONGS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.ORDER;
@@ -9,6 +10,7 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 import dev.regolith.kernels.checksum.Seal;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.LongVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
@@ -25,8 +27,8 @@ import jdk.incubator.vector.VectorOperators;
  * not inlined would box them.
  */
 final class SealLanes {
-  /** Length of a raw array: six sums of a vector each, and one more for a digest. */
-  static final int RAW = 7 * 8;
+  /** Length of a raw array: six sums of a vector each. */
+  static final int RAW = 6 * 8;
 
   /** Length of an accumulator of {@link #fold}. */
   static final int FOLDED = 3 * 8;
@@ -146,26 +148,17 @@ final class SealLanes {
     put(s0, s1, s2, h0, h1, h2, raw);
   }
 
-  /** Stores a column of a finished tile into C, and sums up the registers it passes through. */
-  static void store(
-      float[] tile,
-      int at,
-      int tileStride,
-      MemorySegment c,
-      long to,
-      long stride,
-      int rows,
-      long[] raw) {
+  /** Copies words of an array, a vector after the other, and sums up the registers. */
+  static void copy(int[] source, int vectors, MemorySegment target, long to, long[] raw) {
     LongVector s0 = LongVector.zero(LONGS);
     LongVector s1 = s0;
     LongVector s2 = s0;
     LongVector h0 = s0;
     LongVector h1 = s0;
     LongVector h2 = s0;
-    for (int i = 0; i < rows; i++) {
-      FloatVector x = FloatVector.fromArray(FLOATS, tile, at + i * tileStride);
-      x.intoMemorySegment(c, to + i * stride, ORDER);
-      LongVector v = x.reinterpretAsLongs();
+    for (int i = 0; i < vectors; i++) {
+      LongVector v = IntVector.fromArray(INTS, source, i * LANES).reinterpretAsLongs();
+      v.intoMemorySegment(target, to + 4L * i * LANES, ORDER);
       LongVector h = v.lanewise(VectorOperators.LSHR, HIGH);
       s0 = s0.add(v);
       s1 = s1.add(s0);
@@ -175,51 +168,9 @@ final class SealLanes {
       h2 = h2.add(h1);
     }
     put(s0, s1, s2, h0, h1, h2, raw);
-    s0.intoArray(raw, 6 * WIDE_LANES);
   }
 
-  /** Stores the first lanes of a column; the digest still covers all of them. */
-  static void store(
-      float[] tile,
-      int at,
-      int tileStride,
-      MemorySegment c,
-      long to,
-      long stride,
-      int rows,
-      int columns,
-      long[] raw) {
-    VectorMask<Float> mask = FLOATS.indexInRange(0, columns);
-    // A loop of its own: beside the sums, C2 boxes them (46 kB a call, measured).
-    for (int i = 0; i < rows; i++) {
-      FloatVector.fromArray(FLOATS, tile, at + i * tileStride)
-          .intoMemorySegment(c, to + i * stride, ORDER, mask);
-    }
-    FloatVector zero = FloatVector.zero(FLOATS);
-    LongVector all = LongVector.zero(LONGS);
-    LongVector s0 = all;
-    LongVector s1 = s0;
-    LongVector s2 = s0;
-    LongVector h0 = s0;
-    LongVector h1 = s0;
-    LongVector h2 = s0;
-    for (int i = 0; i < rows; i++) {
-      FloatVector x = FloatVector.fromArray(FLOATS, tile, at + i * tileStride);
-      all = all.add(x.reinterpretAsLongs());
-      LongVector v = zero.blend(x, mask).reinterpretAsLongs();
-      LongVector h = v.lanewise(VectorOperators.LSHR, HIGH);
-      s0 = s0.add(v);
-      s1 = s1.add(s0);
-      s2 = s2.add(s1);
-      h0 = h0.add(h);
-      h1 = h1.add(h0);
-      h2 = h2.add(h1);
-    }
-    put(s0, s1, s2, h0, h1, h2, raw);
-    all.intoArray(raw, 6 * WIDE_LANES);
-  }
-
-  private static void put(
+  static void put(
       LongVector s0,
       LongVector s1,
       LongVector s2,

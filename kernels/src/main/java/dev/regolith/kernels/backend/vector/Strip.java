@@ -4,11 +4,15 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.FLOATS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LONGS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.ORDER;
+import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 
+import dev.regolith.kernels.checksum.CheckBlock;
+import dev.regolith.kernels.checksum.Tolerance;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.LongVector;
 import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
 
 /**
  * The copy of a few rows of A that a strip of tiles reads: rows at a constant stride in a {@code
@@ -19,28 +23,123 @@ import jdk.incubator.vector.VectorMask;
 final class Strip {
   private Strip() {}
 
-  /** Copies a row and adds its words to the digest. The last vector is padded with zeros. */
-  static void copyRow(
-      MemorySegment a, long offset, int depth, float[] strip, int at, long[] digest) {
-    LongVector sum = LongVector.fromArray(LONGS, digest, 0);
+  /** Copies a row. The last vector is padded with zeros. */
+  static void copyRow(MemorySegment a, long offset, int depth, float[] strip, int at) {
     int full = FLOATS.loopBound(depth);
     for (int k = 0; k < full; k += LANES) {
-      FloatVector x = FloatVector.fromMemorySegment(FLOATS, a, offset + 4L * k, ORDER);
-      x.intoArray(strip, at + k);
-      sum = sum.add(x.reinterpretAsLongs());
+      FloatVector.fromMemorySegment(FLOATS, a, offset + 4L * k, ORDER).intoArray(strip, at + k);
     }
-    sum.intoArray(digest, 0);
     if (full < depth) {
-      copyTail(a, offset + 4L * full, depth - full, strip, at + full, digest);
+      copyTail(a, offset + 4L * full, depth - full, strip, at + full);
     }
   }
 
-  private static void copyTail(
-      MemorySegment a, long offset, int count, float[] strip, int at, long[] digest) {
+  private static void copyTail(MemorySegment a, long offset, int count, float[] strip, int at) {
     VectorMask<Float> mask = FLOATS.indexInRange(0, count);
-    FloatVector x = FloatVector.fromMemorySegment(FLOATS, a, offset, ORDER, mask);
-    x.intoArray(strip, at);
-    LongVector.fromArray(LONGS, digest, 0).add(x.reinterpretAsLongs()).intoArray(digest, 0);
+    FloatVector.fromMemorySegment(FLOATS, a, offset, ORDER, mask).intoArray(strip, at);
+  }
+
+  /**
+   * Copies rows of a full check block of A, and makes of the registers they pass through: running
+   * sums for the seal, the digest of the copy, and what tolerances need to know.
+   */
+  static void copyFull(
+      MemorySegment a,
+      long offset,
+      long stride,
+      int rows,
+      float[] strip,
+      int at,
+      long[] raw,
+      long[] digest,
+      RowSurvey survey) {
+    LongVector s0 = LongVector.fromArray(LONGS, raw, 0);
+    LongVector before = s0;
+    LongVector s1 = LongVector.fromArray(LONGS, raw, WIDE_LANES);
+    LongVector s2 = LongVector.fromArray(LONGS, raw, 2 * WIDE_LANES);
+    LongVector h0 = LongVector.fromArray(LONGS, raw, 3 * WIDE_LANES);
+    LongVector h1 = LongVector.fromArray(LONGS, raw, 4 * WIDE_LANES);
+    LongVector h2 = LongVector.fromArray(LONGS, raw, 5 * WIDE_LANES);
+    float[] sums = survey.sums;
+    float[] squares = survey.squares;
+    FloatVector zero = FloatVector.zero(FLOATS);
+    for (int i = 0; i < rows; i++) {
+      FloatVector sum = FloatVector.fromArray(FLOATS, sums, i * LANES);
+      for (int grain = 0; grain < CheckBlock.COLUMNS; grain += Tolerance.GRAIN) {
+        FloatVector energy = zero;
+        long from = offset + i * stride + 4L * grain;
+        int to = at + i * MicroKernel.STRIP_STRIDE + grain;
+        for (int j = 0; j < Tolerance.GRAIN; j += LANES) {
+          FloatVector x = FloatVector.fromMemorySegment(FLOATS, a, from + 4L * j, ORDER);
+          x.intoArray(strip, to + j);
+          energy = x.fma(x, energy);
+          sum = sum.add(x);
+          LongVector v = x.reinterpretAsLongs();
+          LongVector h = v.lanewise(VectorOperators.LSHR, 32);
+          s0 = s0.add(v);
+          s1 = s1.add(s0);
+          s2 = s2.add(s1);
+          h0 = h0.add(h);
+          h1 = h1.add(h0);
+          h2 = h2.add(h1);
+        }
+        energy.intoArray(squares, RowSurvey.at(i, (at + grain) / Tolerance.GRAIN));
+      }
+      sum.intoArray(sums, i * LANES);
+    }
+    LongVector.fromArray(LONGS, digest, 0).add(s0.sub(before)).intoArray(digest, 0);
+    SealLanes.put(s0, s1, s2, h0, h1, h2, raw);
+  }
+
+  /** The same for a block of fewer columns; the copy is padded with zeros. */
+  static void copyPart(
+      MemorySegment a,
+      long offset,
+      long stride,
+      int rows,
+      int columns,
+      float[] strip,
+      int at,
+      long[] raw,
+      long[] digest,
+      RowSurvey survey) {
+    LongVector s0 = LongVector.fromArray(LONGS, raw, 0);
+    LongVector before = s0;
+    LongVector s1 = LongVector.fromArray(LONGS, raw, WIDE_LANES);
+    LongVector s2 = LongVector.fromArray(LONGS, raw, 2 * WIDE_LANES);
+    LongVector h0 = LongVector.fromArray(LONGS, raw, 3 * WIDE_LANES);
+    LongVector h1 = LongVector.fromArray(LONGS, raw, 4 * WIDE_LANES);
+    LongVector h2 = LongVector.fromArray(LONGS, raw, 5 * WIDE_LANES);
+    float[] sums = survey.sums;
+    float[] squares = survey.squares;
+    FloatVector zero = FloatVector.zero(FLOATS);
+    for (int i = 0; i < rows; i++) {
+      FloatVector sum = FloatVector.fromArray(FLOATS, sums, i * LANES);
+      for (int grain = 0; grain < CheckBlock.COLUMNS; grain += Tolerance.GRAIN) {
+        FloatVector energy = zero;
+        long from = offset + i * stride + 4L * grain;
+        int to = at + i * MicroKernel.STRIP_STRIDE + grain;
+        for (int j = 0; j < Tolerance.GRAIN; j += LANES) {
+          VectorMask<Float> mask = FLOATS.indexInRange(grain + j, columns);
+          FloatVector x = FloatVector.fromMemorySegment(FLOATS, a, from + 4L * j, ORDER, mask);
+          x.intoArray(strip, to + j);
+          energy = x.fma(x, energy);
+          sum = sum.add(x);
+          LongVector v = x.reinterpretAsLongs();
+          LongVector h = v.lanewise(VectorOperators.LSHR, 32);
+          s0 = s0.add(v);
+          s1 = s1.add(s0);
+          s2 = s2.add(s1);
+          h0 = h0.add(h);
+          h1 = h1.add(h0);
+          h2 = h2.add(h1);
+        }
+        energy.intoArray(squares, RowSurvey.at(i, (at + grain) / Tolerance.GRAIN));
+      }
+      sum.intoArray(sums, i * LANES);
+    }
+    LongVector.fromArray(LONGS, digest, 0).add(s0.sub(before)).intoArray(digest, 0);
+    SealLanes.put(s0, s1, s2, h0, h1, h2, raw);
   }
 
   /** Subtracts a stretch of words from the digest: all of them leave it at zero. */

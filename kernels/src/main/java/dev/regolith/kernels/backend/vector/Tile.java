@@ -62,22 +62,45 @@ final class Tile {
     after.add(before).intoArray(digest, digestAt);
   }
 
-  /** Stores a tile into C. */
+  /** Stores all columns of a tile into C. */
+  static void store(float[] tile, int at, int rows, MemorySegment c, long offset, long stride) {
+    for (int i = 0; i < rows; i++) {
+      int from = at + i * TILE_COLUMNS;
+      long to = offset + i * stride;
+      FloatVector.fromArray(FLOATS, tile, from).intoMemorySegment(c, to, ORDER);
+      FloatVector.fromArray(FLOATS, tile, from + LANES)
+          .intoMemorySegment(c, to + 4L * LANES, ORDER);
+    }
+  }
+
+  /**
+   * Stores the first columns of a tile into C. Its words are subtracted from its digest, which must leave zero; what was
+   * stored of them is added to another.
+   */
   static void store(
-      float[] tile, int at, int rows, int columns, MemorySegment c, long offset, long stride) {
-    for (int j = 0; j < columns; j += LANES) {
-      if (columns - j >= LANES) {
-        for (int i = 0; i < rows; i++) {
-          FloatVector.fromArray(FLOATS, tile, at + i * TILE_COLUMNS + j)
-              .intoMemorySegment(c, offset + i * stride + 4L * j, ORDER);
-        }
-      } else {
-        VectorMask<Float> mask = FLOATS.indexInRange(j, columns);
-        for (int i = 0; i < rows; i++) {
-          FloatVector.fromArray(FLOATS, tile, at + i * TILE_COLUMNS + j)
-              .intoMemorySegment(c, offset + i * stride + 4L * j, ORDER, mask);
-        }
+      float[] tile,
+      int at,
+      int rows,
+      int columns,
+      MemorySegment c,
+      long offset,
+      long stride,
+      long[] digest,
+      int digestAt,
+      int storedAt) {
+    LongVector left = LongVector.fromArray(LONGS, digest, digestAt);
+    LongVector stored = LongVector.fromArray(LONGS, digest, storedAt);
+    FloatVector zero = FloatVector.zero(FLOATS);
+    for (int j = 0; j < TILE_COLUMNS; j += LANES) {
+      VectorMask<Float> mask = FLOATS.indexInRange(j, columns);
+      for (int i = 0; i < rows; i++) {
+        FloatVector x = FloatVector.fromArray(FLOATS, tile, at + i * TILE_COLUMNS + j);
+        left = left.sub(x.reinterpretAsLongs());
+        stored = stored.add(zero.blend(x, mask).reinterpretAsLongs());
+        x.intoMemorySegment(c, offset + i * stride + 4L * j, ORDER, mask);
       }
     }
+    left.intoArray(digest, digestAt);
+    stored.intoArray(digest, storedAt);
   }
 }

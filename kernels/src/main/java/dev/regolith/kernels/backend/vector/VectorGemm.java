@@ -1,6 +1,7 @@
 package dev.regolith.kernels.backend.vector;
 
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_ROWS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
@@ -8,6 +9,7 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.EvidenceSink;
 import dev.regolith.kernels.backend.GemmProblem;
+import dev.regolith.kernels.backend.LeftCheck;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.PackedBCheck;
 import dev.regolith.kernels.backend.Region;
@@ -16,7 +18,7 @@ import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Evidence;
 import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.checksum.SealGrid;
-import dev.regolith.kernels.checksum.Tolerance;
+import dev.regolith.kernels.checksum.Signs;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.memory.Range;
 import dev.regolith.kernels.probe.Probe;
@@ -34,16 +36,6 @@ import java.util.Arrays;
  * parked between k-blocks and reloaded, so that every element is one chain in increasing k.
  */
 public final class VectorGemm implements Backend {
-  private static final MicroKernel[] FIRST = new MicroKernel[TILE_ROWS + 1];
-  private static final MicroKernel[] NEXT = new MicroKernel[TILE_ROWS + 1];
-
-  static {
-    for (int rows = 1; rows <= TILE_ROWS; rows++) {
-      FIRST[rows] = MicroKernelWriter.write(rows, false);
-      NEXT[rows] = MicroKernelWriter.write(rows, true);
-    }
-  }
-
   @Override
   public String name() {
     return "vector, %d bits, tile %d x %d"
@@ -78,23 +70,28 @@ public final class VectorGemm implements Backend {
   @Override
   public void scan(
       MemorySegment memory, SealGrid grid, long block, long[] found, Workspace workspace) {
-    var w = (VectorWorkspace) workspace;
-    Arrays.fill(w.folded, 0);
-    if (memory.isNative() && grid.range().columnStride() == 1) {
-      SealLanes.sums(
-          memory,
-          4 * grid.word(block),
-          4 * grid.range().rowStride(),
-          grid.rows(block),
-          grid.columns(block),
-          CheckBlock.COLUMNS,
-          w.raw,
-          w.folded,
-          found,
-          0);
-    } else {
+    if (!memory.isNative() || grid.range().columnStride() != 1) {
       grid.scan(memory, block, found, 0);
+      return;
     }
+    var w = (VectorWorkspace) workspace;
+    Arrays.fill(w.raw, 0);
+    int rows = grid.rows(block);
+    BlockPass.scan(
+        memory,
+        4 * grid.word(block),
+        4 * grid.range().rowStride(),
+        rows,
+        grid.columns(block),
+        w.raw);
+    finishBlock(rows, w.raw, w.folded, found, 0);
+  }
+
+  /** The sums of a block whose rows were all walked. */
+  private static void finishBlock(int rows, long[] raw, long[] folded, long[] sums, int at) {
+    Arrays.fill(folded, 0);
+    SealLanes.fold(raw, rows * BlockPass.VECTORS, 0, LANES, folded, 0);
+    SealLanes.finish(folded, 0, sums, at);
   }
 
   @Override
@@ -118,9 +115,16 @@ public final class VectorGemm implements Backend {
     long mark = b.repairs().mark();
     w.clear();
     if (p.verify) {
-      w.evidence.open(region.rows, region.blocks);
+      w.evidence.open(region.rows, region.blocks, b.depth());
+      w.evidence.lanes(Prediction.LANES_USED, BlockPass.SHOWN_LANES);
     }
     for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
+      if (p.verify) {
+        if (Probe.ON) {
+          PackedBCheck.probeRecords(p, region, kBlock);
+        }
+        w.prediction.open(b, region, kBlock, w.evidence);
+      }
       for (int row = 0; row < region.rows; row += TILE_ROWS) {
         strip(p, region, kBlock, row, Math.min(TILE_ROWS, region.rows - row), w, sink);
       }
@@ -144,76 +148,23 @@ public final class VectorGemm implements Backend {
       int rows,
       VectorWorkspace w,
       EvidenceSink sink) {
-    PackedB b = p.b;
-    int depth = b.depthOf(kBlock);
-    boolean first = kBlock == 0;
-    boolean last = kBlock == b.kBlocks() - 1;
-    MicroKernel kernel = (first ? FIRST : NEXT)[rows];
+    int depth = p.b.depthOf(kBlock);
     long aRow = p.aRow(region.matrix, region.row + row) + 4L * kBlock * PackedB.DEPTH;
     if (Probe.ON) {
       Probe.reach(ProbePoint.A_READ, p.a, aRow, rows, 4L * depth, p.aStride);
-      if (p.verify) {
-        PackedBCheck.probeRecords(p, region, kBlock);
-      }
     }
-    for (int i = 0; i < rows; i++) {
-      long from = aRow + i * p.aStride;
-      Strip.copyRow(p.a, from, depth, w.strip, i * MicroKernel.STRIP_STRIDE, w.stripDigest);
-      if (p.verify) {
-        predict(p, region, kBlock, from, depth, row + i, w);
+    if (p.verify) {
+      copyChecked(p, region, kBlock, row, rows, aRow, w, sink);
+      w.prediction.predict(p, region, kBlock, row, rows, w.survey, w.evidence);
+    } else {
+      for (int i = 0; i < rows; i++) {
+        Strip.copyRow(p.a, aRow + i * p.aStride, depth, w.strip, i * MicroKernel.STRIP_STRIDE);
       }
     }
     if (Probe.ON) {
       probeStrip(ProbePoint.PACKED_A_WRITTEN, rows, depth, w);
     }
-    int tile = TILE_ROWS * TILE_COLUMNS;
-    int slot = b.kBlocks() == 1 ? 0 : row / TILE_ROWS * PackedBCheck.panels(region, b);
-    int to = (kBlock & 1) * w.tilesHalf;
-    int from = w.tilesHalf - to;
-    for (int block = 0; block < region.blocks; block++) {
-      long panel = b.panel(region.matrix, region.block + block);
-      int count = b.panelsOf(region.block + block);
-      for (int i = 0; i < count; i++, slot++) {
-        int loadAt = from + slot * tile;
-        int storeAt = to + slot * tile;
-        int digestAt = storeAt / tile * WIDE_LANES;
-        if (Probe.ON) {
-          Probe.reach(
-              ProbePoint.PACKED_B_READ,
-              b.panels(),
-              b.panelOffset(panel + i, kBlock),
-              1,
-              4L * b.panelWords(kBlock),
-              0);
-          probeStrip(ProbePoint.PACKED_A_READ, rows, depth, w);
-          if (!first) {
-            Probe.reach(ProbePoint.PARTIAL_SUM_READ, w.tiles, loadAt, rows * TILE_COLUMNS);
-          }
-        }
-        kernel.run(
-            w.strip,
-            b.panels(),
-            b.panelOffset(panel + i, kBlock),
-            depth,
-            w.tiles,
-            loadAt,
-            storeAt,
-            w.digests,
-            digestAt);
-        if (Probe.ON && !first) {
-          Probe.reach(ProbePoint.PARTIAL_SUM_LAST_USE, w.tiles, loadAt, rows * TILE_COLUMNS);
-        }
-        if (p.verify && !first) {
-          verifyPartial(p, region, row, rows, block, loadAt, w, sink);
-        }
-        if (last) {
-          finish(p, region, row, rows, block, i, storeAt, digestAt, w, sink);
-          if (b.kBlocks() == 1) {
-            slot--; // the same tile buffer again: it stays in L1
-          }
-        }
-      }
-    }
+    sweep(p, region, kBlock, row, rows, aRow, w, sink);
     if (Probe.ON) {
       probeStrip(ProbePoint.PACKED_A_LAST_USE, rows, depth, w);
     }
@@ -229,64 +180,158 @@ public final class VectorGemm implements Backend {
       }
     }
     Arrays.fill(w.stripDigest, 0);
-    if (last) {
+    if (kBlock == p.b.kBlocks() - 1) {
       close(p, region, row, rows, w, sink);
     }
   }
 
-  private static void predict(
-      GemmProblem p, Region region, int kBlock, long from, int depth, int row, VectorWorkspace w) {
-    PackedB b = p.b;
-    long record = b.recordOffset(region.matrix, region.block, kBlock);
-    if (region.blocks == 3) {
-      Prediction.three(
-          p.a, from, depth, b.records(), record, b.recordBytes(), b.coefficients(), w.prediction);
-    } else {
-      for (int block = 0; block < region.blocks; block++) {
-        Prediction.one(
-            p.a,
-            from,
-            depth,
-            b.records(),
-            record + block * b.recordBytes(),
-            b.coefficients(),
-            w.prediction,
-            block);
+  /**
+   * Copies a strip a check block's columns after the other, so that the sums of the words that were
+   * read can be compared with the seals of A.
+   */
+  private static void copyChecked(
+      GemmProblem p,
+      Region region,
+      int kBlock,
+      int row,
+      int rows,
+      long aRow,
+      VectorWorkspace w,
+      EvidenceSink sink) {
+    int depth = p.b.depthOf(kBlock);
+    int end = row + rows;
+    boolean complete = end % CheckBlock.ROWS == 0 || end == region.rows;
+    w.survey.open();
+    for (int k = 0; k < depth; k += CheckBlock.COLUMNS) {
+      int columns = Math.min(CheckBlock.COLUMNS, depth - k);
+      long[] raw = w.aRaw[k / CheckBlock.COLUMNS];
+      if (columns == CheckBlock.COLUMNS) {
+        Strip.copyFull(
+            p.a, aRow + 4L * k, p.aStride, rows, w.strip, k, raw, w.stripDigest, w.survey);
+      } else {
+        Strip.copyPart(
+            p.a, aRow + 4L * k, p.aStride, rows, columns, w.strip, k, raw, w.stripDigest, w.survey);
+      }
+      if (complete) {
+        SealGrid seals = p.aSeals;
+        if (seals != null) {
+          long block =
+              p.aSealBlock(seals, region.matrix, region.row + row)
+                  + (long) kBlock * PackedB.DEPTH / CheckBlock.COLUMNS
+                  + k / CheckBlock.COLUMNS;
+          finishBlock((end - 1) % CheckBlock.ROWS + 1, raw, w.folded, w.found, 0);
+          LeftCheck.compare(p, region, block, w.found, sink);
+        }
+        Arrays.fill(raw, 0);
       }
     }
+  }
+
+  /** Multiplies a strip with all panels of the region. */
+  private static void sweep(
+      GemmProblem p,
+      Region region,
+      int kBlock,
+      int row,
+      int rows,
+      long aRow,
+      VectorWorkspace w,
+      EvidenceSink sink) {
+    PackedB b = p.b;
+    int depth = b.depthOf(kBlock);
+    boolean first = kBlock == 0;
+    boolean last = kBlock == b.kBlocks() - 1;
+    boolean plain = last && p.alpha == 1 && p.beta == 0;
+    // What the next strip is copied from is touched while this one is multiplied.
+    boolean isLastStrip = row + rows == region.rows;
+    long near = isLastStrip ? aRow : aRow + rows * p.aStride;
+    int nearRows = isLastStrip ? rows : Math.min(TILE_ROWS, region.rows - row - rows);
+    int to = (kBlock & 1) * w.tilesHalf;
+    int from = w.tilesHalf - to;
+    int slot = row / TILE_ROWS * PackedBCheck.panels(region, b) * TILE;
+    int near0 = 0;
     for (int block = 0; block < region.blocks; block++) {
-      double mean =
-          b.records().get(ValueLayout.JAVA_DOUBLE, record + block * b.recordBytes() + b.mean());
-      w.evidence.add(
-          w.evidence.at(row, block),
-          w.prediction[block],
-          w.prediction[Prediction.SPREAD + block],
-          w.prediction[Prediction.SUM] * mean,
-          depth,
-          b.columnsOf(region.block + block));
+      long panel = b.panel(region.matrix, region.block + block);
+      int count = b.panelsOf(region.block + block);
+      int columns = b.columnsOf(region.block + block);
+      int digest = last ? w.blockDigest(block) : w.partialDigest(kBlock & 1, row / TILE_ROWS, block);
+      int loadAt = from + slot;
+      for (int i = 0; i < count; i++) {
+        boolean whole = plain && (i + 1) * TILE_COLUMNS <= columns;
+        if (Probe.ON) {
+          probePanel(p, kBlock, panel + i, first, rows, depth, from + slot, w);
+        }
+        w.touched ^=
+            MicroKernels.of(rows, !first)
+                .run(
+                    w.strip,
+                    b.panels(),
+                    b.panelOffset(panel + i, kBlock),
+                    depth,
+                    w.tiles,
+                    from + slot,
+                    last ? w.lastTile : to + slot,
+                    w.digests,
+                    last && !whole ? w.tileDigest : digest,
+                    p.a,
+                    near + near0 * p.aStride);
+        near0 = near0 + 1 < nearRows ? near0 + 1 : near0;
+        if (whole) {
+          store(p, region, row, rows, block, i, w);
+        } else if (last) {
+          finish(p, region, row, rows, block, i, digest, w, sink);
+        }
+        slot += TILE;
+      }
+      if (p.verify && !first) {
+        verifyPartial(p, region, kBlock, row, rows, block, loadAt, count, w, sink);
+      }
     }
   }
 
   private static void verifyPartial(
       GemmProblem p,
       Region region,
+      int kBlock,
       int row,
       int rows,
       int block,
       int loadAt,
+      int panels,
       VectorWorkspace w,
       EvidenceSink sink) {
-    int digestAt = loadAt / (TILE_ROWS * TILE_COLUMNS) * WIDE_LANES;
+    int digest = w.partialDigest(kBlock & 1 ^ 1, row / TILE_ROWS, block);
     if (Probe.ON) {
-      Probe.reach(ProbePoint.PARTIAL_SUM_DIGEST, w.digests, digestAt, WIDE_LANES);
+      Probe.reach(
+          ProbePoint.PARTIAL_SUM_LAST_USE,
+          MemorySegment.ofArray(w.tiles),
+          4L * loadAt,
+          panels,
+          4L * rows * TILE_COLUMNS,
+          4L * TILE);
+      Probe.reach(ProbePoint.PARTIAL_SUM_DIGEST, w.digests, digest, WIDE_LANES);
     }
-    Strip.subtract(w.tiles, loadAt, rows * TILE_COLUMNS, w.digests, digestAt);
-    if (!Strip.isZero(w.digests, digestAt)) {
+    for (int i = 0; i < panels; i++) {
+      Strip.subtract(w.tiles, loadAt + i * TILE, rows * TILE_COLUMNS, w.digests, digest);
+    }
+    if (!Strip.isZero(w.digests, digest)) {
+      Arrays.fill(w.digests, digest, digest + WIDE_LANES, 0);
       suspect(p, region, row, rows, block, 1, Component.PARTIAL_SUM, sink);
     }
   }
 
-  /** Brings a finished tile into C: factors, store, seal. */
+  /** Stores a finished tile into C; what C holds then is compared with the digest of its block. */
+  private static void store(
+      GemmProblem p, Region region, int row, int rows, int block, int panel, VectorWorkspace w) {
+    if (Probe.ON) {
+      Probe.reach(ProbePoint.TILE_WRITTEN, w.tiles, w.lastTile, rows * TILE_COLUMNS);
+    }
+    long column = (region.block + block) * CheckBlock.COLUMNS + panel * TILE_COLUMNS;
+    long to = p.cRow(region.matrix, region.row + row) + 4 * column;
+    Tile.store(w.tiles, w.lastTile, rows, p.c, to, p.cStride);
+  }
+
+  /** Brings a finished tile into C that has factors, or fewer columns than a tile has room for. */
   private static void finish(
       GemmProblem p,
       Region region,
@@ -294,15 +339,14 @@ public final class VectorGemm implements Backend {
       int rows,
       int block,
       int panel,
-      int at,
-      int digestAt,
+      int blockDigest,
       VectorWorkspace w,
       EvidenceSink sink) {
     int left = panel * TILE_COLUMNS;
     int columns = Math.min(TILE_COLUMNS, p.b.columnsOf(region.block + block) - left);
     long column = (region.block + block) * CheckBlock.COLUMNS + left;
     if (Probe.ON) {
-      Probe.reach(ProbePoint.TILE_WRITTEN, w.tiles, at, rows * TILE_COLUMNS);
+      Probe.reach(ProbePoint.TILE_WRITTEN, w.tiles, w.lastTile, rows * TILE_COLUMNS);
     }
     if (p.beta != 0) {
       long old = p.oldCRow(region.matrix, region.row + row) + 4 * column;
@@ -311,7 +355,7 @@ public final class VectorGemm implements Backend {
       }
       Tile.blend(
           w.tiles,
-          at,
+          w.lastTile,
           rows,
           columns,
           p.alpha,
@@ -320,67 +364,46 @@ public final class VectorGemm implements Backend {
           old,
           p.oldCStride,
           w.digests,
-          digestAt);
+          w.tileDigest);
     } else if (p.alpha != 1) {
-      Tile.scale(w.tiles, at, rows * TILE_COLUMNS, p.alpha, w.digests, digestAt);
+      Tile.scale(w.tiles, w.lastTile, rows * TILE_COLUMNS, p.alpha, w.digests, w.tileDigest);
     }
     long to = p.cRow(region.matrix, region.row + row) + 4 * column;
-    if (!p.verify) {
-      Tile.store(w.tiles, at, rows, columns, p.c, to, p.cStride);
-      return;
-    }
-    int rowInBlock = row % CheckBlock.ROWS;
-    for (int half = 0; half < TILE_COLUMNS; half += LANES) {
-      int valid = columns - half;
-      if (valid >= LANES) {
-        SealLanes.store(
-            w.tiles, at + half, TILE_COLUMNS, p.c, to + 4L * half, p.cStride, rows, w.raw);
-      } else {
-        SealLanes.store(
-            w.tiles,
-            at + half,
-            TILE_COLUMNS,
-            p.c,
-            to + 4L * half,
-            p.cStride,
-            rows,
-            Math.max(0, valid),
-            w.raw);
-      }
-      SealLanes.fold(
-          w.raw,
-          rows,
-          (long) rowInBlock * CheckBlock.COLUMNS + left + half,
-          CheckBlock.COLUMNS,
-          w.cFolded,
-          block * SealLanes.FOLDED);
-      for (int lane = 0; lane < WIDE_LANES; lane++) {
-        w.digests[digestAt + lane] -= w.raw[6 * WIDE_LANES + lane];
-      }
-    }
-    if (!Strip.isZero(w.digests, digestAt)) {
+    Tile.store(
+        w.tiles,
+        w.lastTile,
+        rows,
+        columns,
+        p.c,
+        to,
+        p.cStride,
+        w.digests,
+        w.tileDigest,
+        blockDigest);
+    if (p.verify && !Strip.isZero(w.digests, w.tileDigest)) {
       suspect(p, region, row, rows, block, 1, Component.PARTIAL_SUM, sink);
     }
+    Arrays.fill(w.digests, w.tileDigest, w.tileDigest + WIDE_LANES, 0);
   }
 
   /** After the last k-block of a strip. */
   private static void close(
       GemmProblem p, Region region, int row, int rows, VectorWorkspace w, EvidenceSink sink) {
-    PackedB b = p.b;
     long cRow = p.cRow(region.matrix, region.row + row) + 4L * region.block * CheckBlock.COLUMNS;
-    long bytes = 4L * PackedBCheck.columns(region, b);
+    long bytes = 4L * PackedBCheck.columns(region, p.b);
     if (Probe.ON) {
       Probe.reach(ProbePoint.C_STORED, p.c, cRow, rows, bytes, p.cStride);
     }
     if (p.verify) {
       show(p, region, row, rows, cRow, w, sink);
+      evidence(p, region, row, rows, w, sink);
     }
     if (Probe.ON) {
       Probe.reach(ProbePoint.C_CHECKED, p.c, cRow, rows, bytes, p.cStride);
     }
   }
 
-  /** The evidence of a strip, and the seals of check blocks that end with it. */
+  /** Reads a strip of C back: its checksums, and the seals of check blocks that end with it. */
   private static void show(
       GemmProblem p,
       Region region,
@@ -389,51 +412,104 @@ public final class VectorGemm implements Backend {
       long cRow,
       VectorWorkspace w,
       EvidenceSink sink) {
+    Evidence evidence = w.evidence;
+    SealGrid seals = p.cSeals;
+    int end = row + rows;
+    boolean sealing = end % CheckBlock.ROWS == 0 || end == region.rows;
+    for (int check = 0; check < evidence.checks(); check++) {
+      for (int i = 0; i < evidence.blocksOf(check); i++) {
+        int block = evidence.firstBlock(check) + i;
+        int columns = p.b.columnsOf(region.block + block);
+        long at = cRow + 4L * block * CheckBlock.COLUMNS;
+        int pattern = (int) ((region.block + block) % Signs.PATTERNS);
+        int digest = w.blockDigest(block);
+        long[] raw = w.cRaw[block];
+        int shown = evidence.at(row, check);
+        if (columns == CheckBlock.COLUMNS) {
+          BlockPass.showFull(
+              p.c,
+              at,
+              p.cStride,
+              rows,
+              pattern,
+              raw,
+              w.digests,
+              digest,
+              w.lanes);
+          BlockPass.addUp(w.lanes, rows, evidence.shown, shown, evidence.checks());
+        } else {
+          BlockPass.showPart(
+              p.c,
+              at,
+              p.cStride,
+              rows,
+              columns,
+              pattern,
+              raw,
+              w.digests,
+              digest,
+              evidence.shown,
+              shown,
+              evidence.checks());
+        }
+        if (!Strip.isZero(w.digests, digest)) {
+          Arrays.fill(w.digests, digest, digest + WIDE_LANES, 0);
+          suspect(p, region, row, rows, block, 1, Component.OUTPUT, sink);
+        }
+        if (sealing) {
+          if (seals != null) {
+            long blockRow = (region.row + row) / CheckBlock.ROWS;
+            int sums = Seal.SUMS * seals.block(region.matrix, blockRow, region.block + block);
+            int sealed = (end - 1) % CheckBlock.ROWS + 1;
+            finishBlock(sealed, raw, w.folded, seals.sums(), sums);
+          }
+          Arrays.fill(raw, 0);
+        }
+      }
+    }
+  }
+
+  /** Completes the evidence of a strip and hands it over. */
+  private static void evidence(
+      GemmProblem p, Region region, int row, int rows, VectorWorkspace w, EvidenceSink sink) {
     PackedB b = p.b;
     Evidence evidence = w.evidence;
-    for (int i = 0; i < rows; i++) {
-      for (int block = 0; block < region.blocks; block++) {
-        int columns = b.columnsOf(region.block + block);
-        long left = 4L * block * CheckBlock.COLUMNS;
-        int at = evidence.at(row + i, block);
-        double oldSquares = 0;
-        double bare = evidence.predicted[at];
-        double result = p.alpha * bare;
+    int checks = evidence.checks();
+    for (int check = 0; check < checks; check++) {
+      long first = region.block + evidence.firstBlock(check);
+      int blocks = evidence.blocksOf(check);
+      int columns = (blocks - 1) * CheckBlock.COLUMNS + b.columnsOf(first + blocks - 1);
+      for (int i = 0; i < rows; i++) {
+        double signed = 0;
+        double squares = 0;
         if (p.beta != 0) {
-          long old =
-              p.oldCRow(region.matrix, region.row + row + i)
-                  + 4L * region.block * CheckBlock.COLUMNS
-                  + left;
-          RowSums.all(p.oldC, old, columns, w.rowSums);
-          result += p.beta * w.rowSums[RowSums.SIGNED];
-          oldSquares = w.rowSums[RowSums.SQUARES];
+          oldSums(p, region, row + i, first, blocks, w);
+          signed = w.oldSigned;
+          squares = w.oldSquares;
         }
-        evidence.tolerance[at] =
-            Tolerance.of(p.alpha, p.beta, b.depth(), columns, evidence.squares[at], oldSquares);
-        evidence.predicted[at] = result;
-        evidence.shown[at] = RowSums.signed(p.c, cRow + i * p.cStride + left, columns);
+        evidence.close(
+            evidence.at(row + i, check), p.alpha, p.beta, b.depth(), columns, signed, squares);
       }
     }
     if (Probe.ON) {
       int from = evidence.at(row, 0);
-      Probe.reach(ProbePoint.EVIDENCE, evidence.predicted, from, rows * region.blocks);
-      Probe.reach(ProbePoint.EVIDENCE, evidence.shown, from, rows * region.blocks);
-      Probe.reach(ProbePoint.TOLERANCE, evidence.tolerance, from, rows * region.blocks);
+      Probe.reach(ProbePoint.EVIDENCE, evidence.predicted, from, rows * checks);
+      Probe.reach(ProbePoint.EVIDENCE, evidence.shown, from, rows * checks);
+      Probe.reach(ProbePoint.TOLERANCE, evidence.tolerance, from, rows * checks);
     }
     sink.evidence(p, region, region.row + row, rows, evidence, row);
-    int end = row + rows;
-    SealGrid seals = p.cSeals;
-    if (end % CheckBlock.ROWS == 0 || end == region.rows) {
-      long blockRow = (region.row + row) / CheckBlock.ROWS;
-      for (int block = 0; block < region.blocks; block++) {
-        int at = 0;
-        long[] sums = w.found;
-        if (seals != null) {
-          sums = seals.sums();
-          at = Seal.SUMS * seals.block(region.matrix, blockRow, region.block + block);
-        }
-        SealLanes.finish(w.cFolded, block * SealLanes.FOLDED, sums, at);
-      }
+  }
+
+  private static void oldSums(
+      GemmProblem p, Region region, int row, long first, int blocks, VectorWorkspace w) {
+    w.oldSigned = 0;
+    w.oldSquares = 0;
+    for (long block = first; block < first + blocks; block++) {
+      long old = p.oldCRow(region.matrix, region.row + row) + 4 * block * CheckBlock.COLUMNS;
+      int pattern = (int) (block % Signs.PATTERNS);
+      RowSums.all(p.oldC, old, p.b.columnsOf(block), pattern, w.rowSums);
+      w.oldSigned += w.rowSums[RowSums.SIGNED];
+      w.oldSquares += w.rowSums[RowSums.SQUARES];
     }
   }
 
@@ -457,6 +533,25 @@ public final class VectorGemm implements Backend {
                 region.block + block,
                 blocks),
         component);
+  }
+
+  private static void probePanel(
+      GemmProblem p,
+      int kBlock,
+      long panel,
+      boolean first,
+      int rows,
+      int depth,
+      int loadAt,
+      VectorWorkspace w) {
+    PackedB b = p.b;
+    long bytes = 4L * b.panelWords(kBlock);
+    Probe.reach(
+        ProbePoint.PACKED_B_READ, b.panels(), b.panelOffset(panel, kBlock), 1, bytes, 0);
+    probeStrip(ProbePoint.PACKED_A_READ, rows, depth, w);
+    if (!first) {
+      Probe.reach(ProbePoint.PARTIAL_SUM_READ, w.tiles, loadAt, rows * TILE_COLUMNS);
+    }
   }
 
   private static void probeStrip(ProbePoint point, int rows, int depth, VectorWorkspace w) {

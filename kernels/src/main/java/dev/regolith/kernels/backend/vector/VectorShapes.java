@@ -38,6 +38,8 @@ final class VectorShapes {
   static final VectorSpecies<Double> DOUBLES = FLOATS.withLanes(double.class);
   static final VectorSpecies<Long> LONGS = FLOATS.withLanes(long.class);
 
+  static final VectorSpecies<Integer> INTS = FLOATS.withLanes(int.class);
+
   /** Floats in a vector. */
   static final int LANES = FLOATS.length();
 
@@ -52,6 +54,9 @@ final class VectorShapes {
    * are 16 (AVX2 without AVX-512).
    */
   static final int TILE_ROWS = hasThirtyTwoRegisters() ? 12 : 6;
+
+  /** Floats in a register tile. */
+  static final int TILE = TILE_ROWS * TILE_COLUMNS;
 
   static final ByteOrder ORDER = ByteOrder.nativeOrder();
 

@@ -1,0 +1,201 @@
+package dev.regolith.kernels.backend.vector;
+
+import static dev.regolith.kernels.backend.vector.VectorShapes.DOUBLES;
+import static dev.regolith.kernels.backend.vector.VectorShapes.FLOATS;
+import static dev.regolith.kernels.backend.vector.VectorShapes.HALVES;
+import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
+import static dev.regolith.kernels.backend.vector.VectorShapes.LONGS;
+import static dev.regolith.kernels.backend.vector.VectorShapes.ORDER;
+import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
+
+import dev.regolith.kernels.checksum.CheckBlock;
+import dev.regolith.kernels.checksum.Signs;
+import java.lang.foreign.MemorySegment;
+import jdk.incubator.vector.DoubleVector;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.LongVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
+
+/**
+ * Passes over rows of one check block where it lies, a row after the other, so that one chain of
+ * running sums (see {@link SealLanes}) covers the whole block and is folded once. A block of fewer
+ * columns is walked with masks: what it lacks counts as zeros.
+ */
+final class BlockPass {
+  /** Vectors in a row of a block. */
+  static final int VECTORS = CheckBlock.COLUMNS / LANES;
+
+  /** Float32 lanes that a shown checksum is added up in. */
+  static final int SHOWN_LANES = 2 * LANES;
+
+  private static final int HIGH = 32;
+  private static final float[] SIGNS = new float[Signs.PATTERNS * CheckBlock.COLUMNS];
+
+  static {
+    for (int j = 0; j < SIGNS.length; j++) {
+      SIGNS[j] = (float) Signs.of(j / CheckBlock.COLUMNS, j % CheckBlock.COLUMNS);
+    }
+  }
+
+  private BlockPass() {}
+
+  /** Adds rows of a block to the running sums in {@code raw}. */
+  static void scan(
+      MemorySegment memory, long offset, long stride, int rows, int columns, long[] raw) {
+    if (columns == CheckBlock.COLUMNS) {
+      scanFull(memory, offset, stride, rows, raw);
+    } else {
+      scanPart(memory, offset, stride, rows, columns, raw);
+    }
+  }
+
+  private static void scanFull(
+      MemorySegment memory, long offset, long stride, int rows, long[] raw) {
+    LongVector s0 = LongVector.fromArray(LONGS, raw, 0);
+    LongVector s1 = LongVector.fromArray(LONGS, raw, WIDE_LANES);
+    LongVector s2 = LongVector.fromArray(LONGS, raw, 2 * WIDE_LANES);
+    LongVector h0 = LongVector.fromArray(LONGS, raw, 3 * WIDE_LANES);
+    LongVector h1 = LongVector.fromArray(LONGS, raw, 4 * WIDE_LANES);
+    LongVector h2 = LongVector.fromArray(LONGS, raw, 5 * WIDE_LANES);
+    for (int i = 0; i < rows; i++) {
+      long row = offset + i * stride;
+      for (int j = 0; j < CheckBlock.COLUMNS; j += LANES) {
+        LongVector v = LongVector.fromMemorySegment(LONGS, memory, row + 4L * j, ORDER);
+        LongVector h = v.lanewise(VectorOperators.LSHR, HIGH);
+        s0 = s0.add(v);
+        s1 = s1.add(s0);
+        s2 = s2.add(s1);
+        h0 = h0.add(h);
+        h1 = h1.add(h0);
+        h2 = h2.add(h1);
+      }
+    }
+    SealLanes.put(s0, s1, s2, h0, h1, h2, raw);
+  }
+
+  private static void scanPart(
+      MemorySegment memory, long offset, long stride, int rows, int columns, long[] raw) {
+    LongVector s0 = LongVector.fromArray(LONGS, raw, 0);
+    LongVector s1 = LongVector.fromArray(LONGS, raw, WIDE_LANES);
+    LongVector s2 = LongVector.fromArray(LONGS, raw, 2 * WIDE_LANES);
+    LongVector h0 = LongVector.fromArray(LONGS, raw, 3 * WIDE_LANES);
+    LongVector h1 = LongVector.fromArray(LONGS, raw, 4 * WIDE_LANES);
+    LongVector h2 = LongVector.fromArray(LONGS, raw, 5 * WIDE_LANES);
+    for (int i = 0; i < rows; i++) {
+      long row = offset + i * stride;
+      for (int j = 0; j < CheckBlock.COLUMNS; j += LANES) {
+        VectorMask<Float> mask = FLOATS.indexInRange(j, columns);
+        LongVector v =
+            FloatVector.fromMemorySegment(FLOATS, memory, row + 4L * j, ORDER, mask)
+                .reinterpretAsLongs();
+        LongVector h = v.lanewise(VectorOperators.LSHR, HIGH);
+        s0 = s0.add(v);
+        s1 = s1.add(s0);
+        s2 = s2.add(s1);
+        h0 = h0.add(h);
+        h1 = h1.add(h0);
+        h2 = h2.add(h1);
+      }
+    }
+    SealLanes.put(s0, s1, s2, h0, h1, h2, raw);
+  }
+
+  /**
+   * Reads back rows of a full block of C that were just stored: their running sums, and a vector of
+   * partial sums of every row's signed sum.
+   *
+   * @param digest the lane-wise sum of the registers that were stored; what was read is subtracted
+   */
+  static void showFull(
+      MemorySegment c,
+      long offset,
+      long stride,
+      int rows,
+      int pattern,
+      long[] raw,
+      long[] digest,
+      int digestAt,
+      float[] lanes) {
+    LongVector s0 = LongVector.fromArray(LONGS, raw, 0);
+    LongVector before = s0;
+    LongVector s1 = LongVector.fromArray(LONGS, raw, WIDE_LANES);
+    LongVector s2 = LongVector.fromArray(LONGS, raw, 2 * WIDE_LANES);
+    LongVector h0 = LongVector.fromArray(LONGS, raw, 3 * WIDE_LANES);
+    LongVector h1 = LongVector.fromArray(LONGS, raw, 4 * WIDE_LANES);
+    LongVector h2 = LongVector.fromArray(LONGS, raw, 5 * WIDE_LANES);
+    int signs = pattern * CheckBlock.COLUMNS;
+    FloatVector zero = FloatVector.zero(FLOATS);
+    for (int i = 0; i < rows; i++) {
+      long row = offset + i * stride;
+      FloatVector t = zero;
+      FloatVector u = zero;
+      for (int j = 0; j < CheckBlock.COLUMNS; j += 2 * LANES) {
+        FloatVector x = FloatVector.fromMemorySegment(FLOATS, c, row + 4L * j, ORDER);
+        t = x.fma(FloatVector.fromArray(FLOATS, SIGNS, signs + j), t);
+        LongVector v = x.reinterpretAsLongs();
+        LongVector h = v.lanewise(VectorOperators.LSHR, HIGH);
+        s0 = s0.add(v);
+        s1 = s1.add(s0);
+        s2 = s2.add(s1);
+        h0 = h0.add(h);
+        h1 = h1.add(h0);
+        h2 = h2.add(h1);
+        x = FloatVector.fromMemorySegment(FLOATS, c, row + 4L * (j + LANES), ORDER);
+        u = x.fma(FloatVector.fromArray(FLOATS, SIGNS, signs + j + LANES), u);
+        v = x.reinterpretAsLongs();
+        h = v.lanewise(VectorOperators.LSHR, HIGH);
+        s0 = s0.add(v);
+        s1 = s1.add(s0);
+        s2 = s2.add(s1);
+        h0 = h0.add(h);
+        h1 = h1.add(h0);
+        h2 = h2.add(h1);
+      }
+      t.add(u).intoArray(lanes, i * LANES);
+    }
+    LongVector.fromArray(LONGS, digest, digestAt)
+        .sub(s0.sub(before))
+        .intoArray(digest, digestAt);
+    SealLanes.put(s0, s1, s2, h0, h1, h2, raw);
+  }
+
+  /** The same for a block of fewer columns. */
+  static void showPart(
+      MemorySegment c,
+      long offset,
+      long stride,
+      int rows,
+      int columns,
+      int pattern,
+      long[] raw,
+      long[] digest,
+      int digestAt,
+      double[] shown,
+      int shownAt,
+      int shownStride) {
+    LongVector before = LongVector.fromArray(LONGS, raw, 0);
+    scanPart(c, offset, stride, rows, columns, raw);
+    LongVector.fromArray(LONGS, digest, digestAt)
+        .sub(LongVector.fromArray(LONGS, raw, 0).sub(before))
+        .intoArray(digest, digestAt);
+    for (int i = 0; i < rows; i++) {
+      shown[shownAt + i * shownStride] +=
+          RowSums.signed(c, offset + i * stride, columns, pattern);
+    }
+  }
+
+  /** Adds vectors up, in double precision, onto every {@code stride}-th place of a result. */
+  static void addUp(float[] lanes, int count, double[] result, int at, int stride) {
+    for (int i = 0; i < count; i++) {
+      DoubleVector low = half(lanes, i * LANES);
+      DoubleVector high = half(lanes, i * LANES + WIDE_LANES);
+      result[at + i * stride] += low.add(high).reduceLanes(VectorOperators.ADD);
+    }
+  }
+
+  private static DoubleVector half(float[] lanes, int at) {
+    return (DoubleVector)
+        FloatVector.fromArray(HALVES, lanes, at).convertShape(VectorOperators.F2D, DOUBLES, 0);
+  }
+}

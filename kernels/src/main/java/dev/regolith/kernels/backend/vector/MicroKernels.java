@@ -1,0 +1,32 @@
+package dev.regolith.kernels.backend.vector;
+
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_ROWS;
+
+import org.jspecify.annotations.Nullable;
+
+/** The micro-kernels of this JVM, each written when it is first asked for. */
+final class MicroKernels {
+  private static final int KINDS = 2;
+  private static final @Nullable MicroKernel[] KERNELS =
+      new @Nullable MicroKernel[KINDS * (TILE_ROWS + 1)];
+
+  private MicroKernels() {}
+
+  /**
+   * The kernel for a number of rows.
+   *
+   * @param continues whether it continues chains from a tile, or starts them at +0
+   */
+  static MicroKernel of(int rows, boolean continues) {
+    int at = KINDS * rows + (continues ? 1 : 0);
+    MicroKernel kernel = KERNELS[at];
+    return kernel == null ? write(at, rows, continues) : kernel;
+  }
+
+  // Kernels have no state: a race writes one twice, or shows it late, and does no harm.
+  private static MicroKernel write(int at, int rows, boolean continues) {
+    MicroKernel kernel = MicroKernelWriter.write(rows, continues);
+    KERNELS[at] = kernel;
+    return kernel;
+  }
+}

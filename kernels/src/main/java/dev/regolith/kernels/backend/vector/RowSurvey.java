@@ -1,0 +1,93 @@
+package dev.regolith.kernels.backend.vector;
+
+import static dev.regolith.kernels.backend.vector.VectorShapes.DOUBLES;
+import static dev.regolith.kernels.backend.vector.VectorShapes.FLOATS;
+import static dev.regolith.kernels.backend.vector.VectorShapes.HALVES;
+import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_ROWS;
+import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
+
+import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.checksum.Tolerance;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import jdk.incubator.vector.DoubleVector;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
+
+/**
+ * What tolerances need to know of a strip's rows in a k-block: a vector of partial sums of squares
+ * for every {@link Tolerance#GRAIN} steps, and one of the words themselves. Made in float32 while
+ * the strip is copied; where that left its range, the words are walked again.
+ */
+final class RowSurvey {
+  private static final int ROW = PackedB.GRAINS * LANES;
+  private static final double SMALLEST = 1e-25;
+  private static final double LARGEST = 1e35;
+
+  /** Squares of row {@code i}, grain {@code g}: a vector at {@code (i * GRAINS + g) * LANES}. */
+  final float[] squares = new float[TILE_ROWS * ROW];
+
+  /** Sums of row {@code i}: a vector at {@code i * LANES}. */
+  final float[] sums = new float[TILE_ROWS * LANES];
+
+  /** Starts a strip. */
+  void open() {
+    Arrays.fill(sums, 0);
+  }
+
+  /** Place of a grain's squares. */
+  static int at(int row, int grain) {
+    return row * ROW + grain * LANES;
+  }
+
+  /**
+   * The squares of a row, each grain times its coefficient.
+   *
+   * @param a where the row lies, at {@code offset}
+   */
+  double spread(
+      int row, double[] coefficients, int at, MemorySegment a, long offset, int depth) {
+    int grains = Math.ceilDiv(depth, Tolerance.GRAIN);
+    double total = total(squares, row * ROW, grains);
+    return total >= SMALLEST && total <= LARGEST
+        ? weighted(squares, row * ROW, coefficients, at, grains)
+        : walk(coefficients, at, a, offset, depth);
+  }
+
+  private static double total(float[] squares, int from, int grains) {
+    FloatVector sum = FloatVector.zero(FLOATS);
+    for (int grain = 0; grain < grains; grain++) {
+      sum = sum.add(FloatVector.fromArray(FLOATS, squares, from + grain * LANES));
+    }
+    return sum.reduceLanes(VectorOperators.ADD);
+  }
+
+  private static double weighted(
+      float[] squares, int from, double[] coefficients, int at, int grains) {
+    DoubleVector low = DoubleVector.zero(DOUBLES);
+    DoubleVector high = low;
+    for (int grain = 0; grain < grains; grain++) {
+      DoubleVector weight = DoubleVector.broadcast(DOUBLES, coefficients[at + grain]);
+      low = half(squares, from + grain * LANES).fma(weight, low);
+      high = half(squares, from + grain * LANES + WIDE_LANES).fma(weight, high);
+    }
+    return low.add(high).reduceLanes(VectorOperators.ADD);
+  }
+
+  private static DoubleVector half(float[] squares, int at) {
+    return (DoubleVector)
+        FloatVector.fromArray(HALVES, squares, at).convertShape(VectorOperators.F2D, DOUBLES, 0);
+  }
+
+  private static double walk(
+      double[] coefficients, int at, MemorySegment a, long offset, int depth) {
+    double spread = 0;
+    for (int k = 0; k < depth; k++) {
+      double x = a.get(ValueLayout.JAVA_FLOAT, offset + 4L * k);
+      spread += x * x * coefficients[at + k / Tolerance.GRAIN];
+    }
+    return spread;
+  }
+}
