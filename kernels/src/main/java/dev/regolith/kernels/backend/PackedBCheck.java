@@ -10,8 +10,8 @@ import dev.regolith.kernels.probe.ProbePoint;
 public final class PackedBCheck {
   private PackedBCheck() {}
 
-  /** Hands to the sink what differs from its seal. */
-  public static void verify(
+  /** Reads the panels of a region's k-block again, after their last use. */
+  public static void verifyPanels(
       Backend backend,
       GemmProblem p,
       Region region,
@@ -25,16 +25,37 @@ public final class PackedBCheck {
     for (int i = 0; i < count; i++, panel++) {
       long offset = b.panelOffset(panel, kBlock);
       int words = b.panelWords(kBlock);
-      int at = b.panelSealAt(panel, kBlock);
       if (Probe.ON) {
         Probe.reach(ProbePoint.PACKED_B_LAST_USE, b.panels(), offset, 1, 4L * words, 0);
-        Probe.reach(ProbePoint.PACKED_B_SEAL, b.panelSeals(), at, Seal.SUMS);
       }
       backend.scan(b.panels(), offset, words, found, workspace);
-      if (!Seal.same(found, 0, b.panelSeals(), at)) {
-        sink.panelDiffers(p, region, panel, kBlock, found);
-      }
+      compare(p, region, panel, kBlock, found, sink);
     }
+  }
+
+  /** Compares the sums of a panel's k-block, as it was read last, with its seal. */
+  public static void compare(
+      GemmProblem p, Region region, long panel, int kBlock, long[] found, EvidenceSink sink) {
+    PackedB b = p.b;
+    int at = b.panelSealAt(panel, kBlock);
+    if (Probe.ON) {
+      Probe.reach(ProbePoint.PACKED_B_SEAL, b.panelSeals(), at, Seal.SUMS);
+    }
+    if (!Seal.same(found, 0, b.panelSeals(), at)) {
+      sink.panelDiffers(p, region, panel, kBlock, found);
+    }
+  }
+
+  /** Reads the check records of a region's k-block again, after their last use. */
+  public static void verifyRecords(
+      Backend backend,
+      GemmProblem p,
+      Region region,
+      int kBlock,
+      long[] found,
+      Workspace workspace,
+      EvidenceSink sink) {
+    PackedB b = p.b;
     for (int i = 0; i < region.blocks; i++) {
       long block = region.block + i;
       long offset = b.recordOffset(region.matrix, block, kBlock);

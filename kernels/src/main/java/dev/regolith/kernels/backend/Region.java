@@ -8,10 +8,10 @@ package dev.regolith.kernels.backend;
  */
 public final class Region {
   /** Rows a backend's workspace has room for. */
-  public static final int MAX_ROWS = 960;
+  public static final int MAX_ROWS = 192;
 
   /** Check blocks side by side that a backend's workspace has room for. */
-  public static final int MAX_BLOCKS = 3;
+  public static final int MAX_BLOCKS = 24;
 
   /** Matrix of the batch. */
   public long matrix;

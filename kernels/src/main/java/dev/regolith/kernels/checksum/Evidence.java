@@ -87,6 +87,11 @@ public final class Evidence {
     return check * span;
   }
 
+  /** The check that covers a check block, counted from the region's first. */
+  public int checkOf(int block) {
+    return block / span;
+  }
+
   /** How many check blocks a check covers. */
   public int blocksOf(int check) {
     return Math.min(span, blocks - check * span);

@@ -66,10 +66,10 @@ final class GemmCall implements Team.Tasks, Sources, AutoCloseable {
   private boolean computed;
   private long mark;
 
-  // How C is cut into regions.
-  private long rowsPerRegion;
+  // How C is cut into regions: its check blocks down and across, shared by chunks and groups.
+  private long down;
+  private long across;
   private long chunks;
-  private int blocksPerRegion;
   private long groups;
 
   GemmCall(Execution execution) {
@@ -180,24 +180,23 @@ final class GemmCall implements Team.Tasks, Sources, AutoCloseable {
     output.forget();
   }
 
-  /** Cuts C into regions: as large as a workspace allows, yet some for every thread. */
+  /**
+   * Cuts C into regions of about the same size: as large as a workspace allows, and as many as the
+   * threads can share evenly.
+   */
   private void cut(int threads) {
-    long blocks = CheckBlock.across(problem.columns);
-    blocksPerRegion = (int) Math.min(Region.MAX_BLOCKS, blocks);
-    groups = Math.ceilDiv(blocks, blocksPerRegion);
-    chunks = Math.ceilDiv(problem.rows, Region.MAX_ROWS);
-    long wanted = threads == 1 ? 1 : 2L * threads;
-    while (problem.batch * chunks * groups < wanted && blocksPerRegion > 1) {
-      blocksPerRegion--;
-      groups = Math.ceilDiv(blocks, blocksPerRegion);
+    down = CheckBlock.down(problem.rows);
+    across = CheckBlock.across(problem.columns);
+    chunks = Math.ceilDiv(down, Region.MAX_ROWS / CheckBlock.ROWS);
+    groups = Math.ceilDiv(across, Region.MAX_BLOCKS);
+    long others = problem.batch * groups;
+    if (threads > 1 && others < 4L * threads) {
+      long even = Math.ceilDiv(chunks * others, threads) * threads;
+      chunks = Math.min(down, Math.ceilDiv(even, others));
+      if (chunks * others < threads) {
+        groups = Math.min(across, Math.ceilDiv(threads, problem.batch * chunks));
+      }
     }
-    long tasks = problem.batch * chunks * groups;
-    long down = CheckBlock.down(problem.rows);
-    if (tasks < wanted) {
-      chunks = Math.min(down, chunks * Math.ceilDiv(wanted, tasks));
-    }
-    rowsPerRegion = Math.ceilDiv(down, chunks) * CheckBlock.ROWS;
-    chunks = Math.ceilDiv(problem.rows, rowsPerRegion);
   }
 
   @Override
@@ -222,12 +221,14 @@ final class GemmCall implements Team.Tasks, Sources, AutoCloseable {
   }
 
   private void compute(long task, int worker, Workspace w) {
-    long row = task % chunks * rowsPerRegion;
-    long block = task / chunks % groups * blocksPerRegion;
+    long chunk = task % chunks;
+    long group = task / chunks % groups;
     long matrix = task / chunks / groups;
-    int rows = (int) Math.min(rowsPerRegion, problem.rows - row);
-    int blocks = (int) Math.min(blocksPerRegion, CheckBlock.across(problem.columns) - block);
-    Region region = regions[worker].set(matrix, row, rows, block, blocks);
+    long row = chunk * down / chunks * CheckBlock.ROWS;
+    long end = Math.min(problem.rows, (chunk + 1) * down / chunks * CheckBlock.ROWS);
+    long block = group * across / groups;
+    long blocks = (group + 1) * across / groups - block;
+    Region region = regions[worker].set(matrix, row, (int) (end - row), block, (int) blocks);
     execution.backend().run(problem, region, w, guard);
   }
 

@@ -165,7 +165,8 @@ public final class ScalarGemm implements Backend {
     }
     if (p.verify) {
       for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
-        PackedBCheck.verify(this, p, region, kBlock, w.found, w, sink);
+        PackedBCheck.verifyPanels(this, p, region, kBlock, w.found, w, sink);
+        PackedBCheck.verifyRecords(this, p, region, kBlock, w.found, w, sink);
       }
       LeftCheck.verify(this, p, region, w.found, w, sink);
     }

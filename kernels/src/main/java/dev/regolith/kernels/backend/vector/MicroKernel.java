@@ -13,10 +13,13 @@ interface MicroKernel {
    */
   int STRIP_STRIDE = 512 + 16;
 
+  /** Bytes between touches of what is needed soon: a cache line at every fourth step along k. */
+  int NEAR_STEP = 16;
+
   /**
    * Computes one tile.
    *
-   * @param strip rows of A, row {@code i} at {@code i * STRIP_STRIDE}
+   * @param strips rows of A, row {@code i} at {@code stripAt + i * STRIP_STRIDE}
    * @param panel packed B, {@code [depth][TILE_COLUMNS]}, native and 64-byte aligned
    * @param panelOffset where the panel's k-block starts, in bytes
    * @param depth number of steps along k, at most {@link #STRIP_STRIDE}
@@ -26,11 +29,15 @@ interface MicroKernel {
    * @param to where the accumulators are stored
    * @param digest the lane-wise 64-bit sum of the stored registers is added to the vector at {@code
    *     digestAt}
-   * @param near what will be read soon: {@code depth} words from {@code nearOffset} on are touched
+   * @param near what will be read soon: a word is touched at every step along k, {@link #NEAR_STEP}
+   *     bytes apart, from {@code nearOffset} on
+   * @param raw receives the running sums of the panel's words, see {@link SealLanes}, if the kernel
+   *     checks
    * @return of no meaning; depends on the touched words, so that the compiler keeps them
    */
   int run(
-      float[] strip,
+      float[] strips,
+      int stripAt,
       MemorySegment panel,
       long panelOffset,
       int depth,
@@ -40,5 +47,6 @@ interface MicroKernel {
       long[] digest,
       int digestAt,
       MemorySegment near,
-      long nearOffset);
+      long nearOffset,
+      long[] raw);
 }

@@ -18,6 +18,7 @@ import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.LongVector;
 import jdk.incubator.vector.Vector;
+import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
@@ -28,9 +29,9 @@ import jdk.incubator.vector.VectorSpecies;
  * FloatVector c00 = FloatVector.zero(FLOATS), c01 = ...;       // or fromArray(FLOATS, tiles, from + ...)
  * for (int k = 0; k < depth; k++, offset += 4 * TILE_COLUMNS) {
  *   FloatVector b0 = fromMemorySegment(FLOATS, panel, offset, ORDER), b1 = ...;
- *   FloatVector x = FloatVector.broadcast(FLOATS, strip[k]);
+ *   FloatVector x = FloatVector.broadcast(FLOATS, strips[stripAt + k]);
  *   c00 = x.fma(b0, c00);  c01 = x.fma(b1, c01);
- *   x = FloatVector.broadcast(FLOATS, strip[STRIP_STRIDE + k]);
+ *   x = FloatVector.broadcast(FLOATS, strips[stripAt + STRIP_STRIDE + k]);
  *   c10 = x.fma(b0, c10);  ...
  * }
  * c00.intoArray(tiles, to);  ...
@@ -54,40 +55,47 @@ final class MicroKernelWriter {
   private static final ClassDesc LONG_ARRAY = CD_long.arrayType();
 
   // Local variables of MicroKernel.run, in the order of its parameters (a long takes two slots).
-  private static final int STRIP = 1;
-  private static final int PANEL = 2;
-  private static final int OFFSET = 3;
-  private static final int DEPTH = 5;
-  private static final int TILES = 6;
-  private static final int FROM = 7;
-  private static final int TO = 8;
-  private static final int DIGEST = 9;
-  private static final int DIGEST_AT = 10;
-  private static final int NEAR = 11;
-  private static final int NEAR_AT = 12;
-  private static final int K = 14;
-  private static final int B0 = 15;
-  private static final int B1 = 16;
-  private static final int X = 17;
-  private static final int SUM = 18;
-  private static final int TOUCHED = 19;
-  private static final int ACCUMULATORS = 20;
+  private static final int STRIPS = 1;
+  private static final int STRIP_AT = 2;
+  private static final int PANEL = 3;
+  private static final int OFFSET = 4;
+  private static final int DEPTH = 6;
+  private static final int TILES = 7;
+  private static final int FROM = 8;
+  private static final int TO = 9;
+  private static final int DIGEST = 10;
+  private static final int DIGEST_AT = 11;
+  private static final int NEAR = 12;
+  private static final int NEAR_AT = 13;
+  private static final int RAW = 15;
+  private static final int K = 16;
+  private static final int B0 = 17;
+  private static final int B1 = 18;
+  private static final int X = 19;
+  private static final int SUM = 20;
+  private static final int TOUCHED = 21;
+  private static final int SEALS = 22;
+  private static final int CHAIN = 3;
+  private static final int ACCUMULATORS = SEALS + 2 * CHAIN;
 
   private final int rows;
   private final boolean continues;
+  private final boolean checks;
 
-  private MicroKernelWriter(int rows, boolean continues) {
+  private MicroKernelWriter(int rows, boolean continues, boolean checks) {
     this.rows = rows;
     this.continues = continues;
+    this.checks = checks;
   }
 
   /**
    * A new class for tiles of {@code rows} rows.
    *
    * @param continues whether the chain is reloaded from the tile, or starts at +0
+   * @param checks whether the panel's words are summed up on their way
    */
-  static MicroKernel write(int rows, boolean continues) {
-    var writer = new MicroKernelWriter(rows, continues);
+  static MicroKernel write(int rows, boolean continues, boolean checks) {
+    var writer = new MicroKernelWriter(rows, continues, checks);
     try {
       var lookup = MethodHandles.lookup();
       var hidden = lookup.defineHiddenClass(writer.bytes(), true);
@@ -104,7 +112,8 @@ final class MicroKernelWriter {
     var name =
         ClassDesc.of(
             MicroKernelWriter.class.getPackageName(),
-            "MicroKernel_%dx2_%s".formatted(rows, continues ? "next" : "first"));
+            "MicroKernel_%dx2_%s%s"
+                .formatted(rows, continues ? "next" : "first", checks ? "_checking" : ""));
     return ClassFile.of()
         .build(
             name,
@@ -127,6 +136,7 @@ final class MicroKernelWriter {
                         MethodTypeDesc.of(
                             CD_int,
                             FLOAT_ARRAY,
+                            CD_int,
                             SEGMENT,
                             CD_long,
                             CD_int,
@@ -136,20 +146,31 @@ final class MicroKernelWriter {
                             LONG_ARRAY,
                             CD_int,
                             SEGMENT,
-                            CD_long),
+                            CD_long,
+                            LONG_ARRAY),
                         ClassFile.ACC_PUBLIC,
                         this::body));
   }
 
   private void body(CodeBuilder code) {
     openAccumulators(code);
+    for (int i = 0; checks && i < 2 * CHAIN; i++) {
+      code.getstatic(SHAPES, "LONGS", SPECIES);
+      code.invokestatic(LONG_VECTOR, "zero", MethodTypeDesc.of(LONG_VECTOR, SPECIES));
+      code.astore(SEALS + i);
+    }
     Label head = code.newLabel();
     Label done = code.newLabel();
-    code.iconst_0().istore(K).iconst_0().istore(TOUCHED);
+    code.iload(STRIP_AT).istore(K).iconst_0().istore(TOUCHED);
+    code.iload(STRIP_AT).iload(DEPTH).iadd().istore(DEPTH);
     code.labelBinding(head).iload(K).iload(DEPTH).if_icmpge(done);
     touch(code);
     loadPanel(code, 0, B0);
     loadPanel(code, VectorShapes.LANES, B1);
+    if (checks) {
+      sumUp(code, B0);
+      sumUp(code, B1);
+    }
     for (int row = 0; row < rows; row++) {
       broadcast(code, row);
       multiplyAdd(code, B0, accumulator(row, 0));
@@ -157,12 +178,41 @@ final class MicroKernelWriter {
     }
     code.iinc(K, 1);
     code.lload(OFFSET).loadConstant(4L * VectorShapes.TILE_COLUMNS).ladd().lstore(OFFSET);
-    code.lload(NEAR_AT).loadConstant(4L).ladd().lstore(NEAR_AT);
+    code.lload(NEAR_AT).loadConstant((long) MicroKernel.NEAR_STEP).ladd().lstore(NEAR_AT);
     code.goto_(head);
     code.labelBinding(done);
     storeAccumulators(code);
     digest(code);
+    for (int i = 0; checks && i < 2 * CHAIN; i++) {
+      code.aload(SEALS + i).aload(RAW).loadConstant(i * VectorShapes.WIDE_LANES);
+      code.invokevirtual(LONG_VECTOR, "intoArray", MethodTypeDesc.of(CD_void, LONG_ARRAY, CD_int));
+    }
     code.iload(TOUCHED).ireturn();
+  }
+
+  /** Two chains of running sums, as in {@link SealLanes}: of whole lanes, and of their upper halves. */
+  private static void sumUp(CodeBuilder code, int vector) {
+    code.aload(vector);
+    code.invokevirtual(FLOAT_VECTOR, "reinterpretAsLongs", MethodTypeDesc.of(LONG_VECTOR));
+    code.astore(SUM);
+    chain(code, SEALS);
+    code.aload(SUM);
+    code.getstatic(desc(VectorOperators.class), "LSHR", desc(VectorOperators.Binary.class));
+    code.loadConstant(32L);
+    code.invokevirtual(
+        LONG_VECTOR,
+        "lanewise",
+        MethodTypeDesc.of(LONG_VECTOR, desc(VectorOperators.Binary.class), CD_long));
+    code.astore(SUM);
+    chain(code, SEALS + CHAIN);
+  }
+
+  private static void chain(CodeBuilder code, int first) {
+    for (int i = 0; i < CHAIN; i++) {
+      code.aload(first + i).aload(i == 0 ? SUM : first + i - 1);
+      code.invokevirtual(LONG_VECTOR, "add", MethodTypeDesc.of(LONG_VECTOR, VECTOR));
+      code.astore(first + i);
+    }
   }
 
   /** Reads a word of what is needed soon: Java has no prefetch. */
@@ -205,7 +255,7 @@ final class MicroKernelWriter {
 
   private void broadcast(CodeBuilder code, int row) {
     floats(code);
-    code.aload(STRIP).iload(K);
+    code.aload(STRIPS).iload(K);
     if (row > 0) {
       code.loadConstant(row * MicroKernel.STRIP_STRIDE).iadd();
     }

@@ -6,7 +6,7 @@ import org.jspecify.annotations.Nullable;
 
 /** The micro-kernels of this JVM, each written when it is first asked for. */
 final class MicroKernels {
-  private static final int KINDS = 2;
+  private static final int KINDS = 4;
   private static final @Nullable MicroKernel[] KERNELS =
       new @Nullable MicroKernel[KINDS * (TILE_ROWS + 1)];
 
@@ -16,16 +16,17 @@ final class MicroKernels {
    * The kernel for a number of rows.
    *
    * @param continues whether it continues chains from a tile, or starts them at +0
+   * @param checks whether it sums the panel's words up on their way
    */
-  static MicroKernel of(int rows, boolean continues) {
-    int at = KINDS * rows + (continues ? 1 : 0);
+  static MicroKernel of(int rows, boolean continues, boolean checks) {
+    int at = KINDS * rows + (continues ? 1 : 0) + (checks ? 2 : 0);
     MicroKernel kernel = KERNELS[at];
-    return kernel == null ? write(at, rows, continues) : kernel;
+    return kernel == null ? write(at, rows, continues, checks) : kernel;
   }
 
   // Kernels have no state: a race writes one twice, or shows it late, and does no harm.
-  private static MicroKernel write(int at, int rows, boolean continues) {
-    MicroKernel kernel = MicroKernelWriter.write(rows, continues);
+  private static MicroKernel write(int at, int rows, boolean continues, boolean checks) {
+    MicroKernel kernel = MicroKernelWriter.write(rows, continues, checks);
     KERNELS[at] = kernel;
     return kernel;
   }

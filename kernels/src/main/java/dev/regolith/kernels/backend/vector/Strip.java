@@ -52,7 +52,9 @@ final class Strip {
       int at,
       long[] raw,
       long[] digest,
-      RowSurvey survey) {
+      int digestAt,
+      RowSurvey survey,
+      int k) {
     LongVector s0 = LongVector.fromArray(LONGS, raw, 0);
     LongVector before = s0;
     LongVector s1 = LongVector.fromArray(LONGS, raw, WIDE_LANES);
@@ -83,11 +85,13 @@ final class Strip {
           h1 = h1.add(h0);
           h2 = h2.add(h1);
         }
-        energy.intoArray(squares, RowSurvey.at(i, (at + grain) / Tolerance.GRAIN));
+        energy.intoArray(squares, RowSurvey.at(i, (k + grain) / Tolerance.GRAIN));
       }
       sum.intoArray(sums, i * LANES);
     }
-    LongVector.fromArray(LONGS, digest, 0).add(s0.sub(before)).intoArray(digest, 0);
+    LongVector.fromArray(LONGS, digest, digestAt)
+        .add(s0.sub(before))
+        .intoArray(digest, digestAt);
     SealLanes.put(s0, s1, s2, h0, h1, h2, raw);
   }
 
@@ -102,7 +106,9 @@ final class Strip {
       int at,
       long[] raw,
       long[] digest,
-      RowSurvey survey) {
+      int digestAt,
+      RowSurvey survey,
+      int k) {
     LongVector s0 = LongVector.fromArray(LONGS, raw, 0);
     LongVector before = s0;
     LongVector s1 = LongVector.fromArray(LONGS, raw, WIDE_LANES);
@@ -134,11 +140,13 @@ final class Strip {
           h1 = h1.add(h0);
           h2 = h2.add(h1);
         }
-        energy.intoArray(squares, RowSurvey.at(i, (at + grain) / Tolerance.GRAIN));
+        energy.intoArray(squares, RowSurvey.at(i, (k + grain) / Tolerance.GRAIN));
       }
       sum.intoArray(sums, i * LANES);
     }
-    LongVector.fromArray(LONGS, digest, 0).add(s0.sub(before)).intoArray(digest, 0);
+    LongVector.fromArray(LONGS, digest, digestAt)
+        .add(s0.sub(before))
+        .intoArray(digest, digestAt);
     SealLanes.put(s0, s1, s2, h0, h1, h2, raw);
   }
 

@@ -1,5 +1,6 @@
 package dev.regolith.kernels.backend.vector;
 
+import static dev.regolith.kernels.backend.vector.VectorShapes.CHECKING_ROWS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
@@ -30,10 +31,11 @@ import java.util.Arrays;
 /**
  * Matrix multiplication with the Vector API.
  *
- * <p>Loop order within a region (at most 480 x 384 of C): k-blocks of 512 steps, strips of {@link
- * VectorShapes#TILE_ROWS} rows, panels of {@link VectorShapes#TILE_COLUMNS} columns. A strip of A
- * is copied to L1 once per k-block and swept over the region's panels, which stay in L2; tiles are
- * parked between k-blocks and reloaded, so that every element is one chain in increasing k.
+ * <p>Loop order within a region (at most 192 x 3072 of C): k-blocks of 512 steps, panels of {@link
+ * VectorShapes#TILE_COLUMNS} columns, strips of up to {@link VectorShapes#TILE_ROWS} rows. The
+ * region's rows of A are copied once per k-block and stay in L2; a panel of B comes from further
+ * away, is touched before it is needed, and serves all strips. Tiles are parked between k-blocks
+ * and reloaded, so that every element is one chain in increasing k.
  */
 public final class VectorGemm implements Backend {
   @Override
@@ -113,75 +115,92 @@ public final class VectorGemm implements Backend {
     var w = (VectorWorkspace) workspace;
     PackedB b = p.b;
     long mark = b.repairs().mark();
-    w.clear();
+    w.open(region.rows, b.kBlocks(), p.verify);
     if (p.verify) {
       w.evidence.open(region.rows, region.blocks, b.depth());
       w.evidence.lanes(Prediction.LANES_USED, BlockPass.SHOWN_LANES);
     }
     for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
+      copyStrips(p, region, kBlock, w, sink);
+      for (int block = 0; block < region.blocks; block++) {
+        multiply(p, region, kBlock, block, w, sink);
+      }
+      verifyStrips(p, region, kBlock, w, sink);
       if (p.verify) {
-        if (Probe.ON) {
-          PackedBCheck.probeRecords(p, region, kBlock);
+        if (CHECKING_ROWS == 0) {
+          PackedBCheck.verifyPanels(this, p, region, kBlock, w.found, w, sink);
         }
-        w.prediction.open(b, region, kBlock, w.evidence);
-      }
-      for (int row = 0; row < region.rows; row += TILE_ROWS) {
-        strip(p, region, kBlock, row, Math.min(TILE_ROWS, region.rows - row), w, sink);
-      }
-      if (p.verify) {
-        PackedBCheck.verify(this, p, region, kBlock, w.found, w, sink);
+        PackedBCheck.verifyRecords(this, p, region, kBlock, w.found, w, sink);
       } else if (Probe.ON) {
         PackedBCheck.probePanels(p, region, kBlock);
       }
     }
+    if (p.verify) {
+      evidence(p, region, w, sink);
+    }
+    w.close();
     if (!b.repairs().noneSince(mark)) {
       // Somebody put a word back that this region may have read before.
       sink.suspect(p, region, Component.PACKED_B);
     }
   }
 
-  private static void strip(
-      GemmProblem p,
-      Region region,
-      int kBlock,
-      int row,
-      int rows,
-      VectorWorkspace w,
-      EvidenceSink sink) {
+  /** Copies a k-block of the region's rows of A, and predicts from their source. */
+  private static void copyStrips(
+      GemmProblem p, Region region, int kBlock, VectorWorkspace w, EvidenceSink sink) {
     int depth = p.b.depthOf(kBlock);
-    long aRow = p.aRow(region.matrix, region.row + row) + 4L * kBlock * PackedB.DEPTH;
-    if (Probe.ON) {
-      Probe.reach(ProbePoint.A_READ, p.a, aRow, rows, 4L * depth, p.aStride);
-    }
-    if (p.verify) {
-      copyChecked(p, region, kBlock, row, rows, aRow, w, sink);
-      w.prediction.predict(p, region, kBlock, row, rows, w.survey, w.evidence);
-    } else {
-      for (int i = 0; i < rows; i++) {
-        Strip.copyRow(p.a, aRow + i * p.aStride, depth, w.strip, i * MicroKernel.STRIP_STRIDE);
-      }
-    }
-    if (Probe.ON) {
-      probeStrip(ProbePoint.PACKED_A_WRITTEN, rows, depth, w);
-    }
-    sweep(p, region, kBlock, row, rows, aRow, w, sink);
-    if (Probe.ON) {
-      probeStrip(ProbePoint.PACKED_A_LAST_USE, rows, depth, w);
-    }
     if (p.verify) {
       if (Probe.ON) {
-        Probe.reach(ProbePoint.PACKED_A_DIGEST, w.stripDigest, 0, WIDE_LANES);
+        PackedBCheck.probeRecords(p, region, kBlock);
       }
-      for (int i = 0; i < rows; i++) {
-        Strip.subtract(w.strip, i * MicroKernel.STRIP_STRIDE, depth, w.stripDigest, 0);
+      w.prediction.open(p.b, region, kBlock, w.evidence);
+    }
+    for (int strip = 0; strip < w.strips; strip++) {
+      int row = w.row[strip];
+      int rows = w.row[strip + 1] - row;
+      long aRow = p.aRow(region.matrix, region.row + row) + 4L * kBlock * PackedB.DEPTH;
+      if (Probe.ON) {
+        Probe.reach(ProbePoint.A_READ, p.a, aRow, rows, 4L * depth, p.aStride);
       }
-      if (!Strip.isZero(w.stripDigest, 0)) {
-        suspect(p, region, row, rows, 0, region.blocks, Component.PACKED_A, sink);
+      if (p.verify) {
+        copyChecked(p, region, kBlock, strip, rows, aRow, w, sink);
+        w.prediction.predict(p, region, kBlock, row, rows, w.survey, w.evidence);
+      } else {
+        for (int i = 0; i < rows; i++) {
+          int to = w.stripAt(strip) + i * MicroKernel.STRIP_STRIDE;
+          Strip.copyRow(p.a, aRow + i * p.aStride, depth, w.copied, to);
+        }
+      }
+      if (Probe.ON) {
+        probeStrip(ProbePoint.PACKED_A_WRITTEN, strip, depth, w);
       }
     }
-    Arrays.fill(w.stripDigest, 0);
-    if (kBlock == p.b.kBlocks() - 1) {
-      close(p, region, row, rows, w, sink);
+  }
+
+  /** Compares the copied strips with their digests, after their last use. */
+  private static void verifyStrips(
+      GemmProblem p, Region region, int kBlock, VectorWorkspace w, EvidenceSink sink) {
+    int depth = p.b.depthOf(kBlock);
+    for (int strip = 0; strip < w.strips; strip++) {
+      int row = w.row[strip];
+      int rows = w.row[strip + 1] - row;
+      if (Probe.ON) {
+        probeStrip(ProbePoint.PACKED_A_LAST_USE, strip, depth, w);
+      }
+      if (!p.verify) {
+        continue;
+      }
+      int digest = w.stripDigest(strip);
+      if (Probe.ON) {
+        Probe.reach(ProbePoint.PACKED_A_DIGEST, w.digests, digest, WIDE_LANES);
+      }
+      for (int i = 0; i < rows; i++) {
+        int at = w.stripAt(strip) + i * MicroKernel.STRIP_STRIDE;
+        Strip.subtract(w.copied, at, depth, w.digests, digest);
+      }
+      if (!w.takeZero(digest)) {
+        suspect(p, region, row, rows, 0, region.blocks, Component.PACKED_A, sink);
+      }
     }
   }
 
@@ -193,30 +212,43 @@ public final class VectorGemm implements Backend {
       GemmProblem p,
       Region region,
       int kBlock,
-      int row,
+      int strip,
       int rows,
       long aRow,
       VectorWorkspace w,
       EvidenceSink sink) {
     int depth = p.b.depthOf(kBlock);
-    int end = row + rows;
+    int end = w.row[strip + 1];
     boolean complete = end % CheckBlock.ROWS == 0 || end == region.rows;
+    int digest = w.stripDigest(strip);
     w.survey.open();
     for (int k = 0; k < depth; k += CheckBlock.COLUMNS) {
       int columns = Math.min(CheckBlock.COLUMNS, depth - k);
       long[] raw = w.aRaw[k / CheckBlock.COLUMNS];
+      int to = w.stripAt(strip) + k;
       if (columns == CheckBlock.COLUMNS) {
         Strip.copyFull(
-            p.a, aRow + 4L * k, p.aStride, rows, w.strip, k, raw, w.stripDigest, w.survey);
+            p.a, aRow + 4L * k, p.aStride, rows, w.copied, to, raw, w.digests, digest, w.survey, k);
       } else {
         Strip.copyPart(
-            p.a, aRow + 4L * k, p.aStride, rows, columns, w.strip, k, raw, w.stripDigest, w.survey);
+            p.a,
+            aRow + 4L * k,
+            p.aStride,
+            rows,
+            columns,
+            w.copied,
+            to,
+            raw,
+            w.digests,
+            digest,
+            w.survey,
+            k);
       }
       if (complete) {
         SealGrid seals = p.aSeals;
         if (seals != null) {
           long block =
-              p.aSealBlock(seals, region.matrix, region.row + row)
+              p.aSealBlock(seals, region.matrix, region.row + end - 1)
                   + (long) kBlock * PackedB.DEPTH / CheckBlock.COLUMNS
                   + k / CheckBlock.COLUMNS;
           finishBlock((end - 1) % CheckBlock.ROWS + 1, raw, w.folded, w.found, 0);
@@ -227,14 +259,12 @@ public final class VectorGemm implements Backend {
     }
   }
 
-  /** Multiplies a strip with all panels of the region. */
-  private static void sweep(
+  /** Multiplies all strips with the panels of a check block. */
+  private static void multiply(
       GemmProblem p,
       Region region,
       int kBlock,
-      int row,
-      int rows,
-      long aRow,
+      int block,
       VectorWorkspace w,
       EvidenceSink sink) {
     PackedB b = p.b;
@@ -242,81 +272,104 @@ public final class VectorGemm implements Backend {
     boolean first = kBlock == 0;
     boolean last = kBlock == b.kBlocks() - 1;
     boolean plain = last && p.alpha == 1 && p.beta == 0;
-    // What the next strip is copied from is touched while this one is multiplied.
-    boolean isLastStrip = row + rows == region.rows;
-    long near = isLastStrip ? aRow : aRow + rows * p.aStride;
-    int nearRows = isLastStrip ? rows : Math.min(TILE_ROWS, region.rows - row - rows);
-    int to = (kBlock & 1) * w.tilesHalf;
-    int from = w.tilesHalf - to;
-    int slot = row / TILE_ROWS * PackedBCheck.panels(region, b) * TILE;
-    int near0 = 0;
-    for (int block = 0; block < region.blocks; block++) {
-      long panel = b.panel(region.matrix, region.block + block);
-      int count = b.panelsOf(region.block + block);
-      int columns = b.columnsOf(region.block + block);
-      int digest = last ? w.blockDigest(block) : w.partialDigest(kBlock & 1, row / TILE_ROWS, block);
-      int loadAt = from + slot;
-      for (int i = 0; i < count; i++) {
-        boolean whole = plain && (i + 1) * TILE_COLUMNS <= columns;
+    long panel = b.panel(region.matrix, region.block + block);
+    int count = b.panelsOf(region.block + block);
+    int columns = b.columnsOf(region.block + block);
+    int slot = w.tileAt(block);
+    // What was loaded is verified afterwards, so that it must not be overwritten.
+    int to = p.verify ? (kBlock & 1) * w.tilesHalf : 0;
+    int from = p.verify ? w.tilesHalf - to : 0;
+    long stretch = (long) depth * MicroKernel.NEAR_STEP;
+    for (int i = 0; i < count; i++) {
+      boolean whole = plain && (i + 1) * TILE_COLUMNS <= columns;
+      long offset = b.panelOffset(panel + i, kBlock);
+      // The next panel is touched, a stretch by each strip, while this one is multiplied.
+      long next = offset + b.depth() * TILE_COLUMNS * 4L;
+      for (int strip = 0; strip < w.strips; strip++) {
+        int row = w.row[strip];
+        int rows = w.row[strip + 1] - row;
+        int tile = slot + strip * TILE;
+        boolean checks = p.verify && strip == w.strips - 1 && CHECKING_ROWS > 0;
         if (Probe.ON) {
-          probePanel(p, kBlock, panel + i, first, rows, depth, from + slot, w);
+          probePanel(p, kBlock, panel + i, first, strip, depth, from + tile, w);
         }
         w.touched ^=
-            MicroKernels.of(rows, !first)
+            MicroKernels.of(rows, !first, checks)
                 .run(
-                    w.strip,
+                    w.copied,
+                    w.stripAt(strip),
                     b.panels(),
-                    b.panelOffset(panel + i, kBlock),
+                    offset,
                     depth,
                     w.tiles,
-                    from + slot,
-                    last ? w.lastTile : to + slot,
+                    from + tile,
+                    last ? w.lastTile : to + tile,
                     w.digests,
-                    last && !whole ? w.tileDigest : digest,
-                    p.a,
-                    near + near0 * p.aStride);
-        near0 = near0 + 1 < nearRows ? near0 + 1 : near0;
+                    last
+                        ? whole ? w.blockDigest(strip) : w.tileDigest
+                        : w.partialDigest(kBlock & 1, strip, block),
+                    b.panels(),
+                    near(b, kBlock, offset, next, strip * stretch),
+                    w.raw);
         if (whole) {
           store(p, region, row, rows, block, i, w);
         } else if (last) {
-          finish(p, region, row, rows, block, i, digest, w, sink);
+          finish(p, region, row, rows, block, i, w.blockDigest(strip), w, sink);
         }
-        slot += TILE;
       }
-      if (p.verify && !first) {
-        verifyPartial(p, region, kBlock, row, rows, block, loadAt, count, w, sink);
+      slot += w.strips * TILE;
+      if (p.verify && CHECKING_ROWS > 0) {
+        SealLanes.fold(w.raw, 2 * depth, 0, LANES, w.folded, 0);
+        SealLanes.finish(w.folded, 0, w.found, 0);
+        PackedBCheck.compare(p, region, panel + i, kBlock, w.found, sink);
       }
     }
+    if (p.verify && !first) {
+      verifyPartial(p, region, kBlock, block, from + w.tileAt(block), count, w, sink);
+    }
+    if (last) {
+      close(p, region, block, w, sink);
+    }
+  }
+
+  /** Where a strip touches the next panel; this one again if it has nothing to touch there. */
+  private static long near(PackedB b, int kBlock, long offset, long next, long at) {
+    long stretch = (long) b.depthOf(kBlock) * MicroKernel.NEAR_STEP;
+    boolean inside = at + stretch <= 4L * b.panelWords(kBlock);
+    return inside && next + at + stretch <= b.panels().byteSize() ? next + at : offset;
   }
 
   private static void verifyPartial(
       GemmProblem p,
       Region region,
       int kBlock,
-      int row,
-      int rows,
       int block,
       int loadAt,
       int panels,
       VectorWorkspace w,
       EvidenceSink sink) {
-    int digest = w.partialDigest(kBlock & 1 ^ 1, row / TILE_ROWS, block);
-    if (Probe.ON) {
-      Probe.reach(
-          ProbePoint.PARTIAL_SUM_LAST_USE,
-          MemorySegment.ofArray(w.tiles),
-          4L * loadAt,
-          panels,
-          4L * rows * TILE_COLUMNS,
-          4L * TILE);
-      Probe.reach(ProbePoint.PARTIAL_SUM_DIGEST, w.digests, digest, WIDE_LANES);
-    }
-    for (int i = 0; i < panels; i++) {
-      Strip.subtract(w.tiles, loadAt + i * TILE, rows * TILE_COLUMNS, w.digests, digest);
-    }
-    if (!Strip.isZero(w.digests, digest)) {
-      Arrays.fill(w.digests, digest, digest + WIDE_LANES, 0);
-      suspect(p, region, row, rows, block, 1, Component.PARTIAL_SUM, sink);
+    for (int strip = 0; strip < w.strips; strip++) {
+      int row = w.row[strip];
+      int rows = w.row[strip + 1] - row;
+      int digest = w.partialDigest(kBlock & 1 ^ 1, strip, block);
+      int tiles = loadAt + strip * TILE;
+      if (Probe.ON) {
+        Probe.reach(
+            ProbePoint.PARTIAL_SUM_LAST_USE,
+            MemorySegment.ofArray(w.tiles),
+            4L * tiles,
+            panels,
+            4L * rows * TILE_COLUMNS,
+            4L * w.strips * TILE);
+        Probe.reach(ProbePoint.PARTIAL_SUM_DIGEST, w.digests, digest, WIDE_LANES);
+      }
+      for (int i = 0; i < panels; i++) {
+        int at = tiles + i * w.strips * TILE;
+        Strip.subtract(w.tiles, at, rows * TILE_COLUMNS, w.digests, digest);
+      }
+      if (!w.takeZero(digest)) {
+        suspect(p, region, row, rows, block, 1, Component.PARTIAL_SUM, sink);
+      }
     }
   }
 
@@ -380,98 +433,76 @@ public final class VectorGemm implements Backend {
         w.digests,
         w.tileDigest,
         blockDigest);
-    if (p.verify && !Strip.isZero(w.digests, w.tileDigest)) {
+    if (!w.takeZero(w.tileDigest) && p.verify) {
       suspect(p, region, row, rows, block, 1, Component.PARTIAL_SUM, sink);
     }
-    Arrays.fill(w.digests, w.tileDigest, w.tileDigest + WIDE_LANES, 0);
   }
 
-  /** After the last k-block of a strip. */
+  /** After the last panel of a check block: reads C back, for its checksums and seals. */
   private static void close(
-      GemmProblem p, Region region, int row, int rows, VectorWorkspace w, EvidenceSink sink) {
-    long cRow = p.cRow(region.matrix, region.row + row) + 4L * region.block * CheckBlock.COLUMNS;
-    long bytes = 4L * PackedBCheck.columns(region, p.b);
+      GemmProblem p, Region region, int block, VectorWorkspace w, EvidenceSink sink) {
+    int columns = p.b.columnsOf(region.block + block);
+    long left = 4 * (region.block + block) * CheckBlock.COLUMNS;
+    long c = p.cRow(region.matrix, region.row) + left;
     if (Probe.ON) {
-      Probe.reach(ProbePoint.C_STORED, p.c, cRow, rows, bytes, p.cStride);
+      Probe.reach(ProbePoint.C_STORED, p.c, c, region.rows, 4L * columns, p.cStride);
     }
-    if (p.verify) {
-      show(p, region, row, rows, cRow, w, sink);
-      evidence(p, region, row, rows, w, sink);
-    }
-    if (Probe.ON) {
-      Probe.reach(ProbePoint.C_CHECKED, p.c, cRow, rows, bytes, p.cStride);
-    }
-  }
-
-  /** Reads a strip of C back: its checksums, and the seals of check blocks that end with it. */
-  private static void show(
-      GemmProblem p,
-      Region region,
-      int row,
-      int rows,
-      long cRow,
-      VectorWorkspace w,
-      EvidenceSink sink) {
-    Evidence evidence = w.evidence;
-    SealGrid seals = p.cSeals;
-    int end = row + rows;
-    boolean sealing = end % CheckBlock.ROWS == 0 || end == region.rows;
-    for (int check = 0; check < evidence.checks(); check++) {
-      for (int i = 0; i < evidence.blocksOf(check); i++) {
-        int block = evidence.firstBlock(check) + i;
-        int columns = p.b.columnsOf(region.block + block);
-        long at = cRow + 4L * block * CheckBlock.COLUMNS;
-        int pattern = (int) ((region.block + block) % Signs.PATTERNS);
-        int digest = w.blockDigest(block);
-        long[] raw = w.cRaw[block];
-        int shown = evidence.at(row, check);
-        if (columns == CheckBlock.COLUMNS) {
-          BlockPass.showFull(
-              p.c,
-              at,
-              p.cStride,
-              rows,
-              pattern,
-              raw,
-              w.digests,
-              digest,
-              w.lanes);
-          BlockPass.addUp(w.lanes, rows, evidence.shown, shown, evidence.checks());
-        } else {
-          BlockPass.showPart(
-              p.c,
-              at,
-              p.cStride,
-              rows,
-              columns,
-              pattern,
-              raw,
-              w.digests,
-              digest,
-              evidence.shown,
-              shown,
-              evidence.checks());
+    for (int strip = 0; p.verify && strip < w.strips; strip++) {
+      int row = w.row[strip];
+      int rows = w.row[strip + 1] - row;
+      int digest = w.blockDigest(strip);
+      show(p, region, row, rows, block, digest, w);
+      if (!w.takeZero(digest)) {
+        suspect(p, region, row, rows, block, 1, Component.OUTPUT, sink);
+      }
+      int end = row + rows;
+      if (end % CheckBlock.ROWS == 0 || end == region.rows) {
+        SealGrid seals = p.cSeals;
+        if (seals != null) {
+          long blockRow = (region.row + row) / CheckBlock.ROWS;
+          int sums = Seal.SUMS * seals.block(region.matrix, blockRow, region.block + block);
+          int sealed = (end - 1) % CheckBlock.ROWS + 1;
+          finishBlock(sealed, w.cRaw, w.folded, seals.sums(), sums);
         }
-        if (!Strip.isZero(w.digests, digest)) {
-          Arrays.fill(w.digests, digest, digest + WIDE_LANES, 0);
-          suspect(p, region, row, rows, block, 1, Component.OUTPUT, sink);
-        }
-        if (sealing) {
-          if (seals != null) {
-            long blockRow = (region.row + row) / CheckBlock.ROWS;
-            int sums = Seal.SUMS * seals.block(region.matrix, blockRow, region.block + block);
-            int sealed = (end - 1) % CheckBlock.ROWS + 1;
-            finishBlock(sealed, raw, w.folded, seals.sums(), sums);
-          }
-          Arrays.fill(raw, 0);
-        }
+        Arrays.fill(w.cRaw, 0);
       }
     }
+    if (Probe.ON) {
+      Probe.reach(ProbePoint.C_CHECKED, p.c, c, region.rows, 4L * columns, p.cStride);
+    }
   }
 
-  /** Completes the evidence of a strip and hands it over. */
+  private static void show(
+      GemmProblem p, Region region, int row, int rows, int block, int digest, VectorWorkspace w) {
+    Evidence evidence = w.evidence;
+    int columns = p.b.columnsOf(region.block + block);
+    long at =
+        p.cRow(region.matrix, region.row + row) + 4 * (region.block + block) * CheckBlock.COLUMNS;
+    int pattern = (int) ((region.block + block) % Signs.PATTERNS);
+    int shown = evidence.at(row, evidence.checkOf(block));
+    if (columns == CheckBlock.COLUMNS) {
+      BlockPass.showFull(p.c, at, p.cStride, rows, pattern, w.cRaw, w.digests, digest, w.lanes);
+      BlockPass.addUp(w.lanes, rows, evidence.shown, shown, evidence.checks());
+    } else {
+      BlockPass.showPart(
+          p.c,
+          at,
+          p.cStride,
+          rows,
+          columns,
+          pattern,
+          w.cRaw,
+          w.digests,
+          digest,
+          evidence.shown,
+          shown,
+          evidence.checks());
+    }
+  }
+
+  /** Completes the evidence of a region and hands it over. */
   private static void evidence(
-      GemmProblem p, Region region, int row, int rows, VectorWorkspace w, EvidenceSink sink) {
+      GemmProblem p, Region region, VectorWorkspace w, EvidenceSink sink) {
     PackedB b = p.b;
     Evidence evidence = w.evidence;
     int checks = evidence.checks();
@@ -479,25 +510,25 @@ public final class VectorGemm implements Backend {
       long first = region.block + evidence.firstBlock(check);
       int blocks = evidence.blocksOf(check);
       int columns = (blocks - 1) * CheckBlock.COLUMNS + b.columnsOf(first + blocks - 1);
-      for (int i = 0; i < rows; i++) {
+      for (int row = 0; row < region.rows; row++) {
         double signed = 0;
         double squares = 0;
         if (p.beta != 0) {
-          oldSums(p, region, row + i, first, blocks, w);
+          oldSums(p, region, row, first, blocks, w);
           signed = w.oldSigned;
           squares = w.oldSquares;
         }
         evidence.close(
-            evidence.at(row + i, check), p.alpha, p.beta, b.depth(), columns, signed, squares);
+            evidence.at(row, check), p.alpha, p.beta, b.depth(), columns, signed, squares);
       }
     }
     if (Probe.ON) {
-      int from = evidence.at(row, 0);
-      Probe.reach(ProbePoint.EVIDENCE, evidence.predicted, from, rows * checks);
-      Probe.reach(ProbePoint.EVIDENCE, evidence.shown, from, rows * checks);
-      Probe.reach(ProbePoint.TOLERANCE, evidence.tolerance, from, rows * checks);
+      int count = region.rows * checks;
+      Probe.reach(ProbePoint.EVIDENCE, evidence.predicted, 0, count);
+      Probe.reach(ProbePoint.EVIDENCE, evidence.shown, 0, count);
+      Probe.reach(ProbePoint.TOLERANCE, evidence.tolerance, 0, count);
     }
-    sink.evidence(p, region, region.row + row, rows, evidence, row);
+    sink.evidence(p, region, region.row, region.rows, evidence, 0);
   }
 
   private static void oldSums(
@@ -540,22 +571,27 @@ public final class VectorGemm implements Backend {
       int kBlock,
       long panel,
       boolean first,
-      int rows,
+      int strip,
       int depth,
       int loadAt,
       VectorWorkspace w) {
     PackedB b = p.b;
     long bytes = 4L * b.panelWords(kBlock);
-    Probe.reach(
-        ProbePoint.PACKED_B_READ, b.panels(), b.panelOffset(panel, kBlock), 1, bytes, 0);
-    probeStrip(ProbePoint.PACKED_A_READ, rows, depth, w);
+    Probe.reach(ProbePoint.PACKED_B_READ, b.panels(), b.panelOffset(panel, kBlock), 1, bytes, 0);
+    probeStrip(ProbePoint.PACKED_A_READ, strip, depth, w);
     if (!first) {
+      int rows = w.row[strip + 1] - w.row[strip];
       Probe.reach(ProbePoint.PARTIAL_SUM_READ, w.tiles, loadAt, rows * TILE_COLUMNS);
     }
   }
 
-  private static void probeStrip(ProbePoint point, int rows, int depth, VectorWorkspace w) {
+  private static void probeStrip(ProbePoint point, int strip, int depth, VectorWorkspace w) {
     Probe.reach(
-        point, MemorySegment.ofArray(w.strip), 0, rows, 4L * depth, 4L * MicroKernel.STRIP_STRIDE);
+        point,
+        MemorySegment.ofArray(w.copied),
+        4L * w.stripAt(strip),
+        w.row[strip + 1] - w.row[strip],
+        4L * depth,
+        4L * MicroKernel.STRIP_STRIDE);
   }
 }

@@ -55,6 +55,12 @@ final class VectorShapes {
    */
   static final int TILE_ROWS = hasThirtyTwoRegisters() ? 12 : 6;
 
+  /**
+   * Most rows of a tile whose kernel also sums the panel's words up, in registers that the
+   * accumulators leave free; 0 if there are too few.
+   */
+  static final int CHECKING_ROWS = hasThirtyTwoRegisters() ? 8 : 0;
+
   /** Floats in a register tile. */
   static final int TILE = TILE_ROWS * TILE_COLUMNS;
 

@@ -1,5 +1,9 @@
 package dev.regolith.kernels.backend.vector;
 
+import static dev.regolith.kernels.backend.vector.VectorShapes.CHECKING_ROWS;
+import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE;
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_ROWS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 
 import dev.regolith.kernels.backend.CheckCoefficients;
@@ -13,36 +17,45 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
-/** One thread's buffers for {@link VectorGemm}; about 2 MiB, allocated once. */
+/** One thread's buffers for {@link VectorGemm}; allocated once. */
 final class VectorWorkspace implements Workspace {
-  private static final int MAX_STRIPS = Math.ceilDiv(Region.MAX_ROWS, VectorShapes.TILE_ROWS);
-  private static final int TILE_FLOATS = Region.MAX_ROWS * Region.MAX_BLOCKS * CheckBlock.COLUMNS;
+  private static final int MAX_STRIPS = Region.MAX_ROWS / CheckBlock.ROWS * stripsOf(CheckBlock.ROWS) + 2;
+  private static final int STRIP = TILE_ROWS * MicroKernel.STRIP_STRIDE;
+  private static final int PANELS = CheckBlock.COLUMNS / VectorShapes.TILE_COLUMNS;
 
-  /** The copied strip of A, with room for the padding of its last vector. */
-  final float[] strip =
-      new float[VectorShapes.TILE_ROWS * MicroKernel.STRIP_STRIDE + VectorShapes.LANES];
+  /** Whether a region is in progress, or broke off and left its sums behind. */
+  private boolean inUse;
+
+  /** Number of strips of the region. */
+  int strips;
+
+  /** First row of every strip, and behind the last. */
+  final int[] row = new int[MAX_STRIPS + 1];
+
+  /** The copied strips of A, with room for the padding of the last vector. */
+  final float[] copied = new float[MAX_STRIPS * STRIP + CheckBlock.COLUMNS];
 
   /** Keeps the words that kernels touched to bring them near. */
   int touched;
 
-  /** Sum of the strip's words; subtracting them again must leave zero. */
-  final long[] stripDigest = new long[WIDE_LANES];
+  /**
+   * Tiles: the last one on its way to C, then partial sums of two k-blocks in turn, so that what was
+   * loaded is still there after. Grows with the first product that has several k-blocks.
+   */
+  float[] tiles = new float[TILE];
 
-  /** Tiles: partial sums of two k-blocks in turn, so that what was loaded is still there after. */
-  final float[] tiles = new float[2 * TILE_FLOATS + VectorShapes.TILE];
+  /** Distance between the two halves of the partial sums. */
+  int tilesHalf;
 
-  /** Distance between the two halves of {@link #tiles}. */
-  final int tilesHalf = TILE_FLOATS;
-
-  /** A tile on its way to C, behind the parked ones. */
-  final int lastTile = 2 * TILE_FLOATS;
+  /** Place of the last tile. */
+  final int lastTile = 0;
 
   /**
    * Digests, a vector each: of parked tiles, one for a strip's tiles in a check block, in the same
-   * two halves; of what was stored into C, one per check block; of the last tile.
+   * two halves; of copied strips; of what was stored into C, one per strip; of the last tile.
    */
   final long[] digests =
-      new long[(2 * MAX_STRIPS * Region.MAX_BLOCKS + Region.MAX_BLOCKS + 1) * WIDE_LANES];
+      new long[(2 * MAX_STRIPS * Region.MAX_BLOCKS + 2 * MAX_STRIPS + 1) * WIDE_LANES];
 
   /** Place of the last tile's digest. */
   final int tileDigest = digests.length - WIDE_LANES;
@@ -59,11 +72,11 @@ final class VectorWorkspace implements Workspace {
   /** What tolerances need to know of the strip. */
   final RowSurvey survey = new RowSurvey();
 
-  /** Running sums of the C blocks in progress. */
-  final long[][] cRaw = new long[Region.MAX_BLOCKS][SealLanes.RAW];
+  /** Running sums of the block of C in progress. */
+  final long[] cRaw = new long[SealLanes.RAW];
 
   /** A vector of partial sums for every row of a strip. */
-  final float[] lanes = new float[VectorShapes.TILE_ROWS * VectorShapes.LANES];
+  final float[] lanes = new float[TILE_ROWS * LANES];
 
   /** Three sums found. */
   final long[] found = new long[Seal.SUMS];
@@ -93,17 +106,53 @@ final class VectorWorkspace implements Workspace {
   final MemorySegment staging =
       Arena.ofAuto().allocate(4L * PackedB.DEPTH * CheckBlock.COLUMNS, 64);
 
-  /** Forgets what a call that broke off left in the running sums. */
-  void clear() {
-    Arrays.fill(stripDigest, 0);
-    Arrays.fill(folded, 0);
-    Arrays.fill(digests, 0);
-    for (long[] raw : aRaw) {
-      Arrays.fill(raw, 0);
+  /**
+   * Cuts a region into strips, the last one small enough to be multiplied by a checking kernel, and
+   * forgets what a call that broke off left behind.
+   */
+  void open(int rows, int kBlocks, boolean verify) {
+    strips = 0;
+    for (int top = 0; top < rows; top += CheckBlock.ROWS) {
+      int left = Math.min(CheckBlock.ROWS, rows - top);
+      boolean checking = verify && CHECKING_ROWS > 0 && left == rows - top;
+      int count = checking ? Math.ceilDiv(left, CHECKING_ROWS) : stripsOf(left);
+      for (int i = 0; i < count; i++) {
+        row[strips++] = top + i * left / count;
+      }
     }
-    for (long[] raw : cRaw) {
-      Arrays.fill(raw, 0);
+    row[strips] = rows;
+    if (kBlocks > 1 && tilesHalf == 0) {
+      tilesHalf = MAX_STRIPS * Region.MAX_BLOCKS * PANELS * TILE;
+      tiles = new float[TILE + 2 * tilesHalf];
     }
+    if (inUse) {
+      Arrays.fill(digests, 0);
+      Arrays.fill(folded, 0);
+      Arrays.fill(cRaw, 0);
+      for (long[] sums : aRaw) {
+        Arrays.fill(sums, 0);
+      }
+    }
+    inUse = true;
+  }
+
+  /** The region is done, and every sum taken. */
+  void close() {
+    inUse = false;
+  }
+
+  private static int stripsOf(int rows) {
+    return Math.ceilDiv(rows, TILE_ROWS);
+  }
+
+  /** Place of a copied strip. */
+  int stripAt(int strip) {
+    return strip * STRIP;
+  }
+
+  /** Place of the first strip's first partial tile of a check block. */
+  int tileAt(int block) {
+    return TILE + block * PANELS * strips * TILE;
   }
 
   /** Place of the digest of a strip's parked tiles in a check block. */
@@ -111,8 +160,22 @@ final class VectorWorkspace implements Workspace {
     return ((half * MAX_STRIPS + strip) * Region.MAX_BLOCKS + block) * WIDE_LANES;
   }
 
+  /** Place of the digest of a copied strip. */
+  int stripDigest(int strip) {
+    return (2 * MAX_STRIPS * Region.MAX_BLOCKS + strip) * WIDE_LANES;
+  }
+
   /** Place of the digest of what a strip stored into a check block of C. */
-  int blockDigest(int block) {
-    return (2 * MAX_STRIPS * Region.MAX_BLOCKS + block) * WIDE_LANES;
+  int blockDigest(int strip) {
+    return (2 * MAX_STRIPS * Region.MAX_BLOCKS + MAX_STRIPS + strip) * WIDE_LANES;
+  }
+
+  /** Whether a digest is zero; it is afterwards. */
+  boolean takeZero(int digest) {
+    boolean zero = Strip.isZero(digests, digest);
+    if (!zero) {
+      Arrays.fill(digests, digest, digest + WIDE_LANES, 0);
+    }
+    return zero;
   }
 }
