@@ -59,7 +59,7 @@ final class VectorShapes {
    * Most rows of a tile whose kernel also sums the panel's words up, in registers that the
    * accumulators leave free; 0 if there are too few.
    */
-  static final int CHECKING_ROWS = hasThirtyTwoRegisters() ? 8 : 0;
+  static final int CHECKING_ROWS = hasThirtyTwoRegisters() ? 6 : 0;
 
   /** Floats in a register tile. */
   static final int TILE = TILE_ROWS * TILE_COLUMNS;

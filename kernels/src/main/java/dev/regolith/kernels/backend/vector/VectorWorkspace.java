@@ -114,10 +114,14 @@ final class VectorWorkspace implements Workspace {
     strips = 0;
     for (int top = 0; top < rows; top += CheckBlock.ROWS) {
       int left = Math.min(CheckBlock.ROWS, rows - top);
-      boolean checking = verify && CHECKING_ROWS > 0 && left == rows - top;
-      int count = checking ? Math.ceilDiv(left, CHECKING_ROWS) : stripsOf(left);
+      boolean checking = verify && left == rows - top && left > CHECKING_ROWS && CHECKING_ROWS > 0;
+      int checked = checking ? Math.min(CHECKING_ROWS, left / 2) : 0;
+      int count = stripsOf(left - checked);
       for (int i = 0; i < count; i++) {
-        row[strips++] = top + i * left / count;
+        row[strips++] = top + i * (left - checked) / count;
+      }
+      if (checking) {
+        row[strips++] = rows - checked;
       }
     }
     row[strips] = rows;
