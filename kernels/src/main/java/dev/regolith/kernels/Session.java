@@ -90,7 +90,8 @@ public final class Session implements AutoCloseable {
    * never reads C, {@code alpha == 0} never reads A or B.
    *
    * <p>Operands must not be written by others during the call. A damaged word of a sealed operand,
-   * or one that changed after the call's first read, is put back in the caller's memory.
+   * or one that changed between the call's first read and its last, is put back in the caller's
+   * memory.
    *
    * <p>C is sealed as it is stored, if its memory was never handed out for writing or it was sealed
    * before.

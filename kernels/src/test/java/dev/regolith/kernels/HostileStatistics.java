@@ -335,7 +335,7 @@ final class HostileStatistics {
     for (int s = 0; s < k; s++) {
       float value = random.nextFloat();
       for (int j = 0; j < n; j++) {
-        double sign = Signs.of(j % CheckBlock.COLUMNS);
+        double sign = Signs.of(j / CheckBlock.COLUMNS, j % CheckBlock.COLUMNS);
         b[s * n + j] = sign > 0 ? value : -value;
       }
     }

@@ -85,7 +85,7 @@ class SealedPartTest {
       assertThat(whole.segment().isReadOnly()).isFalse();
     }
     session.seal(whole);
-    var upset = new Upset(ProbePoint.C_CHECKED, 1, UpsetKind.BIT_22, new SplittableRandom(5));
+    var upset = new Upset(ProbePoint.C_CHECKED, 0, UpsetKind.BIT_22, new SplittableRandom(5));
     try (var _ = ProbeRelay.lend(upset)) {
       session.gemm(a, b, part);
     }

@@ -146,7 +146,7 @@ class SessionLifecycleTest {
         var arena = Arena.ofShared();
         var _ = ProbeRelay.lend(damage)) {
       callFromEightThreads(
-          under.session(), arena, i -> i < 3000 && damage.count.get() < 12, progress);
+          under.session(), arena, i -> i < 10_000 && damage.count.get() < 12, progress);
       assertThat(damage.count.get()).isGreaterThanOrEqualTo(12);
       assertThat(under.reports()).isNotEmpty();
       assertThat(under.session().counters().uncorrectable()).isZero();

@@ -148,16 +148,18 @@ final class ToleranceStatistics {
     @Override
     public void evidence(GemmProblem p, Region region, long row, int rows, Evidence e, int first) {
       for (int i = 0; i < rows; i++) {
-        for (int block = 0; block < e.blocks(); block++) {
-          int at = e.at(first + i, block);
+        for (int check = 0; check < e.checks(); check++) {
+          int at = e.at(first + i, check);
           check(e.shown[at] - e.predicted[at], e.tolerance[at]);
+          long block = region.block + e.firstBlock(check);
+          int blocks = e.blocksOf(check);
           if (checks % EXACT == 0) {
-            double exact = PathSquares.tolerance(p, 0, row + i, region.block + block, e);
+            double exact = PathSquares.tolerance(p, 0, row + i, block, blocks, e);
             exactShare = Math.max(exactShare, exact / e.tolerance[at]);
           }
-          long c = p.cRow(0, row + i) + 4 * (region.block + block) * CheckBlock.COLUMNS;
-          squares(p.c, c);
-          flip(p.c, c, e.shown[at] - e.predicted[at], e.tolerance[at]);
+          long c = p.cRow(0, row + i) + 4 * block * CheckBlock.COLUMNS;
+          squares(p.c, c, blocks * CheckBlock.COLUMNS);
+          flip(p.c, c, block, blocks, e.shown[at] - e.predicted[at], e.tolerance[at]);
         }
       }
     }
@@ -173,23 +175,38 @@ final class ToleranceStatistics {
       toleranceSquares += tolerance * tolerance;
     }
 
-    private void squares(MemorySegment memory, long from) {
-      for (int j = 0; j < CheckBlock.COLUMNS; j++) {
+    private void squares(MemorySegment memory, long from, int columns) {
+      for (int j = 0; j < columns; j++) {
         double x = memory.get(FLOAT, from + 4L * j);
         outputSquares += x * x;
       }
-      outputs += CheckBlock.COLUMNS;
+      outputs += columns;
     }
 
-    private void flip(MemorySegment memory, long from, double residual, double tolerance) {
+    private void flip(
+        MemorySegment memory,
+        long from,
+        long block,
+        int blocks,
+        double residual,
+        double tolerance) {
       for (int bit = 0; bit < BITS; bit++) {
-        int column = random.nextInt(CheckBlock.COLUMNS);
+        int column = random.nextInt(blocks * CheckBlock.COLUMNS);
         float before = memory.get(FLOAT, from + 4L * column);
         float after = Float.intBitsToFloat(Float.floatToRawIntBits(before) ^ 1 << bit);
-        double moved = residual + Signs.of(column) * ((double) after - before);
+        double moved = residual + signOf(block, column) * ((double) after - before);
         flips[bit]++;
         flagged[bit] += Math.abs(moved) <= tolerance ? 0 : 1; // NaN is flagged, as in the guard
       }
+    }
+
+    private static double signOf(long block, int column) {
+      return Signs.of(block + column / CheckBlock.COLUMNS, column % CheckBlock.COLUMNS);
+    }
+
+    @Override
+    public void inputDiffers(GemmProblem p, Region region, long block) {
+      throw new AssertionError("the seal of A differs");
     }
 
     @Override
@@ -241,8 +258,9 @@ final class ToleranceStatistics {
             backend.pack(b, bRange, 0, packed, block, kBlock, true, workspace);
           }
         }
-        for (long block = 0; block < packed.blocks(); block += Region.MAX_BLOCKS) {
-          backend.run(p, region.set(0, 0, ROWS, block, Region.MAX_BLOCKS), workspace, sample);
+        for (int row = 0; row < ROWS; row += Region.MAX_ROWS) {
+          int rows = Math.min(Region.MAX_ROWS, ROWS - row);
+          backend.run(p, region.set(0, row, rows, 0, (int) packed.blocks()), workspace, sample);
         }
       }
     }

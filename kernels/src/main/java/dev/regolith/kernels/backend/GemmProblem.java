@@ -47,8 +47,8 @@ public final class GemmProblem {
   public long aBatchStride;
 
   /**
-   * The seals of A, row-major over {@code [batch or 1, rows, depth]}: every region compares the words
-   * it reads with them. Null if nothing is verified.
+   * The seals of A, row-major over {@code [batch or 1, rows, depth]}: every region compares the
+   * words it reads with them. Null if nothing is verified.
    */
   public @Nullable SealGrid aSeals;
 

@@ -15,8 +15,11 @@ import java.util.Arrays;
  * tolerance.
  */
 public final class PathSquares {
-  /** Adding four lanes up in pairs: (a + b)^2 and (a + b + c + d)^2, bounded by the lanes' own. */
-  private static final int COMBINED = 2 + 4;
+  /** Adding four lanes up in pairs, and a rest: at most 2, 4 and 5 times the lanes' squares. */
+  private static final int COMBINED = 2 + 4 + 5;
+
+  /** Squares of the sums of up to four last terms: at most so many times the terms' own. */
+  private static final int REST = 10;
 
   /** Roundings of v itself, and of up to four of them added up. */
   private static final int VECTOR = 4;
@@ -30,7 +33,8 @@ public final class PathSquares {
   public static double tolerance(
       GemmProblem p, long matrix, long row, long block, int blocks, Evidence room) {
     PackedB b = p.b;
-    double squares = room.predictionLanes == 0 ? 0 : predictionSquares(p, matrix, row, block, blocks, room);
+    double squares =
+        room.predictionLanes == 0 ? 0 : predictionSquares(p, matrix, row, block, blocks, room);
     double oldSquares = 0;
     int columns = 0;
     for (int i = 0; i < blocks; i++) {
@@ -52,8 +56,7 @@ public final class PathSquares {
   }
 
   /** Of one check block: the paths of its elements, and the lanes that show it. */
-  private static double squares(
-      GemmProblem p, long matrix, long row, long block, Evidence room) {
+  private static double squares(GemmProblem p, long matrix, long row, long block, Evidence room) {
     PackedB b = p.b;
     double squares = 0;
     int width = b.panelColumns();
@@ -113,7 +116,8 @@ public final class PathSquares {
         double term = p.a.get(ValueLayout.JAVA_FLOAT, a + 4L * k) * v;
         double sum = room.lane[k % room.predictionLanes] + term;
         room.lane[k % room.predictionLanes] = sum;
-        squares += sum * sum + VECTOR * term * term;
+        boolean rest = k >= b.depthOf(kBlock) / room.predictionLanes * room.predictionLanes;
+        squares += sum * sum + (VECTOR + (rest ? REST : 0)) * term * term;
       }
       squares += combined(room, room.predictionLanes);
     }

@@ -3,8 +3,8 @@ package dev.regolith.kernels.checksum;
 /**
  * The evidence of a stretch of rows of a region: what the inputs predict, what the output shows,
  * and how far apart rounding may drive them. A check covers one row of up to {@link
- * CheckBlock#span} neighbouring check blocks. Entry {@code (row, check)} is at {@code row * checks +
- * check}. Reused from call to call; owned by one thread.
+ * CheckBlock#span} neighbouring check blocks. Entry {@code (row, check)} is at {@code row * checks
+ * + check}. Reused from call to call; owned by one thread.
  */
 public final class Evidence {
   private int blocks;
@@ -24,8 +24,8 @@ public final class Evidence {
   public double[] squares = {};
 
   /**
-   * Interleaved float32 lanes in which the terms of a prediction are added up within a k-block; 0 if
-   * the backend does so in double precision.
+   * Interleaved float32 lanes in which the terms of a prediction are added up within a k-block; 0
+   * if the backend does so in double precision.
    */
   public int predictionLanes;
 

@@ -78,10 +78,19 @@ final class Doubts {
     return taken;
   }
 
-  /** Takes the doubtful check blocks, each once. */
+  /** Takes the doubtful check blocks, each once: blocks under a doubtful check go with it. */
   synchronized Map<Cell, Kind> takeCells() {
     var taken = new LinkedHashMap<>(cells);
     cells.clear();
+    for (Cell wide : List.copyOf(taken.keySet())) {
+      for (int i = 0; wide.blocks() > 1 && i < wide.blocks(); i++) {
+        Kind kind =
+            taken.remove(new Cell(wide.matrix(), wide.row(), wide.rows(), wide.block() + i, 1));
+        if (kind == Kind.SUSPECT) {
+          taken.put(wide, Kind.SUSPECT);
+        }
+      }
+    }
     return taken;
   }
 

@@ -1,5 +1,6 @@
 package dev.regolith.kernels.guard;
 
+import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Mended;
 import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.fault.Block;
@@ -50,7 +51,7 @@ final class Incident {
 
   synchronized void doubt(Block doubtful) {
     block = block == null ? doubtful : block.union(doubtful);
-    blocks++;
+    blocks += CheckBlock.across(doubtful.columns());
   }
 
   synchronized void disagree(Disagreement disagreement) {

@@ -68,7 +68,7 @@ final class Ladder {
   private Status report(GemmProblem p) {
     for (var doubt : doubts.takeCells().entrySet()) {
       if (doubt.getValue() == Kind.INCONCLUSIVE && twin.reproduces(p, doubt.getKey().region())) {
-        log.duplicated(1);
+        log.duplicated(doubt.getKey().blocks());
       } else {
         doubts.incident().doubt(block(p, doubt.getKey()));
       }
@@ -98,7 +98,7 @@ final class Ladder {
         Verdict verdict =
             doubts.sourceLost() ? Verdict.LOST : climb(p, cell, doubt.getValue(), workspace);
         if (verdict == Verdict.COMPUTED_TWICE) {
-          log.duplicated(1);
+          log.duplicated(cell.blocks());
           continue;
         }
         doubts.incident().doubt(block(p, cell));

@@ -130,8 +130,7 @@ public final class ScalarGemm implements Backend {
       coefficients.add(k, signed, squares, plain);
     }
     for (int grain = 0; grain < PackedB.GRAINS; grain++) {
-      records.set(
-          DOUBLE, record + target.coefficients() + 8L * grain, coefficients.ofGrain(grain));
+      records.set(DOUBLE, record + target.coefficients() + 8L * grain, coefficients.ofGrain(grain));
     }
     records.set(DOUBLE, record + target.mean(), coefficients.mean());
     int at = target.recordSealAt(matrix, block, kBlock);

@@ -26,6 +26,9 @@ final class BlockPass {
   /** Vectors in a row of a block. */
   static final int VECTORS = CheckBlock.COLUMNS / LANES;
 
+  /** Longs in a row of a staged block. */
+  static final int STAGED_ROW = CheckBlock.COLUMNS / 2;
+
   /** Float32 lanes that a shown checksum is added up in. */
   static final int SHOWN_LANES = 2 * LANES;
 
@@ -40,18 +43,8 @@ final class BlockPass {
 
   private BlockPass() {}
 
-  /** Adds rows of a block to the running sums in {@code raw}. */
-  static void scan(
-      MemorySegment memory, long offset, long stride, int rows, int columns, long[] raw) {
-    if (columns == CheckBlock.COLUMNS) {
-      scanFull(memory, offset, stride, rows, raw);
-    } else {
-      scanPart(memory, offset, stride, rows, columns, raw);
-    }
-  }
-
-  private static void scanFull(
-      MemorySegment memory, long offset, long stride, int rows, long[] raw) {
+  /** Adds rows of a full block to the running sums in {@code raw}. */
+  static void scanFull(MemorySegment memory, long offset, long stride, int rows, long[] raw) {
     LongVector s0 = LongVector.fromArray(LONGS, raw, 0);
     LongVector s1 = LongVector.fromArray(LONGS, raw, WIDE_LANES);
     LongVector s2 = LongVector.fromArray(LONGS, raw, 2 * WIDE_LANES);
@@ -71,34 +64,57 @@ final class BlockPass {
         h2 = h2.add(h1);
       }
     }
-    SealLanes.put(s0, s1, s2, h0, h1, h2, raw);
+    SealLanes.put(s0, s1, s2, raw, 0);
+    SealLanes.put(h0, h1, h2, raw, SealLanes.UPPER);
   }
 
-  private static void scanPart(
-      MemorySegment memory, long offset, long stride, int rows, int columns, long[] raw) {
+  /**
+   * Copies rows of a block of fewer columns into a full one, zeros behind. What is summed up then
+   * is the copy, a moment later: a difference to the source would show in the sums.
+   */
+  static void stage(
+      MemorySegment memory, long offset, long stride, int rows, int columns, long[] staged) {
+    int full = FLOATS.loopBound(columns);
+    VectorMask<Float> mask = FLOATS.indexInRange(full, columns);
+    LongVector zero = LongVector.zero(LONGS);
+    for (int i = 0; i < rows; i++) {
+      long row = offset + i * stride;
+      int to = i * STAGED_ROW;
+      for (int j = 0; j < full; j += LANES) {
+        LongVector.fromMemorySegment(LONGS, memory, row + 4L * j, ORDER)
+            .intoArray(staged, to + j / 2);
+      }
+      for (int j = full; j < CheckBlock.COLUMNS; j += LANES) {
+        zero.intoArray(staged, to + j / 2);
+      }
+      if (full < columns) {
+        FloatVector.fromMemorySegment(FLOATS, memory, row + 4L * full, ORDER, mask)
+            .reinterpretAsLongs()
+            .intoArray(staged, to + full / 2);
+      }
+    }
+  }
+
+  /** Adds staged rows to the running sums. */
+  static void scanStaged(long[] staged, int rows, long[] raw) {
     LongVector s0 = LongVector.fromArray(LONGS, raw, 0);
     LongVector s1 = LongVector.fromArray(LONGS, raw, WIDE_LANES);
     LongVector s2 = LongVector.fromArray(LONGS, raw, 2 * WIDE_LANES);
     LongVector h0 = LongVector.fromArray(LONGS, raw, 3 * WIDE_LANES);
     LongVector h1 = LongVector.fromArray(LONGS, raw, 4 * WIDE_LANES);
     LongVector h2 = LongVector.fromArray(LONGS, raw, 5 * WIDE_LANES);
-    for (int i = 0; i < rows; i++) {
-      long row = offset + i * stride;
-      for (int j = 0; j < CheckBlock.COLUMNS; j += LANES) {
-        VectorMask<Float> mask = FLOATS.indexInRange(j, columns);
-        LongVector v =
-            FloatVector.fromMemorySegment(FLOATS, memory, row + 4L * j, ORDER, mask)
-                .reinterpretAsLongs();
-        LongVector h = v.lanewise(VectorOperators.LSHR, HIGH);
-        s0 = s0.add(v);
-        s1 = s1.add(s0);
-        s2 = s2.add(s1);
-        h0 = h0.add(h);
-        h1 = h1.add(h0);
-        h2 = h2.add(h1);
-      }
+    for (int i = 0; i < rows * STAGED_ROW; i += WIDE_LANES) {
+      LongVector v = LongVector.fromArray(LONGS, staged, i);
+      LongVector h = v.lanewise(VectorOperators.LSHR, HIGH);
+      s0 = s0.add(v);
+      s1 = s1.add(s0);
+      s2 = s2.add(s1);
+      h0 = h0.add(h);
+      h1 = h1.add(h0);
+      h2 = h2.add(h1);
     }
-    SealLanes.put(s0, s1, s2, h0, h1, h2, raw);
+    SealLanes.put(s0, s1, s2, raw, 0);
+    SealLanes.put(h0, h1, h2, raw, SealLanes.UPPER);
   }
 
   /**
@@ -154,10 +170,9 @@ final class BlockPass {
       }
       t.add(u).intoArray(lanes, i * LANES);
     }
-    LongVector.fromArray(LONGS, digest, digestAt)
-        .sub(s0.sub(before))
-        .intoArray(digest, digestAt);
-    SealLanes.put(s0, s1, s2, h0, h1, h2, raw);
+    LongVector.fromArray(LONGS, digest, digestAt).sub(s0.sub(before)).intoArray(digest, digestAt);
+    SealLanes.put(s0, s1, s2, raw, 0);
+    SealLanes.put(h0, h1, h2, raw, SealLanes.UPPER);
   }
 
   /** The same for a block of fewer columns. */
@@ -168,6 +183,7 @@ final class BlockPass {
       int rows,
       int columns,
       int pattern,
+      long[] staged,
       long[] raw,
       long[] digest,
       int digestAt,
@@ -175,13 +191,13 @@ final class BlockPass {
       int shownAt,
       int shownStride) {
     LongVector before = LongVector.fromArray(LONGS, raw, 0);
-    scanPart(c, offset, stride, rows, columns, raw);
+    stage(c, offset, stride, rows, columns, staged);
+    scanStaged(staged, rows, raw);
     LongVector.fromArray(LONGS, digest, digestAt)
         .sub(LongVector.fromArray(LONGS, raw, 0).sub(before))
         .intoArray(digest, digestAt);
     for (int i = 0; i < rows; i++) {
-      shown[shownAt + i * shownStride] +=
-          RowSums.signed(c, offset + i * stride, columns, pattern);
+      shown[shownAt + i * shownStride] += RowSums.signed(c, offset + i * stride, columns, pattern);
     }
   }
 

@@ -78,6 +78,9 @@ final class MicroKernelWriter {
   private static final int CHAIN = 3;
   private static final int ACCUMULATORS = SEALS + 2 * CHAIN;
 
+  /** HotSpot's FreqInlineSize, in bytes. */
+  private static final int LEAST_SIZE = 325;
+
   private final int rows;
   private final boolean continues;
   private final boolean checks;
@@ -187,10 +190,17 @@ final class MicroKernelWriter {
       code.aload(SEALS + i).aload(RAW).loadConstant(i * VectorShapes.WIDE_LANES);
       code.invokevirtual(LONG_VECTOR, "intoArray", MethodTypeDesc.of(CD_void, LONG_ARRAY, CD_int));
     }
+    // Larger than what C2 inlines: the smallest kernels, inlined into their caller, boxed their
+    // vectors.
+    for (int i = 0; i < LEAST_SIZE; i++) {
+      code.nop();
+    }
     code.iload(TOUCHED).ireturn();
   }
 
-  /** Two chains of running sums, as in {@link SealLanes}: of whole lanes, and of their upper halves. */
+  /**
+   * Two chains of running sums, as in {@link SealLanes}: of whole lanes, and of their upper halves.
+   */
   private static void sumUp(CodeBuilder code, int vector) {
     code.aload(vector);
     code.invokevirtual(FLOAT_VECTOR, "reinterpretAsLongs", MethodTypeDesc.of(LONG_VECTOR));

@@ -57,8 +57,7 @@ final class Prediction {
         }
         for (int grain = 0; grain < PackedB.GRAINS; grain++) {
           double more =
-              b.records()
-                  .get(ValueLayout.JAVA_DOUBLE, record + b.coefficients() + 8L * grain);
+              b.records().get(ValueLayout.JAVA_DOUBLE, record + b.coefficients() + 8L * grain);
           int place = check * PackedB.GRAINS + grain;
           coefficients[place] = i == 0 ? more : coefficients[place] + more;
         }
@@ -116,8 +115,7 @@ final class Prediction {
       BlockPass.addUp(lanes, rows, evidence.predicted, at, evidence.checks());
       for (int i = 0; i < rows; i++) {
         double spread =
-            survey.spread(
-                i, coefficients, check * PackedB.GRAINS, p.a, a + i * p.aStride, depth);
+            survey.spread(i, coefficients, check * PackedB.GRAINS, p.a, a + i * p.aStride, depth);
         evidence.widen(
             evidence.at(row + i, check), spread, sums[i] * means[check], depth, columns[check]);
       }
@@ -158,28 +156,32 @@ final class Prediction {
       p3 = floats(a, row + 4L * (k + 3 * LANES)).fma(v, p3);
       q3 = floats(a, other + 4L * (k + 3 * LANES)).fma(v, q3);
     }
-    if (k < depth) {
-      FloatVector v = FloatVector.fromArray(FLOATS, vectors, at + k);
-      p0 = first(a, row, k, depth).fma(v, p0);
-      q0 = first(a, other, k, depth).fma(v, q0);
-      v = FloatVector.fromArray(FLOATS, vectors, at + k + LANES);
-      p1 = first(a, row, k + LANES, depth).fma(v, p1);
-      q1 = first(a, other, k + LANES, depth).fma(v, q1);
-      v = FloatVector.fromArray(FLOATS, vectors, at + k + 2 * LANES);
-      p2 = first(a, row, k + 2 * LANES, depth).fma(v, p2);
-      q2 = first(a, other, k + 2 * LANES, depth).fma(v, q2);
-      v = FloatVector.fromArray(FLOATS, vectors, at + k + 3 * LANES);
-      p3 = first(a, row, k + 3 * LANES, depth).fma(v, p3);
-      q3 = first(a, other, k + 3 * LANES, depth).fma(v, q3);
-    }
     p0.add(p1).add(p2.add(p3)).intoArray(result, resultAt);
     q0.add(q1).add(q2.add(q3)).intoArray(result, resultAt + LANES);
+    if (k < depth) {
+      rest(a, row, k, depth, vectors, at, result, resultAt);
+      rest(a, other, k, depth, vectors, at, result, resultAt + LANES);
+    }
   }
 
-  /** A vector of which only the steps below {@code depth} count. */
-  private static FloatVector first(MemorySegment a, long row, int k, int depth) {
-    VectorMask<Float> mask = FLOATS.indexInRange(k, depth);
-    return FloatVector.fromMemorySegment(FLOATS, a, row + 4L * k, ORDER, mask);
+  /** The last steps of a row, at most four in a lane. */
+  private static void rest(
+      MemorySegment a,
+      long row,
+      int from,
+      int depth,
+      float[] vectors,
+      int at,
+      float[] result,
+      int resultAt) {
+    FloatVector sum = FloatVector.zero(FLOATS);
+    for (int k = from; k < depth; k += LANES) {
+      VectorMask<Float> mask = FLOATS.indexInRange(k, depth);
+      sum =
+          FloatVector.fromMemorySegment(FLOATS, a, row + 4L * k, ORDER, mask)
+              .fma(FloatVector.fromArray(FLOATS, vectors, at + k), sum);
+    }
+    sum.add(FloatVector.fromArray(FLOATS, result, resultAt)).intoArray(result, resultAt);
   }
 
   private static FloatVector floats(MemorySegment a, long offset) {

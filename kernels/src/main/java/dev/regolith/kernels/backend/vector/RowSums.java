@@ -51,8 +51,7 @@ final class RowSums {
   }
 
   /** Signed sum, sum of squares and plain sum of up to 128 columns. */
-  static void all(
-      MemorySegment memory, long offset, int columns, int pattern, double[] result) {
+  static void all(MemorySegment memory, long offset, int columns, int pattern, double[] result) {
     int signs = pattern * CheckBlock.COLUMNS;
     DoubleVector signed = DoubleVector.zero(DOUBLES);
     DoubleVector squares = signed;

@@ -4,6 +4,7 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.DOUBLES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.FLOATS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.HALVES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
+import static dev.regolith.kernels.backend.vector.VectorShapes.LONGS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_ROWS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 
@@ -14,6 +15,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.LongVector;
 import jdk.incubator.vector.VectorOperators;
 
 /**
@@ -37,6 +39,19 @@ final class RowSurvey {
     Arrays.fill(sums, 0);
   }
 
+  /** Surveys one grain of a staged row. */
+  void add(int row, int k, long[] staged, int from) {
+    FloatVector sum = FloatVector.fromArray(FLOATS, sums, row * LANES);
+    FloatVector energy = FloatVector.zero(FLOATS);
+    for (int j = 0; j < Tolerance.GRAIN; j += LANES) {
+      FloatVector x = LongVector.fromArray(LONGS, staged, from + j / 2).reinterpretAsFloats();
+      energy = x.fma(x, energy);
+      sum = sum.add(x);
+    }
+    sum.intoArray(sums, row * LANES);
+    energy.intoArray(squares, at(row, k / Tolerance.GRAIN));
+  }
+
   /** Place of a grain's squares. */
   static int at(int row, int grain) {
     return row * ROW + grain * LANES;
@@ -47,8 +62,7 @@ final class RowSurvey {
    *
    * @param a where the row lies, at {@code offset}
    */
-  double spread(
-      int row, double[] coefficients, int at, MemorySegment a, long offset, int depth) {
+  double spread(int row, double[] coefficients, int at, MemorySegment a, long offset, int depth) {
     int grains = Math.ceilDiv(depth, Tolerance.GRAIN);
     double total = total(squares, row * ROW, grains);
     return total >= SMALLEST && total <= LARGEST

@@ -33,6 +33,9 @@ final class SealLanes {
   /** Length of an accumulator of {@link #fold}. */
   static final int FOLDED = 3 * 8;
 
+  /** Place of the second chain in a raw array. */
+  static final int UPPER = 3 * WIDE_LANES;
+
   private static final int HIGH = 32;
   private static final LongVector EVEN = LongVector.broadcast(LONGS, 0).addIndex(2);
 
@@ -56,7 +59,8 @@ final class SealLanes {
       h1 = h1.add(h0);
       h2 = h2.add(h1);
     }
-    put(s0, s1, s2, h0, h1, h2, raw);
+    put(s0, s1, s2, raw, 0);
+    put(h0, h1, h2, raw, UPPER);
   }
 
   /** Reads a column of which only the first lanes count. */
@@ -81,7 +85,8 @@ final class SealLanes {
       h1 = h1.add(h0);
       h2 = h2.add(h1);
     }
-    put(s0, s1, s2, h0, h1, h2, raw);
+    put(s0, s1, s2, raw, 0);
+    put(h0, h1, h2, raw, UPPER);
   }
 
   /** Copies a column of full vectors, and sums up the registers it passes through. */
@@ -111,7 +116,8 @@ final class SealLanes {
       h1 = h1.add(h0);
       h2 = h2.add(h1);
     }
-    put(s0, s1, s2, h0, h1, h2, raw);
+    put(s0, s1, s2, raw, 0);
+    put(h0, h1, h2, raw, UPPER);
   }
 
   /** Copies the first lanes of a column into full vectors, zeros behind them. */
@@ -145,7 +151,8 @@ final class SealLanes {
       h1 = h1.add(h0);
       h2 = h2.add(h1);
     }
-    put(s0, s1, s2, h0, h1, h2, raw);
+    put(s0, s1, s2, raw, 0);
+    put(h0, h1, h2, raw, UPPER);
   }
 
   /** Copies words of an array, a vector after the other, and sums up the registers. */
@@ -167,23 +174,15 @@ final class SealLanes {
       h1 = h1.add(h0);
       h2 = h2.add(h1);
     }
-    put(s0, s1, s2, h0, h1, h2, raw);
+    put(s0, s1, s2, raw, 0);
+    put(h0, h1, h2, raw, UPPER);
   }
 
-  static void put(
-      LongVector s0,
-      LongVector s1,
-      LongVector s2,
-      LongVector h0,
-      LongVector h1,
-      LongVector h2,
-      long[] raw) {
-    s0.intoArray(raw, 0);
-    s1.intoArray(raw, WIDE_LANES);
-    s2.intoArray(raw, 2 * WIDE_LANES);
-    h0.intoArray(raw, 3 * WIDE_LANES);
-    h1.intoArray(raw, 4 * WIDE_LANES);
-    h2.intoArray(raw, 5 * WIDE_LANES);
+  /** Stores one chain. Short enough for the compiler to inline it anywhere: a call would box. */
+  static void put(LongVector s0, LongVector s1, LongVector s2, long[] raw, int at) {
+    s0.intoArray(raw, at);
+    s1.intoArray(raw, at + WIDE_LANES);
+    s2.intoArray(raw, at + 2 * WIDE_LANES);
   }
 
   /**

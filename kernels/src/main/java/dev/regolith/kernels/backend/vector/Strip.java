@@ -89,13 +89,15 @@ final class Strip {
       }
       sum.intoArray(sums, i * LANES);
     }
-    LongVector.fromArray(LONGS, digest, digestAt)
-        .add(s0.sub(before))
-        .intoArray(digest, digestAt);
-    SealLanes.put(s0, s1, s2, h0, h1, h2, raw);
+    LongVector.fromArray(LONGS, digest, digestAt).add(s0.sub(before)).intoArray(digest, digestAt);
+    SealLanes.put(s0, s1, s2, raw, 0);
+    SealLanes.put(h0, h1, h2, raw, SealLanes.UPPER);
   }
 
-  /** The same for a block of fewer columns; the copy is padded with zeros. */
+  /**
+   * The same for a block of fewer columns. The words are read twice, for the copy and for the sums;
+   * the digest, which is made of the second reading, tells if they differ.
+   */
   static void copyPart(
       MemorySegment a,
       long offset,
@@ -104,50 +106,26 @@ final class Strip {
       int columns,
       float[] strip,
       int at,
+      long[] staged,
       long[] raw,
       long[] digest,
       int digestAt,
       RowSurvey survey,
       int k) {
-    LongVector s0 = LongVector.fromArray(LONGS, raw, 0);
-    LongVector before = s0;
-    LongVector s1 = LongVector.fromArray(LONGS, raw, WIDE_LANES);
-    LongVector s2 = LongVector.fromArray(LONGS, raw, 2 * WIDE_LANES);
-    LongVector h0 = LongVector.fromArray(LONGS, raw, 3 * WIDE_LANES);
-    LongVector h1 = LongVector.fromArray(LONGS, raw, 4 * WIDE_LANES);
-    LongVector h2 = LongVector.fromArray(LONGS, raw, 5 * WIDE_LANES);
-    float[] sums = survey.sums;
-    float[] squares = survey.squares;
-    FloatVector zero = FloatVector.zero(FLOATS);
     for (int i = 0; i < rows; i++) {
-      FloatVector sum = FloatVector.fromArray(FLOATS, sums, i * LANES);
-      for (int grain = 0; grain < CheckBlock.COLUMNS; grain += Tolerance.GRAIN) {
-        FloatVector energy = zero;
-        long from = offset + i * stride + 4L * grain;
-        int to = at + i * MicroKernel.STRIP_STRIDE + grain;
-        for (int j = 0; j < Tolerance.GRAIN; j += LANES) {
-          VectorMask<Float> mask = FLOATS.indexInRange(grain + j, columns);
-          FloatVector x = FloatVector.fromMemorySegment(FLOATS, a, from + 4L * j, ORDER, mask);
-          x.intoArray(strip, to + j);
-          energy = x.fma(x, energy);
-          sum = sum.add(x);
-          LongVector v = x.reinterpretAsLongs();
-          LongVector h = v.lanewise(VectorOperators.LSHR, 32);
-          s0 = s0.add(v);
-          s1 = s1.add(s0);
-          s2 = s2.add(s1);
-          h0 = h0.add(h);
-          h1 = h1.add(h0);
-          h2 = h2.add(h1);
-        }
-        energy.intoArray(squares, RowSurvey.at(i, (k + grain) / Tolerance.GRAIN));
-      }
-      sum.intoArray(sums, i * LANES);
+      copyRow(a, offset + i * stride, columns, strip, at + i * MicroKernel.STRIP_STRIDE);
     }
+    LongVector before = LongVector.fromArray(LONGS, raw, 0);
+    BlockPass.stage(a, offset, stride, rows, columns, staged);
+    BlockPass.scanStaged(staged, rows, raw);
     LongVector.fromArray(LONGS, digest, digestAt)
-        .add(s0.sub(before))
+        .add(LongVector.fromArray(LONGS, raw, 0).sub(before))
         .intoArray(digest, digestAt);
-    SealLanes.put(s0, s1, s2, h0, h1, h2, raw);
+    for (int i = 0; i < rows; i++) {
+      for (int grain = 0; grain < CheckBlock.COLUMNS; grain += Tolerance.GRAIN) {
+        survey.add(i, k + grain, staged, i * BlockPass.STAGED_ROW + grain / 2);
+      }
+    }
   }
 
   /** Subtracts a stretch of words from the digest: all of them leave it at zero. */

@@ -74,8 +74,8 @@ final class Tile {
   }
 
   /**
-   * Stores the first columns of a tile into C. Its words are subtracted from its digest, which must leave zero; what was
-   * stored of them is added to another.
+   * Stores the first columns of a tile into C. Its words are subtracted from its digest, which must
+   * leave zero; what was stored of them is added to another.
    */
   static void store(
       float[] tile,

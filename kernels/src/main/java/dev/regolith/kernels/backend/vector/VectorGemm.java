@@ -79,13 +79,15 @@ public final class VectorGemm implements Backend {
     var w = (VectorWorkspace) workspace;
     Arrays.fill(w.raw, 0);
     int rows = grid.rows(block);
-    BlockPass.scan(
-        memory,
-        4 * grid.word(block),
-        4 * grid.range().rowStride(),
-        rows,
-        grid.columns(block),
-        w.raw);
+    long offset = 4 * grid.word(block);
+    long stride = 4 * grid.range().rowStride();
+    if (grid.columns(block) == CheckBlock.COLUMNS) {
+      BlockPass.scanFull(memory, offset, stride, rows, w.raw);
+    } else {
+      int columns = grid.columns(block);
+      BlockPass.stage(memory, offset, stride, rows, columns, w.staged);
+      BlockPass.scanStaged(w.staged, rows, w.raw);
+    }
     finishBlock(rows, w.raw, w.folded, found, 0);
   }
 
@@ -238,6 +240,7 @@ public final class VectorGemm implements Backend {
             columns,
             w.copied,
             to,
+            w.staged,
             raw,
             w.digests,
             digest,
@@ -261,12 +264,7 @@ public final class VectorGemm implements Backend {
 
   /** Multiplies all strips with the panels of a check block. */
   private static void multiply(
-      GemmProblem p,
-      Region region,
-      int kBlock,
-      int block,
-      VectorWorkspace w,
-      EvidenceSink sink) {
+      GemmProblem p, Region region, int kBlock, int block, VectorWorkspace w, EvidenceSink sink) {
     PackedB b = p.b;
     int depth = b.depthOf(kBlock);
     boolean first = kBlock == 0;
@@ -292,6 +290,10 @@ public final class VectorGemm implements Backend {
         boolean checks = p.verify && strip == w.strips - 1 && CHECKING_ROWS > 0;
         if (Probe.ON) {
           probePanel(p, kBlock, panel + i, first, strip, depth, from + tile, w);
+          if (checks) {
+            long bytes = 4L * b.panelWords(kBlock);
+            Probe.reach(ProbePoint.PACKED_B_LAST_USE, b.panels(), offset, 1, bytes, 0);
+          }
         }
         w.touched ^=
             MicroKernels.of(rows, !first, checks)
@@ -351,7 +353,7 @@ public final class VectorGemm implements Backend {
     for (int strip = 0; strip < w.strips; strip++) {
       int row = w.row[strip];
       int rows = w.row[strip + 1] - row;
-      int digest = w.partialDigest(kBlock & 1 ^ 1, strip, block);
+      int digest = w.partialDigest((kBlock & 1) ^ 1, strip, block);
       int tiles = loadAt + strip * TILE;
       if (Probe.ON) {
         Probe.reach(
@@ -379,7 +381,7 @@ public final class VectorGemm implements Backend {
     if (Probe.ON) {
       Probe.reach(ProbePoint.TILE_WRITTEN, w.tiles, w.lastTile, rows * TILE_COLUMNS);
     }
-    long column = (region.block + block) * CheckBlock.COLUMNS + panel * TILE_COLUMNS;
+    long column = (region.block + block) * CheckBlock.COLUMNS + (long) panel * TILE_COLUMNS;
     long to = p.cRow(region.matrix, region.row + row) + 4 * column;
     Tile.store(w.tiles, w.lastTile, rows, p.c, to, p.cStride);
   }
@@ -491,6 +493,7 @@ public final class VectorGemm implements Backend {
           rows,
           columns,
           pattern,
+          w.staged,
           w.cRaw,
           w.digests,
           digest,
@@ -501,8 +504,7 @@ public final class VectorGemm implements Backend {
   }
 
   /** Completes the evidence of a region and hands it over. */
-  private static void evidence(
-      GemmProblem p, Region region, VectorWorkspace w, EvidenceSink sink) {
+  private static void evidence(GemmProblem p, Region region, VectorWorkspace w, EvidenceSink sink) {
     PackedB b = p.b;
     Evidence evidence = w.evidence;
     int checks = evidence.checks();

@@ -19,7 +19,8 @@ import java.util.Arrays;
 
 /** One thread's buffers for {@link VectorGemm}; allocated once. */
 final class VectorWorkspace implements Workspace {
-  private static final int MAX_STRIPS = Region.MAX_ROWS / CheckBlock.ROWS * stripsOf(CheckBlock.ROWS) + 2;
+  private static final int MAX_STRIPS =
+      Region.MAX_ROWS / CheckBlock.ROWS * stripsOf(CheckBlock.ROWS) + 2;
   private static final int STRIP = TILE_ROWS * MicroKernel.STRIP_STRIDE;
   private static final int PANELS = CheckBlock.COLUMNS / VectorShapes.TILE_COLUMNS;
 
@@ -39,8 +40,8 @@ final class VectorWorkspace implements Workspace {
   int touched;
 
   /**
-   * Tiles: the last one on its way to C, then partial sums of two k-blocks in turn, so that what was
-   * loaded is still there after. Grows with the first product that has several k-blocks.
+   * Tiles: the last one on its way to C, then partial sums of two k-blocks in turn, so that what
+   * was loaded is still there after. Grows with the first product that has several k-blocks.
    */
   float[] tiles = new float[TILE];
 
@@ -77,6 +78,9 @@ final class VectorWorkspace implements Workspace {
 
   /** A vector of partial sums for every row of a strip. */
   final float[] lanes = new float[TILE_ROWS * LANES];
+
+  /** Rows of a check block of fewer columns, filled up with zeros. */
+  final long[] staged = new long[CheckBlock.ROWS * BlockPass.STAGED_ROW];
 
   /** Three sums found. */
   final long[] found = new long[Seal.SUMS];
