@@ -1,6 +1,7 @@
 package dev.regolith.faultinjection.inject;
 
 import static dev.regolith.kernels.probe.ProbePoint.A_LAST_USE;
+import static dev.regolith.kernels.probe.ProbePoint.A_PREDICTED;
 import static dev.regolith.kernels.probe.ProbePoint.A_READ;
 import static dev.regolith.kernels.probe.ProbePoint.A_SEAL;
 import static dev.regolith.kernels.probe.ProbePoint.CHECK_VECTORS_LAST_USE;
@@ -37,7 +38,7 @@ import java.util.Set;
 /** A stretch of a buffer's life in which a fault may strike it: the campaign's map, row by row. */
 enum Window {
   A_BEFORE("a", "before-call", When.BEFORE, Offer.SEALED, A_READ),
-  A_BETWEEN("a", "between-reads", When.AGAIN, Offer.ANY, A_READ),
+  A_BETWEEN("a", "copied-to-predicted", When.DURING, Offer.ANY, A_PREDICTED),
   A_UNCHECKED("a", "last-use-to-check", When.DURING, Offer.ANY, A_LAST_USE),
   A_AFTER("a", "check-to-next-read", When.AFTER, Offer.SEALED, A_READ),
 

@@ -4,6 +4,8 @@ package dev.regolith.kernels.probe;
 public enum ProbePoint {
   /** Before a strip of A is read from its source. */
   A_READ,
+  /** A strip of A was copied; before it is read again, from its source, for the prediction. */
+  A_PREDICTED,
   /** After the last read of A, before its seals are verified. */
   A_LAST_USE,
   /** Before the seals of A are compared with its words. */

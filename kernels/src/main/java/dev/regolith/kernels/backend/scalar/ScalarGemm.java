@@ -209,6 +209,7 @@ public final class ScalarGemm implements Backend {
     int depth = b.depthOf(kBlock);
     long a = p.aRow(region.matrix, region.row + row) + 4L * kBlock * PackedB.DEPTH;
     if (Probe.ON) {
+      Probe.reach(ProbePoint.A_PREDICTED, p.a, a, 1, 4L * depth, 0);
       PackedBCheck.probeRecords(p, region, kBlock);
     }
     if (depth == 0) {

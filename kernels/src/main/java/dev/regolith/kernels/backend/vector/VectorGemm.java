@@ -166,6 +166,9 @@ public final class VectorGemm implements Backend {
       }
       if (p.verify) {
         copyChecked(p, region, kBlock, strip, rows, aRow, w, sink);
+        if (Probe.ON) {
+          Probe.reach(ProbePoint.A_PREDICTED, p.a, aRow, rows, 4L * depth, p.aStride);
+        }
         w.prediction.predict(p, region, kBlock, row, rows, w.survey, w.evidence);
       } else {
         for (int i = 0; i < rows; i++) {
