@@ -1,6 +1,7 @@
 package dev.regolith.jmh.launch;
 
 import dev.regolith.jmh.measure.Pace;
+import dev.regolith.jmh.peer.Waiting;
 import dev.regolith.jmh.rows.Row;
 import java.util.List;
 import java.util.Set;
@@ -11,6 +12,7 @@ import java.util.Set;
  * @param rows what is measured
  * @param launches in how many JVMs, one after the other
  * @param peers names of the peers that take part
+ * @param waiting how the peers' threads wait
  * @param alternatives whether computing twice and three times take part
  * @param pace how much time a row gets
  * @param seconds the run ends by then, with what there is
@@ -20,6 +22,7 @@ public record BenchPlan(
     List<Row> rows,
     int launches,
     Set<String> peers,
+    Waiting waiting,
     boolean alternatives,
     Pace pace,
     double seconds,

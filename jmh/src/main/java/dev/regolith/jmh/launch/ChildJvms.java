@@ -3,6 +3,7 @@ package dev.regolith.jmh.launch;
 import dev.regolith.jmh.machine.MachineFacts;
 import dev.regolith.jmh.peer.OpenBlasCores;
 import dev.regolith.jmh.peer.PeerEnvironment;
+import dev.regolith.jmh.peer.Waiting;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -28,8 +29,14 @@ public final class ChildJvms implements Laboratory {
 
   private static final int LINES_OF_A_FAILURE = 5;
 
+  private final Waiting waiting;
   private volatile @Nullable Process running;
   private volatile boolean stopped;
+
+  /** Peers wait like this. */
+  public ChildJvms(Waiting waiting) {
+    this.waiting = waiting;
+  }
 
   @Override
   public void rows(LaunchPlan plan, String openBlasCore, Consumer<LaunchEvent> events)
@@ -99,8 +106,7 @@ public final class ChildJvms implements Laboratory {
     }
   }
 
-  private static Process start(List<String> arguments, String core, Path errors)
-      throws IOException {
+  private Process start(List<String> arguments, String core, Path errors) throws IOException {
     var command = new ArrayList<String>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.addAll(NEEDED);
@@ -111,7 +117,7 @@ public final class ChildJvms implements Laboratory {
     command.add(LaunchMain.class.getName());
     command.addAll(arguments);
     var builder = new ProcessBuilder(command).redirectError(errors.toFile());
-    PeerEnvironment.clean(builder.environment(), core);
+    PeerEnvironment.clean(builder.environment(), waiting, core);
     return builder.start();
   }
 

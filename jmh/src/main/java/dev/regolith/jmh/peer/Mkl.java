@@ -87,7 +87,8 @@ public final class Mkl implements Peer {
 
   private static String version() {
     try (var arena = Arena.ofConfined()) {
-      // Before anything else: it would take the threads of GNU's OpenMP if another peer brought that.
+      // Before anything else: it would take the threads of GNU's OpenMP if another peer brought
+      // that.
       int layer = (int) C.SET_LAYER.invokeExact(INTEL_THREADS);
       if (layer != INTEL_THREADS) {
         throw new IllegalStateException("threading layer " + layer);
@@ -97,7 +98,7 @@ public final class Mkl implements Peer {
       return buffer
           .getString(0)
           .replaceFirst("^.*Version ", "")
-.replaceFirst("-Product Build (\\d+).*", ", build $1")
+          .replaceFirst("-Product Build (\\d+).*", ", build $1")
           .strip();
     } catch (Throwable e) {
       throw new IllegalStateException("MKL does not answer", e);

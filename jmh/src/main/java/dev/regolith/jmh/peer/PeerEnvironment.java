@@ -9,6 +9,7 @@ import java.lang.foreign.Linker;
 import java.lang.invoke.MethodHandle;
 import java.util.List;
 import java.util.Map;
+import java.util.SortedMap;
 import java.util.TreeMap;
 
 /**
@@ -29,28 +30,23 @@ public final class PeerEnvironment {
   /** Which of its kernels OpenBLAS uses; without it, it decides by itself. */
   public static final String OPENBLAS_CORE = "OPENBLAS_CORETYPE";
 
-  private static final Map<String, String> OURS =
-      new TreeMap<>(
-          Map.of(
-              "OMP_WAIT_POLICY", "PASSIVE",
-              "OMP_DYNAMIC", "FALSE",
-              "KMP_BLOCKTIME", "0",
-              "GOMP_SPINCOUNT", "0",
-              "OPENBLAS_THREAD_TIMEOUT", "4", // 2^4 cycles, the least it takes
-              "MKL_DYNAMIC", "FALSE",
-              "MKL_THREADING_LAYER", "INTEL"));
+  /** As many threads as asked for, and of MKL the ones that come with it. */
+  private static final Map<String, String> THREADS =
+      Map.of("OMP_DYNAMIC", "FALSE", "MKL_DYNAMIC", "FALSE", "MKL_THREADING_LAYER", "INTEL");
 
   private PeerEnvironment() {}
 
   /** What is set, for the report. */
-  public static Map<String, String> variables() {
-    return Map.copyOf(OURS);
+  public static SortedMap<String, String> variables(Waiting waiting) {
+    var all = new TreeMap<>(waiting.variables());
+    all.putAll(THREADS);
+    return all;
   }
 
   /** Cleans the environment of a process that is about to be started. */
-  public static void clean(Map<String, String> environment, String openBlasCore) {
+  public static void clean(Map<String, String> environment, Waiting waiting, String openBlasCore) {
     environment.keySet().removeIf(name -> isForeign(name) || JAVA.contains(name));
-    environment.putAll(OURS);
+    environment.putAll(variables(waiting));
     if (!openBlasCore.isEmpty()) {
       environment.put(OPENBLAS_CORE, openBlasCore);
     }
@@ -60,9 +56,9 @@ public final class PeerEnvironment {
    * Cleans the environment of this process, for those who were started by somebody else, before any
    * peer is loaded. Java's own view of the environment stays as it was.
    */
-  public static void cleanOwn(String openBlasCore) {
+  public static void cleanOwn(Waiting waiting, String openBlasCore) {
     var wanted = new TreeMap<>(System.getenv());
-    clean(wanted, openBlasCore);
+    clean(wanted, waiting, openBlasCore);
     Linker linker = Linker.nativeLinker();
     var libc = linker.defaultLookup();
     MethodHandle set =
