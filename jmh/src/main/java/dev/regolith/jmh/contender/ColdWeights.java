@@ -6,10 +6,10 @@ import dev.regolith.jmh.rows.Row;
 /**
  * How many copies of the weights a computation goes through in turn. An engine reads all layers
  * before it comes back to one, so that decode rows must find their weights in memory: the copies
- * together are eight times as large as the last-level cache. Other rows have one copy.
+ * together are four times as large as the last-level cache. Other rows have one copy.
  */
 public final class ColdWeights {
-  private static final int CACHES = 8;
+  private static final int CACHES = 4;
 
   private ColdWeights() {}
 

@@ -5,14 +5,15 @@ import dev.regolith.jmh.contender.Contender;
 import dev.regolith.jmh.contender.Impl;
 import dev.regolith.jmh.contender.Way;
 import dev.regolith.jmh.product.Problem;
+import dev.regolith.jmh.rows.Group;
 import dev.regolith.jmh.rows.Row;
 import java.lang.foreign.Arena;
 import java.util.List;
 
 /** A contender that made it to the start of a row, in the way that suits it best. */
 final class Entrant implements Racer, AutoCloseable {
-  /** Turns that each way gets to show its speed, after one to get going. */
-  private static final int TRIAL_TURNS = 3;
+  /** Turns that each way gets to show its speed; one, if its calls are long. */
+  private static final int TRIAL_TURNS = 4;
 
   private final Impl impl;
   private final Way way;
@@ -43,13 +44,15 @@ final class Entrant implements Racer, AutoCloseable {
     return new Entrant(contender.impl(), best, best.prepare(row, problem, arena), pace);
   }
 
+  /** The rate of a way, from one copy of the weights, which nobody wants to make over and over. */
   private static double rate(Way way, Row row, Problem problem, Pace pace) {
+    var trial = new Row(Group.WEIGHTS, row.shape(), row.operands(), row.threads());
     try (var arena = Arena.ofShared();
-        var computation = way.prepare(row, problem, arena)) {
+        var computation = way.prepare(trial, problem, arena)) {
       var timed = new Timed(computation, pace.sliceNanos(), System::nanoTime);
-      timed.turn();
-      double best = 0;
-      for (int i = 0; i < TRIAL_TURNS; i++) {
+      long end = System.nanoTime() + TRIAL_TURNS * pace.sliceNanos();
+      double best = timed.turn();
+      while (System.nanoTime() < end) {
         best = Math.max(best, timed.turn());
       }
       return best;
@@ -76,8 +79,10 @@ final class Entrant implements Racer, AutoCloseable {
     return computation.result();
   }
 
-  void warmUp(WarmUp warmUp) {
-    warmUp.run(timed);
+  /** Gets going. Peers were compiled long ago, and the alternatives run what we have run before. */
+  void warmUp(WarmUp warmUp, Pace pace) {
+    boolean compiles = impl.equals(Impl.OFF) || impl.equals(Impl.CORRECT);
+    warmUp.run(timed, compiles ? pace.quietNanos() : 0);
   }
 
   @Override

@@ -9,6 +9,7 @@ import java.util.Locale;
  * @param rowNanos rounds are added until this is used up
  * @param leastRounds but so many are there at least
  * @param mostRounds and at most
+ * @param quietNanos who runs in the JVM counts as warm when nothing changed for so long
  * @param warmUpNanos the longest that one contender is warmed up
  */
 public record Pace(
@@ -17,17 +18,20 @@ public record Pace(
     long rowNanos,
     int leastRounds,
     int mostRounds,
+    long quietNanos,
     long warmUpNanos) {
   private static final long MILLI = 1_000_000;
 
   /** For figures to go by. */
-  public static final Pace FULL = new Pace("full", 15 * MILLI, 3000 * MILLI, 3, 41, 4000 * MILLI);
+  public static final Pace FULL =
+      new Pace("full", 15 * MILLI, 3000 * MILLI, 3, 41, 400 * MILLI, 5000 * MILLI);
 
   /** For a first impression. */
-  public static final Pace QUICK = new Pace("quick", 10 * MILLI, 700 * MILLI, 3, 15, 1500 * MILLI);
+  public static final Pace QUICK =
+      new Pace("quick", 10 * MILLI, 600 * MILLI, 3, 15, 200 * MILLI, 3000 * MILLI);
 
   /** For tests: no figure means anything. */
-  public static final Pace TINY = new Pace("tiny", MILLI / 10, MILLI, 2, 3, MILLI);
+  public static final Pace TINY = new Pace("tiny", MILLI / 10, MILLI, 2, 3, 0, MILLI);
 
   /** The pace of this name. */
   public static Pace of(String name) {

@@ -44,7 +44,7 @@ public final class RowBench {
           enter(contender, row, problem, arena, envelope, ours, entrants, failures);
         }
         var warmUp = new WarmUp(pace);
-        entrants.forEach(entrant -> entrant.warmUp(warmUp));
+        entrants.forEach(entrant -> entrant.warmUp(warmUp, pace));
         return race(row, envelope, entrants, failures);
       } finally {
         entrants.forEach(Entrant::close);

@@ -20,20 +20,16 @@ final class Timed implements Racer {
   }
 
   /** Calls for about a slice, and remembers how long one took. */
-  double turn(long slice) {
+  @Override
+  public double turn() {
     if (Double.isNaN(nanosPerCall)) {
       nanosPerCall = time(1);
     } else if (nanosPerCall < LEAD_IN_NANOS) {
       computation.run();
     }
-    long calls = Math.max(1, Math.round(slice / Math.max(1, nanosPerCall)));
+    long calls = Math.max(1, Math.round(sliceNanos / Math.max(1, nanosPerCall)));
     nanosPerCall = time(calls) / (double) calls;
     return 1e9 / nanosPerCall;
-  }
-
-  @Override
-  public double turn() {
-    return turn(sliceNanos);
   }
 
   private long time(long calls) {

@@ -5,12 +5,12 @@ import java.lang.management.ManagementFactory;
 import java.util.function.LongSupplier;
 
 /**
- * Runs a computation until it is steady: three slices in a row (one, if a call is long) brought no
- * speed worth speaking of, and HotSpot compiled next to nothing meanwhile. The second condition is
- * there because a method that waits for its compilation is steady too, at a hundredth of its speed.
+ * Runs a computation until it is steady: for a while (three turns at least; one, if a call is long)
+ * no turn brought speed worth speaking of, and HotSpot finished no compilation. The while has to be
+ * longer than a compilation takes: what waits for one is steady too, at a hundredth of its speed.
  */
 final class WarmUp {
-  private static final int QUIET_SLICES = 3;
+  private static final int QUIET_TURNS = 3;
   private static final double LONG_CALLS_PER_SECOND = 10;
   private static final double WORTH = 1.02;
   private static final long QUIET_COMPILING_MILLIS = 2;
@@ -36,19 +36,31 @@ final class WarmUp {
         : () -> 0;
   }
 
-  /** Whether it became steady in the time that it may take. */
-  boolean run(Timed computation) {
+  /**
+   * Runs.
+   *
+   * @param quietNanos how long nothing must change
+   * @return whether it became steady in the time that it may take
+   */
+  boolean run(Timed computation, long quietNanos) {
     long start = clock.getAsLong();
-    long slice = pace.sliceNanos();
-    double best = 0;
+    long quietSince = start;
     int quiet = 0;
+    double best = 0;
     do {
       long compiled = compiledMillis.getAsLong();
-      double rate = computation.turn(slice);
+      double rate = computation.turn();
+      long now = clock.getAsLong();
       boolean calm = compiledMillis.getAsLong() - compiled <= QUIET_COMPILING_MILLIS;
-      quiet = calm && rate < best * WORTH ? quiet + 1 : 0;
+      if (calm && rate < best * WORTH) {
+        quiet++;
+      } else {
+        quiet = 0;
+        quietSince = now;
+      }
       best = Math.max(best, rate);
-      if (quiet >= (rate < LONG_CALLS_PER_SECOND ? 1 : QUIET_SLICES)) {
+      int enough = rate < LONG_CALLS_PER_SECOND ? 1 : QUIET_TURNS;
+      if (quiet >= enough && now - quietSince >= quietNanos) {
         return true;
       }
     } while (clock.getAsLong() - start < pace.warmUpNanos());

@@ -201,7 +201,7 @@ public final class BenchPage {
         round to round, a rest before each so that nobody's waiting threads disturb. Every result
         was checked before it was timed: |c - exact| at most gamma_K |A||B|, in double precision.
         Packed rows: whoever can pack ahead does, the others get B in the order they are faster
-        with. Decode rows go through copies of the weights eight times as large as the last-level
+        with. Decode rows go through copies of the weights four times as large as the last-level
         cache, so that they come from memory. Intervals over launches are order statistics at
         95 %%.</p>
         </section>

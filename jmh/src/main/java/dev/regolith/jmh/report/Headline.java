@@ -57,11 +57,13 @@ record Headline(String text, String reservation) {
       text.append("Interrupted: this is what was measured until then. ");
     }
     int launches = result.launches().size();
-    if (launches < 5 && launches > 0) {
+    if (launches == 1) {
+      text.append("One launch: there are no intervals. ");
+    } else if (launches > 1 && Estimate.coverage(launches) < 0.95) {
       text.append(
-          "%d launch%s: intervals are smallest to largest and hold the median with a probability of"
-                  .formatted(launches, launches == 1 ? "" : "es")
-              + " %s %% only. ".formatted(Numbers.percent(100 * Estimate.coverage(launches))));
+          "%d launches: intervals go from the smallest to the largest and hold the median with %s %%"
+              .formatted(launches, Numbers.percent(100 * Estimate.coverage(launches))));
+      text.append(" instead of 95 %. ");
     }
     if (!summary.missing().isEmpty()) {
       text.append("%d rows were not measured. ".formatted(summary.missing().size()));

@@ -19,7 +19,7 @@ final class PageStyle {
       }
       * { box-sizing: border-box; }
       body {
-        margin: 0 auto; padding: 40px 24px 64px; max-width: 1088px;
+        margin: 0 auto; padding: 40px 24px 64px; max-width: 1160px;
         background: var(--paper); color: var(--ink);
         font: 15px/1.5 system-ui, -apple-system, "Segoe UI", "Helvetica Neue", sans-serif;
         -webkit-print-color-adjust: exact; print-color-adjust: exact;
@@ -43,10 +43,10 @@ final class PageStyle {
       .scroll { overflow-x: auto; }
       table { width: 100%; border-collapse: collapse; font-size: 13.5px;
         font-variant-numeric: tabular-nums; }
-      th { padding: 4px 7px; white-space: nowrap; text-align: left; vertical-align: bottom;
+      th { padding: 4px 6px; white-space: nowrap; text-align: left; vertical-align: bottom;
         font-weight: 600; color: var(--quiet); border-bottom: 1px solid var(--line); }
       tr.over th { border-bottom: 0; padding-bottom: 0; }
-      td { padding: 4px 7px; border-bottom: 1px solid var(--line); white-space: nowrap; }
+      td { padding: 4px 6px; border-bottom: 1px solid var(--line); white-space: nowrap; }
       th:first-child, td:first-child { padding-left: 0; }
       th:last-child, td:last-child { padding-right: 0; }
       th.n, td.n { text-align: right; }
@@ -54,13 +54,13 @@ final class PageStyle {
       td.quiet, td .quiet { color: var(--quiet); }
       td.good { color: var(--good); font-weight: 600; }
       td.bad { color: var(--bad); font-weight: 600; }
-      td.whisker { width: 118px; padding-top: 0; padding-bottom: 0; }
+      td.whisker { width: 104px; padding-top: 0; padding-bottom: 0; }
       tr.first td { border-top: 1px solid var(--quiet); }
       table.plain td { vertical-align: top; white-space: normal; overflow-wrap: anywhere; }
       table.plain td:first-child { width: 1%; padding-right: 24px; white-space: nowrap; }
       table.narrow { width: auto; min-width: 50%; }
       svg { display: block; width: 100%; height: auto; }
-      svg.whisker { width: 118px; height: 16px; }
+      svg.whisker { width: 104px; height: 16px; }
       svg text { fill: var(--quiet); font-size: 12px; }
       svg text.panel { fill: var(--ink); font-size: 14px; font-weight: 600; }
       svg text.name { font-size: 11px; }

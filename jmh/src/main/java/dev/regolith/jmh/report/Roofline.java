@@ -130,11 +130,11 @@ final class Roofline {
       double start = Math.max(x.low(), y.low() / bandwidth);
       if (knee > start) {
         line("roof", x.at(start), y.at(start * bandwidth), x.at(knee), y.at(knee * bandwidth));
-        double middle = Math.sqrt(start * knee);
+        double middle = Math.pow(start, 0.2) * Math.pow(knee, 0.8);
         text(
             "name",
-            x.at(middle) + 12,
-            y.at(middle * bandwidth) + 12,
+            x.at(middle) + 10,
+            y.at(middle * bandwidth) + 18,
             "start",
             "words from memory, %s GB/s".formatted(Numbers.speed(bandwidth)));
       }

@@ -6,13 +6,13 @@ import dev.regolith.jmh.statistics.Estimate;
 final class Whisker {
   private static final double LOW = 0.4;
   private static final double HIGH = 1.4;
-  private static final int WIDTH = 118;
+  private static final int WIDTH = 104;
   private static final int MIDDLE = 8;
 
   private Whisker() {}
 
   static String of(Estimate ratio, Mark mark) {
-    return "<svg class=\"whisker\" viewBox=\"0 0 118 16\" aria-hidden=\"true\">%s%s%s</svg>"
+    return "<svg class=\"whisker\" viewBox=\"0 0 104 16\" aria-hidden=\"true\">%s%s%s</svg>"
         .formatted(
             line("one", 1, 1, 0, 16),
             "<g class=\"%s\">%s</g>"
