@@ -12,7 +12,6 @@ import org.jspecify.annotations.Nullable;
 public final class MachineCeilings implements Ceilings {
   private static final long MOST_BYTES = 1L << 30;
 
-  private static final long WARM_UP_NANOS = 300_000_000;
   private static final int WARM_UP_PASSES = 4;
 
   /** Keeps the compiler from dropping the reads. */
@@ -29,9 +28,9 @@ public final class MachineCeilings implements Ceilings {
   }
 
   @Override
-  public void warmUp(int threads) {
-    fmaPeak(threads, WARM_UP_NANOS);
-    for (int i = 0; i < WARM_UP_PASSES; i++) {
+  public void warmUp(int threads, long nanos, boolean memory) {
+    fmaPeak(threads, nanos);
+    for (int i = 0; memory && i < WARM_UP_PASSES; i++) {
       readBandwidth(threads);
     }
   }

@@ -52,8 +52,13 @@ public final class LaunchMain {
         var ceilings = new MachineCeilings()) {
       tell(began(sessions, peers));
       List<Contender> contenders = contenders(sessions, plan, peers.present());
-      plan.rows().stream().mapToInt(Row::threads).distinct().forEach(ceilings::warmUp);
-      var bench = new RowBench(ceilings, Pace.of(plan.pace()));
+      Pace pace = Pace.of(plan.pace());
+      boolean memory = plan.rows().stream().anyMatch(Row::readsFromMemory);
+      plan.rows().stream()
+          .mapToInt(Row::threads)
+          .distinct()
+          .forEach(threads -> ceilings.warmUp(threads, pace.quietNanos(), memory));
+      var bench = new RowBench(ceilings, pace);
       for (Row row : plan.rows()) {
         if ((System.nanoTime() - start) / 1e9 > plan.seconds()) {
           break;
