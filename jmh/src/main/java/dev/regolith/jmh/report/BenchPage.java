@@ -54,7 +54,9 @@ public final class BenchPage {
         """
             .formatted(Html.escape(headline.text()).replace(" %", "&nbsp;%")));
     if (!headline.reservation().isEmpty()) {
-      add("<p class=\"partial\">%s</p>\n".formatted(Html.escape(headline.reservation())));
+      add(
+          "<p class=\"partial\">%s</p>\n"
+              .formatted(Html.escape(headline.reservation()).replace(" %", "&nbsp;%")));
     }
     add("</header>\n<div class=\"tiles\">\n");
     summary

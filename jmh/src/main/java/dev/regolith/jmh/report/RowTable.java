@@ -33,9 +33,9 @@ final class RowTable {
         <table>
         <tr class="over"><th></th><th></th><th></th><th class="c" colspan="2">unprotected</th>\
         <th class="c" colspan="2">protected</th><th class="c" colspan="2">best peer</th>\
-        <th class="c" colspan="2">unprotected / best peer</th>\
-        <th class="c" colspan="2">protected / unprotected</th></tr>
-        <tr><th>m x k x n</th><th>B</th><th class="n">threads</th>\
+        <th class="c" colspan="2">unprot. / best peer</th>\
+        <th class="c" colspan="2">prot. / unprot.</th></tr>
+        <tr><th>m x k x n</th><th>B</th><th class="n">thr.</th>\
         <th class="n">%1$s</th><th class="n">%2$s</th><th class="n">%1$s</th>\
         <th class="n">%2$s</th><th></th><th class="n">%1$s</th>\
         <th class="n">ratio</th><th></th><th class="n">ratio</th><th>interval</th></tr>
