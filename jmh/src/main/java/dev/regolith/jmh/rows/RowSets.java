@@ -18,7 +18,7 @@ public final class RowSets {
 
   private RowSets() {}
 
-  /** Everything: about an hour and a half on two cores. */
+  /** Everything: plan two hours on two cores. */
   public static List<Row> sensible(List<Integer> threads) {
     return threads.stream().flatMap(RowSets::sensible).toList();
   }
