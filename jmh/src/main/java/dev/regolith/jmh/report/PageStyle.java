@@ -63,7 +63,7 @@ final class PageStyle {
       svg.whisker { width: 104px; height: 16px; }
       svg text { fill: var(--quiet); font-size: 12px; }
       svg text.panel { fill: var(--ink); font-size: 14px; font-weight: 600; }
-      svg text.name { font-size: 11px; }
+      svg text.name { font-size: 11px; stroke: var(--paper); stroke-width: 4px; paint-order: stroke; }
       svg .grid { stroke: var(--line); }
       svg .one { stroke: var(--quiet); stroke-dasharray: 2 2; }
       svg .roof { stroke: var(--roof); stroke-width: 2; fill: none; }

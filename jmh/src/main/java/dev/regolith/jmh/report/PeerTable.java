@@ -15,10 +15,10 @@ final class PeerTable {
         """
         <div class="scroll">
         <table>
-        <tr><th>m x k x n</th><th>B</th><th class="n">threads</th><th>peer</th>\
+        <tr><th>m x k x n</th><th>B</th><th class="n">thr.</th><th>peer</th>\
         <th>entry point</th><th class="n">GFLOP/s</th>\
-        <th class="n">unprotected / peer</th><th>interval</th>\
-        <th class="n">protected / peer</th><th>interval</th></tr>
+        <th class="n">unprot. / peer</th><th>interval</th>\
+        <th class="n">prot. / peer</th><th>interval</th></tr>
         """);
     for (RowFigures row : rows) {
       boolean first = true;
