@@ -1,0 +1,5 @@
+/** The same contenders as plain JMH benchmarks. */
+@NullMarked
+package dev.regolith.jmh.benchmarks;
+
+import org.jspecify.annotations.NullMarked;

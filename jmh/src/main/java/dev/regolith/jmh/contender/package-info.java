@@ -1,0 +1,8 @@
+/**
+ * Those who compute a product: this library in its modes, its alternatives, and what they share
+ * with peers.
+ */
+@NullMarked
+package dev.regolith.jmh.contender;
+
+import org.jspecify.annotations.NullMarked;

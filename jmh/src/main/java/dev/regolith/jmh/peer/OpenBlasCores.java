@@ -1,0 +1,22 @@
+package dev.regolith.jmh.peer;
+
+import java.util.List;
+
+/**
+ * Core types of OpenBLAS worth trying: what it finds by itself is not always its fastest. The first
+ * is its own choice. One that the processor cannot run crashes, so that each is tried in a JVM of
+ * its own.
+ */
+public final class OpenBlasCores {
+  /** The peer that they belong to. */
+  public static final String PEER = OpenBlas.NAME;
+
+  private static final List<String> X86 = List.of("", "SKYLAKEX", "COOPERLAKE", "ZEN");
+
+  private OpenBlasCores() {}
+
+  /** What to try on this processor. */
+  public static List<String> candidates() {
+    return System.getProperty("os.arch", "").equals("amd64") ? X86 : List.of("");
+  }
+}
