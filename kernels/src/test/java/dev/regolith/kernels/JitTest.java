@@ -41,7 +41,7 @@ class JitTest {
     var lines = workout(List.of("-Xbatch", "-XX:CompileThresholdScaling=0.1"), "4", "1", "12");
     assertThat(skipped(lines)).isEmpty();
     int tails = compiledKernels(lines, '3').size() / 2;
-    assertThat(tails).as("rows in a tile: 6, or 12 and 6 of a checking one").isIn(6, 18);
+    assertThat(tails).as("rows in a tile: 4, or 9 and 6 of a checking one").isIn(4, 15);
     assertThat(compiledKernels(lines, '4')).hasSize(2 * tails);
   }
 
@@ -50,10 +50,7 @@ class JitTest {
   void theTallestKernelsFitTheFirstCompiler() throws Exception {
     var lines =
         workout(
-            List.of("-XX:TieredStopAtLevel=3", "-XX:CompileThresholdScaling=0.001"),
-            "1",
-            "12",
-            "12");
+            List.of("-XX:TieredStopAtLevel=3", "-XX:CompileThresholdScaling=0.001"), "1", "9", "9");
     assertThat(skipped(lines)).isEmpty();
     assertThat(compiledKernels(lines, '3')).hasSizeGreaterThanOrEqualTo(2);
   }

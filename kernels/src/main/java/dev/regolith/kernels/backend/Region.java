@@ -8,7 +8,7 @@ package dev.regolith.kernels.backend;
  */
 public final class Region {
   /** Rows a backend's workspace has room for. */
-  public static final int MAX_ROWS = 192;
+  public static final int MAX_ROWS = 288;
 
   /** Check blocks side by side that a backend's workspace has room for. */
   public static final int MAX_BLOCKS = 24;

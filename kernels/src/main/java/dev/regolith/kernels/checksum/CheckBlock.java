@@ -6,7 +6,7 @@ package dev.regolith.kernels.checksum;
  * one that made them.
  */
 public final class CheckBlock {
-  /** Rows of a block: a multiple of every register tile's rows (6, 8, 12). */
+  /** Rows of a block; no strip of register tiles reaches over its edge. */
   public static final int ROWS = 24;
 
   /** Columns of a block: a multiple of every register tile's columns (8, 16, 32). */

@@ -35,7 +35,7 @@ interface MicroKernel {
    *     checks
    * @return of no meaning; depends on the touched words, so that the compiler keeps them
    */
-  int run(
+  float run(
       float[] strips,
       int stripAt,
       MemorySegment panel,

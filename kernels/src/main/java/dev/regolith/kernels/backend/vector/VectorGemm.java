@@ -31,7 +31,7 @@ import java.util.Arrays;
 /**
  * Matrix multiplication with the Vector API.
  *
- * <p>Loop order within a region (at most 192 x 3072 of C): k-blocks of 512 steps, panels of {@link
+ * <p>Loop order within a region (at most 288 x 3072 of C): k-blocks of 512 steps, panels of {@link
  * VectorShapes#TILE_COLUMNS} columns, strips of up to {@link VectorShapes#TILE_ROWS} rows. The
  * region's rows of A are copied once per k-block and stay in L2; a panel of B comes from further
  * away, is touched before it is needed, and serves all strips. Tiles are parked between k-blocks
@@ -290,16 +290,17 @@ public final class VectorGemm implements Backend {
         int row = w.row[strip];
         int rows = w.row[strip + 1] - row;
         int tile = slot + strip * TILE;
-        boolean checks = p.verify && strip == w.strips - 1 && CHECKING_ROWS > 0;
+        // The last read of a panel is the one that is compared with its seal.
+        boolean checking = p.verify && strip == w.strips - 1 && CHECKING_ROWS > 0;
         if (Probe.ON) {
           probePanel(p, kBlock, panel + i, first, strip, depth, from + tile, w);
-          if (checks) {
+          if (checking) {
             long bytes = 4L * b.panelWords(kBlock);
             Probe.reach(ProbePoint.PACKED_B_LAST_USE, b.panels(), offset, 1, bytes, 0);
           }
         }
-        w.touched ^=
-            MicroKernels.of(rows, !first, checks)
+        w.touched +=
+            MicroKernels.of(rows, !first, checking)
                 .run(
                     w.copied,
                     w.stripAt(strip),

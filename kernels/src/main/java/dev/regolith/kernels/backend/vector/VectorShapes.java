@@ -35,6 +35,9 @@ final class VectorShapes {
         default -> FloatVector.SPECIES_64;
       };
 
+  /** What a kernel reads of memory that it only brings near. */
+  static final VectorSpecies<Float> TOUCHES = FloatVector.SPECIES_128;
+
   static final VectorSpecies<Double> DOUBLES = FLOATS.withLanes(double.class);
   static final VectorSpecies<Long> LONGS = FLOATS.withLanes(long.class);
 
@@ -50,10 +53,11 @@ final class VectorShapes {
   static final int TILE_COLUMNS = 2 * LANES;
 
   /**
-   * Rows of a register tile: 24 accumulators where there are 32 vector registers, 12 where there
-   * are 16 (AVX2 without AVX-512).
+   * Most rows of a register tile. Two accumulators and one broadcast for each row, two vectors of B
+   * and one of touched words fit the registers whatever order the compiler chooses: with 12 rows it
+   * spilled an accumulator in every other launch, at a quarter of the speed (docs/decisions.md).
    */
-  static final int TILE_ROWS = hasThirtyTwoRegisters() ? 12 : 6;
+  static final int TILE_ROWS = hasThirtyTwoRegisters() ? 9 : 4;
 
   /**
    * Most rows of a tile whose kernel also sums the panel's words up, in registers that the

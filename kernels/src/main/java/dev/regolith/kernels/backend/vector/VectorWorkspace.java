@@ -19,6 +19,9 @@ import java.util.Arrays;
 
 /** One thread's buffers for {@link VectorGemm}; allocated once. */
 final class VectorWorkspace implements Workspace {
+  /** Strips of fewer rows wait for the latency of their own multiply-adds. */
+  private static final int LOW = 4;
+
   private static final int MAX_STRIPS =
       Region.MAX_ROWS / CheckBlock.ROWS * stripsOf(CheckBlock.ROWS) + 2;
   private static final int STRIP = TILE_ROWS * MicroKernel.STRIP_STRIDE;
@@ -37,7 +40,7 @@ final class VectorWorkspace implements Workspace {
   final float[] copied = new float[MAX_STRIPS * STRIP + CheckBlock.COLUMNS];
 
   /** Keeps the words that kernels touched to bring them near. */
-  int touched;
+  float touched;
 
   /**
    * Tiles: the last one on its way to C, then partial sums of two k-blocks in turn, so that what
@@ -118,13 +121,12 @@ final class VectorWorkspace implements Workspace {
     strips = 0;
     for (int top = 0; top < rows; top += CheckBlock.ROWS) {
       int left = Math.min(CheckBlock.ROWS, rows - top);
-      boolean checking = verify && left == rows - top && left > CHECKING_ROWS && CHECKING_ROWS > 0;
-      int checked = checking ? Math.min(CHECKING_ROWS, left / 2) : 0;
+      int checked = verify && left == rows - top ? checkedOf(left) : 0;
       int count = stripsOf(left - checked);
       for (int i = 0; i < count; i++) {
         row[strips++] = top + i * (left - checked) / count;
       }
-      if (checking) {
+      if (checked > 0) {
         row[strips++] = rows - checked;
       }
     }
@@ -147,6 +149,14 @@ final class VectorWorkspace implements Workspace {
   /** The region is done, and every sum taken. */
   void close() {
     inUse = false;
+  }
+
+  /** How many of the last rows a checking kernel multiplies: neither it nor the rest is too low. */
+  private static int checkedOf(int rows) {
+    if (rows <= CHECKING_ROWS || CHECKING_ROWS == 0) {
+      return Math.min(rows, CHECKING_ROWS);
+    }
+    return rows < CHECKING_ROWS + LOW ? rows / 2 : CHECKING_ROWS;
   }
 
   private static int stripsOf(int rows) {
