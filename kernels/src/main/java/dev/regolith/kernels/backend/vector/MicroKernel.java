@@ -19,7 +19,7 @@ interface MicroKernel {
   /**
    * Computes one tile.
    *
-   * @param strips rows of A, row {@code i} at {@code stripAt + i * STRIP_STRIDE}
+   * @param strip rows of A, row {@code i} at {@code i * STRIP_STRIDE}
    * @param panel packed B, {@code [depth][TILE_COLUMNS]}, native and 64-byte aligned
    * @param panelOffset where the panel's k-block starts, in bytes
    * @param depth number of steps along k, at most {@link #STRIP_STRIDE}
@@ -36,8 +36,7 @@ interface MicroKernel {
    * @return of no meaning; depends on the touched words, so that the compiler keeps them
    */
   float run(
-      float[] strips,
-      int stripAt,
+      float[] strip,
       MemorySegment panel,
       long panelOffset,
       int depth,

@@ -29,9 +29,9 @@ import jdk.incubator.vector.VectorSpecies;
  * FloatVector c00 = FloatVector.zero(FLOATS), c01 = ...;       // or fromArray(FLOATS, tiles, from + ...)
  * for (int k = 0; k < depth; k++, offset += 4 * TILE_COLUMNS) {
  *   FloatVector b0 = fromMemorySegment(FLOATS, panel, offset, ORDER), b1 = ...;
- *   FloatVector x = FloatVector.broadcast(FLOATS, strips[stripAt + k]);
+ *   FloatVector x = FloatVector.broadcast(FLOATS, strip[k]);
  *   c00 = x.fma(b0, c00);  c01 = x.fma(b1, c01);
- *   x = FloatVector.broadcast(FLOATS, strips[stripAt + STRIP_STRIDE + k]);
+ *   x = FloatVector.broadcast(FLOATS, strip[STRIP_STRIDE + k]);
  *   c10 = x.fma(b0, c10);  ...
  * }
  * c00.intoArray(tiles, to);  ...
@@ -54,26 +54,25 @@ final class MicroKernelWriter {
   private static final ClassDesc LONG_ARRAY = CD_long.arrayType();
 
   // Local variables of MicroKernel.run, in the order of its parameters (a long takes two slots).
-  private static final int STRIPS = 1;
-  private static final int STRIP_AT = 2;
-  private static final int PANEL = 3;
-  private static final int OFFSET = 4;
-  private static final int DEPTH = 6;
-  private static final int TILES = 7;
-  private static final int FROM = 8;
-  private static final int TO = 9;
-  private static final int DIGEST = 10;
-  private static final int DIGEST_AT = 11;
-  private static final int NEAR = 12;
-  private static final int NEAR_AT = 13;
-  private static final int RAW = 15;
-  private static final int K = 16;
-  private static final int B0 = 17;
-  private static final int B1 = 18;
-  private static final int X = 19;
-  private static final int SUM = 20;
-  private static final int TOUCHED = 21;
-  private static final int SEALS = 22;
+  private static final int STRIP = 1;
+  private static final int PANEL = 2;
+  private static final int OFFSET = 3;
+  private static final int DEPTH = 5;
+  private static final int TILES = 6;
+  private static final int FROM = 7;
+  private static final int TO = 8;
+  private static final int DIGEST = 9;
+  private static final int DIGEST_AT = 10;
+  private static final int NEAR = 11;
+  private static final int NEAR_AT = 12;
+  private static final int RAW = 14;
+  private static final int K = 15;
+  private static final int B0 = 16;
+  private static final int B1 = 17;
+  private static final int X = 18;
+  private static final int SUM = 19;
+  private static final int TOUCHED = 20;
+  private static final int SEALS = 21;
   private static final int CHAIN = 3;
   private static final int ACCUMULATORS = SEALS + 2 * CHAIN;
 
@@ -141,7 +140,6 @@ final class MicroKernelWriter {
                         MethodTypeDesc.of(
                             CD_float,
                             FLOAT_ARRAY,
-                            CD_int,
                             SEGMENT,
                             CD_long,
                             CD_int,
@@ -168,11 +166,10 @@ final class MicroKernelWriter {
     }
     Label head = code.newLabel();
     Label done = code.newLabel();
-    code.iload(STRIP_AT).istore(K);
+    code.iconst_0().istore(K);
     code.getstatic(SHAPES, "TOUCHES", SPECIES);
     code.invokestatic(FLOAT_VECTOR, "zero", MethodTypeDesc.of(FLOAT_VECTOR, SPECIES));
     code.astore(TOUCHED);
-    code.iload(STRIP_AT).iload(DEPTH).iadd().istore(DEPTH);
     code.labelBinding(head).iload(K).iload(DEPTH).if_icmpge(done);
     touch(code);
     loadPanel(code, 0, B0);
@@ -187,8 +184,6 @@ final class MicroKernelWriter {
       multiplyAdd(code, B1, accumulator(row, 1));
     }
     code.iinc(K, 1);
-    code.lload(OFFSET).loadConstant(4L * VectorShapes.TILE_COLUMNS).ladd().lstore(OFFSET);
-    code.lload(NEAR_AT).loadConstant((long) MicroKernel.NEAR_STEP).ladd().lstore(NEAR_AT);
     code.goto_(head);
     code.labelBinding(done);
     storeAccumulators(code);
@@ -250,11 +245,17 @@ final class MicroKernelWriter {
     code.checkcast(SEGMENT).astore(segment);
   }
 
+  /** {@code base + k * step}. */
+  private static void at(CodeBuilder code, int base, int step) {
+    code.lload(base).iload(K).i2l().loadConstant((long) step).lmul().ladd();
+  }
+
   /** Reads words of what is needed soon: Java has no prefetch. */
   private static void touch(CodeBuilder code) {
     code.aload(TOUCHED);
     code.getstatic(SHAPES, "TOUCHES", SPECIES);
-    code.aload(NEAR).lload(NEAR_AT);
+    code.aload(NEAR);
+    at(code, NEAR_AT, MicroKernel.NEAR_STEP);
     code.getstatic(SHAPES, "ORDER", BYTE_ORDER);
     fromMemorySegment(code);
     code.invokevirtual(FLOAT_VECTOR, "add", MethodTypeDesc.of(FLOAT_VECTOR, VECTOR));
@@ -289,7 +290,9 @@ final class MicroKernelWriter {
 
   private void loadPanel(CodeBuilder code, int column, int local) {
     floats(code);
-    code.aload(PANEL).lload(OFFSET).loadConstant(4L * column).ladd();
+    code.aload(PANEL);
+    at(code, OFFSET, 4 * VectorShapes.TILE_COLUMNS);
+    code.loadConstant(4L * column).ladd();
     code.getstatic(SHAPES, "ORDER", BYTE_ORDER);
     fromMemorySegment(code);
     code.astore(local);
@@ -297,7 +300,7 @@ final class MicroKernelWriter {
 
   private void broadcast(CodeBuilder code, int row) {
     floats(code);
-    code.aload(STRIPS).iload(K);
+    code.aload(STRIP).iload(K);
     if (row > 0) {
       code.loadConstant(row * MicroKernel.STRIP_STRIDE).iadd();
     }

@@ -49,12 +49,11 @@ final class Strip {
       long stride,
       int rows,
       float[] strip,
-      int at,
+      int k,
       long[] raw,
       long[] digest,
       int digestAt,
-      RowSurvey survey,
-      int k) {
+      RowSurvey survey) {
     LongVector s0 = LongVector.fromArray(LONGS, raw, 0);
     LongVector before = s0;
     LongVector s1 = LongVector.fromArray(LONGS, raw, WIDE_LANES);
@@ -70,7 +69,7 @@ final class Strip {
       for (int grain = 0; grain < CheckBlock.COLUMNS; grain += Tolerance.GRAIN) {
         FloatVector energy = zero;
         long from = offset + i * stride + 4L * grain;
-        int to = at + i * MicroKernel.STRIP_STRIDE + grain;
+        int to = i * MicroKernel.STRIP_STRIDE + k + grain;
         for (int j = 0; j < Tolerance.GRAIN; j += LANES) {
           FloatVector x = FloatVector.fromMemorySegment(FLOATS, a, from + 4L * j, ORDER);
           x.intoArray(strip, to + j);
@@ -105,15 +104,14 @@ final class Strip {
       int rows,
       int columns,
       float[] strip,
-      int at,
+      int k,
       long[] staged,
       long[] raw,
       long[] digest,
       int digestAt,
-      RowSurvey survey,
-      int k) {
+      RowSurvey survey) {
     for (int i = 0; i < rows; i++) {
-      copyRow(a, offset + i * stride, columns, strip, at + i * MicroKernel.STRIP_STRIDE);
+      copyRow(a, offset + i * stride, columns, strip, i * MicroKernel.STRIP_STRIDE + k);
     }
     LongVector before = LongVector.fromArray(LONGS, raw, 0);
     BlockPass.stage(a, offset, stride, rows, columns, staged);

@@ -172,8 +172,8 @@ public final class VectorGemm implements Backend {
         w.prediction.predict(p, region, kBlock, row, rows, w.survey, w.evidence);
       } else {
         for (int i = 0; i < rows; i++) {
-          int to = w.stripAt(strip) + i * MicroKernel.STRIP_STRIDE;
-          Strip.copyRow(p.a, aRow + i * p.aStride, depth, w.copied, to);
+          int to = i * MicroKernel.STRIP_STRIDE;
+          Strip.copyRow(p.a, aRow + i * p.aStride, depth, w.copied[strip], to);
         }
       }
       if (Probe.ON) {
@@ -200,8 +200,8 @@ public final class VectorGemm implements Backend {
         Probe.reach(ProbePoint.PACKED_A_DIGEST, w.digests, digest, WIDE_LANES);
       }
       for (int i = 0; i < rows; i++) {
-        int at = w.stripAt(strip) + i * MicroKernel.STRIP_STRIDE;
-        Strip.subtract(w.copied, at, depth, w.digests, digest);
+        int at = i * MicroKernel.STRIP_STRIDE;
+        Strip.subtract(w.copied[strip], at, depth, w.digests, digest);
       }
       if (!w.takeZero(digest)) {
         suspect(p, region, row, rows, 0, region.blocks, Component.PACKED_A, sink);
@@ -230,10 +230,18 @@ public final class VectorGemm implements Backend {
     for (int k = 0; k < depth; k += CheckBlock.COLUMNS) {
       int columns = Math.min(CheckBlock.COLUMNS, depth - k);
       long[] raw = w.aRaw[k / CheckBlock.COLUMNS];
-      int to = w.stripAt(strip) + k;
       if (columns == CheckBlock.COLUMNS) {
         Strip.copyFull(
-            p.a, aRow + 4L * k, p.aStride, rows, w.copied, to, raw, w.digests, digest, w.survey, k);
+            p.a,
+            aRow + 4L * k,
+            p.aStride,
+            rows,
+            w.copied[strip],
+            k,
+            raw,
+            w.digests,
+            digest,
+            w.survey);
       } else {
         Strip.copyPart(
             p.a,
@@ -241,14 +249,13 @@ public final class VectorGemm implements Backend {
             p.aStride,
             rows,
             columns,
-            w.copied,
-            to,
+            w.copied[strip],
+            k,
             w.staged,
             raw,
             w.digests,
             digest,
-            w.survey,
-            k);
+            w.survey);
       }
       if (complete) {
         SealGrid seals = p.aSeals;
@@ -302,8 +309,7 @@ public final class VectorGemm implements Backend {
         w.touched +=
             MicroKernels.of(rows, !first, checking)
                 .run(
-                    w.copied,
-                    w.stripAt(strip),
+                    w.copied[strip],
                     b.panels(),
                     offset,
                     depth,
@@ -594,8 +600,8 @@ public final class VectorGemm implements Backend {
   private static void probeStrip(ProbePoint point, int strip, int depth, VectorWorkspace w) {
     Probe.reach(
         point,
-        MemorySegment.ofArray(w.copied),
-        4L * w.stripAt(strip),
+        MemorySegment.ofArray(w.copied[strip]),
+        0,
         w.row[strip + 1] - w.row[strip],
         4L * depth,
         4L * MicroKernel.STRIP_STRIDE);

@@ -37,7 +37,7 @@ final class VectorWorkspace implements Workspace {
   final int[] row = new int[MAX_STRIPS + 1];
 
   /** The copied strips of A, with room for the padding of the last vector. */
-  final float[] copied = new float[MAX_STRIPS * STRIP + CheckBlock.COLUMNS];
+  final float[][] copied = new float[MAX_STRIPS][STRIP + LANES];
 
   /** Keeps the words that kernels touched to bring them near. */
   float touched;
@@ -161,11 +161,6 @@ final class VectorWorkspace implements Workspace {
 
   private static int stripsOf(int rows) {
     return Math.ceilDiv(rows, TILE_ROWS);
-  }
-
-  /** Place of a copied strip. */
-  int stripAt(int strip) {
-    return strip * STRIP;
   }
 
   /** Place of the first strip's first partial tile of a check block. */
