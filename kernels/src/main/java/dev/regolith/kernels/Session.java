@@ -255,7 +255,10 @@ public final class Session implements AutoCloseable {
     map.put("region", Region.MAX_ROWS + " x " + Region.MAX_BLOCKS * CheckBlock.COLUMNS);
     map.put("kBlock", Integer.toString(PackedB.DEPTH));
     map.put("seal", Seal.SUMS + " sums modulo 2^64 per check block, panel k-block, check record");
-    map.put("evidence", "one signed column sum per row of a check block, double precision");
+    map.put(
+        "evidence",
+        "one signed column sum per row of up to %d, %d, %d check blocks at depth 1024, 2048, 4096"
+            .formatted(CheckBlock.span(1024), CheckBlock.span(2048), CheckBlock.span(4096)));
     map.put("toleranceSigmas", Double.toString(Tolerance.SIGMAS));
     map.put("toleranceGrain", Integer.toString(Tolerance.GRAIN));
     map.put("falseAlarm", Double.toString(Tolerance.FALSE_ALARM));

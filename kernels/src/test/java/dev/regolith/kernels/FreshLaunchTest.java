@@ -24,6 +24,6 @@ class FreshLaunchTest {
     var fast = new Launch(false, 200, 160);
     assertThat(Verdict.of(List.of(fast, fast, fast)).passed()).isTrue();
     assertThat(Verdict.of(List.of(fast, fast, new Launch(true, 200, 135))).passed()).isFalse();
-    assertThat(Verdict.of(List.of(fast, fast, new Launch(true, 100, 80))).furthest()).isZero();
+    assertThat(Verdict.of(List.of(fast, fast, new Launch(true, 100, 80))).shortfall()).isZero();
   }
 }
