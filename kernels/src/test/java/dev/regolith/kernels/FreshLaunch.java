@@ -14,6 +14,7 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.SplittableRandom;
 import java.util.regex.Pattern;
 import jdk.incubator.vector.FloatVector;
 import org.jspecify.annotations.Nullable;
@@ -144,8 +145,9 @@ final class FreshLaunch {
           throw new AssertionError("zeros add up to NaN");
         }
         multiplyOtherShapes(session);
-        var a = Tensor.zeros(arena, DType.FLOAT32, n, n);
-        var b = Tensor.zeros(arena, DType.FLOAT32, n, n);
+        var random = new SplittableRandom(1);
+        var a = Tensor.of(arena, Operand.gaussian(random, n * n), n, n);
+        var b = Tensor.of(arena, Operand.gaussian(random, n * n), n, n);
         var c = Tensor.zeros(arena, DType.FLOAT32, n, n);
         rates(session, a, b, c, seconds, 0);
         stop(noise);

@@ -7,6 +7,7 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LONGS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.ORDER;
 import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
+import static dev.regolith.kernels.backend.vector.VectorShapes.known;
 
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Signs;
@@ -45,6 +46,7 @@ final class BlockPass {
 
   /** Adds rows of a full block to the running sums in {@code raw}. */
   static void scanFull(MemorySegment memory, long offset, long stride, int rows, long[] raw) {
+    memory = known(memory);
     LongVector s0 = LongVector.fromArray(LONGS, raw, 0);
     LongVector s1 = LongVector.fromArray(LONGS, raw, WIDE_LANES);
     LongVector s2 = LongVector.fromArray(LONGS, raw, 2 * WIDE_LANES);
@@ -74,6 +76,7 @@ final class BlockPass {
    */
   static void stage(
       MemorySegment memory, long offset, long stride, int rows, int columns, long[] staged) {
+    memory = known(memory);
     int full = FLOATS.loopBound(columns);
     VectorMask<Float> mask = FLOATS.indexInRange(full, columns);
     LongVector zero = LongVector.zero(LONGS);
@@ -133,6 +136,7 @@ final class BlockPass {
       long[] digest,
       int digestAt,
       float[] lanes) {
+    c = known(c);
     LongVector s0 = LongVector.fromArray(LONGS, raw, 0);
     LongVector before = s0;
     LongVector s1 = LongVector.fromArray(LONGS, raw, WIDE_LANES);

@@ -79,9 +79,6 @@ final class MicroKernelWriter {
   /** HotSpot's FreqInlineSize, in bytes. */
   private static final int LEAST_SIZE = 325;
 
-  /** The class of native segments. */
-  private static final Class<?> NATIVE = MemorySegment.NULL.getClass();
-
   private final int rows;
   private final boolean continues;
   private final boolean checks;
@@ -102,7 +99,7 @@ final class MicroKernelWriter {
     var writer = new MicroKernelWriter(rows, continues, checks);
     try {
       var lookup = MethodHandles.lookup();
-      var hidden = lookup.defineHiddenClassWithClassData(writer.bytes(), NATIVE, true);
+      var hidden = lookup.defineHiddenClassWithClassData(writer.bytes(), VectorShapes.NATIVE, true);
       return (MicroKernel) hidden.findConstructor(hidden.lookupClass(), VOID).invoke();
     } catch (Throwable failure) {
       throw new LinkageError("cannot define the micro-kernel of " + rows + " rows", failure);
@@ -228,11 +225,7 @@ final class MicroKernelWriter {
     }
   }
 
-  /**
-   * Tells the compiler the class of a segment, which it would otherwise guess from what all users
-   * of segments in this JVM have done: a wrong guess leaves checks in the loop, at a fifth of the
-   * speed.
-   */
+  /** See {@link VectorShapes#known}. */
   private static void cast(CodeBuilder code, int segment) {
     code.ldc(
         DynamicConstantDesc.ofNamed(

@@ -3,6 +3,7 @@ package dev.regolith.kernels.backend.vector;
 import static dev.regolith.kernels.backend.vector.VectorShapes.FLOATS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.ORDER;
+import static dev.regolith.kernels.backend.vector.VectorShapes.known;
 
 import dev.regolith.kernels.backend.GemmProblem;
 import dev.regolith.kernels.backend.PackedB;
@@ -68,6 +69,7 @@ final class Prediction {
   }
 
   private static void copy(MemorySegment records, long record, float[] vectors, int at, int count) {
+    records = known(records);
     for (int k = 0; k < count; k += LANES) {
       FloatVector.fromMemorySegment(FLOATS, records, record + 4L * k, ORDER)
           .intoArray(vectors, at + k);
@@ -75,6 +77,7 @@ final class Prediction {
   }
 
   private static void add(MemorySegment records, long record, float[] vectors, int at, int count) {
+    records = known(records);
     for (int k = 0; k < count; k += LANES) {
       FloatVector.fromMemorySegment(FLOATS, records, record + 4L * k, ORDER)
           .add(FloatVector.fromArray(FLOATS, vectors, at + k))
@@ -132,6 +135,7 @@ final class Prediction {
       int at,
       float[] result,
       int resultAt) {
+    a = known(a);
     FloatVector zero = FloatVector.zero(FLOATS);
     FloatVector p0 = zero;
     FloatVector p1 = zero;

@@ -4,6 +4,7 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.DOUBLES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.HALVES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.ORDER;
 import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
+import static dev.regolith.kernels.backend.vector.VectorShapes.known;
 
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Signs;
@@ -36,6 +37,7 @@ final class RowSums {
 
   /** The signed sum of up to 128 columns. */
   static double signed(MemorySegment memory, long offset, int columns, int pattern) {
+    memory = known(memory);
     int signs = pattern * CheckBlock.COLUMNS;
     DoubleVector signed = DoubleVector.zero(DOUBLES);
     int full = DOUBLES.loopBound(columns);
@@ -52,6 +54,7 @@ final class RowSums {
 
   /** Signed sum, sum of squares and plain sum of up to 128 columns. */
   static void all(MemorySegment memory, long offset, int columns, int pattern, double[] result) {
+    memory = known(memory);
     int signs = pattern * CheckBlock.COLUMNS;
     DoubleVector signed = DoubleVector.zero(DOUBLES);
     DoubleVector squares = signed;

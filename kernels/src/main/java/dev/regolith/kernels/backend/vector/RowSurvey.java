@@ -5,8 +5,10 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.FLOATS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.HALVES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LONGS;
+import static dev.regolith.kernels.backend.vector.VectorShapes.ORDER;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_ROWS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
+import static dev.regolith.kernels.backend.vector.VectorShapes.known;
 
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.checksum.Tolerance;
@@ -95,13 +97,27 @@ final class RowSurvey {
         FloatVector.fromArray(HALVES, squares, at).convertShape(VectorOperators.F2D, DOUBLES, 0);
   }
 
+  /** The same in double precision, from the row itself. */
   private static double walk(
       double[] coefficients, int at, MemorySegment a, long offset, int depth) {
-    double spread = 0;
-    for (int k = 0; k < depth; k++) {
+    a = known(a);
+    DoubleVector sum = DoubleVector.zero(DOUBLES);
+    int full = HALVES.loopBound(depth);
+    for (int k = 0; k < full; k += WIDE_LANES) {
+      DoubleVector x = widened(a, offset + 4L * k);
+      sum = x.mul(coefficients[at + k / Tolerance.GRAIN]).fma(x, sum);
+    }
+    double spread = sum.reduceLanes(VectorOperators.ADD);
+    for (int k = full; k < depth; k++) {
       double x = a.get(ValueLayout.JAVA_FLOAT, offset + 4L * k);
       spread += x * x * coefficients[at + k / Tolerance.GRAIN];
     }
     return spread;
+  }
+
+  private static DoubleVector widened(MemorySegment a, long offset) {
+    return (DoubleVector)
+        FloatVector.fromMemorySegment(HALVES, a, offset, ORDER)
+            .convertShape(VectorOperators.F2D, DOUBLES, 0);
   }
 }

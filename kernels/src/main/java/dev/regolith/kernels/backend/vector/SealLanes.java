@@ -6,6 +6,7 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LONGS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.ORDER;
 import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
+import static dev.regolith.kernels.backend.vector.VectorShapes.known;
 
 import dev.regolith.kernels.checksum.Seal;
 import java.lang.foreign.MemorySegment;
@@ -43,6 +44,7 @@ final class SealLanes {
 
   /** Reads a column of full vectors. */
   static void scan(MemorySegment memory, long offset, long stride, int rows, long[] raw) {
+    memory = known(memory);
     LongVector s0 = LongVector.zero(LONGS);
     LongVector s1 = s0;
     LongVector s2 = s0;
@@ -66,6 +68,7 @@ final class SealLanes {
   /** Reads a column of which only the first lanes count. */
   static void scan(
       MemorySegment memory, long offset, long stride, int rows, int columns, long[] raw) {
+    memory = known(memory);
     VectorMask<Float> mask = FLOATS.indexInRange(0, columns);
     LongVector s0 = LongVector.zero(LONGS);
     LongVector s1 = s0;
@@ -99,6 +102,8 @@ final class SealLanes {
       long toStride,
       int rows,
       long[] raw) {
+    source = known(source);
+    target = known(target);
     LongVector s0 = LongVector.zero(LONGS);
     LongVector s1 = s0;
     LongVector s2 = s0;
@@ -131,6 +136,8 @@ final class SealLanes {
       int rows,
       int columns,
       long[] raw) {
+    source = known(source);
+    target = known(target);
     VectorMask<Float> mask = FLOATS.indexInRange(0, columns);
     LongVector s0 = LongVector.zero(LONGS);
     LongVector s1 = s0;
@@ -157,6 +164,7 @@ final class SealLanes {
 
   /** Copies words of an array, a vector after the other, and sums up the registers. */
   static void copy(int[] source, int vectors, MemorySegment target, long to, long[] raw) {
+    target = known(target);
     LongVector s0 = LongVector.zero(LONGS);
     LongVector s1 = s0;
     LongVector s2 = s0;

@@ -5,6 +5,7 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LONGS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.ORDER;
 import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
+import static dev.regolith.kernels.backend.vector.VectorShapes.known;
 
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Tolerance;
@@ -25,6 +26,7 @@ final class Strip {
 
   /** Copies a row. The last vector is padded with zeros. */
   static void copyRow(MemorySegment a, long offset, int depth, float[] strip, int at) {
+    a = known(a);
     int full = FLOATS.loopBound(depth);
     for (int k = 0; k < full; k += LANES) {
       FloatVector.fromMemorySegment(FLOATS, a, offset + 4L * k, ORDER).intoArray(strip, at + k);
@@ -54,6 +56,7 @@ final class Strip {
       long[] digest,
       int digestAt,
       RowSurvey survey) {
+    a = known(a);
     LongVector s0 = LongVector.fromArray(LONGS, raw, 0);
     LongVector before = s0;
     LongVector s1 = LongVector.fromArray(LONGS, raw, WIDE_LANES);

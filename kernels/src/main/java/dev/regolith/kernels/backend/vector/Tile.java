@@ -5,6 +5,7 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LONGS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.ORDER;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
+import static dev.regolith.kernels.backend.vector.VectorShapes.known;
 
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
@@ -43,6 +44,7 @@ final class Tile {
       long stride,
       long[] digest,
       int digestAt) {
+    old = known(old);
     FloatVector factor = FloatVector.broadcast(FLOATS, alpha);
     LongVector before = LongVector.fromArray(LONGS, digest, digestAt);
     LongVector after = LongVector.zero(LONGS);
@@ -64,6 +66,7 @@ final class Tile {
 
   /** Stores all columns of a tile into C. */
   static void store(float[] tile, int at, int rows, MemorySegment c, long offset, long stride) {
+    c = known(c);
     for (int i = 0; i < rows; i++) {
       int from = at + i * TILE_COLUMNS;
       long to = offset + i * stride;
@@ -88,6 +91,7 @@ final class Tile {
       long[] digest,
       int digestAt,
       int storedAt) {
+    c = known(c);
     LongVector left = LongVector.fromArray(LONGS, digest, digestAt);
     LongVector stored = LongVector.fromArray(LONGS, digest, storedAt);
     FloatVector zero = FloatVector.zero(FLOATS);

@@ -1,5 +1,6 @@
 package dev.regolith.kernels.backend.vector;
 
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
@@ -70,7 +71,19 @@ final class VectorShapes {
 
   static final ByteOrder ORDER = ByteOrder.nativeOrder();
 
+  /** The class of native segments. */
+  static final Class<? extends MemorySegment> NATIVE = MemorySegment.NULL.getClass();
+
   private VectorShapes() {}
+
+  /**
+   * The same segment, of which the compiler now knows that it is native. It would otherwise guess
+   * from what all users of segments in this JVM have done, and leave checks in our loops where they
+   * used several kinds.
+   */
+  static MemorySegment known(MemorySegment segment) {
+    return NATIVE.cast(segment);
+  }
 
   private static boolean hasThirtyTwoRegisters() {
     return MACHINE_BITS >= 512 || System.getProperty("os.arch").equals("aarch64");
