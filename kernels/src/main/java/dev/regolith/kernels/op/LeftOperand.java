@@ -40,7 +40,8 @@ final class LeftOperand implements AutoCloseable {
     range = a.range();
     copied = used && !(source.isNative() && !source.isReadOnly() && range.hasUnitColumns());
     seals = null;
-    read = source;
+    // A product that does not use A reads no row of it, wherever it lies.
+    read = used ? source : MemorySegment.NULL;
     readRange = range;
     if (copied) {
       SealGrid grid = callSeals.ofCopy(range);
