@@ -12,6 +12,7 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.known;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Signs;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.LongVector;
@@ -217,5 +218,12 @@ final class BlockPass {
   private static DoubleVector half(float[] lanes, int at) {
     return (DoubleVector)
         FloatVector.fromArray(HALVES, lanes, at).convertShape(VectorOperators.F2D, DOUBLES, 0);
+  }
+
+  /** The sums of a block whose rows were all walked. */
+  static void finish(int rows, long[] raw, long[] folded, long[] sums, int at) {
+    Arrays.fill(folded, 0);
+    SealLanes.fold(raw, rows * VECTORS, 0, LANES, folded, 0);
+    SealLanes.finish(folded, 0, sums, at);
   }
 }

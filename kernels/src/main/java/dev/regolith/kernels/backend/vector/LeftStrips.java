@@ -1,0 +1,158 @@
+package dev.regolith.kernels.backend.vector;
+
+import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
+
+import dev.regolith.kernels.backend.EvidenceSink;
+import dev.regolith.kernels.backend.GemmProblem;
+import dev.regolith.kernels.backend.LeftCheck;
+import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.backend.PackedBCheck;
+import dev.regolith.kernels.backend.Region;
+import dev.regolith.kernels.checksum.CheckBlock;
+import dev.regolith.kernels.checksum.SealGrid;
+import dev.regolith.kernels.fault.Component;
+import dev.regolith.kernels.probe.Probe;
+import dev.regolith.kernels.probe.ProbePoint;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+
+/**
+ * A region's rows of A, copied in strips for a k-block: checked on the way in, and after their use.
+ */
+final class LeftStrips {
+  private LeftStrips() {}
+
+  /** Copies a k-block of the region's rows of A, and predicts from their source. */
+  static void copy(GemmProblem p, Region region, int kBlock, VectorWorkspace w, EvidenceSink sink) {
+    int depth = p.b.depthOf(kBlock);
+    if (p.verify) {
+      if (Probe.ON) {
+        PackedBCheck.probeRecords(p, region, kBlock);
+      }
+      w.prediction.open(p.b, region, kBlock, w.evidence);
+    }
+    for (int strip = 0; strip < w.strips; strip++) {
+      int row = w.row[strip];
+      int rows = w.row[strip + 1] - row;
+      long aRow = p.aRow(region.matrix, region.row + row) + 4L * kBlock * PackedB.DEPTH;
+      if (Probe.ON) {
+        Probe.reach(ProbePoint.A_READ, p.a, aRow, rows, 4L * depth, p.aStride);
+      }
+      if (p.verify) {
+        copyChecked(p, region, kBlock, strip, rows, aRow, w, sink);
+        if (Probe.ON) {
+          Probe.reach(ProbePoint.A_PREDICTED, p.a, aRow, rows, 4L * depth, p.aStride);
+        }
+        w.prediction.predict(p, region, kBlock, row, rows, w.survey, w.evidence);
+      } else {
+        for (int i = 0; i < rows; i++) {
+          int to = i * MicroKernel.STRIP_STRIDE;
+          Strip.copyRow(p.a, aRow + i * p.aStride, depth, w.copied[strip], to);
+        }
+      }
+      if (Probe.ON) {
+        probe(ProbePoint.PACKED_A_WRITTEN, strip, depth, w);
+      }
+    }
+  }
+
+  /** Compares the copied strips with their digests, after their last use. */
+  static void verify(
+      GemmProblem p, Region region, int kBlock, VectorWorkspace w, EvidenceSink sink) {
+    int depth = p.b.depthOf(kBlock);
+    for (int strip = 0; strip < w.strips; strip++) {
+      int row = w.row[strip];
+      int rows = w.row[strip + 1] - row;
+      if (Probe.ON) {
+        probe(ProbePoint.PACKED_A_LAST_USE, strip, depth, w);
+      }
+      if (!p.verify) {
+        continue;
+      }
+      int digest = w.stripDigest(strip);
+      if (Probe.ON) {
+        Probe.reach(ProbePoint.PACKED_A_DIGEST, w.digests, digest, WIDE_LANES);
+      }
+      for (int i = 0; i < rows; i++) {
+        int at = i * MicroKernel.STRIP_STRIDE;
+        Strip.subtract(w.copied[strip], at, depth, w.digests, digest);
+      }
+      if (!w.takeZero(digest)) {
+        VectorGemm.suspect(p, region, row, rows, 0, region.blocks, Component.PACKED_A, sink);
+      }
+    }
+  }
+
+  /**
+   * Copies a strip a check block's columns after the other, so that the sums of the words that were
+   * read can be compared with the seals of A.
+   */
+  private static void copyChecked(
+      GemmProblem p,
+      Region region,
+      int kBlock,
+      int strip,
+      int rows,
+      long aRow,
+      VectorWorkspace w,
+      EvidenceSink sink) {
+    int depth = p.b.depthOf(kBlock);
+    int end = w.row[strip + 1];
+    boolean complete = end % CheckBlock.ROWS == 0 || end == region.rows;
+    int digest = w.stripDigest(strip);
+    w.survey.open();
+    for (int k = 0; k < depth; k += CheckBlock.COLUMNS) {
+      int columns = Math.min(CheckBlock.COLUMNS, depth - k);
+      long[] raw = w.aRaw[k / CheckBlock.COLUMNS];
+      if (columns == CheckBlock.COLUMNS) {
+        Strip.copyFull(
+            p.a,
+            aRow + 4L * k,
+            p.aStride,
+            rows,
+            w.copied[strip],
+            k,
+            raw,
+            w.digests,
+            digest,
+            w.survey);
+      } else {
+        Strip.copyPart(
+            p.a,
+            aRow + 4L * k,
+            p.aStride,
+            rows,
+            columns,
+            w.copied[strip],
+            k,
+            w.staged,
+            raw,
+            w.digests,
+            digest,
+            w.survey);
+      }
+      if (complete) {
+        SealGrid seals = p.aSeals;
+        if (seals != null) {
+          long block =
+              p.aSealBlock(seals, region.matrix, region.row + end - 1)
+                  + (long) kBlock * PackedB.DEPTH / CheckBlock.COLUMNS
+                  + k / CheckBlock.COLUMNS;
+          BlockPass.finish((end - 1) % CheckBlock.ROWS + 1, raw, w.folded, w.found, 0);
+          LeftCheck.compare(p, region, block, w.found, sink);
+        }
+        Arrays.fill(raw, 0);
+      }
+    }
+  }
+
+  static void probe(ProbePoint point, int strip, int depth, VectorWorkspace w) {
+    Probe.reach(
+        point,
+        MemorySegment.ofArray(w.copied[strip]),
+        0,
+        w.row[strip + 1] - w.row[strip],
+        4L * depth,
+        4L * MicroKernel.STRIP_STRIDE);
+  }
+}

@@ -1,0 +1,233 @@
+package dev.regolith.kernels.backend.vector;
+
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE;
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
+import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
+
+import dev.regolith.kernels.backend.EvidenceSink;
+import dev.regolith.kernels.backend.GemmProblem;
+import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.backend.Region;
+import dev.regolith.kernels.checksum.CheckBlock;
+import dev.regolith.kernels.checksum.Evidence;
+import dev.regolith.kernels.checksum.Seal;
+import dev.regolith.kernels.checksum.SealGrid;
+import dev.regolith.kernels.checksum.Signs;
+import dev.regolith.kernels.fault.Component;
+import dev.regolith.kernels.probe.Probe;
+import dev.regolith.kernels.probe.ProbePoint;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+
+/**
+ * What becomes of a region's tiles: parked partial sums are verified, finished tiles brought into
+ * C, C read back for its checksums and seals, the evidence completed.
+ */
+final class OutputTiles {
+  private OutputTiles() {}
+
+  /** Compares the partial sums that a check block has reloaded with their digests. */
+  static void verifyPartial(
+      GemmProblem p,
+      Region region,
+      int kBlock,
+      int block,
+      int loadAt,
+      int panels,
+      VectorWorkspace w,
+      EvidenceSink sink) {
+    for (int strip = 0; strip < w.strips; strip++) {
+      int row = w.row[strip];
+      int rows = w.row[strip + 1] - row;
+      int digest = w.partialDigest((kBlock & 1) ^ 1, strip, block);
+      int tiles = loadAt + strip * TILE;
+      if (Probe.ON) {
+        Probe.reach(
+            ProbePoint.PARTIAL_SUM_LAST_USE,
+            MemorySegment.ofArray(w.tiles),
+            4L * tiles,
+            panels,
+            4L * rows * TILE_COLUMNS,
+            4L * w.strips * TILE);
+        Probe.reach(ProbePoint.PARTIAL_SUM_DIGEST, w.digests, digest, WIDE_LANES);
+      }
+      for (int i = 0; i < panels; i++) {
+        int at = tiles + i * w.strips * TILE;
+        Strip.subtract(w.tiles, at, rows * TILE_COLUMNS, w.digests, digest);
+      }
+      if (!w.takeZero(digest)) {
+        VectorGemm.suspect(p, region, row, rows, block, 1, Component.PARTIAL_SUM, sink);
+      }
+    }
+  }
+
+  /** Stores a finished tile into C; what C holds then is compared with the digest of its block. */
+  static void store(
+      GemmProblem p, Region region, int row, int rows, int block, int panel, VectorWorkspace w) {
+    if (Probe.ON) {
+      Probe.reach(ProbePoint.TILE_WRITTEN, w.tiles, w.lastTile, rows * TILE_COLUMNS);
+    }
+    long column = (region.block + block) * CheckBlock.COLUMNS + (long) panel * TILE_COLUMNS;
+    long to = p.cRow(region.matrix, region.row + row) + 4 * column;
+    Tile.store(w.tiles, w.lastTile, rows, p.c, to, p.cStride);
+  }
+
+  /** Brings a finished tile into C that has factors, or fewer columns than a tile has room for. */
+  static void finish(
+      GemmProblem p,
+      Region region,
+      int row,
+      int rows,
+      int block,
+      int panel,
+      int blockDigest,
+      VectorWorkspace w,
+      EvidenceSink sink) {
+    int left = panel * TILE_COLUMNS;
+    int columns = Math.min(TILE_COLUMNS, p.b.columnsOf(region.block + block) - left);
+    long column = (region.block + block) * CheckBlock.COLUMNS + left;
+    if (Probe.ON) {
+      Probe.reach(ProbePoint.TILE_WRITTEN, w.tiles, w.lastTile, rows * TILE_COLUMNS);
+    }
+    if (p.beta != 0) {
+      long old = p.oldCRow(region.matrix, region.row + row) + 4 * column;
+      if (Probe.ON) {
+        Probe.reach(ProbePoint.OLD_C_READ, p.oldC, old, rows, 4L * columns, p.oldCStride);
+      }
+      Tile.blend(
+          w.tiles,
+          w.lastTile,
+          rows,
+          columns,
+          p.alpha,
+          p.beta,
+          p.oldC,
+          old,
+          p.oldCStride,
+          w.digests,
+          w.tileDigest);
+    } else if (p.alpha != 1) {
+      Tile.scale(w.tiles, w.lastTile, rows * TILE_COLUMNS, p.alpha, w.digests, w.tileDigest);
+    }
+    long to = p.cRow(region.matrix, region.row + row) + 4 * column;
+    Tile.store(
+        w.tiles,
+        w.lastTile,
+        rows,
+        columns,
+        p.c,
+        to,
+        p.cStride,
+        w.digests,
+        w.tileDigest,
+        blockDigest);
+    if (!w.takeZero(w.tileDigest) && p.verify) {
+      VectorGemm.suspect(p, region, row, rows, block, 1, Component.PARTIAL_SUM, sink);
+    }
+  }
+
+  /** After the last panel of a check block: reads C back, for its checksums and seals. */
+  static void close(GemmProblem p, Region region, int block, VectorWorkspace w, EvidenceSink sink) {
+    int columns = p.b.columnsOf(region.block + block);
+    long left = 4 * (region.block + block) * CheckBlock.COLUMNS;
+    long c = p.cRow(region.matrix, region.row) + left;
+    if (Probe.ON) {
+      Probe.reach(ProbePoint.C_STORED, p.c, c, region.rows, 4L * columns, p.cStride);
+    }
+    for (int strip = 0; p.verify && strip < w.strips; strip++) {
+      int row = w.row[strip];
+      int rows = w.row[strip + 1] - row;
+      int digest = w.blockDigest(strip);
+      show(p, region, row, rows, block, digest, w);
+      if (!w.takeZero(digest)) {
+        VectorGemm.suspect(p, region, row, rows, block, 1, Component.OUTPUT, sink);
+      }
+      int end = row + rows;
+      if (end % CheckBlock.ROWS == 0 || end == region.rows) {
+        SealGrid seals = p.cSeals;
+        if (seals != null) {
+          long blockRow = (region.row + row) / CheckBlock.ROWS;
+          int sums = Seal.SUMS * seals.block(region.matrix, blockRow, region.block + block);
+          int sealed = (end - 1) % CheckBlock.ROWS + 1;
+          BlockPass.finish(sealed, w.cRaw, w.folded, seals.sums(), sums);
+        }
+        Arrays.fill(w.cRaw, 0);
+      }
+    }
+    if (Probe.ON) {
+      Probe.reach(ProbePoint.C_CHECKED, p.c, c, region.rows, 4L * columns, p.cStride);
+    }
+  }
+
+  private static void show(
+      GemmProblem p, Region region, int row, int rows, int block, int digest, VectorWorkspace w) {
+    Evidence evidence = w.evidence;
+    int columns = p.b.columnsOf(region.block + block);
+    long at =
+        p.cRow(region.matrix, region.row + row) + 4 * (region.block + block) * CheckBlock.COLUMNS;
+    int pattern = (int) ((region.block + block) % Signs.PATTERNS);
+    int shown = evidence.at(row, evidence.checkOf(block));
+    if (columns == CheckBlock.COLUMNS) {
+      BlockPass.showFull(p.c, at, p.cStride, rows, pattern, w.cRaw, w.digests, digest, w.lanes);
+      BlockPass.addUp(w.lanes, rows, evidence.shown, shown, evidence.checks());
+    } else {
+      BlockPass.showPart(
+          p.c,
+          at,
+          p.cStride,
+          rows,
+          columns,
+          pattern,
+          w.staged,
+          w.cRaw,
+          w.digests,
+          digest,
+          evidence.shown,
+          shown,
+          evidence.checks());
+    }
+  }
+
+  /** Completes the evidence of a region and hands it over. */
+  static void evidence(GemmProblem p, Region region, VectorWorkspace w, EvidenceSink sink) {
+    PackedB b = p.b;
+    Evidence evidence = w.evidence;
+    int checks = evidence.checks();
+    for (int check = 0; check < checks; check++) {
+      long first = region.block + evidence.firstBlock(check);
+      int blocks = evidence.blocksOf(check);
+      int columns = (blocks - 1) * CheckBlock.COLUMNS + b.columnsOf(first + blocks - 1);
+      for (int row = 0; row < region.rows; row++) {
+        double signed = 0;
+        double squares = 0;
+        if (p.beta != 0) {
+          oldSums(p, region, row, first, blocks, w);
+          signed = w.oldSigned;
+          squares = w.oldSquares;
+        }
+        evidence.close(
+            evidence.at(row, check), p.alpha, p.beta, b.depth(), columns, signed, squares);
+      }
+    }
+    if (Probe.ON) {
+      int count = region.rows * checks;
+      Probe.reach(ProbePoint.EVIDENCE, evidence.predicted, 0, count);
+      Probe.reach(ProbePoint.EVIDENCE, evidence.shown, 0, count);
+      Probe.reach(ProbePoint.TOLERANCE, evidence.tolerance, 0, count);
+    }
+    sink.evidence(p, region, region.row, region.rows, evidence, 0);
+  }
+
+  private static void oldSums(
+      GemmProblem p, Region region, int row, long first, int blocks, VectorWorkspace w) {
+    w.oldSigned = 0;
+    w.oldSquares = 0;
+    for (long block = first; block < first + blocks; block++) {
+      long old = p.oldCRow(region.matrix, region.row + row) + 4 * block * CheckBlock.COLUMNS;
+      int pattern = (int) (block % Signs.PATTERNS);
+      RowSums.all(p.oldC, old, p.b.columnsOf(block), pattern, w.rowSums);
+      w.oldSigned += w.rowSums[RowSums.SIGNED];
+      w.oldSquares += w.rowSums[RowSums.SQUARES];
+    }
+  }
+}
