@@ -33,7 +33,7 @@ final class Backends {
     }
     if (System.getProperty("java.vm.info", "").contains("interpreted")) {
       announce(
-          "the JVM interprets (-Xint): vectors are emulated, very slowly; leave -Xint" + " out",
+          "the JVM interprets (-Xint): vectors are emulated, very slowly; leave -Xint out",
           options.strict());
     }
     if ("0".equals(System.getProperty("jdk.incubator.vector.VECTOR_ACCESS_OOB_CHECK"))) {

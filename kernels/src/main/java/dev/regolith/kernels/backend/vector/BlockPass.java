@@ -22,14 +22,14 @@ import jdk.incubator.vector.VectorOperators;
 /**
  * Passes over rows of one check block where it lies, a row after the other, so that one chain of
  * running sums (see {@link SealLanes}) covers the whole block and is folded once. A block of fewer
- * columns is walked with masks: what it lacks counts as zeros.
+ * columns is staged first: what it lacks counts as zeros.
  */
 final class BlockPass {
   /** Vectors in a row of a block. */
   static final int VECTORS = CheckBlock.COLUMNS / LANES;
 
-  /** Longs in a row of a staged block. */
-  static final int STAGED_ROW = CheckBlock.COLUMNS / 2;
+  /** Bytes from a row of a staged block to the next. */
+  static final long STAGED_STRIDE = 4L * CheckBlock.COLUMNS;
 
   /** Float32 lanes that a shown checksum is added up in. */
   static final int SHOWN_LANES = 2 * LANES;
@@ -46,7 +46,7 @@ final class BlockPass {
   private BlockPass() {}
 
   /** Adds rows of a full block to the running sums in {@code raw}. */
-  static void scanFull(MemorySegment memory, long offset, long stride, int rows, long[] raw) {
+  static void scan(MemorySegment memory, long offset, long stride, int rows, long[] raw) {
     memory = known(memory);
     LongVector s0 = LongVector.fromArray(LONGS, raw, 0);
     LongVector s1 = LongVector.fromArray(LONGS, raw, WIDE_LANES);
@@ -72,53 +72,32 @@ final class BlockPass {
   }
 
   /**
-   * Copies rows of a block of fewer columns into a full one, zeros behind. What is summed up then
-   * is the copy, a moment later: a difference to the source would show in the sums.
+   * Copies rows of a block of fewer columns into a full one, zeros behind, with rows at {@link
+   * #STAGED_STRIDE}. What is summed up then is the copy, a moment later: a difference to the source
+   * would show in the sums.
    */
   static void stage(
-      MemorySegment memory, long offset, long stride, int rows, int columns, long[] staged) {
+      MemorySegment memory, long offset, long stride, int rows, int columns, MemorySegment staged) {
     memory = known(memory);
+    staged = known(staged);
     int full = FLOATS.loopBound(columns);
     VectorMask<Float> mask = FLOATS.indexInRange(full, columns);
-    LongVector zero = LongVector.zero(LONGS);
+    FloatVector zero = FloatVector.zero(FLOATS);
     for (int i = 0; i < rows; i++) {
       long row = offset + i * stride;
-      int to = i * STAGED_ROW;
+      long to = i * STAGED_STRIDE;
       for (int j = 0; j < full; j += LANES) {
-        LongVector.fromMemorySegment(LONGS, memory, row + 4L * j, ORDER)
-            .intoArray(staged, to + j / 2);
+        FloatVector.fromMemorySegment(FLOATS, memory, row + 4L * j, ORDER)
+            .intoMemorySegment(staged, to + 4L * j, ORDER);
       }
       for (int j = full; j < CheckBlock.COLUMNS; j += LANES) {
-        zero.intoArray(staged, to + j / 2);
+        zero.intoMemorySegment(staged, to + 4L * j, ORDER);
       }
       if (full < columns) {
         FloatVector.fromMemorySegment(FLOATS, memory, row + 4L * full, ORDER, mask)
-            .reinterpretAsLongs()
-            .intoArray(staged, to + full / 2);
+            .intoMemorySegment(staged, to + 4L * full, ORDER);
       }
     }
-  }
-
-  /** Adds staged rows to the running sums. */
-  static void scanStaged(long[] staged, int rows, long[] raw) {
-    LongVector s0 = LongVector.fromArray(LONGS, raw, 0);
-    LongVector s1 = LongVector.fromArray(LONGS, raw, WIDE_LANES);
-    LongVector s2 = LongVector.fromArray(LONGS, raw, 2 * WIDE_LANES);
-    LongVector h0 = LongVector.fromArray(LONGS, raw, 3 * WIDE_LANES);
-    LongVector h1 = LongVector.fromArray(LONGS, raw, 4 * WIDE_LANES);
-    LongVector h2 = LongVector.fromArray(LONGS, raw, 5 * WIDE_LANES);
-    for (int i = 0; i < rows * STAGED_ROW; i += WIDE_LANES) {
-      LongVector v = LongVector.fromArray(LONGS, staged, i);
-      LongVector h = v.lanewise(VectorOperators.LSHR, HIGH);
-      s0 = s0.add(v);
-      s1 = s1.add(s0);
-      s2 = s2.add(s1);
-      h0 = h0.add(h);
-      h1 = h1.add(h0);
-      h2 = h2.add(h1);
-    }
-    SealLanes.put(s0, s1, s2, raw, 0);
-    SealLanes.put(h0, h1, h2, raw, SealLanes.UPPER);
   }
 
   /**
@@ -127,7 +106,7 @@ final class BlockPass {
    *
    * @param digest the lane-wise sum of the registers that were stored; what was read is subtracted
    */
-  static void showFull(
+  static void show(
       MemorySegment c,
       long offset,
       long stride,
@@ -178,32 +157,6 @@ final class BlockPass {
     LongVector.fromArray(LONGS, digest, digestAt).sub(s0.sub(before)).intoArray(digest, digestAt);
     SealLanes.put(s0, s1, s2, raw, 0);
     SealLanes.put(h0, h1, h2, raw, SealLanes.UPPER);
-  }
-
-  /** The same for a block of fewer columns. */
-  static void showPart(
-      MemorySegment c,
-      long offset,
-      long stride,
-      int rows,
-      int columns,
-      int pattern,
-      long[] staged,
-      long[] raw,
-      long[] digest,
-      int digestAt,
-      double[] shown,
-      int shownAt,
-      int shownStride) {
-    LongVector before = LongVector.fromArray(LONGS, raw, 0);
-    stage(c, offset, stride, rows, columns, staged);
-    scanStaged(staged, rows, raw);
-    LongVector.fromArray(LONGS, digest, digestAt)
-        .sub(LongVector.fromArray(LONGS, raw, 0).sub(before))
-        .intoArray(digest, digestAt);
-    for (int i = 0; i < rows; i++) {
-      shown[shownAt + i * shownStride] += RowSums.signed(c, offset + i * stride, columns, pattern);
-    }
   }
 
   /** Adds vectors up, in double precision, onto every {@code stride}-th place of a result. */

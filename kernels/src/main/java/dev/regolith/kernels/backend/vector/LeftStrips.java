@@ -104,33 +104,17 @@ final class LeftStrips {
     for (int k = 0; k < depth; k += CheckBlock.COLUMNS) {
       int columns = Math.min(CheckBlock.COLUMNS, depth - k);
       long[] raw = w.aRaw[k / CheckBlock.COLUMNS];
-      if (columns == CheckBlock.COLUMNS) {
-        Strip.copyFull(
-            p.a,
-            aRow + 4L * k,
-            p.aStride,
-            rows,
-            w.copied[strip],
-            k,
-            raw,
-            w.digests,
-            digest,
-            w.survey);
-      } else {
-        Strip.copyPart(
-            p.a,
-            aRow + 4L * k,
-            p.aStride,
-            rows,
-            columns,
-            w.copied[strip],
-            k,
-            w.staged,
-            raw,
-            w.digests,
-            digest,
-            w.survey);
+      MemorySegment memory = p.a;
+      long from = aRow + 4L * k;
+      long stride = p.aStride;
+      if (columns < CheckBlock.COLUMNS) {
+        BlockPass.stage(memory, from, stride, rows, columns, w.staged);
+        memory = w.staged;
+        from = 0;
+        stride = BlockPass.STAGED_STRIDE;
       }
+      Strip.copyBlock(
+          memory, from, stride, rows, w.copied[strip], k, raw, w.digests, digest, w.survey);
       if (complete) {
         SealGrid seals = p.aSeals;
         if (seals != null) {

@@ -167,25 +167,16 @@ final class OutputTiles {
         p.cRow(region.matrix, region.row + row) + 4 * (region.block + block) * CheckBlock.COLUMNS;
     int pattern = (int) ((region.block + block) % Signs.PATTERNS);
     int shown = evidence.at(row, evidence.checkOf(block));
-    if (columns == CheckBlock.COLUMNS) {
-      BlockPass.showFull(p.c, at, p.cStride, rows, pattern, w.cRaw, w.digests, digest, w.lanes);
-      BlockPass.addUp(w.lanes, rows, evidence.shown, shown, evidence.checks());
-    } else {
-      BlockPass.showPart(
-          p.c,
-          at,
-          p.cStride,
-          rows,
-          columns,
-          pattern,
-          w.staged,
-          w.cRaw,
-          w.digests,
-          digest,
-          evidence.shown,
-          shown,
-          evidence.checks());
+    MemorySegment memory = p.c;
+    long stride = p.cStride;
+    if (columns < CheckBlock.COLUMNS) {
+      BlockPass.stage(memory, at, stride, rows, columns, w.staged);
+      memory = w.staged;
+      at = 0;
+      stride = BlockPass.STAGED_STRIDE;
     }
+    BlockPass.show(memory, at, stride, rows, pattern, w.cRaw, w.digests, digest, w.lanes);
+    BlockPass.addUp(w.lanes, rows, evidence.shown, shown, evidence.checks());
   }
 
   /** Completes the evidence of a region and hands it over. */

@@ -35,23 +35,6 @@ final class RowSums {
 
   private RowSums() {}
 
-  /** The signed sum of up to 128 columns. */
-  static double signed(MemorySegment memory, long offset, int columns, int pattern) {
-    memory = known(memory);
-    int signs = pattern * CheckBlock.COLUMNS;
-    DoubleVector signed = DoubleVector.zero(DOUBLES);
-    int full = DOUBLES.loopBound(columns);
-    for (int j = 0; j < full; j += WIDE_LANES) {
-      DoubleVector x = widen(FloatVector.fromMemorySegment(HALVES, memory, offset + 4L * j, ORDER));
-      signed = x.fma(DoubleVector.fromArray(DOUBLES, SIGNS, signs + j), signed);
-    }
-    if (full < columns) {
-      DoubleVector x = tail(memory, offset + 4L * full, columns - full);
-      signed = x.fma(DoubleVector.fromArray(DOUBLES, SIGNS, signs + full), signed);
-    }
-    return signed.reduceLanes(VectorOperators.ADD);
-  }
-
   /** Signed sum, sum of squares and plain sum of up to 128 columns. */
   static void all(MemorySegment memory, long offset, int columns, int pattern, double[] result) {
     memory = known(memory);

@@ -4,7 +4,6 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.DOUBLES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.FLOATS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.HALVES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
-import static dev.regolith.kernels.backend.vector.VectorShapes.LONGS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.ORDER;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_ROWS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
@@ -17,7 +16,6 @@ import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.LongVector;
 import jdk.incubator.vector.VectorOperators;
 
 /**
@@ -39,19 +37,6 @@ final class RowSurvey {
   /** Starts a strip. */
   void open() {
     Arrays.fill(sums, 0);
-  }
-
-  /** Surveys one grain of a staged row. */
-  void add(int row, int k, long[] staged, int from) {
-    FloatVector sum = FloatVector.fromArray(FLOATS, sums, row * LANES);
-    FloatVector energy = FloatVector.zero(FLOATS);
-    for (int j = 0; j < Tolerance.GRAIN; j += LANES) {
-      FloatVector x = LongVector.fromArray(LONGS, staged, from + j / 2).reinterpretAsFloats();
-      energy = x.fma(x, energy);
-      sum = sum.add(x);
-    }
-    sum.intoArray(sums, row * LANES);
-    energy.intoArray(squares, at(row, k / Tolerance.GRAIN));
   }
 
   /** Place of a grain's squares. */

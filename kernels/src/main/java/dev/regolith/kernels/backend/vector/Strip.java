@@ -45,7 +45,7 @@ final class Strip {
    * Copies rows of a full check block of A, and makes of the registers they pass through: running
    * sums for the seal, the digest of the copy, and what tolerances need to know.
    */
-  static void copyFull(
+  static void copyBlock(
       MemorySegment a,
       long offset,
       long stride,
@@ -94,39 +94,6 @@ final class Strip {
     LongVector.fromArray(LONGS, digest, digestAt).add(s0.sub(before)).intoArray(digest, digestAt);
     SealLanes.put(s0, s1, s2, raw, 0);
     SealLanes.put(h0, h1, h2, raw, SealLanes.UPPER);
-  }
-
-  /**
-   * The same for a block of fewer columns. The words are read twice, for the copy and for the sums;
-   * the digest, which is made of the second reading, tells if they differ.
-   */
-  static void copyPart(
-      MemorySegment a,
-      long offset,
-      long stride,
-      int rows,
-      int columns,
-      float[] strip,
-      int k,
-      long[] staged,
-      long[] raw,
-      long[] digest,
-      int digestAt,
-      RowSurvey survey) {
-    for (int i = 0; i < rows; i++) {
-      copyRow(a, offset + i * stride, columns, strip, i * MicroKernel.STRIP_STRIDE + k);
-    }
-    LongVector before = LongVector.fromArray(LONGS, raw, 0);
-    BlockPass.stage(a, offset, stride, rows, columns, staged);
-    BlockPass.scanStaged(staged, rows, raw);
-    LongVector.fromArray(LONGS, digest, digestAt)
-        .add(LongVector.fromArray(LONGS, raw, 0).sub(before))
-        .intoArray(digest, digestAt);
-    for (int i = 0; i < rows; i++) {
-      for (int grain = 0; grain < CheckBlock.COLUMNS; grain += Tolerance.GRAIN) {
-        survey.add(i, k + grain, staged, i * BlockPass.STAGED_ROW + grain / 2);
-      }
-    }
   }
 
   /** Subtracts a stretch of words from the digest: all of them leave it at zero. */

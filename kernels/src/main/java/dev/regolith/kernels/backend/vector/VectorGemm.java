@@ -77,12 +77,12 @@ public final class VectorGemm implements Backend {
     int rows = grid.rows(block);
     long offset = 4 * grid.word(block);
     long stride = 4 * grid.range().rowStride();
-    if (grid.columns(block) == CheckBlock.COLUMNS) {
-      BlockPass.scanFull(memory, offset, stride, rows, w.raw);
-    } else {
-      int columns = grid.columns(block);
+    int columns = grid.columns(block);
+    if (columns < CheckBlock.COLUMNS) {
       BlockPass.stage(memory, offset, stride, rows, columns, w.staged);
-      BlockPass.scanStaged(w.staged, rows, w.raw);
+      BlockPass.scan(w.staged, 0, BlockPass.STAGED_STRIDE, rows, w.raw);
+    } else {
+      BlockPass.scan(memory, offset, stride, rows, w.raw);
     }
     BlockPass.finish(rows, w.raw, w.folded, found, 0);
   }
@@ -151,7 +151,6 @@ public final class VectorGemm implements Backend {
     // What was loaded is verified afterwards, so that it must not be overwritten.
     int to = p.verify ? (kBlock & 1) * w.tilesHalf : 0;
     int from = p.verify ? w.tilesHalf - to : 0;
-    long stretch = (long) depth * MicroKernel.NEAR_STEP;
     for (int i = 0; i < count; i++) {
       boolean whole = plain && (i + 1) * TILE_COLUMNS <= columns;
       long offset = b.panelOffset(panel + i, kBlock);
@@ -185,7 +184,7 @@ public final class VectorGemm implements Backend {
                         ? whole ? w.blockDigest(strip) : w.tileDigest
                         : w.partialDigest(kBlock & 1, strip, block),
                     b.panels(),
-                    near(b, kBlock, offset, next, strip * stretch),
+                    near(b, kBlock, offset, next, strip),
                     w.raw);
         if (whole) {
           OutputTiles.store(p, region, row, rows, block, i, w);
@@ -209,8 +208,9 @@ public final class VectorGemm implements Backend {
   }
 
   /** Where a strip touches the next panel; this one again if it has nothing to touch there. */
-  private static long near(PackedB b, int kBlock, long offset, long next, long at) {
+  private static long near(PackedB b, int kBlock, long offset, long next, int strip) {
     long stretch = (long) b.depthOf(kBlock) * MicroKernel.NEAR_STEP;
+    long at = strip * stretch;
     boolean inside = at + stretch <= 4L * b.panelWords(kBlock);
     return inside && next + at + stretch <= b.panels().byteSize() ? next + at : offset;
   }

@@ -83,7 +83,8 @@ final class VectorWorkspace implements Workspace {
   final float[] lanes = new float[TILE_ROWS * LANES];
 
   /** Rows of a check block of fewer columns, filled up with zeros. */
-  final long[] staged = new long[CheckBlock.ROWS * BlockPass.STAGED_ROW];
+  final MemorySegment staged =
+      Arena.ofAuto().allocate(CheckBlock.ROWS * BlockPass.STAGED_STRIDE, 64);
 
   /** Three sums found. */
   final long[] found = new long[Seal.SUMS];
