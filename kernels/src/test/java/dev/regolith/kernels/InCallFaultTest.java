@@ -37,6 +37,7 @@ class InCallFaultTest {
           ProbePoint.PARTIAL_SUM_READ,
           ProbePoint.PARTIAL_SUM_LAST_USE,
           ProbePoint.PARTIAL_SUM_DIGEST,
+          ProbePoint.PACKED_B_DIGEST,
           ProbePoint.TILE_WRITTEN,
           ProbePoint.C_CHECKED);
 

@@ -215,12 +215,12 @@ final class ToleranceStatistics {
     }
 
     @Override
-    public void panelDiffers(GemmProblem p, Region region, long panel, int kBlock, long[] found) {
+    public void panelDiffers(GemmProblem p, Region region, long panel, int kBlock) {
       throw new AssertionError("the seal of a panel differs");
     }
 
     @Override
-    public void recordDiffers(GemmProblem p, Region region, long block, int kBlock, long[] found) {
+    public void recordDiffers(GemmProblem p, Region region, long block, int kBlock) {
       throw new AssertionError("the seal of a check record differs");
     }
   }

@@ -18,6 +18,7 @@ import static dev.regolith.kernels.probe.ProbePoint.PACKED_A_DIGEST;
 import static dev.regolith.kernels.probe.ProbePoint.PACKED_A_LAST_USE;
 import static dev.regolith.kernels.probe.ProbePoint.PACKED_A_READ;
 import static dev.regolith.kernels.probe.ProbePoint.PACKED_A_WRITTEN;
+import static dev.regolith.kernels.probe.ProbePoint.PACKED_B_DIGEST;
 import static dev.regolith.kernels.probe.ProbePoint.PACKED_B_LAST_USE;
 import static dev.regolith.kernels.probe.ProbePoint.PACKED_B_READ;
 import static dev.regolith.kernels.probe.ProbePoint.PACKED_B_SEAL;
@@ -90,6 +91,7 @@ enum Window {
       When.BEFORE,
       Offer.PACKED_SEALED,
       PACKED_B_SEAL,
+      PACKED_B_DIGEST,
       CHECK_VECTORS_SEAL,
       A_SEAL),
   SEALS_AT_CHECK(
@@ -98,6 +100,7 @@ enum Window {
       When.DURING,
       Offer.ANY,
       PACKED_B_SEAL,
+      PACKED_B_DIGEST,
       CHECK_VECTORS_SEAL,
       A_SEAL,
       OLD_C_SEAL),
@@ -109,6 +112,7 @@ enum Window {
       When.AFTER,
       Offer.PACKED_SEALED,
       PACKED_B_SEAL,
+      PACKED_B_DIGEST,
       CHECK_VECTORS_SEAL,
       A_SEAL,
       C_SEAL);

@@ -33,9 +33,24 @@ public final class CheckCoefficients {
     plain += sum;
   }
 
+  /** Adds plain sums of rows that were added without. */
+  public void addPlain(double sum) {
+    plain += sum;
+  }
+
+  /** Whether the largest squares of every grain so far lie between two bounds. */
+  public boolean within(double smallest, double largest) {
+    boolean within = true;
+    for (int grain = 0; grain * Tolerance.GRAIN < depth; grain++) {
+      within &= energies[grain] >= smallest && energies[grain] <= largest;
+    }
+    return within;
+  }
+
   /** The coefficient of a grain; 0 beyond the depth. */
   public double ofGrain(int grain) {
-    double steps = stepsLeft - (double) grain * Tolerance.GRAIN + Tolerance.SHOWN_WEIGHT;
+    double steps = stepsLeft - (double) grain * Tolerance.GRAIN;
+    steps += Tolerance.SHOWN_WEIGHT + Tolerance.VECTOR_WEIGHT;
     return energies[grain] * steps + Tolerance.PREDICTION_WEIGHT * vectors[grain];
   }
 

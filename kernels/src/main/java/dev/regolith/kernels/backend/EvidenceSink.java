@@ -26,8 +26,8 @@ public interface EvidenceSink {
    * The sums of a packed panel's k-block are not those of its seal; the region was computed from
    * it.
    */
-  void panelDiffers(GemmProblem problem, Region region, long panel, int kBlock, long[] found);
+  void panelDiffers(GemmProblem problem, Region region, long panel, int kBlock);
 
   /** The sums of a check record are not those of its seal; the region's evidence came from it. */
-  void recordDiffers(GemmProblem problem, Region region, long block, int kBlock, long[] found);
+  void recordDiffers(GemmProblem problem, Region region, long block, int kBlock);
 }

@@ -1,6 +1,7 @@
 package dev.regolith.kernels.backend;
 
 import dev.regolith.kernels.checksum.CheckBlock;
+import dev.regolith.kernels.checksum.Digest;
 import dev.regolith.kernels.checksum.Mended;
 import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.checksum.Tolerance;
@@ -13,8 +14,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The right operand, packed: panels of a few columns, each {@code [depth][panelColumns]} and padded
- * with zeros, cut along k into k-blocks of {@link #DEPTH} steps; with a seal for every panel's
- * k-block, and for every check block's k-block a record of its check vector and tolerance
+ * with zeros, cut along k into k-blocks of {@link #DEPTH} steps; with a seal and a digest for every
+ * panel's k-block, and for every check block's k-block a record of its check vector and tolerance
  * coefficients, sealed as well.
  *
  * <p>A record holds the signed row sums {@code v[k]} as floats (zero-padded to {@link
@@ -41,6 +42,7 @@ public final class PackedB {
   private MemorySegment panels = MemorySegment.NULL;
   private MemorySegment records = MemorySegment.NULL;
   private long[] panelSeals = {};
+  private long[] panelDigests = {};
   private long[] recordSeals = {};
   private boolean checkable;
   private long matrices;
@@ -91,9 +93,13 @@ public final class PackedB {
 
   private void ensureSeals() {
     int panelSums = Math.toIntExact(Seal.SUMS * panelCount() * kBlocks());
+    int digests = Math.toIntExact(Digest.length(lanes()) * panelCount() * kBlocks());
     int recordSums = Math.toIntExact(Seal.SUMS * matrices * blocks() * kBlocks());
     if (panelSeals.length < panelSums) {
       panelSeals = Arrays.copyOf(panelSeals, panelSums);
+    }
+    if (panelDigests.length < digests) {
+      panelDigests = Arrays.copyOf(panelDigests, digests);
     }
     if (recordSeals.length < recordSums) {
       recordSeals = Arrays.copyOf(recordSeals, recordSums);
@@ -201,6 +207,41 @@ public final class PackedB {
     return (int) (Seal.SUMS * (panel * kBlocks() + kBlock));
   }
 
+  /** Digests of the panels' k-blocks, each with the shadow of the seal behind it. */
+  public long[] panelDigests() {
+    return panelDigests;
+  }
+
+  /** Index of the first sum of a panel's k-block. */
+  public int panelDigestAt(long panel, int kBlock) {
+    return (int) (Digest.length(lanes()) * (panel * kBlocks() + kBlock));
+  }
+
+  /** Lanes of 64 bits that a digest is made of: the columns of a panel are two vectors. */
+  public int lanes() {
+    return panelColumns / 4;
+  }
+
+  /** Keeps the digest of a panel's k-block, whose seal is in place. */
+  public void keepDigest(long panel, int kBlock, long[] sums) {
+    int at = panelDigestAt(panel, kBlock);
+    int length = Digest.SUMS * lanes();
+    System.arraycopy(sums, 0, panelDigests, at, length);
+    panelDigests[at + length] = Digest.shadow(panelSeals, panelSealAt(panel, kBlock));
+  }
+
+  /** Whether sums of a panel's k-block are those that were kept, and its seal is as it was. */
+  public boolean agrees(long panel, int kBlock, long[] sums) {
+    int at = panelDigestAt(panel, kBlock);
+    int length = Digest.SUMS * lanes();
+    long differences =
+        panelDigests[at + length] ^ Digest.shadow(panelSeals, panelSealAt(panel, kBlock));
+    for (int i = 0; i < length; i++) {
+      differences |= panelDigests[at + i] ^ sums[i];
+    }
+    return differences == 0;
+  }
+
   /** Check vectors and tolerance coefficients. */
   public MemorySegment records() {
     return records;
@@ -282,14 +323,32 @@ public final class PackedB {
     }
   }
 
-  /** Looks at a panel's k-block again, and puts back what is damaged. */
+  /** Looks at a panel's k-block again, and puts back what is damaged: words, seal or digest. */
   public Mended mendPanel(long panel, int kBlock) {
-    return mend(
-        panels,
-        panelOffset(panel, kBlock),
-        panelWords(kBlock),
-        panelSeals,
-        panelSealAt(panel, kBlock));
+    return repairs.alone(() -> {
+      Mended mended =
+          mend(
+              panels,
+              panelOffset(panel, kBlock),
+              panelWords(kBlock),
+              panelSeals,
+              panelSealAt(panel, kBlock));
+      boolean digestDiffers = mended.done() && renewDigest(panel, kBlock);
+      return digestDiffers && mended.syndrome() instanceof Seal.Syndrome.Intact
+          ? new Mended(new Seal.Syndrome.SealItself(), 0, true)
+          : mended;
+    });
+  }
+
+  /** Makes the digest of a panel that its seal has just confirmed; whether it was another one. */
+  private boolean renewDigest(long panel, int kBlock) {
+    var sums = new long[Digest.SUMS * lanes()];
+    Digest.of(panels, panelOffset(panel, kBlock), panelWords(kBlock), lanes(), sums, 0);
+    if (agrees(panel, kBlock, sums)) {
+      return false;
+    }
+    repairs.write(() -> keepDigest(panel, kBlock, sums));
+    return true;
   }
 
   /** Looks at a check record again, and puts back what is damaged. */

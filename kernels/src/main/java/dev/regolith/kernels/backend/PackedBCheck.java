@@ -1,6 +1,7 @@
 package dev.regolith.kernels.backend;
 
 import dev.regolith.kernels.checksum.CheckBlock;
+import dev.regolith.kernels.checksum.Digest;
 import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.checksum.Tolerance;
 import dev.regolith.kernels.probe.Probe;
@@ -34,7 +35,7 @@ public final class PackedBCheck {
   }
 
   /** Compares the sums of a panel's k-block, as it was read last, with its seal. */
-  public static void compare(
+  private static void compare(
       GemmProblem p, Region region, long panel, int kBlock, long[] found, EvidenceSink sink) {
     PackedB b = p.b;
     int at = b.panelSealAt(panel, kBlock);
@@ -42,7 +43,22 @@ public final class PackedBCheck {
       Probe.reach(ProbePoint.PACKED_B_SEAL, b.panelSeals(), at, Seal.SUMS);
     }
     if (!Seal.same(found, 0, b.panelSeals(), at)) {
-      sink.panelDiffers(p, region, panel, kBlock, found);
+      sink.panelDiffers(p, region, panel, kBlock);
+    }
+  }
+
+  /** Compares the running sums of a panel's k-block, as it was read last, with its digest. */
+  public static void compareDigest(
+      GemmProblem p, Region region, long panel, int kBlock, long[] sums, EvidenceSink sink) {
+    PackedB b = p.b;
+    if (Probe.ON) {
+      int seal = b.panelSealAt(panel, kBlock);
+      int digest = b.panelDigestAt(panel, kBlock);
+      Probe.reach(ProbePoint.PACKED_B_SEAL, b.panelSeals(), seal, Seal.SUMS);
+      Probe.reach(ProbePoint.PACKED_B_DIGEST, b.panelDigests(), digest, Digest.length(b.lanes()));
+    }
+    if (!b.agrees(panel, kBlock, sums)) {
+      sink.panelDiffers(p, region, panel, kBlock);
     }
   }
 
@@ -67,7 +83,7 @@ public final class PackedBCheck {
       }
       backend.scan(b.records(), offset, b.recordWords(), found, workspace);
       if (!Seal.same(found, 0, b.recordSeals(), at)) {
-        sink.recordDiffers(p, region, block, kBlock, found);
+        sink.recordDiffers(p, region, block, kBlock);
       }
     }
   }

@@ -35,6 +35,7 @@ public final class PathSquares {
     PackedB b = p.b;
     double squares =
         room.predictionLanes == 0 ? 0 : predictionSquares(p, matrix, row, block, blocks, room);
+    squares += room.vectorLanes == 0 ? 0 : vectorSquares(p, matrix, row, block, blocks, room);
     double oldSquares = 0;
     int columns = 0;
     for (int i = 0; i < blocks; i++) {
@@ -120,6 +121,42 @@ public final class PathSquares {
         squares += sum * sum + (VECTOR + (rest ? REST : 0)) * term * term;
       }
       squares += combined(room, room.predictionLanes);
+    }
+    return squares;
+  }
+
+  /** What the lanes of check vectors err by, each step of them times its element of A. */
+  private static double vectorSquares(
+      GemmProblem p, long matrix, long row, long block, int blocks, Evidence room) {
+    PackedB b = p.b;
+    double squares = 0;
+    for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
+      long a = p.aRow(matrix, row) + 4L * kBlock * PackedB.DEPTH;
+      for (int k = 0; k < b.depthOf(kBlock); k++) {
+        double x = p.a.get(ValueLayout.JAVA_FLOAT, a + 4L * k);
+        for (int i = 0; i < blocks; i++) {
+          squares += x * x * vectorSquares(b, matrix, block + i, kBlock, k, room);
+        }
+      }
+    }
+    return squares;
+  }
+
+  /** Squares of the lanes' partial sums in one step of one check block's vector. */
+  private static double vectorSquares(
+      PackedB b, long matrix, long block, int kBlock, int k, Evidence room) {
+    int width = b.panelColumns();
+    double squares = 0;
+    Arrays.fill(room.lane, 0, room.vectorLanes, 0);
+    for (int panel = 0; panel < b.panelsOf(block); panel++) {
+      long from = b.panelOffset(b.panel(matrix, block) + panel, kBlock) + 4L * k * width;
+      MemorySegment.copy(b.panels(), ValueLayout.JAVA_FLOAT, from, room.panelRow, 0, width);
+      for (int j = 0; j < width; j++) {
+        int lane = j % room.vectorLanes;
+        double sum = room.lane[lane] + Signs.of(block, panel * width + j) * room.panelRow[j];
+        room.lane[lane] = sum;
+        squares += sum * sum;
+      }
     }
     return squares;
   }

@@ -32,6 +32,9 @@ public final class Evidence {
   /** The same for the columns of a check block that show a checksum. */
   public int shownLanes;
 
+  /** The same for the columns of a check block that make up a check vector. */
+  public int vectorLanes;
+
   /** Room for those lanes, see {@code PathSquares}. */
   public double[] lane = {};
 
@@ -64,11 +67,13 @@ public final class Evidence {
   }
 
   /** How the backend adds up in float32. */
-  public void lanes(int prediction, int shown) {
+  public void lanes(int prediction, int shown, int vector) {
     predictionLanes = prediction;
     shownLanes = shown;
-    if (lane.length < Math.max(prediction, shown)) {
-      lane = new double[Math.max(prediction, shown)];
+    vectorLanes = vector;
+    int most = Math.max(vector, Math.max(prediction, shown));
+    if (lane.length < most) {
+      lane = new double[most];
     }
   }
 

@@ -39,6 +39,12 @@ public final class Tolerance {
    */
   public static final int SHOWN_WEIGHT = 7;
 
+  /**
+   * Estimated noise of check vectors that are added up in float32 lanes: so many times the squares
+   * of the columns under the check, for every step.
+   */
+  public static final int VECTOR_WEIGHT = 9;
+
   /** Estimated noise of a float32 prediction: so many times the squares of its terms. */
   public static final int PREDICTION_WEIGHT = 10;
 

@@ -160,13 +160,13 @@ public final class Guard implements EvidenceSink {
   }
 
   @Override
-  public void panelDiffers(GemmProblem p, Region region, long panel, int kBlock, long[] found) {
+  public void panelDiffers(GemmProblem p, Region region, long panel, int kBlock) {
     mendPanel(p.b, panel, kBlock);
     doubts.addRegion(p, region);
   }
 
   @Override
-  public void recordDiffers(GemmProblem p, Region region, long block, int kBlock, long[] found) {
+  public void recordDiffers(GemmProblem p, Region region, long block, int kBlock) {
     mendRecord(p.b, region.matrix, block, kBlock);
     doubts.addRegion(p, region);
   }

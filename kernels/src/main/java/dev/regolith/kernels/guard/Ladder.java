@@ -299,13 +299,13 @@ final class Ladder {
     }
 
     @Override
-    public void panelDiffers(GemmProblem p, Region region, long panel, int kBlock, long[] found) {
+    public void panelDiffers(GemmProblem p, Region region, long panel, int kBlock) {
       damaged = true;
       guard.mendPanel(p.b, panel, kBlock);
     }
 
     @Override
-    public void recordDiffers(GemmProblem p, Region region, long block, int kBlock, long[] found) {
+    public void recordDiffers(GemmProblem p, Region region, long block, int kBlock) {
       damaged = true;
       guard.mendRecord(p.b, region.matrix, block, kBlock);
     }

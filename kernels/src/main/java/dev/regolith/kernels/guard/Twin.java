@@ -37,12 +37,10 @@ final class Twin {
         public void inputDiffers(GemmProblem p, Region region, long block) {}
 
         @Override
-        public void panelDiffers(
-            GemmProblem p, Region region, long panel, int kBlock, long[] found) {}
+        public void panelDiffers(GemmProblem p, Region region, long panel, int kBlock) {}
 
         @Override
-        public void recordDiffers(
-            GemmProblem p, Region region, long block, int kBlock, long[] found) {}
+        public void recordDiffers(GemmProblem p, Region region, long block, int kBlock) {}
       };
 
   private final Backend backend;

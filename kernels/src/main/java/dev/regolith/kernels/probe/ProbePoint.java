@@ -24,6 +24,8 @@ public enum ProbePoint {
   PACKED_B_LAST_USE,
   /** The seals of packed panels, before they are compared. */
   PACKED_B_SEAL,
+  /** The digests of packed panels, before they are compared. */
+  PACKED_B_DIGEST,
   /** Check vectors before predictions are made from them. */
   CHECK_VECTORS_READ,
   /** Check vectors after their last use in this task, before their seal is compared. */

@@ -35,7 +35,9 @@ final class BlockPass {
   static final int SHOWN_LANES = 2 * LANES;
 
   private static final int HIGH = 32;
-  private static final float[] SIGNS = new float[Signs.PATTERNS * CheckBlock.COLUMNS];
+
+  /** The signs of {@link Signs}, as floats. */
+  static final float[] SIGNS = new float[Signs.PATTERNS * CheckBlock.COLUMNS];
 
   static {
     for (int j = 0; j < SIGNS.length; j++) {

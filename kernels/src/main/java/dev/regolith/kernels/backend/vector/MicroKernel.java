@@ -13,7 +13,7 @@ interface MicroKernel {
    */
   int STRIP_STRIDE = 512 + 16;
 
-  /** Bytes between touches of what is needed soon: a cache line at every fourth step along k. */
+  /** Bytes between touches of what is needed soon: a cache line at every fourth turn along k. */
   int NEAR_STEP = 16;
 
   /**
@@ -29,10 +29,11 @@ interface MicroKernel {
    * @param to where the accumulators are stored
    * @param digest the lane-wise 64-bit sum of the stored registers is added to the vector at {@code
    *     digestAt}
-   * @param near what will be read soon: a word is touched at every step along k, {@link #NEAR_STEP}
-   *     bytes apart, from {@code nearOffset} on
-   * @param raw receives the running sums of the panel's words, see {@link SealLanes}, if the kernel
-   *     checks
+   * @param near what of the packed memory will be read soon: a word is touched at every turn of the
+   *     loop, {@link #NEAR_STEP} bytes apart, from there on, if kernels are {@link
+   *     VectorShapes#TOUCHING}
+   * @param sums receives the running sums of the panel's words, see {@link
+   *     dev.regolith.kernels.checksum.Digest}, if the kernel checks
    * @return of no meaning; depends on the touched words, so that the compiler keeps them
    */
   float run(
@@ -45,7 +46,6 @@ interface MicroKernel {
       int to,
       long[] digest,
       int digestAt,
-      MemorySegment near,
-      long nearOffset,
-      long[] raw);
+      long near,
+      long[] sums);
 }

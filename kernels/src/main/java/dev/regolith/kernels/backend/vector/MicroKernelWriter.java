@@ -5,6 +5,7 @@ import static java.lang.constant.ConstantDescs.CD_int;
 import static java.lang.constant.ConstantDescs.CD_long;
 import static java.lang.constant.ConstantDescs.CD_void;
 
+import dev.regolith.kernels.checksum.Digest;
 import java.lang.classfile.ClassFile;
 import java.lang.classfile.CodeBuilder;
 import java.lang.classfile.Label;
@@ -18,7 +19,6 @@ import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.LongVector;
 import jdk.incubator.vector.Vector;
-import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
@@ -27,19 +27,21 @@ import jdk.incubator.vector.VectorSpecies;
  *
  * <pre>{@code
  * FloatVector c00 = FloatVector.zero(FLOATS), c01 = ...;       // or fromArray(FLOATS, tiles, from + ...)
- * for (int k = 0; k < depth; k++, offset += 4 * TILE_COLUMNS) {
- *   FloatVector b0 = fromMemorySegment(FLOATS, panel, offset, ORDER), b1 = ...;
+ * int k = 0;
+ * for (; k + UNROLL - 1 < depth; k += UNROLL) {                // and the rest, a step a turn
+ *   FloatVector b0 = fromMemorySegment(FLOATS, panel, offset + 4 * TILE_COLUMNS * k, ORDER), b1 = ...;
  *   FloatVector x = FloatVector.broadcast(FLOATS, strip[k]);
  *   c00 = x.fma(b0, c00);  c01 = x.fma(b1, c01);
  *   x = FloatVector.broadcast(FLOATS, strip[STRIP_STRIDE + k]);
  *   c10 = x.fma(b0, c10);  ...
+ *   ...                                                        // step k + 1, if UNROLL > 1
  * }
  * c00.intoArray(tiles, to);  ...
  * }</pre>
  *
  * <p>Arrays or lists of vectors would box (no scalar replacement across them), and a hand-written
  * copy per number of rows would be twenty-four copies. The count of memory accesses in one method
- * stays under what C1 can allocate (at most 2 segment accesses and 61 array accesses; see
+ * stays under what C1 can allocate (at most 7 segment accesses and 61 array accesses; see
  * docs/decisions.md, "The JIT trap").
  */
 final class MicroKernelWriter {
@@ -63,18 +65,16 @@ final class MicroKernelWriter {
   private static final int TO = 8;
   private static final int DIGEST = 9;
   private static final int DIGEST_AT = 10;
-  private static final int NEAR = 11;
-  private static final int NEAR_AT = 12;
-  private static final int RAW = 14;
-  private static final int K = 15;
-  private static final int B0 = 16;
-  private static final int B1 = 17;
-  private static final int X = 18;
-  private static final int SUM = 19;
-  private static final int TOUCHED = 20;
-  private static final int SEALS = 21;
-  private static final int CHAIN = 3;
-  private static final int ACCUMULATORS = SEALS + 2 * CHAIN;
+  private static final int NEAR_AT = 11;
+  private static final int SUMS = 13;
+  private static final int K = 14;
+  private static final int B0 = 15;
+  private static final int B1 = 16;
+  private static final int X = 17;
+  private static final int WORDS = 18;
+  private static final int TOUCHED = 19;
+  private static final int RUNNING = 20;
+  private static final int ACCUMULATORS = RUNNING + Digest.SUMS;
 
   /** HotSpot's FreqInlineSize, in bytes. */
   private static final int LEAST_SIZE = 325;
@@ -145,7 +145,6 @@ final class MicroKernelWriter {
                             CD_int,
                             LONG_ARRAY,
                             CD_int,
-                            SEGMENT,
                             CD_long,
                             LONG_ARRAY),
                         ClassFile.ACC_PUBLIC,
@@ -154,39 +153,26 @@ final class MicroKernelWriter {
 
   private void body(CodeBuilder code) {
     cast(code, PANEL);
-    cast(code, NEAR);
     openAccumulators(code);
-    for (int i = 0; checks && i < 2 * CHAIN; i++) {
+    for (int i = 0; checks && i < Digest.SUMS; i++) {
       code.getstatic(SHAPES, "LONGS", SPECIES);
       code.invokestatic(LONG_VECTOR, "zero", MethodTypeDesc.of(LONG_VECTOR, SPECIES));
-      code.astore(SEALS + i);
+      code.astore(RUNNING + i);
     }
-    Label head = code.newLabel();
-    Label done = code.newLabel();
+    if (VectorShapes.TOUCHING) {
+      code.getstatic(SHAPES, "TOUCHES", SPECIES);
+      code.invokestatic(FLOAT_VECTOR, "zero", MethodTypeDesc.of(FLOAT_VECTOR, SPECIES));
+      code.astore(TOUCHED);
+    }
     code.iconst_0().istore(K);
-    code.getstatic(SHAPES, "TOUCHES", SPECIES);
-    code.invokestatic(FLOAT_VECTOR, "zero", MethodTypeDesc.of(FLOAT_VECTOR, SPECIES));
-    code.astore(TOUCHED);
-    code.labelBinding(head).iload(K).iload(DEPTH).if_icmpge(done);
-    touch(code);
-    loadPanel(code, 0, B0);
-    loadPanel(code, VectorShapes.LANES, B1);
-    if (checks) {
-      sumUp(code, B0);
-      sumUp(code, B1);
+    loop(code, VectorShapes.UNROLL);
+    if (VectorShapes.UNROLL > 1) {
+      loop(code, 1);
     }
-    for (int row = 0; row < rows; row++) {
-      broadcast(code, row);
-      multiplyAdd(code, B0, accumulator(row, 0));
-      multiplyAdd(code, B1, accumulator(row, 1));
-    }
-    code.iinc(K, 1);
-    code.goto_(head);
-    code.labelBinding(done);
     storeAccumulators(code);
     digest(code);
-    for (int i = 0; checks && i < 2 * CHAIN; i++) {
-      code.aload(SEALS + i).aload(RAW).loadConstant(i * VectorShapes.WIDE_LANES);
+    for (int i = 0; checks && i < Digest.SUMS; i++) {
+      code.aload(RUNNING + i).aload(SUMS).loadConstant(i * VectorShapes.WIDE_LANES);
       code.invokevirtual(LONG_VECTOR, "intoArray", MethodTypeDesc.of(CD_void, LONG_ARRAY, CD_int));
     }
     // Larger than what C2 inlines: the smallest kernels, inlined into their caller, boxed their
@@ -194,34 +180,56 @@ final class MicroKernelWriter {
     for (int i = 0; i < LEAST_SIZE; i++) {
       code.nop();
     }
-    code.aload(TOUCHED).iconst_0();
-    code.invokevirtual(FLOAT_VECTOR, "lane", MethodTypeDesc.of(CD_float, CD_int)).freturn();
+    if (VectorShapes.TOUCHING) {
+      code.aload(TOUCHED).iconst_0();
+      code.invokevirtual(FLOAT_VECTOR, "lane", MethodTypeDesc.of(CD_float, CD_int)).freturn();
+    } else {
+      code.fconst_0().freturn();
+    }
   }
 
-  /**
-   * Two chains of running sums, as in {@link SealLanes}: of whole lanes, and of their upper halves.
-   */
+  /** Turns of so many steps along k, as long as there are as many. */
+  private void loop(CodeBuilder code, int steps) {
+    Label head = code.newLabel();
+    Label done = code.newLabel();
+    // With one step a turn the compiler counts, and takes all checks out of the loop. With several
+    // it must not: it would load everything first and spill accumulators, for half the speed. What
+    // it cannot count keeps a few checks, over which it does not move loads.
+    code.labelBinding(head).iload(K);
+    if (steps > 1) {
+      code.loadConstant(steps - 1).iadd();
+    }
+    code.iload(DEPTH).if_icmpge(done);
+    if (VectorShapes.TOUCHING) {
+      touch(code);
+    }
+    for (int step = 0; step < steps; step++) {
+      loadPanel(code, step, 0, B0);
+      loadPanel(code, step, 1, B1);
+      if (checks) {
+        sumUp(code, B0);
+        sumUp(code, B1);
+      }
+      for (int row = 0; row < rows; row++) {
+        broadcast(code, row, step);
+        multiplyAdd(code, B0, accumulator(row, 0));
+        multiplyAdd(code, B1, accumulator(row, 1));
+      }
+    }
+    code.iinc(K, steps);
+    code.goto_(head);
+    code.labelBinding(done);
+  }
+
+  /** Running sums of whole lanes, as in {@link Digest}. */
   private static void sumUp(CodeBuilder code, int vector) {
     code.aload(vector);
     code.invokevirtual(FLOAT_VECTOR, "reinterpretAsLongs", MethodTypeDesc.of(LONG_VECTOR));
-    code.astore(SUM);
-    chain(code, SEALS);
-    code.aload(SUM);
-    code.getstatic(desc(VectorOperators.class), "LSHR", desc(VectorOperators.Binary.class));
-    code.loadConstant(32L);
-    code.invokevirtual(
-        LONG_VECTOR,
-        "lanewise",
-        MethodTypeDesc.of(LONG_VECTOR, desc(VectorOperators.Binary.class), CD_long));
-    code.astore(SUM);
-    chain(code, SEALS + CHAIN);
-  }
-
-  private static void chain(CodeBuilder code, int first) {
-    for (int i = 0; i < CHAIN; i++) {
-      code.aload(first + i).aload(i == 0 ? SUM : first + i - 1);
+    code.astore(WORDS);
+    for (int i = 0; i < Digest.SUMS; i++) {
+      code.aload(RUNNING + i).aload(i == 0 ? WORDS : RUNNING + i - 1);
       code.invokevirtual(LONG_VECTOR, "add", MethodTypeDesc.of(LONG_VECTOR, VECTOR));
-      code.astore(first + i);
+      code.astore(RUNNING + i);
     }
   }
 
@@ -247,7 +255,7 @@ final class MicroKernelWriter {
   private static void touch(CodeBuilder code) {
     code.aload(TOUCHED);
     code.getstatic(SHAPES, "TOUCHES", SPECIES);
-    code.aload(NEAR);
+    code.aload(PANEL);
     at(code, NEAR_AT, MicroKernel.NEAR_STEP);
     code.getstatic(SHAPES, "ORDER", BYTE_ORDER);
     fromMemorySegment(code);
@@ -281,21 +289,21 @@ final class MicroKernelWriter {
     }
   }
 
-  private void loadPanel(CodeBuilder code, int column, int local) {
+  private void loadPanel(CodeBuilder code, int step, int half, int local) {
     floats(code);
     code.aload(PANEL);
     at(code, OFFSET, 4 * VectorShapes.TILE_COLUMNS);
-    code.loadConstant(4L * column).ladd();
+    code.loadConstant(4L * (step * VectorShapes.TILE_COLUMNS + half * VectorShapes.LANES)).ladd();
     code.getstatic(SHAPES, "ORDER", BYTE_ORDER);
     fromMemorySegment(code);
     code.astore(local);
   }
 
-  private void broadcast(CodeBuilder code, int row) {
+  private void broadcast(CodeBuilder code, int row, int step) {
     floats(code);
     code.aload(STRIP).iload(K);
-    if (row > 0) {
-      code.loadConstant(row * MicroKernel.STRIP_STRIDE).iadd();
+    if (row > 0 || step > 0) {
+      code.loadConstant(row * MicroKernel.STRIP_STRIDE + step).iadd();
     }
     code.faload();
     code.invokestatic(
@@ -325,16 +333,16 @@ final class MicroKernelWriter {
     code.getstatic(SHAPES, "LONGS", SPECIES).aload(DIGEST).iload(DIGEST_AT);
     code.invokestatic(
         LONG_VECTOR, "fromArray", MethodTypeDesc.of(LONG_VECTOR, SPECIES, LONG_ARRAY, CD_int));
-    code.astore(SUM);
+    code.astore(WORDS);
     for (int row = 0; row < rows; row++) {
       for (int half = 0; half < 2; half++) {
-        code.aload(SUM).aload(accumulator(row, half));
+        code.aload(WORDS).aload(accumulator(row, half));
         code.invokevirtual(FLOAT_VECTOR, "reinterpretAsLongs", MethodTypeDesc.of(LONG_VECTOR));
         code.invokevirtual(LONG_VECTOR, "add", MethodTypeDesc.of(LONG_VECTOR, VECTOR));
-        code.astore(SUM);
+        code.astore(WORDS);
       }
     }
-    code.aload(SUM).aload(DIGEST).iload(DIGEST_AT);
+    code.aload(WORDS).aload(DIGEST).iload(DIGEST_AT);
     code.invokevirtual(LONG_VECTOR, "intoArray", MethodTypeDesc.of(CD_void, LONG_ARRAY, CD_int));
   }
 

@@ -101,6 +101,11 @@ final class Prediction {
     long a = p.aRow(region.matrix, region.row + row) + 4L * kBlock * PackedB.DEPTH;
     Arrays.fill(sums, 0);
     BlockPass.addUp(survey.sums, rows, sums, 0, 1);
+    for (int i = 0; i < rows; i++) {
+      if (!Double.isFinite(sums[i])) {
+        sums[i] = RowSurvey.sum(p.a, a + i * p.aStride, depth);
+      }
+    }
     for (int check = 0; check < evidence.checks(); check++) {
       for (int i = 0; i < rows; i += 2) {
         int second = Math.min(i + 1, rows - 1);

@@ -25,8 +25,11 @@ import jdk.incubator.vector.VectorOperators;
  */
 final class RowSurvey {
   private static final int ROW = PackedB.GRAINS * LANES;
-  private static final double SMALLEST = 1e-25;
-  private static final double LARGEST = 1e35;
+
+  /** Sums of squares that float32 holds well enough. */
+  static final double SMALLEST = 1e-25;
+
+  static final double LARGEST = 1e35;
 
   /** Squares of row {@code i}, grain {@code g}: a vector at {@code (i * GRAINS + g) * LANES}. */
   final float[] squares = new float[TILE_ROWS * ROW];
@@ -55,6 +58,15 @@ final class RowSurvey {
     return total >= SMALLEST && total <= LARGEST
         ? weighted(squares, row * ROW, coefficients, at, grains)
         : walk(coefficients, at, a, offset, depth);
+  }
+
+  /** The words of a row, added up where float32 lanes overflowed. */
+  static double sum(MemorySegment a, long offset, int depth) {
+    double sum = 0;
+    for (int k = 0; k < depth; k++) {
+      sum += a.get(ValueLayout.JAVA_FLOAT, offset + 4L * k);
+    }
+    return sum;
   }
 
   private static double total(float[] squares, int from, int grains) {

@@ -1,6 +1,5 @@
 package dev.regolith.kernels.backend.vector;
 
-import static dev.regolith.kernels.backend.vector.VectorShapes.CHECKING_ROWS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
@@ -61,7 +60,6 @@ public final class VectorGemm implements Backend {
       boolean verify,
       Workspace workspace) {
     var w = (VectorWorkspace) workspace;
-    Arrays.fill(w.folded, 0);
     PanelPacker.pack(source, range, matrix, target, block, kBlock, verify, w);
   }
 
@@ -109,7 +107,7 @@ public final class VectorGemm implements Backend {
     w.open(region.rows, b.kBlocks(), p.verify);
     if (p.verify) {
       w.evidence.open(region.rows, region.blocks, b.depth());
-      w.evidence.lanes(Prediction.LANES_USED, BlockPass.SHOWN_LANES);
+      w.evidence.lanes(Prediction.LANES_USED, BlockPass.SHOWN_LANES, LANES);
     }
     for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
       LeftStrips.copy(p, region, kBlock, w, sink);
@@ -118,9 +116,6 @@ public final class VectorGemm implements Backend {
       }
       LeftStrips.verify(p, region, kBlock, w, sink);
       if (p.verify) {
-        if (CHECKING_ROWS == 0) {
-          PackedBCheck.verifyPanels(this, p, region, kBlock, w.found, w, sink);
-        }
         PackedBCheck.verifyRecords(this, p, region, kBlock, w.found, w, sink);
       } else if (Probe.ON) {
         PackedBCheck.probePanels(p, region, kBlock);
@@ -154,14 +149,16 @@ public final class VectorGemm implements Backend {
     for (int i = 0; i < count; i++) {
       boolean whole = plain && (i + 1) * TILE_COLUMNS <= columns;
       long offset = b.panelOffset(panel + i, kBlock);
-      // The next panel is touched, a stretch by each strip, while this one is multiplied.
+      // The next panel is touched, a stretch by each strip, while this one is multiplied: Java has
+      // no
+      // prefetch.
       long next = offset + b.depth() * TILE_COLUMNS * 4L;
       for (int strip = 0; strip < w.strips; strip++) {
         int row = w.row[strip];
         int rows = w.row[strip + 1] - row;
         int tile = slot + strip * TILE;
         // The last read of a panel is the one that is compared with its seal.
-        boolean checking = p.verify && strip == w.strips - 1 && CHECKING_ROWS > 0;
+        boolean checking = p.verify && strip == w.strips - 1;
         if (Probe.ON) {
           probePanel(p, kBlock, panel + i, first, strip, depth, from + tile, w);
           if (checking) {
@@ -183,7 +180,6 @@ public final class VectorGemm implements Backend {
                     last
                         ? whole ? w.blockDigest(strip) : w.tileDigest
                         : w.partialDigest(kBlock & 1, strip, block),
-                    b.panels(),
                     near(b, kBlock, offset, next, strip),
                     w.raw);
         if (whole) {
@@ -193,10 +189,8 @@ public final class VectorGemm implements Backend {
         }
       }
       slot += w.strips * TILE;
-      if (p.verify && CHECKING_ROWS > 0) {
-        SealLanes.fold(w.raw, 2 * depth, 0, LANES, w.folded, 0);
-        SealLanes.finish(w.folded, 0, w.found, 0);
-        PackedBCheck.compare(p, region, panel + i, kBlock, w.found, sink);
+      if (p.verify) {
+        PackedBCheck.compareDigest(p, region, panel + i, kBlock, w.raw, sink);
       }
     }
     if (p.verify && !first) {

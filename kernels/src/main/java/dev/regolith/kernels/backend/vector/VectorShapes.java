@@ -54,17 +54,28 @@ final class VectorShapes {
   static final int TILE_COLUMNS = 2 * LANES;
 
   /**
-   * Most rows of a register tile. Two accumulators and one broadcast for each row, two vectors of B
-   * and one of touched words fit the registers whatever order the compiler chooses: with 12 rows it
-   * spilled an accumulator in every other launch, at a quarter of the speed (docs/decisions.md).
+   * Most rows of a register tile. Where there are 32 registers, two accumulators and one broadcast
+   * for each row, two vectors of B and one of touched words fit whatever order the compiler
+   * chooses: with 12 rows it spilled an accumulator in every other launch, at a quarter of the
+   * speed. Where there are 16, six rows are twelve accumulators, two vectors of B and two
+   * broadcasts: that fits as long as nothing else is in the loop (docs/decisions.md).
    */
-  static final int TILE_ROWS = hasThirtyTwoRegisters() ? 9 : 4;
+  static final int TILE_ROWS = hasThirtyTwoRegisters() ? 9 : 6;
 
   /**
    * Most rows of a tile whose kernel also sums the panel's words up, in registers that the
-   * accumulators leave free; 0 if there are too few.
+   * accumulators leave free.
    */
-  static final int CHECKING_ROWS = hasThirtyTwoRegisters() ? 6 : 0;
+  static final int CHECKING_ROWS = hasThirtyTwoRegisters() ? 6 : 4;
+
+  /**
+   * Steps along k in one turn of a kernel's loop. With vectors of 256 bits and less, the loop's own
+   * instructions would take as long as the multiply-adds of one step.
+   */
+  static final int UNROLL = hasThirtyTwoRegisters() ? 1 : 2;
+
+  /** Whether kernels touch what is needed soon; with 16 registers that makes them spill. */
+  static final boolean TOUCHING = hasThirtyTwoRegisters();
 
   /** Floats in a register tile. */
   static final int TILE = TILE_ROWS * TILE_COLUMNS;

@@ -11,6 +11,7 @@ import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Region;
 import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.CheckBlock;
+import dev.regolith.kernels.checksum.Digest;
 import dev.regolith.kernels.checksum.Evidence;
 import dev.regolith.kernels.checksum.Seal;
 import java.lang.foreign.Arena;
@@ -95,6 +96,12 @@ final class VectorWorkspace implements Workspace {
   /** A row's sums. */
   final double[] rowSums = new double[3];
 
+  /** Running sums of the left half of a panel that has fewer columns. */
+  final long[] leftHalf = new long[Digest.SUMS * WIDE_LANES];
+
+  /** What a k-block of B that is being packed makes of its rows. */
+  final PanelCopy.Survey packing = new PanelCopy.Survey();
+
   /** Signed sum of a row of the old C. */
   double oldSigned;
 
@@ -154,8 +161,8 @@ final class VectorWorkspace implements Workspace {
 
   /** How many of the last rows a checking kernel multiplies: neither it nor the rest is too low. */
   private static int checkedOf(int rows) {
-    if (rows <= CHECKING_ROWS || CHECKING_ROWS == 0) {
-      return Math.min(rows, CHECKING_ROWS);
+    if (rows <= CHECKING_ROWS) {
+      return rows;
     }
     return rows < CHECKING_ROWS + LOW ? rows / 2 : CHECKING_ROWS;
   }

@@ -1,0 +1,189 @@
+package dev.regolith.kernels.backend.vector;
+
+import static dev.regolith.kernels.backend.vector.VectorShapes.FLOATS;
+import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
+import static dev.regolith.kernels.backend.vector.VectorShapes.LONGS;
+import static dev.regolith.kernels.backend.vector.VectorShapes.ORDER;
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
+import static dev.regolith.kernels.backend.vector.VectorShapes.known;
+
+import dev.regolith.kernels.backend.PackedB;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.LongVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
+
+/**
+ * The copy of a few columns of B into a panel. Where it is checked, B is read this once, and
+ * everything that speaks for it later is made from the registers its words pass through: running
+ * sums for seal and digest, and each row's share of check vector and tolerance.
+ */
+final class PanelCopy {
+  /** What the rows of a k-block make, a vector of partial sums for each, over all its panels. */
+  static final class Survey {
+    /** Sums of the words times their signs, of row {@code k} at {@code k * LANES}. */
+    final float[] signed = new float[PackedB.DEPTH * LANES];
+
+    /** Sums of the words' squares. */
+    final float[] squares = new float[PackedB.DEPTH * LANES];
+
+    /** Sums of all words. */
+    final float[] plain = new float[LANES];
+
+    /** The same, lanes added up in double precision. */
+    final double[] signedSums = new double[PackedB.DEPTH];
+
+    final double[] squareSums = new double[PackedB.DEPTH];
+    final double[] plainSum = new double[1];
+
+    /** Starts a k-block. */
+    void open(int depth) {
+      Arrays.fill(signed, 0, depth * LANES, 0);
+      Arrays.fill(squares, 0, depth * LANES, 0);
+      Arrays.fill(plain, 0);
+    }
+
+    /** Adds the lanes up. */
+    void close(int depth) {
+      Arrays.fill(signedSums, 0, depth, 0);
+      Arrays.fill(squareSums, 0, depth, 0);
+      plainSum[0] = 0;
+      BlockPass.addUp(signed, depth, signedSums, 0, 1);
+      BlockPass.addUp(squares, depth, squareSums, 0, 1);
+      BlockPass.addUp(plain, 1, plainSum, 0, 1);
+    }
+  }
+
+  private static final int HIGH = 32;
+
+  private PanelCopy() {}
+
+  /** Copies rows that have all of a panel's columns. */
+  static void copy(
+      MemorySegment source, long from, long stride, MemorySegment panels, long to, int depth) {
+    source = known(source);
+    panels = known(panels);
+    for (int k = 0; k < depth; k++) {
+      long row = from + k * stride;
+      long at = to + 4L * k * TILE_COLUMNS;
+      FloatVector.fromMemorySegment(FLOATS, source, row, ORDER)
+          .intoMemorySegment(panels, at, ORDER);
+      FloatVector.fromMemorySegment(FLOATS, source, row + 4L * LANES, ORDER)
+          .intoMemorySegment(panels, at + 4L * LANES, ORDER);
+    }
+  }
+
+  /**
+   * Copies rows that have all of a panel's columns, and surveys them.
+   *
+   * @param signs place of the columns' signs in {@link BlockPass#SIGNS}
+   * @param raw receives the running sums of the panel's words, see {@link SealLanes}
+   */
+  static void checked(
+      MemorySegment source,
+      long from,
+      long stride,
+      MemorySegment panels,
+      long to,
+      int depth,
+      int signs,
+      Survey survey,
+      long[] raw) {
+    source = known(source);
+    panels = known(panels);
+    float[] signed = survey.signed;
+    float[] squares = survey.squares;
+    FloatVector leftSigns = FloatVector.fromArray(FLOATS, BlockPass.SIGNS, signs);
+    FloatVector rightSigns = FloatVector.fromArray(FLOATS, BlockPass.SIGNS, signs + LANES);
+    FloatVector plain = FloatVector.fromArray(FLOATS, survey.plain, 0);
+    LongVector s0 = LongVector.zero(LONGS);
+    LongVector s1 = s0;
+    LongVector s2 = s0;
+    LongVector h0 = s0;
+    LongVector h1 = s0;
+    LongVector h2 = s0;
+    for (int k = 0; k < depth; k++) {
+      long row = from + k * stride;
+      long at = to + 4L * k * TILE_COLUMNS;
+      FloatVector x = FloatVector.fromMemorySegment(FLOATS, source, row, ORDER);
+      x.intoMemorySegment(panels, at, ORDER);
+      FloatVector t = x.fma(leftSigns, FloatVector.fromArray(FLOATS, signed, k * LANES));
+      FloatVector q = x.fma(x, FloatVector.fromArray(FLOATS, squares, k * LANES));
+      plain = plain.add(x);
+      LongVector v = x.reinterpretAsLongs();
+      LongVector h = v.lanewise(VectorOperators.LSHR, HIGH);
+      s0 = s0.add(v);
+      s1 = s1.add(s0);
+      s2 = s2.add(s1);
+      h0 = h0.add(h);
+      h1 = h1.add(h0);
+      h2 = h2.add(h1);
+      x = FloatVector.fromMemorySegment(FLOATS, source, row + 4L * LANES, ORDER);
+      x.intoMemorySegment(panels, at + 4L * LANES, ORDER);
+      x.fma(rightSigns, t).intoArray(signed, k * LANES);
+      x.fma(x, q).intoArray(squares, k * LANES);
+      plain = plain.add(x);
+      v = x.reinterpretAsLongs();
+      h = v.lanewise(VectorOperators.LSHR, HIGH);
+      s0 = s0.add(v);
+      s1 = s1.add(s0);
+      s2 = s2.add(s1);
+      h0 = h0.add(h);
+      h1 = h1.add(h0);
+      h2 = h2.add(h1);
+    }
+    plain.intoArray(survey.plain, 0);
+    SealLanes.put(s0, s1, s2, raw, 0);
+    SealLanes.put(h0, h1, h2, raw, SealLanes.UPPER);
+  }
+
+  /**
+   * The same for one half of a panel, a vector wide, of which only the first columns count and
+   * zeros fill the rest; the running sums are those of this half alone.
+   */
+  static void checkedHalf(
+      MemorySegment source,
+      long from,
+      long stride,
+      MemorySegment panels,
+      long to,
+      int depth,
+      int columns,
+      int signs,
+      Survey survey,
+      long[] raw) {
+    source = known(source);
+    panels = known(panels);
+    VectorMask<Float> mask = FLOATS.indexInRange(0, columns);
+    float[] signed = survey.signed;
+    float[] squares = survey.squares;
+    FloatVector sign = FloatVector.fromArray(FLOATS, BlockPass.SIGNS, signs);
+    FloatVector plain = FloatVector.fromArray(FLOATS, survey.plain, 0);
+    LongVector s0 = LongVector.zero(LONGS);
+    LongVector s1 = s0;
+    LongVector s2 = s0;
+    LongVector h0 = s0;
+    LongVector h1 = s0;
+    LongVector h2 = s0;
+    for (int k = 0; k < depth; k++) {
+      FloatVector x = FloatVector.fromMemorySegment(FLOATS, source, from + k * stride, ORDER, mask);
+      x.intoMemorySegment(panels, to + 4L * k * TILE_COLUMNS, ORDER);
+      x.fma(sign, FloatVector.fromArray(FLOATS, signed, k * LANES)).intoArray(signed, k * LANES);
+      x.fma(x, FloatVector.fromArray(FLOATS, squares, k * LANES)).intoArray(squares, k * LANES);
+      plain = plain.add(x);
+      LongVector v = x.reinterpretAsLongs();
+      LongVector h = v.lanewise(VectorOperators.LSHR, HIGH);
+      s0 = s0.add(v);
+      s1 = s1.add(s0);
+      s2 = s2.add(s1);
+      h0 = h0.add(h);
+      h1 = h1.add(h0);
+      h2 = h2.add(h1);
+    }
+    plain.intoArray(survey.plain, 0);
+    SealLanes.put(s0, s1, s2, raw, 0);
+    SealLanes.put(h0, h1, h2, raw, SealLanes.UPPER);
+  }
+}
