@@ -12,6 +12,9 @@ public final class CheckBlock {
   /** Columns of a block: a multiple of every register tile's columns (8, 16, 32). */
   public static final int COLUMNS = 128;
 
+  /** Two vectors of the widest kind: what rows of a block of fewer columns are rounded up to. */
+  private static final int UNIT = 32;
+
   private static final int WIDE_DEPTH = 1024;
   private static final int MEDIUM_DEPTH = 2048;
 
@@ -27,6 +30,14 @@ public final class CheckBlock {
       return 3;
     }
     return depth <= MEDIUM_DEPTH ? 2 : 1;
+  }
+
+  /**
+   * By how much the index of a word in its seal grows from a row of a block to the next: its
+   * columns, and as many more as make full vectors.
+   */
+  public static int pitch(int columns) {
+    return Math.ceilDiv(columns, UNIT) * UNIT;
   }
 
   /** How many blocks cover {@code rows} rows. */

@@ -8,7 +8,7 @@ import java.lang.foreign.ValueLayout;
 
 /**
  * Seals over a batch of matrices, one per {@link CheckBlock}; word {@code (i, j)} of a block has
- * index {@code i * CheckBlock.COLUMNS + j + 1}, whatever the strides are.
+ * index {@code i * pitch + j + 1}, with {@link CheckBlock#pitch}, whatever the strides are.
  *
  * <p>Different blocks may be written and verified by different threads.
  */
@@ -103,6 +103,11 @@ public final class SealGrid implements Watch {
     return (int) Math.min(CheckBlock.COLUMNS, range.columns() - column(block));
   }
 
+  /** By how much indices in a block grow from row to row. */
+  public int pitch(long block) {
+    return CheckBlock.pitch(columns(block));
+  }
+
   /** Word (of the storage) where a block starts. */
   public long word(long block) {
     return range.word(batch(block), row(block), column(block));
@@ -110,9 +115,8 @@ public final class SealGrid implements Watch {
 
   /** Word (of the storage) of an index (from 0) within a block. */
   public long word(long block, int index) {
-    return word(block)
-        + index / CheckBlock.COLUMNS * range.rowStride()
-        + index % CheckBlock.COLUMNS * range.columnStride();
+    int pitch = pitch(block);
+    return word(block) + index / pitch * range.rowStride() + index % pitch * range.columnStride();
   }
 
   /** Sums a block up, word by word; any memory, any strides. */
@@ -123,11 +127,12 @@ public final class SealGrid implements Watch {
     long start = word(block);
     int rows = rows(block);
     int columns = columns(block);
+    int pitch = pitch(block);
     for (int i = 0; i < rows; i++) {
       long word = start + i * range.rowStride();
       for (int j = 0; j < columns; j++, word += range.columnStride()) {
         int value = memory.getAtIndex(ValueLayout.JAVA_INT, word);
-        Seal.add(found, at, value, (long) i * CheckBlock.COLUMNS + j + 1);
+        Seal.add(found, at, value, (long) i * pitch + j + 1);
       }
     }
   }
@@ -142,7 +147,7 @@ public final class SealGrid implements Watch {
 
   /** What the found sums of a block say of it. */
   public Seal.Syndrome diagnose(long block, long[] found, int at) {
-    int words = (rows(block) - 1) * CheckBlock.COLUMNS + columns(block);
+    int words = (rows(block) - 1) * pitch(block) + columns(block);
     return Seal.diagnose(found, at, sums, (int) (Seal.SUMS * block), words);
   }
 
@@ -226,7 +231,7 @@ public final class SealGrid implements Watch {
             && rest % range.columnStride() == 0;
     if (inside) {
       int block = block(matrix, row / CheckBlock.ROWS, column / CheckBlock.COLUMNS);
-      long index = row % CheckBlock.ROWS * CheckBlock.COLUMNS + column % CheckBlock.COLUMNS + 1;
+      long index = row % CheckBlock.ROWS * pitch(block) + column % CheckBlock.COLUMNS + 1;
       int value = memory.getAtIndex(ValueLayout.JAVA_INT, word);
       Seal.add(result, Seal.SUMS * block, value, index);
     }

@@ -256,11 +256,13 @@ public final class ScalarGemm implements Backend {
               ? p.alpha * x
               : Math.fma(p.alpha, x, p.beta * p.oldC.get(FLOAT, old + 4L * j));
       p.c.set(FLOAT, c + 4L * j, value);
+      long block = region.block + j / CheckBlock.COLUMNS;
+      int pitch = CheckBlock.pitch(p.b.columnsOf(block));
       Seal.add(
           w.seals,
           j / CheckBlock.COLUMNS * Seal.SUMS,
           Float.floatToRawIntBits(value),
-          rowInBlock * CheckBlock.COLUMNS + j % CheckBlock.COLUMNS + 1);
+          rowInBlock * pitch + j % CheckBlock.COLUMNS + 1);
     }
     if (Probe.ON) {
       Probe.reach(ProbePoint.C_STORED, p.c, c, 1, 4L * columns, 0);

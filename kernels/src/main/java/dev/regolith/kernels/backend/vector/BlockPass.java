@@ -21,13 +21,11 @@ import jdk.incubator.vector.VectorOperators;
 
 /**
  * Passes over rows of one check block where it lies, a row after the other, so that one chain of
- * running sums (see {@link SealLanes}) covers the whole block and is folded once. A block of fewer
- * columns is staged first: what it lacks counts as zeros.
+ * running sums (see {@link SealLanes}) covers the whole block and is folded once. A row is as many
+ * full vectors as {@link CheckBlock#pitch} says; where its columns do not fill them, it is staged
+ * first: what it lacks counts as zeros.
  */
 final class BlockPass {
-  /** Vectors in a row of a block. */
-  static final int VECTORS = CheckBlock.COLUMNS / LANES;
-
   /** Bytes from a row of a staged block to the next. */
   static final long STAGED_STRIDE = 4L * CheckBlock.COLUMNS;
 
@@ -47,8 +45,9 @@ final class BlockPass {
 
   private BlockPass() {}
 
-  /** Adds rows of a full block to the running sums in {@code raw}. */
-  static void scan(MemorySegment memory, long offset, long stride, int rows, long[] raw) {
+  /** Adds rows of full vectors to the running sums in {@code raw}. */
+  static void scan(
+      MemorySegment memory, long offset, long stride, int rows, int width, long[] raw) {
     memory = known(memory);
     LongVector s0 = LongVector.fromArray(LONGS, raw, 0);
     LongVector s1 = LongVector.fromArray(LONGS, raw, WIDE_LANES);
@@ -58,7 +57,7 @@ final class BlockPass {
     LongVector h2 = LongVector.fromArray(LONGS, raw, 5 * WIDE_LANES);
     for (int i = 0; i < rows; i++) {
       long row = offset + i * stride;
-      for (int j = 0; j < CheckBlock.COLUMNS; j += LANES) {
+      for (int j = 0; j < width; j += LANES) {
         LongVector v = LongVector.fromMemorySegment(LONGS, memory, row + 4L * j, ORDER);
         LongVector h = v.lanewise(VectorOperators.LSHR, HIGH);
         s0 = s0.add(v);
@@ -74,15 +73,16 @@ final class BlockPass {
   }
 
   /**
-   * Copies rows of a block of fewer columns into a full one, zeros behind, with rows at {@link
-   * #STAGED_STRIDE}. What is summed up then is the copy, a moment later: a difference to the source
-   * would show in the sums.
+   * Copies rows of a block into full vectors, zeros behind, with rows at {@link #STAGED_STRIDE}.
+   * What is summed up then is the copy, a moment later: a difference to the source would show in
+   * the sums.
    */
   static void stage(
       MemorySegment memory, long offset, long stride, int rows, int columns, MemorySegment staged) {
     memory = known(memory);
     staged = known(staged);
     int full = FLOATS.loopBound(columns);
+    int width = CheckBlock.pitch(columns);
     VectorMask<Float> mask = FLOATS.indexInRange(full, columns);
     FloatVector zero = FloatVector.zero(FLOATS);
     for (int i = 0; i < rows; i++) {
@@ -92,7 +92,7 @@ final class BlockPass {
         FloatVector.fromMemorySegment(FLOATS, memory, row + 4L * j, ORDER)
             .intoMemorySegment(staged, to + 4L * j, ORDER);
       }
-      for (int j = full; j < CheckBlock.COLUMNS; j += LANES) {
+      for (int j = full; j < width; j += LANES) {
         zero.intoMemorySegment(staged, to + 4L * j, ORDER);
       }
       if (full < columns) {
@@ -103,7 +103,7 @@ final class BlockPass {
   }
 
   /**
-   * Reads back rows of a full block of C that were just stored: their running sums, and a vector of
+   * Reads back rows of full vectors of C that were just stored: their running sums, and a vector of
    * partial sums of every row's signed sum.
    *
    * @param digest the lane-wise sum of the registers that were stored; what was read is subtracted
@@ -113,6 +113,7 @@ final class BlockPass {
       long offset,
       long stride,
       int rows,
+      int width,
       int pattern,
       long[] raw,
       long[] digest,
@@ -132,7 +133,7 @@ final class BlockPass {
       long row = offset + i * stride;
       FloatVector t = zero;
       FloatVector u = zero;
-      for (int j = 0; j < CheckBlock.COLUMNS; j += 2 * LANES) {
+      for (int j = 0; j < width; j += 2 * LANES) {
         FloatVector x = FloatVector.fromMemorySegment(FLOATS, c, row + 4L * j, ORDER);
         t = x.fma(FloatVector.fromArray(FLOATS, SIGNS, signs + j), t);
         LongVector v = x.reinterpretAsLongs();
@@ -176,9 +177,9 @@ final class BlockPass {
   }
 
   /** The sums of a block whose rows were all walked. */
-  static void finish(int rows, long[] raw, long[] folded, long[] sums, int at) {
+  static void finish(int rows, int width, long[] raw, long[] folded, long[] sums, int at) {
     Arrays.fill(folded, 0);
-    SealLanes.fold(raw, rows * VECTORS, 0, LANES, folded, 0);
+    SealLanes.fold(raw, rows * width / LANES, 0, LANES, folded, 0);
     SealLanes.finish(folded, 0, sums, at);
   }
 }

@@ -45,10 +45,7 @@ final class LeftStrips {
         }
         w.prediction.predict(p, region, kBlock, row, rows, w.survey, w.evidence);
       } else {
-        for (int i = 0; i < rows; i++) {
-          int to = i * MicroKernel.STRIP_STRIDE;
-          Strip.copyRow(p.a, aRow + i * p.aStride, depth, w.copied[strip], to);
-        }
+        Strip.copy(p.a, aRow, p.aStride, rows, depth, w.copied[strip]);
       }
       if (Probe.ON) {
         probe(ProbePoint.PACKED_A_WRITTEN, strip, depth, w);
@@ -107,14 +104,15 @@ final class LeftStrips {
       MemorySegment memory = p.a;
       long from = aRow + 4L * k;
       long stride = p.aStride;
-      if (columns < CheckBlock.COLUMNS) {
+      int width = CheckBlock.pitch(columns);
+      if (columns < width) {
         BlockPass.stage(memory, from, stride, rows, columns, w.staged);
         memory = w.staged;
         from = 0;
         stride = BlockPass.STAGED_STRIDE;
       }
       Strip.copyBlock(
-          memory, from, stride, rows, w.copied[strip], k, raw, w.digests, digest, w.survey);
+          memory, from, stride, rows, width, w.copied[strip], k, raw, w.digests, digest, w.survey);
       if (complete) {
         SealGrid seals = p.aSeals;
         if (seals != null) {
@@ -122,7 +120,7 @@ final class LeftStrips {
               p.aSealBlock(seals, region.matrix, region.row + end - 1)
                   + (long) kBlock * PackedB.DEPTH / CheckBlock.COLUMNS
                   + k / CheckBlock.COLUMNS;
-          BlockPass.finish((end - 1) % CheckBlock.ROWS + 1, raw, w.folded, w.found, 0);
+          BlockPass.finish((end - 1) % CheckBlock.ROWS + 1, width, raw, w.folded, w.found, 0);
           LeftCheck.compare(p, region, block, w.found, sink);
         }
         Arrays.fill(raw, 0);

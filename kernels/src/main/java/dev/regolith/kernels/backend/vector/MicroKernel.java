@@ -7,14 +7,17 @@ import java.lang.foreign.MemorySegment;
  * increasing k, the canonical chain. Implementations are written by {@link MicroKernelWriter}, one
  * class per number of rows and per kind.
  */
-interface MicroKernel {
+abstract class MicroKernel {
   /**
    * Row stride, in floats, of the copy of A; not a multiple of 4 KiB, so that rows spread in L1.
    */
-  int STRIP_STRIDE = 512 + 16;
+  static final int STRIP_STRIDE = 512 + 16;
 
-  /** Bytes between touches of what is needed soon: a cache line at every fourth turn along k. */
-  int NEAR_STEP = 16;
+  /**
+   * Bytes of what is needed soon that are brought near for every step along k: a cache line at
+   * every second or fourth.
+   */
+  static final int NEAR_STEP = 16 * VectorShapes.UNROLL;
 
   /**
    * Computes one tile.
@@ -26,17 +29,19 @@ interface MicroKernel {
    * @param tiles tiles, {@code [rows][TILE_COLUMNS]}
    * @param from where the accumulators are loaded from, if the kernel continues a chain; another
    *     place than {@code to}, so that what was loaded can still be verified afterwards
-   * @param to where the accumulators are stored
+   * @param to where the accumulators are stored, unless the kernel finishes
    * @param digest the lane-wise 64-bit sum of the stored registers is added to the vector at {@code
    *     digestAt}
    * @param near what of the packed memory will be read soon: a word is touched at every turn of the
-   *     loop, {@link #NEAR_STEP} bytes apart, from there on, if kernels are {@link
-   *     VectorShapes#TOUCHING}
+   *     loop from there on, {@link #NEAR_STEP} bytes further for every step, by kernels of at most
+   *     {@link VectorShapes#TOUCHING_ROWS} rows
    * @param sums receives the running sums of the panel's words, see {@link
    *     dev.regolith.kernels.checksum.Digest}, if the kernel checks
+   * @param c where a kernel that finishes stores the accumulators, from {@code cAt} on, with rows
+   *     {@code cStride} bytes apart; native
    * @return of no meaning; depends on the touched words, so that the compiler keeps them
    */
-  float run(
+  abstract float run(
       float[] strip,
       MemorySegment panel,
       long panelOffset,
@@ -47,5 +52,8 @@ interface MicroKernel {
       long[] digest,
       int digestAt,
       long near,
-      long[] sums);
+      long[] sums,
+      MemorySegment c,
+      long cAt,
+      long cStride);
 }

@@ -22,8 +22,9 @@ import jdk.incubator.vector.Vector;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * Writes the micro-kernels: straight-line classes that differ only in the number of rows and in
- * whether they start a chain or continue one. In Java, one of them would read
+ * Writes the micro-kernels: straight-line classes that differ only in the number of rows, in
+ * whether they start a chain or continue one, check the panel they read, and finish in C. In Java,
+ * one of them would read
  *
  * <pre>{@code
  * FloatVector c00 = FloatVector.zero(FLOATS), c01 = ...;       // or fromArray(FLOATS, tiles, from + ...)
@@ -36,15 +37,16 @@ import jdk.incubator.vector.VectorSpecies;
  *   c10 = x.fma(b0, c10);  ...
  *   ...                                                        // step k + 1, if UNROLL > 1
  * }
- * c00.intoArray(tiles, to);  ...
+ * c00.intoArray(tiles, to);  ...                                // or intoMemorySegment(c, cAt, ORDER)
  * }</pre>
  *
  * <p>Arrays or lists of vectors would box (no scalar replacement across them), and a hand-written
  * copy per number of rows would be twenty-four copies. The count of memory accesses in one method
- * stays under what C1 can allocate (at most 7 segment accesses and 61 array accesses; see
+ * stays under what C1 can allocate (at most 21 segment accesses and 61 array accesses; see
  * docs/decisions.md, "The JIT trap").
  */
 final class MicroKernelWriter {
+  private static final ClassDesc MICRO_KERNEL = desc(MicroKernel.class);
   private static final ClassDesc SHAPES = desc(VectorShapes.class);
   private static final ClassDesc FLOAT_VECTOR = desc(FloatVector.class);
   private static final ClassDesc LONG_VECTOR = desc(LongVector.class);
@@ -67,13 +69,16 @@ final class MicroKernelWriter {
   private static final int DIGEST_AT = 10;
   private static final int NEAR_AT = 11;
   private static final int SUMS = 13;
-  private static final int K = 14;
-  private static final int B0 = 15;
-  private static final int B1 = 16;
-  private static final int X = 17;
-  private static final int WORDS = 18;
-  private static final int TOUCHED = 19;
-  private static final int RUNNING = 20;
+  private static final int C = 14;
+  private static final int C_AT = 15;
+  private static final int C_STRIDE = 17;
+  private static final int K = 19;
+  private static final int B0 = 20;
+  private static final int B1 = 21;
+  private static final int X = 22;
+  private static final int WORDS = 23;
+  private static final int TOUCHED = 24;
+  private static final int RUNNING = 25;
   private static final int ACCUMULATORS = RUNNING + Digest.SUMS;
 
   /** HotSpot's FreqInlineSize, in bytes. */
@@ -82,11 +87,13 @@ final class MicroKernelWriter {
   private final int rows;
   private final boolean continues;
   private final boolean checks;
+  private final boolean finishes;
 
-  private MicroKernelWriter(int rows, boolean continues, boolean checks) {
+  private MicroKernelWriter(int rows, boolean continues, boolean checks, boolean finishes) {
     this.rows = rows;
     this.continues = continues;
     this.checks = checks;
+    this.finishes = finishes;
   }
 
   /**
@@ -94,9 +101,10 @@ final class MicroKernelWriter {
    *
    * @param continues whether the chain is reloaded from the tile, or starts at +0
    * @param checks whether the panel's words are summed up on their way
+   * @param finishes whether the result goes into C, or into the tile
    */
-  static MicroKernel write(int rows, boolean continues, boolean checks) {
-    var writer = new MicroKernelWriter(rows, continues, checks);
+  static MicroKernel write(int rows, boolean continues, boolean checks, boolean finishes) {
+    var writer = new MicroKernelWriter(rows, continues, checks, finishes);
     try {
       var lookup = MethodHandles.lookup();
       var hidden = lookup.defineHiddenClassWithClassData(writer.bytes(), VectorShapes.NATIVE, true);
@@ -113,14 +121,18 @@ final class MicroKernelWriter {
     var name =
         ClassDesc.of(
             MicroKernelWriter.class.getPackageName(),
-            "MicroKernel_%dx2_%s%s"
-                .formatted(rows, continues ? "next" : "first", checks ? "_checking" : ""));
+            "MicroKernel_%dx2_%s_to_%s%s"
+                .formatted(
+                    rows,
+                    continues ? "next" : "first",
+                    finishes ? "c" : "tile",
+                    checks ? "_checking" : ""));
     return ClassFile.of()
         .build(
             name,
             type ->
                 type.withFlags(ClassFile.ACC_FINAL | ClassFile.ACC_SUPER)
-                    .withInterfaceSymbols(desc(MicroKernel.class))
+                    .withSuperclass(MICRO_KERNEL)
                     .withMethodBody(
                         ConstantDescs.INIT_NAME,
                         ConstantDescs.MTD_void,
@@ -128,9 +140,7 @@ final class MicroKernelWriter {
                         code ->
                             code.aload(0)
                                 .invokespecial(
-                                    ConstantDescs.CD_Object,
-                                    ConstantDescs.INIT_NAME,
-                                    ConstantDescs.MTD_void)
+                                    MICRO_KERNEL, ConstantDescs.INIT_NAME, ConstantDescs.MTD_void)
                                 .return_())
                     .withMethodBody(
                         "run",
@@ -146,20 +156,26 @@ final class MicroKernelWriter {
                             LONG_ARRAY,
                             CD_int,
                             CD_long,
-                            LONG_ARRAY),
-                        ClassFile.ACC_PUBLIC,
+                            LONG_ARRAY,
+                            SEGMENT,
+                            CD_long,
+                            CD_long),
+                        0,
                         this::body));
   }
 
   private void body(CodeBuilder code) {
     cast(code, PANEL);
+    if (finishes) {
+      cast(code, C);
+    }
     openAccumulators(code);
     for (int i = 0; checks && i < Digest.SUMS; i++) {
       code.getstatic(SHAPES, "LONGS", SPECIES);
       code.invokestatic(LONG_VECTOR, "zero", MethodTypeDesc.of(LONG_VECTOR, SPECIES));
       code.astore(RUNNING + i);
     }
-    if (VectorShapes.TOUCHING) {
+    if (touches()) {
       code.getstatic(SHAPES, "TOUCHES", SPECIES);
       code.invokestatic(FLOAT_VECTOR, "zero", MethodTypeDesc.of(FLOAT_VECTOR, SPECIES));
       code.astore(TOUCHED);
@@ -180,12 +196,16 @@ final class MicroKernelWriter {
     for (int i = 0; i < LEAST_SIZE; i++) {
       code.nop();
     }
-    if (VectorShapes.TOUCHING) {
+    if (touches()) {
       code.aload(TOUCHED).iconst_0();
       code.invokevirtual(FLOAT_VECTOR, "lane", MethodTypeDesc.of(CD_float, CD_int)).freturn();
     } else {
       code.fconst_0().freturn();
     }
+  }
+
+  private boolean touches() {
+    return rows <= VectorShapes.TOUCHING_ROWS;
   }
 
   /** Turns of so many steps along k, as long as there are as many. */
@@ -200,7 +220,7 @@ final class MicroKernelWriter {
       code.loadConstant(steps - 1).iadd();
     }
     code.iload(DEPTH).if_icmpge(done);
-    if (VectorShapes.TOUCHING) {
+    if (touches()) {
       touch(code);
     }
     for (int step = 0; step < steps; step++) {
@@ -320,10 +340,24 @@ final class MicroKernelWriter {
   private void storeAccumulators(CodeBuilder code) {
     for (int row = 0; row < rows; row++) {
       for (int half = 0; half < 2; half++) {
-        code.aload(accumulator(row, half)).aload(TILES);
-        tileIndex(code, TO, row, half);
-        code.invokevirtual(
-            FLOAT_VECTOR, "intoArray", MethodTypeDesc.of(CD_void, FLOAT_ARRAY, CD_int));
+        code.aload(accumulator(row, half));
+        if (finishes) {
+          code.aload(C).lload(C_AT);
+          code.loadConstant(4L * half * VectorShapes.LANES).ladd();
+          code.getstatic(SHAPES, "ORDER", BYTE_ORDER);
+          code.invokevirtual(
+              FLOAT_VECTOR,
+              "intoMemorySegment",
+              MethodTypeDesc.of(CD_void, SEGMENT, CD_long, BYTE_ORDER));
+        } else {
+          code.aload(TILES);
+          tileIndex(code, TO, row, half);
+          code.invokevirtual(
+              FLOAT_VECTOR, "intoArray", MethodTypeDesc.of(CD_void, FLOAT_ARRAY, CD_int));
+        }
+      }
+      if (finishes) {
+        code.lload(C_AT).lload(C_STRIDE).ladd().lstore(C_AT);
       }
     }
   }

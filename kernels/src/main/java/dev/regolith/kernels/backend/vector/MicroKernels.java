@@ -6,7 +6,7 @@ import org.jspecify.annotations.Nullable;
 
 /** The micro-kernels of this JVM, each written when it is first asked for. */
 final class MicroKernels {
-  private static final int KINDS = 4;
+  private static final int KINDS = 8;
   private static final @Nullable MicroKernel[] KERNELS =
       new @Nullable MicroKernel[KINDS * (TILE_ROWS + 1)];
 
@@ -17,16 +17,18 @@ final class MicroKernels {
    *
    * @param continues whether it continues chains from a tile, or starts them at +0
    * @param checks whether it sums the panel's words up on their way
+   * @param finishes whether the result goes into C, or into the tile
    */
-  static MicroKernel of(int rows, boolean continues, boolean checks) {
-    int at = KINDS * rows + (continues ? 1 : 0) + (checks ? 2 : 0);
+  static MicroKernel of(int rows, boolean continues, boolean checks, boolean finishes) {
+    int at = KINDS * rows + (continues ? 1 : 0) + (checks ? 2 : 0) + (finishes ? 4 : 0);
     MicroKernel kernel = KERNELS[at];
-    return kernel == null ? write(at, rows, continues, checks) : kernel;
+    return kernel == null ? write(at, rows, continues, checks, finishes) : kernel;
   }
 
   // Kernels have no state: a race writes one twice, or shows it late, and does no harm.
-  private static MicroKernel write(int at, int rows, boolean continues, boolean checks) {
-    MicroKernel kernel = MicroKernelWriter.write(rows, continues, checks);
+  private static MicroKernel write(
+      int at, int rows, boolean continues, boolean checks, boolean finishes) {
+    MicroKernel kernel = MicroKernelWriter.write(rows, continues, checks, finishes);
     KERNELS[at] = kernel;
     return kernel;
   }

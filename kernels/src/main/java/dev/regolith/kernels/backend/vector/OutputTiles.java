@@ -61,17 +61,6 @@ final class OutputTiles {
     }
   }
 
-  /** Stores a finished tile into C; what C holds then is compared with the digest of its block. */
-  static void store(
-      GemmProblem p, Region region, int row, int rows, int block, int panel, VectorWorkspace w) {
-    if (Probe.ON) {
-      Probe.reach(ProbePoint.TILE_WRITTEN, w.tiles, w.lastTile, rows * TILE_COLUMNS);
-    }
-    long column = (region.block + block) * CheckBlock.COLUMNS + (long) panel * TILE_COLUMNS;
-    long to = p.cRow(region.matrix, region.row + row) + 4 * column;
-    Tile.store(w.tiles, w.lastTile, rows, p.c, to, p.cStride);
-  }
-
   /** Brings a finished tile into C that has factors, or fewer columns than a tile has room for. */
   static void finish(
       GemmProblem p,
@@ -149,7 +138,7 @@ final class OutputTiles {
           long blockRow = (region.row + row) / CheckBlock.ROWS;
           int sums = Seal.SUMS * seals.block(region.matrix, blockRow, region.block + block);
           int sealed = (end - 1) % CheckBlock.ROWS + 1;
-          BlockPass.finish(sealed, w.cRaw, w.folded, seals.sums(), sums);
+          BlockPass.finish(sealed, CheckBlock.pitch(columns), w.cRaw, w.folded, seals.sums(), sums);
         }
         Arrays.fill(w.cRaw, 0);
       }
@@ -169,13 +158,14 @@ final class OutputTiles {
     int shown = evidence.at(row, evidence.checkOf(block));
     MemorySegment memory = p.c;
     long stride = p.cStride;
-    if (columns < CheckBlock.COLUMNS) {
+    int width = CheckBlock.pitch(columns);
+    if (columns < width) {
       BlockPass.stage(memory, at, stride, rows, columns, w.staged);
       memory = w.staged;
       at = 0;
       stride = BlockPass.STAGED_STRIDE;
     }
-    BlockPass.show(memory, at, stride, rows, pattern, w.cRaw, w.digests, digest, w.lanes);
+    BlockPass.show(memory, at, stride, rows, width, pattern, w.cRaw, w.digests, digest, w.lanes);
     BlockPass.addUp(w.lanes, rows, evidence.shown, shown, evidence.checks());
   }
 

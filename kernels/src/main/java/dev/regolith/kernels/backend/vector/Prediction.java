@@ -30,11 +30,18 @@ final class Prediction {
   private final float[] vectors = new float[Region.MAX_BLOCKS * CHECK_STRIDE];
 
   private final double[] coefficients = new double[Region.MAX_BLOCKS * PackedB.GRAINS];
+
+  /** The same in single precision, a vector of equal lanes each. */
+  private final float[] weights = new float[Region.MAX_BLOCKS * PackedB.GRAINS * LANES];
+
   private final double[] means = new double[Region.MAX_BLOCKS];
   private final int[] columns = new int[Region.MAX_BLOCKS];
 
   /** Sums of a strip's rows. */
   private final double[] sums = new double[VectorShapes.TILE_ROWS];
+
+  /** Weighted squares of a strip's rows. */
+  private final double[] spreads = new double[VectorShapes.TILE_ROWS];
 
   /** A vector of partial sums for every row of a strip, and one to spare. */
   private final float[] lanes = new float[(VectorShapes.TILE_ROWS + 1) * LANES];
@@ -64,6 +71,10 @@ final class Prediction {
         }
         means[check] += b.records().get(ValueLayout.JAVA_DOUBLE, record + b.mean());
         columns[check] += b.columnsOf(block);
+      }
+      for (int grain = 0; grain < PackedB.GRAINS; grain++) {
+        int place = check * PackedB.GRAINS + grain;
+        Arrays.fill(weights, place * LANES, (place + 1) * LANES, (float) coefficients[place]);
       }
     }
   }
@@ -121,9 +132,15 @@ final class Prediction {
       }
       int at = evidence.at(row, check);
       BlockPass.addUp(lanes, rows, evidence.predicted, at, evidence.checks());
+      survey.spread(rows, weights, check * PackedB.GRAINS * LANES, depth, lanes);
+      Arrays.fill(spreads, 0);
+      BlockPass.addUp(lanes, rows, spreads, 0, 1);
       for (int i = 0; i < rows; i++) {
-        double spread =
-            survey.spread(i, coefficients, check * PackedB.GRAINS, p.a, a + i * p.aStride, depth);
+        double spread = spreads[i];
+        if (!RowSurvey.holds(spread)) {
+          int from = check * PackedB.GRAINS;
+          spread = RowSurvey.spread(coefficients, from, p.a, a + i * p.aStride, depth);
+        }
         evidence.widen(
             evidence.at(row + i, check), spread, sums[i] * means[check], depth, columns[check]);
       }

@@ -48,16 +48,26 @@ final class RowSurvey {
   }
 
   /**
-   * The squares of a row, each grain times its coefficient.
+   * The squares of rows, each grain times its coefficient: a vector of partial sums for each row.
    *
-   * @param a where the row lies, at {@code offset}
+   * @param weights coefficients, from {@code at} on, a vector of equal lanes each
    */
-  double spread(int row, double[] coefficients, int at, MemorySegment a, long offset, int depth) {
+  void spread(int rows, float[] weights, int at, int depth, float[] result) {
     int grains = Math.ceilDiv(depth, Tolerance.GRAIN);
-    double total = total(squares, row * ROW, grains);
-    return total >= SMALLEST && total <= LARGEST
-        ? weighted(squares, row * ROW, coefficients, at, grains)
-        : walk(coefficients, at, a, offset, depth);
+    for (int row = 0; row < rows; row++) {
+      FloatVector sum = FloatVector.zero(FLOATS);
+      for (int grain = 0; grain < grains; grain++) {
+        sum =
+            FloatVector.fromArray(FLOATS, squares, at(row, grain))
+                .fma(FloatVector.fromArray(FLOATS, weights, at + grain * LANES), sum);
+      }
+      sum.intoArray(result, row * LANES);
+    }
+  }
+
+  /** Whether a sum of squares times coefficients is one that float32 holds well enough. */
+  static boolean holds(double spread) {
+    return spread >= SMALLEST && spread <= LARGEST;
   }
 
   /** The words of a row, added up where float32 lanes overflowed. */
@@ -69,34 +79,8 @@ final class RowSurvey {
     return sum;
   }
 
-  private static double total(float[] squares, int from, int grains) {
-    FloatVector sum = FloatVector.zero(FLOATS);
-    for (int grain = 0; grain < grains; grain++) {
-      sum = sum.add(FloatVector.fromArray(FLOATS, squares, from + grain * LANES));
-    }
-    return sum.reduceLanes(VectorOperators.ADD);
-  }
-
-  private static double weighted(
-      float[] squares, int from, double[] coefficients, int at, int grains) {
-    DoubleVector low = DoubleVector.zero(DOUBLES);
-    DoubleVector high = low;
-    for (int grain = 0; grain < grains; grain++) {
-      DoubleVector weight = DoubleVector.broadcast(DOUBLES, coefficients[at + grain]);
-      low = half(squares, from + grain * LANES).fma(weight, low);
-      high = half(squares, from + grain * LANES + WIDE_LANES).fma(weight, high);
-    }
-    return low.add(high).reduceLanes(VectorOperators.ADD);
-  }
-
-  private static DoubleVector half(float[] squares, int at) {
-    return (DoubleVector)
-        FloatVector.fromArray(HALVES, squares, at).convertShape(VectorOperators.F2D, DOUBLES, 0);
-  }
-
-  /** The same in double precision, from the row itself. */
-  private static double walk(
-      double[] coefficients, int at, MemorySegment a, long offset, int depth) {
+  /** The squares of a row, each grain times its coefficient, in double precision. */
+  static double spread(double[] coefficients, int at, MemorySegment a, long offset, int depth) {
     a = known(a);
     DoubleVector sum = DoubleVector.zero(DOUBLES);
     int full = HALVES.loopBound(depth);

@@ -7,7 +7,6 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.ORDER;
 import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.known;
 
-import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Tolerance;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
@@ -24,15 +23,20 @@ import jdk.incubator.vector.VectorOperators;
 final class Strip {
   private Strip() {}
 
-  /** Copies a row. The last vector is padded with zeros. */
-  static void copyRow(MemorySegment a, long offset, int depth, float[] strip, int at) {
+  /** Copies rows. Their last vector is padded with zeros. */
+  static void copy(MemorySegment a, long offset, long stride, int rows, int depth, float[] strip) {
     a = known(a);
     int full = FLOATS.loopBound(depth);
-    for (int k = 0; k < full; k += LANES) {
-      FloatVector.fromMemorySegment(FLOATS, a, offset + 4L * k, ORDER).intoArray(strip, at + k);
+    for (int i = 0; i < rows; i++) {
+      long row = offset + i * stride;
+      int to = i * MicroKernel.STRIP_STRIDE;
+      for (int k = 0; k < full; k += LANES) {
+        FloatVector.fromMemorySegment(FLOATS, a, row + 4L * k, ORDER).intoArray(strip, to + k);
+      }
     }
-    if (full < depth) {
-      copyTail(a, offset + 4L * full, depth - full, strip, at + full);
+    for (int i = 0; full < depth && i < rows; i++) {
+      int to = i * MicroKernel.STRIP_STRIDE + full;
+      copyTail(a, offset + i * stride + 4L * full, depth - full, strip, to);
     }
   }
 
@@ -42,14 +46,15 @@ final class Strip {
   }
 
   /**
-   * Copies rows of a full check block of A, and makes of the registers they pass through: running
-   * sums for the seal, the digest of the copy, and what tolerances need to know.
+   * Copies rows of full vectors of A, and makes of the registers they pass through: running sums
+   * for the seal, the digest of the copy, and what tolerances need to know.
    */
   static void copyBlock(
       MemorySegment a,
       long offset,
       long stride,
       int rows,
+      int width,
       float[] strip,
       int k,
       long[] raw,
@@ -69,11 +74,12 @@ final class Strip {
     FloatVector zero = FloatVector.zero(FLOATS);
     for (int i = 0; i < rows; i++) {
       FloatVector sum = FloatVector.fromArray(FLOATS, sums, i * LANES);
-      for (int grain = 0; grain < CheckBlock.COLUMNS; grain += Tolerance.GRAIN) {
+      for (int grain = 0; grain < width; grain += Tolerance.GRAIN) {
+        int end = Math.min(Tolerance.GRAIN, width - grain);
         FloatVector energy = zero;
         long from = offset + i * stride + 4L * grain;
         int to = i * MicroKernel.STRIP_STRIDE + k + grain;
-        for (int j = 0; j < Tolerance.GRAIN; j += LANES) {
+        for (int j = 0; j < end; j += LANES) {
           FloatVector x = FloatVector.fromMemorySegment(FLOATS, a, from + 4L * j, ORDER);
           x.intoArray(strip, to + j);
           energy = x.fma(x, energy);

@@ -64,18 +64,6 @@ final class Tile {
     after.add(before).intoArray(digest, digestAt);
   }
 
-  /** Stores all columns of a tile into C. */
-  static void store(float[] tile, int at, int rows, MemorySegment c, long offset, long stride) {
-    c = known(c);
-    for (int i = 0; i < rows; i++) {
-      int from = at + i * TILE_COLUMNS;
-      long to = offset + i * stride;
-      FloatVector.fromArray(FLOATS, tile, from).intoMemorySegment(c, to, ORDER);
-      FloatVector.fromArray(FLOATS, tile, from + LANES)
-          .intoMemorySegment(c, to + 4L * LANES, ORDER);
-    }
-  }
-
   /**
    * Stores the first columns of a tile into C. Its words are subtracted from its digest, which must
    * leave zero; what was stored of them is added to another.

@@ -76,13 +76,14 @@ public final class VectorGemm implements Backend {
     long offset = 4 * grid.word(block);
     long stride = 4 * grid.range().rowStride();
     int columns = grid.columns(block);
-    if (columns < CheckBlock.COLUMNS) {
+    int width = grid.pitch(block);
+    if (columns < width) {
       BlockPass.stage(memory, offset, stride, rows, columns, w.staged);
-      BlockPass.scan(w.staged, 0, BlockPass.STAGED_STRIDE, rows, w.raw);
+      BlockPass.scan(w.staged, 0, BlockPass.STAGED_STRIDE, rows, width, w.raw);
     } else {
-      BlockPass.scan(memory, offset, stride, rows, w.raw);
+      BlockPass.scan(memory, offset, stride, rows, width, w.raw);
     }
-    BlockPass.finish(rows, w.raw, w.folded, found, 0);
+    BlockPass.finish(rows, width, w.raw, w.folded, found, 0);
   }
 
   @Override
@@ -149,6 +150,7 @@ public final class VectorGemm implements Backend {
     for (int i = 0; i < count; i++) {
       boolean whole = plain && (i + 1) * TILE_COLUMNS <= columns;
       long offset = b.panelOffset(panel + i, kBlock);
+      long column = 4 * ((region.block + block) * CheckBlock.COLUMNS + (long) i * TILE_COLUMNS);
       // The next panel is touched, a stretch by each strip, while this one is multiplied: Java has
       // no
       // prefetch.
@@ -167,7 +169,7 @@ public final class VectorGemm implements Backend {
           }
         }
         w.touched +=
-            MicroKernels.of(rows, !first, checking)
+            MicroKernels.of(rows, !first, checking, whole)
                 .run(
                     w.copied[strip],
                     b.panels(),
@@ -181,10 +183,11 @@ public final class VectorGemm implements Backend {
                         ? whole ? w.blockDigest(strip) : w.tileDigest
                         : w.partialDigest(kBlock & 1, strip, block),
                     near(b, kBlock, offset, next, strip),
-                    w.raw);
-        if (whole) {
-          OutputTiles.store(p, region, row, rows, block, i, w);
-        } else if (last) {
+                    w.raw,
+                    p.c,
+                    p.cRow(region.matrix, region.row + row) + column,
+                    p.cStride);
+        if (last && !whole) {
           OutputTiles.finish(p, region, row, rows, block, i, w.blockDigest(strip), w, sink);
         }
       }

@@ -74,8 +74,11 @@ final class VectorShapes {
    */
   static final int UNROLL = hasThirtyTwoRegisters() ? 1 : 2;
 
-  /** Whether kernels touch what is needed soon; with 16 registers that makes them spill. */
-  static final boolean TOUCHING = hasThirtyTwoRegisters();
+  /**
+   * Most rows of a tile whose kernel touches what is needed soon: Java has no prefetch. With 16
+   * registers higher ones would spill.
+   */
+  static final int TOUCHING_ROWS = hasThirtyTwoRegisters() ? TILE_ROWS : 3;
 
   /** Floats in a register tile. */
   static final int TILE = TILE_ROWS * TILE_COLUMNS;
