@@ -59,6 +59,7 @@ final class FaultyGemm implements AutoCloseable {
   private MemorySegment panels = MemorySegment.NULL;
   private MemorySegment records = MemorySegment.NULL;
   private long[] panelSeals = {};
+  private long[] panelDigests = {};
   private long[] recordSeals = {};
 
   FaultyGemm(Variant variant, Protection protection) {
@@ -83,6 +84,7 @@ final class FaultyGemm implements AutoCloseable {
     panels = arena.allocate(packed.panels().byteSize()).copyFrom(packed.panels());
     records = arena.allocate(packed.records().byteSize()).copyFrom(packed.records());
     panelSeals = packed.panelSeals().clone();
+    panelDigests = packed.panelDigests().clone();
     recordSeals = packed.recordSeals().clone();
   }
 
@@ -91,6 +93,7 @@ final class FaultyGemm implements AutoCloseable {
     assertThat(packed.panels().mismatch(panels)).as("byte of the panels").isEqualTo(-1);
     assertThat(packed.records().mismatch(records)).as("byte of the records").isEqualTo(-1);
     assertThat(packed.panelSeals()).as("seals of the panels").isEqualTo(panelSeals);
+    assertThat(packed.panelDigests()).as("digests of the panels").isEqualTo(panelDigests);
     assertThat(packed.recordSeals()).as("seals of the records").isEqualTo(recordSeals);
   }
 

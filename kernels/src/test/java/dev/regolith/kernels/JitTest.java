@@ -38,11 +38,11 @@ class JitTest {
 
   @Test
   void everyKernelReachesTheLastTier() throws Exception {
-    var lines = workout(List.of("-Xbatch", "-XX:CompileThresholdScaling=0.1"), "4", "1", "12");
+    var lines = workout(List.of("-Xbatch", "-XX:CompileThresholdScaling=0.1"), "12", "1", "12");
     assertThat(skipped(lines)).isEmpty();
-    int tails = compiledKernels(lines, '3').size() / 2;
+    int tails = compiledKernels(lines, '3').size() / 4;
     assertThat(tails).as("rows in a tile and a checking one: 6 and 4, or 9 and 6").isIn(10, 15);
-    assertThat(compiledKernels(lines, '4')).hasSize(2 * tails);
+    assertThat(compiledKernels(lines, '4')).hasSize(4 * tails);
   }
 
   /** The tallest kernels are the largest methods that C1 has to take. */

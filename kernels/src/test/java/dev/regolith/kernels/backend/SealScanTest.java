@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.regolith.kernels.backend.scalar.ScalarGemm;
 import dev.regolith.kernels.backend.vector.VectorGemm;
+import dev.regolith.kernels.checksum.Digest;
 import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.memory.Range;
@@ -21,6 +22,7 @@ import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
 import net.jqwik.api.constraints.IntRange;
+import org.assertj.core.data.Offset;
 
 /** Seals read by vectors, and seals made while packing, are those that plain Java counts. */
 class SealScanTest {
@@ -107,7 +109,9 @@ class SealScanTest {
         new Range(0, matrices, depth, columns, (long) depth * columns, rowStride, columnStride);
     try (var arena = Arena.ofConfined()) {
       var memory = gaussian(arena, range.last() + 1, seed, heap);
-      check(pack(VECTOR, VECTOR_SPACE, memory, range), memory, range);
+      PackedB packed = pack(VECTOR, VECTOR_SPACE, memory, range);
+      checkDigests(packed);
+      check(packed, memory, range);
       check(pack(SCALAR, SCALAR_SPACE, memory, range), memory, range);
     }
   }
@@ -134,6 +138,97 @@ class SealScanTest {
       }
     }
     return packed;
+  }
+
+  /** The digests that packing made of registers are those of the words that lie there. */
+  private static void checkDigests(PackedB packed) {
+    var sums = new long[Digest.SUMS * packed.lanes()];
+    for (int kBlock = 0; kBlock < packed.kBlocks(); kBlock++) {
+      for (long panel = 0; panel < packed.panelCount(); panel++) {
+        long offset = packed.panelOffset(panel, kBlock);
+        int words = packed.panelWords(kBlock);
+        Digest.of(packed.panels(), offset, words, packed.lanes(), sums, 0);
+        assertThat(packed.agrees(panel, kBlock, sums))
+            .as("digest of panel %d, k-block %d", panel, kBlock)
+            .isTrue();
+      }
+    }
+  }
+
+  /** Check vectors and coefficients, made in float32 lanes, beside those of the scalar backend. */
+  @Property(tries = 60, edgeCases = EdgeCasesMode.NONE)
+  void packedRecords(
+      @ForAll @IntRange(min = 1, max = 700) int depth,
+      @ForAll @IntRange(min = 1, max = 300) int columns,
+      @ForAll @IntRange(min = -60, max = 60) int exponent,
+      @ForAll long seed) {
+    var range = new Range(0, 1, depth, columns, 0, columns, 1);
+    try (var arena = Arena.ofConfined()) {
+      var memory = gaussian(arena, range.last() + 1, seed, false);
+      for (long i = 0; i < range.size(); i++) {
+        float x = memory.getAtIndex(ValueLayout.JAVA_FLOAT, i);
+        memory.setAtIndex(ValueLayout.JAVA_FLOAT, i, Math.scalb(x, exponent));
+      }
+      PackedB lanes = pack(VECTOR, VECTOR_SPACE, memory, range);
+      PackedB exact = pack(SCALAR, SCALAR_SPACE, memory, range);
+      for (long block = 0; block < exact.blocks(); block++) {
+        for (int kBlock = 0; kBlock < exact.kBlocks(); kBlock++) {
+          compareRecords(lanes, exact, block, kBlock, memory, range);
+        }
+      }
+      lanes.release();
+      exact.release();
+    }
+  }
+
+  private static void compareRecords(
+      PackedB lanes, PackedB exact, long block, int kBlock, MemorySegment memory, Range range) {
+    long record = exact.recordOffset(0, block, kBlock);
+    for (int k = 0; k < exact.depthOf(kBlock); k++) {
+      double absolute = 0;
+      for (int j = 0; j < exact.columnsOf(block); j++) {
+        long word = range.word(0, (long) kBlock * PackedB.DEPTH + k, block * 128 + j);
+        absolute += Math.abs(memory.getAtIndex(ValueLayout.JAVA_FLOAT, word));
+      }
+      // At most 32 terms in a lane, and one more rounding: Higham's gamma, rounded up.
+      assertThat(lanes.records().get(ValueLayout.JAVA_FLOAT, record + 4L * k))
+          .isCloseTo(
+              exact.records().get(ValueLayout.JAVA_FLOAT, record + 4L * k),
+              Offset.offset((float) (34 * 0x1p-24 * absolute)));
+    }
+    for (int grain = 0; grain < PackedB.GRAINS; grain++) {
+      long at = record + exact.coefficients() + 8L * grain;
+      double is = lanes.records().get(ValueLayout.JAVA_DOUBLE, at);
+      double should = exact.records().get(ValueLayout.JAVA_DOUBLE, at);
+      // Never less than the squares really are, and hardly more; v^2 has a share of a few percent.
+      assertThat(is).isBetween(should * (1 - 1e-6), should * (1 + 1e-5));
+    }
+  }
+
+  /** A digest, its shadow of the seal, or the seal: whatever is damaged is made anew. */
+  @Example
+  void whatSpeaksForAPanelIsMendedToo() {
+    try (var arena = Arena.ofConfined()) {
+      var packed = new PackedB(VECTOR.panelColumns());
+      packed.allocate(arena, 40, 5);
+      var range = new Range(0, 1, 40, 5, 0, 5, 1);
+      VECTOR.pack(random(arena, 200, 9), range, 0, packed, 0, 0, true, VECTOR_SPACE);
+      long[] digests = packed.panelDigests();
+      long[] seals = packed.panelSeals();
+      long[] goodDigests = digests.clone();
+      long[] goodSeals = seals.clone();
+      for (int i = 0; i < digests.length; i++) {
+        digests[i] ^= 1L << (7 * i % 64);
+        assertThat(packed.mendPanel(0, 0).syndrome()).isInstanceOf(Seal.Syndrome.SealItself.class);
+        assertThat(digests).isEqualTo(goodDigests);
+      }
+      for (int i = 0; i < Seal.SUMS; i++) {
+        seals[i] ^= 1L << (33 + i);
+        assertThat(packed.mendPanel(0, 0).syndrome()).isInstanceOf(Seal.Syndrome.SealItself.class);
+        assertThat(seals).isEqualTo(goodSeals);
+        assertThat(digests).isEqualTo(goodDigests);
+      }
+    }
   }
 
   private static void check(PackedB packed, MemorySegment memory, Range range) {

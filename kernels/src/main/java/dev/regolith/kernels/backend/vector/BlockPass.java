@@ -45,16 +45,16 @@ final class BlockPass {
 
   private BlockPass() {}
 
-  /** Adds rows of full vectors to the running sums in {@code raw}. */
+  /** Running sums of rows of full vectors. */
   static void scan(
       MemorySegment memory, long offset, long stride, int rows, int width, long[] raw) {
     memory = known(memory);
-    LongVector s0 = LongVector.fromArray(LONGS, raw, 0);
-    LongVector s1 = LongVector.fromArray(LONGS, raw, WIDE_LANES);
-    LongVector s2 = LongVector.fromArray(LONGS, raw, 2 * WIDE_LANES);
-    LongVector h0 = LongVector.fromArray(LONGS, raw, 3 * WIDE_LANES);
-    LongVector h1 = LongVector.fromArray(LONGS, raw, 4 * WIDE_LANES);
-    LongVector h2 = LongVector.fromArray(LONGS, raw, 5 * WIDE_LANES);
+    LongVector s0 = LongVector.zero(LONGS);
+    LongVector s1 = s0;
+    LongVector s2 = s0;
+    LongVector h0 = s0;
+    LongVector h1 = s0;
+    LongVector h2 = s0;
     for (int i = 0; i < rows; i++) {
       long row = offset + i * stride;
       for (int j = 0; j < width; j += LANES) {

@@ -70,10 +70,8 @@ final class LeftStrips {
       if (Probe.ON) {
         Probe.reach(ProbePoint.PACKED_A_DIGEST, w.digests, digest, WIDE_LANES);
       }
-      for (int i = 0; i < rows; i++) {
-        int at = i * MicroKernel.STRIP_STRIDE;
-        Strip.subtract(w.copied[strip], at, depth, w.digests, digest);
-      }
+      int stride = MicroKernel.STRIP_STRIDE;
+      Strip.subtract(w.copied[strip], 0, stride, rows, depth, w.digests, digest);
       if (!w.takeZero(digest)) {
         VectorGemm.suspect(p, region, row, rows, 0, region.blocks, Component.PACKED_A, sink);
       }

@@ -1,6 +1,5 @@
 package dev.regolith.kernels.backend.vector;
 
-import static dev.regolith.kernels.backend.vector.VectorShapes.TILE;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 
@@ -26,34 +25,24 @@ import java.util.Arrays;
 final class OutputTiles {
   private OutputTiles() {}
 
-  /** Compares the partial sums that a check block has reloaded with their digests. */
+  /** Takes the partial sums that a kernel has just reloaded out of their digest. */
+  static void takePartial(int kBlock, int block, int strip, int rows, int tile, VectorWorkspace w) {
+    if (Probe.ON) {
+      Probe.reach(ProbePoint.PARTIAL_SUM_LAST_USE, w.tiles, tile, rows * TILE_COLUMNS);
+    }
+    int digest = w.partialDigest((kBlock & 1) ^ 1, strip, block);
+    Strip.subtract(w.tiles, tile, 0, 1, rows * TILE_COLUMNS, w.digests, digest);
+  }
+
+  /** Whether all partial sums that a check block has reloaded were as they had been parked. */
   static void verifyPartial(
-      GemmProblem p,
-      Region region,
-      int kBlock,
-      int block,
-      int loadAt,
-      int panels,
-      VectorWorkspace w,
-      EvidenceSink sink) {
+      GemmProblem p, Region region, int kBlock, int block, VectorWorkspace w, EvidenceSink sink) {
     for (int strip = 0; strip < w.strips; strip++) {
       int row = w.row[strip];
       int rows = w.row[strip + 1] - row;
       int digest = w.partialDigest((kBlock & 1) ^ 1, strip, block);
-      int tiles = loadAt + strip * TILE;
       if (Probe.ON) {
-        Probe.reach(
-            ProbePoint.PARTIAL_SUM_LAST_USE,
-            MemorySegment.ofArray(w.tiles),
-            4L * tiles,
-            panels,
-            4L * rows * TILE_COLUMNS,
-            4L * w.strips * TILE);
         Probe.reach(ProbePoint.PARTIAL_SUM_DIGEST, w.digests, digest, WIDE_LANES);
-      }
-      for (int i = 0; i < panels; i++) {
-        int at = tiles + i * w.strips * TILE;
-        Strip.subtract(w.tiles, at, rows * TILE_COLUMNS, w.digests, digest);
       }
       if (!w.takeZero(digest)) {
         VectorGemm.suspect(p, region, row, rows, block, 1, Component.PARTIAL_SUM, sink);

@@ -74,12 +74,14 @@ final class Strip {
     FloatVector zero = FloatVector.zero(FLOATS);
     for (int i = 0; i < rows; i++) {
       FloatVector sum = FloatVector.fromArray(FLOATS, sums, i * LANES);
+      FloatVector other = zero;
       for (int grain = 0; grain < width; grain += Tolerance.GRAIN) {
         int end = Math.min(Tolerance.GRAIN, width - grain);
         FloatVector energy = zero;
+        FloatVector rest = zero;
         long from = offset + i * stride + 4L * grain;
         int to = i * MicroKernel.STRIP_STRIDE + k + grain;
-        for (int j = 0; j < end; j += LANES) {
+        for (int j = 0; j < end; j += 2 * LANES) {
           FloatVector x = FloatVector.fromMemorySegment(FLOATS, a, from + 4L * j, ORDER);
           x.intoArray(strip, to + j);
           energy = x.fma(x, energy);
@@ -92,21 +94,37 @@ final class Strip {
           h0 = h0.add(h);
           h1 = h1.add(h0);
           h2 = h2.add(h1);
+          x = FloatVector.fromMemorySegment(FLOATS, a, from + 4L * (j + LANES), ORDER);
+          x.intoArray(strip, to + j + LANES);
+          rest = x.fma(x, rest);
+          other = other.add(x);
+          v = x.reinterpretAsLongs();
+          h = v.lanewise(VectorOperators.LSHR, 32);
+          s0 = s0.add(v);
+          s1 = s1.add(s0);
+          s2 = s2.add(s1);
+          h0 = h0.add(h);
+          h1 = h1.add(h0);
+          h2 = h2.add(h1);
         }
-        energy.intoArray(squares, RowSurvey.at(i, (k + grain) / Tolerance.GRAIN));
+        energy.add(rest).intoArray(squares, RowSurvey.at(i, (k + grain) / Tolerance.GRAIN));
       }
-      sum.intoArray(sums, i * LANES);
+      sum.add(other).intoArray(sums, i * LANES);
     }
     LongVector.fromArray(LONGS, digest, digestAt).add(s0.sub(before)).intoArray(digest, digestAt);
     SealLanes.put(s0, s1, s2, raw, 0);
     SealLanes.put(h0, h1, h2, raw, SealLanes.UPPER);
   }
 
-  /** Subtracts a stretch of words from the digest: all of them leave it at zero. */
-  static void subtract(float[] words, int at, int count, long[] digest, int digestAt) {
+  /** Subtracts rows of words, full vectors, from the digest: all of them leave it at zero. */
+  static void subtract(
+      float[] words, int at, int stride, int rows, int count, long[] digest, int digestAt) {
     LongVector sum = LongVector.fromArray(LONGS, digest, digestAt);
-    for (int k = 0; k < count; k += LANES) {
-      sum = sum.sub(FloatVector.fromArray(FLOATS, words, at + k).reinterpretAsLongs());
+    for (int i = 0; i < rows; i++) {
+      int row = at + i * stride;
+      for (int k = 0; k < count; k += LANES) {
+        sum = sum.sub(FloatVector.fromArray(FLOATS, words, row + k).reinterpretAsLongs());
+      }
     }
     sum.intoArray(digest, digestAt);
   }

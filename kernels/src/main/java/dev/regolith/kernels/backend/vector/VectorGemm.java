@@ -71,7 +71,6 @@ public final class VectorGemm implements Backend {
       return;
     }
     var w = (VectorWorkspace) workspace;
-    Arrays.fill(w.raw, 0);
     int rows = grid.rows(block);
     long offset = 4 * grid.word(block);
     long stride = 4 * grid.range().rowStride();
@@ -143,10 +142,9 @@ public final class VectorGemm implements Backend {
     long panel = b.panel(region.matrix, region.block + block);
     int count = b.panelsOf(region.block + block);
     int columns = b.columnsOf(region.block + block);
-    int slot = w.tileAt(block);
-    // What was loaded is verified afterwards, so that it must not be overwritten.
-    int to = p.verify ? (kBlock & 1) * w.tilesHalf : 0;
-    int from = p.verify ? w.tilesHalf - to : 0;
+    // Tiles move down by one place from k-block to k-block: what a kernel loads is still there when
+    // it has stored, to be verified, and nothing is kept twice.
+    int to = w.tileAt(block) + (b.kBlocks() - kBlock) * TILE;
     for (int i = 0; i < count; i++) {
       boolean whole = plain && (i + 1) * TILE_COLUMNS <= columns;
       long offset = b.panelOffset(panel + i, kBlock);
@@ -158,11 +156,12 @@ public final class VectorGemm implements Backend {
       for (int strip = 0; strip < w.strips; strip++) {
         int row = w.row[strip];
         int rows = w.row[strip + 1] - row;
-        int tile = slot + strip * TILE;
+        int tile = to + strip * TILE;
+        int from = tile + TILE;
         // The last read of a panel is the one that is compared with its seal.
         boolean checking = p.verify && strip == w.strips - 1;
         if (Probe.ON) {
-          probePanel(p, kBlock, panel + i, first, strip, depth, from + tile, w);
+          probePanel(p, kBlock, panel + i, first, strip, depth, from, w);
           if (checking) {
             long bytes = 4L * b.panelWords(kBlock);
             Probe.reach(ProbePoint.PACKED_B_LAST_USE, b.panels(), offset, 1, bytes, 0);
@@ -176,8 +175,8 @@ public final class VectorGemm implements Backend {
                     offset,
                     depth,
                     w.tiles,
-                    from + tile,
-                    last ? w.lastTile : to + tile,
+                    from,
+                    last ? w.lastTile : tile,
                     w.digests,
                     last
                         ? whole ? w.blockDigest(strip) : w.tileDigest
@@ -187,17 +186,20 @@ public final class VectorGemm implements Backend {
                     p.c,
                     p.cRow(region.matrix, region.row + row) + column,
                     p.cStride);
+        if (p.verify && !first) {
+          OutputTiles.takePartial(kBlock, block, strip, rows, from, w);
+        }
         if (last && !whole) {
           OutputTiles.finish(p, region, row, rows, block, i, w.blockDigest(strip), w, sink);
         }
       }
-      slot += w.strips * TILE;
+      to += w.strips * TILE;
       if (p.verify) {
         PackedBCheck.compareDigest(p, region, panel + i, kBlock, w.raw, sink);
       }
     }
     if (p.verify && !first) {
-      OutputTiles.verifyPartial(p, region, kBlock, block, from + w.tileAt(block), count, w, sink);
+      OutputTiles.verifyPartial(p, region, kBlock, block, w, sink);
     }
     if (last) {
       OutputTiles.close(p, region, block, w, sink);

@@ -44,13 +44,10 @@ final class VectorWorkspace implements Workspace {
   float touched;
 
   /**
-   * Tiles: the last one on its way to C, then partial sums of two k-blocks in turn, so that what
-   * was loaded is still there after. Grows with the first product that has several k-blocks.
+   * Tiles: the last one on its way to C, then partial sums, with a place to spare for every
+   * k-block. Grows with the first product that has several k-blocks.
    */
   float[] tiles = new float[TILE];
-
-  /** Distance between the two halves of the partial sums. */
-  int tilesHalf;
 
   /** Place of the last tile. */
   final int lastTile = 0;
@@ -139,9 +136,9 @@ final class VectorWorkspace implements Workspace {
       }
     }
     row[strips] = rows;
-    if (kBlocks > 1 && tilesHalf == 0) {
-      tilesHalf = MAX_STRIPS * Region.MAX_BLOCKS * PANELS * TILE;
-      tiles = new float[TILE + 2 * tilesHalf];
+    if (kBlocks > 1) {
+      int room = (MAX_STRIPS * Region.MAX_BLOCKS * PANELS + kBlocks + 2) * TILE;
+      tiles = tiles.length < room ? new float[room] : tiles;
     }
     if (inUse) {
       Arrays.fill(digests, 0);
