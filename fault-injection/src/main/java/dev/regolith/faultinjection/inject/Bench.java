@@ -40,6 +40,7 @@ final class Bench {
           ProbePoint.A_SEAL,
           ProbePoint.PACKED_B_READ,
           ProbePoint.PACKED_B_SEAL,
+          ProbePoint.PACKED_B_DIGEST,
           ProbePoint.CHECK_VECTORS_READ,
           ProbePoint.CHECK_VECTORS_SEAL);
 

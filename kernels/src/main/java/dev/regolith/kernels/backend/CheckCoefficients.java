@@ -50,6 +50,7 @@ public final class CheckCoefficients {
   /** The coefficient of a grain; 0 beyond the depth. */
   public double ofGrain(int grain) {
     double steps = stepsLeft - (double) grain * Tolerance.GRAIN;
+    // Backends that add up in double precision need neither weight; they only widen.
     steps += Tolerance.SHOWN_WEIGHT + Tolerance.VECTOR_WEIGHT;
     return energies[grain] * steps + Tolerance.PREDICTION_WEIGHT * vectors[grain];
   }

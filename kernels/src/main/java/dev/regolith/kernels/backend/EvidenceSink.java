@@ -23,8 +23,8 @@ public interface EvidenceSink {
   void inputDiffers(GemmProblem problem, Region region, long block);
 
   /**
-   * The sums of a packed panel's k-block are not those of its seal; the region was computed from
-   * it.
+   * The sums of a packed panel's k-block are not those of its digest or seal; the region was
+   * computed from it.
    */
   void panelDiffers(GemmProblem problem, Region region, long panel, int kBlock);
 

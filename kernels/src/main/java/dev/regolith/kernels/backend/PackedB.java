@@ -323,32 +323,36 @@ public final class PackedB {
     }
   }
 
-  /** Looks at a panel's k-block again, and puts back what is damaged: words, seal or digest. */
+  /**
+   * Looks at a panel's k-block again, and puts back what is damaged: a word, the seal or the
+   * digest. A word that was put back must agree with the digest: what looked like one to the seal
+   * was more if it does not, and is beyond repair.
+   */
   public Mended mendPanel(long panel, int kBlock) {
     return repairs.alone(() -> {
-      Mended mended =
-          mend(
-              panels,
-              panelOffset(panel, kBlock),
-              panelWords(kBlock),
-              panelSeals,
-              panelSealAt(panel, kBlock));
-      boolean digestDiffers = mended.done() && renewDigest(panel, kBlock);
-      return digestDiffers && mended.syndrome() instanceof Seal.Syndrome.Intact
-          ? new Mended(new Seal.Syndrome.SealItself(), 0, true)
-          : mended;
+      long offset = panelOffset(panel, kBlock);
+      int words = panelWords(kBlock);
+      int seal = panelSealAt(panel, kBlock);
+      Mended mended = mend(panels, offset, words, panelSeals, seal);
+      if (!mended.done()) {
+        return mended;
+      }
+      var sums = new long[Digest.SUMS * lanes()];
+      Digest.of(panels, offset, words, lanes(), sums, 0);
+      if (agrees(panel, kBlock, sums)) {
+        return mended;
+      }
+      if (!(mended.syndrome() instanceof Seal.Syndrome.Intact)) {
+        return new Mended(new Seal.Syndrome.Beyond(), 0, false);
+      }
+      var found = new long[Seal.SUMS];
+      scan(panels, offset, words, found, 0);
+      if (!Seal.same(found, 0, panelSeals, seal)) {
+        return mendPanel(panel, kBlock); // a word changed since: its digest must not be kept
+      }
+      repairs.write(() -> keepDigest(panel, kBlock, sums));
+      return new Mended(new Seal.Syndrome.SealItself(), 0, true);
     });
-  }
-
-  /** Makes the digest of a panel that its seal has just confirmed; whether it was another one. */
-  private boolean renewDigest(long panel, int kBlock) {
-    var sums = new long[Digest.SUMS * lanes()];
-    Digest.of(panels, panelOffset(panel, kBlock), panelWords(kBlock), lanes(), sums, 0);
-    if (agrees(panel, kBlock, sums)) {
-      return false;
-    }
-    repairs.write(() -> keepDigest(panel, kBlock, sums));
-    return true;
   }
 
   /** Looks at a check record again, and puts back what is damaged. */

@@ -2,6 +2,7 @@ package dev.regolith.kernels.checksum;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 
 /**
@@ -12,13 +13,16 @@ import java.util.Arrays;
  * <p>Words are taken two by two as lanes of 64 bits, so many lanes side by side as a vector has.
  * For every lane, modulo 2^64: {@code s0 += w; s1 += s0}. A damaged word changes {@code s0} of its
  * lane by less than 2^64, and not by 0. Two damaged words pass only if they are upper halves of the
- * same lane that change by opposite amounts {@code d}, at a distance whose product with {@code d}
- * is a multiple of 2^32 (docs/numerics.md). One more word, the {@link #shadow}, watches over the
- * seal that is not asked.
+ * same lane whose changes {@code d} are opposite modulo 2^32, at a distance whose product with
+ * {@code d} is a multiple of 2^32 as well: flips of two sign bits, whatever their direction, an
+ * even number of vectors apart (docs/numerics.md). One more word, the {@link #shadow}, watches over
+ * the seal that is not asked.
  */
 public final class Digest {
   /** Running sums of a lane. */
   public static final int SUMS = 2;
+
+  private static final boolean LITTLE = ByteOrder.nativeOrder() == ByteOrder.LITTLE_ENDIAN;
 
   private Digest() {}
 
@@ -31,10 +35,18 @@ public final class Digest {
   public static void of(
       MemorySegment memory, long offset, int words, int lanes, long[] sums, int at) {
     Arrays.fill(sums, at, at + SUMS * lanes, 0);
-    for (int pair = 0; pair < words / 2; pair++) {
-      int lane = pair % lanes;
-      sums[at + lane] += memory.get(ValueLayout.JAVA_LONG_UNALIGNED, offset + 8L * pair);
-      sums[at + lanes + lane] += sums[at + lane];
+    for (int i = 0; i < words; i++) {
+      add(sums, at, lanes, i, memory.get(ValueLayout.JAVA_INT, offset + 4L * i));
+    }
+  }
+
+  /** Adds word {@code i} to the sums; words come in order. */
+  public static void add(long[] sums, int at, int lanes, int i, int word) {
+    int lane = at + i / 2 % lanes;
+    boolean upper = (i % 2 == 1) == LITTLE;
+    sums[lane] += Integer.toUnsignedLong(word) << (upper ? 32 : 0);
+    if (i % 2 == 1) {
+      sums[lane + lanes] += sums[lane];
     }
   }
 

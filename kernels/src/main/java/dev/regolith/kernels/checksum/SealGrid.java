@@ -148,7 +148,11 @@ public final class SealGrid implements Watch {
   /** What the found sums of a block say of it. */
   public Seal.Syndrome diagnose(long block, long[] found, int at) {
     int words = (rows(block) - 1) * pitch(block) + columns(block);
-    return Seal.diagnose(found, at, sums, (int) (Seal.SUMS * block), words);
+    var syndrome = Seal.diagnose(found, at, sums, (int) (Seal.SUMS * block), words);
+    boolean beside =
+        syndrome instanceof Seal.Syndrome.Word word
+            && word.index() % pitch(block) >= columns(block);
+    return beside ? new Seal.Syndrome.Beyond() : syndrome;
   }
 
   /**

@@ -227,11 +227,26 @@ final class Ladder {
         return Verdict.MENDED;
       }
       doubts.incident().step(Step.TWIN);
+      verifyPanels(p, region, workspace);
+      if (witness.damaged) {
+        continue;
+      }
       if (twin.reproduces(p, region)) {
         return witness.disagrees && unchanged ? Verdict.REFUTED : Verdict.MENDED;
       }
     }
     return Verdict.LOST;
+  }
+
+  /**
+   * The twin reads the same panels, so their agreement says nothing where panels are damaged: what
+   * a digest may have missed, their seals tell.
+   */
+  private void verifyPanels(GemmProblem p, Region region, Workspace workspace) {
+    for (int kBlock = 0; kBlock < p.b.kBlocks(); kBlock++) {
+      PackedBCheck.verifyPanels(
+          backend, p, region, kBlock, new long[Seal.SUMS], workspace, witness);
+    }
   }
 
   /** Step 4: nothing plausible is left behind. */

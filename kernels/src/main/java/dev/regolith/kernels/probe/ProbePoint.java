@@ -20,7 +20,7 @@ public enum ProbePoint {
   PACKED_A_DIGEST,
   /** Before a tile reads a packed panel of B. */
   PACKED_B_READ,
-  /** After the last tile that reads a panel in this task, before its seal is compared. */
+  /** Before the last tile that reads a panel in this task, whose words are compared. */
   PACKED_B_LAST_USE,
   /** The seals of packed panels, before they are compared. */
   PACKED_B_SEAL,

@@ -77,6 +77,12 @@ class DigestTest {
     memory.setAtIndex(ValueLayout.JAVA_INT, 1 + 2 * period, 0);
     memory.setAtIndex(ValueLayout.JAVA_INT, 1 + 3 * period, 1 << 31);
     assertThat(digest()).isNotEqualTo(before);
+    // Both up: their sum wraps.
+    memory.fill((byte) 0);
+    before = digest();
+    flip(1, 1 << 31);
+    flip(1 + 2 * period, 1 << 31);
+    assertThat(digest()).isEqualTo(before);
   }
 
   @Test

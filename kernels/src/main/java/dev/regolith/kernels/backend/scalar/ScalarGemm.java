@@ -10,6 +10,7 @@ import dev.regolith.kernels.backend.PackedBCheck;
 import dev.regolith.kernels.backend.Region;
 import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.CheckBlock;
+import dev.regolith.kernels.checksum.Digest;
 import dev.regolith.kernels.checksum.Evidence;
 import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.checksum.SealGrid;
@@ -37,6 +38,7 @@ public final class ScalarGemm implements Backend {
   private static final int PANEL_COLUMNS = 16;
 
   private static final class Buffers implements Workspace {
+    final long[] digest = new long[Digest.SUMS * PANEL_COLUMNS / 4];
     final float[] row = new float[Region.MAX_BLOCKS * CheckBlock.COLUMNS];
     final long[] seals = new long[Region.MAX_BLOCKS * Seal.SUMS];
     final long[] found = new long[Seal.SUMS];
@@ -85,11 +87,13 @@ public final class ScalarGemm implements Backend {
     int width = target.panelColumns();
     long k0 = (long) kBlock * PackedB.DEPTH;
     long j0 = block * CheckBlock.COLUMNS;
+    long[] digest = ((Buffers) workspace).digest;
     for (int panel = 0; panel < target.panelsOf(block); panel++) {
       long number = target.panel(matrix, block) + panel;
       long to = target.panelOffset(number, kBlock);
       int at = target.panelSealAt(number, kBlock);
       Arrays.fill(target.panelSeals(), at, at + Seal.SUMS, 0);
+      Arrays.fill(digest, 0);
       for (int i = 0; i < depth * width; i++, to += 4) {
         int j = panel * width + i % width;
         int word =
@@ -99,7 +103,9 @@ public final class ScalarGemm implements Backend {
                 : 0;
         target.panels().set(ValueLayout.JAVA_INT, to, word);
         Seal.add(target.panelSeals(), at, word, i + 1);
+        Digest.add(digest, 0, target.lanes(), i, word);
       }
+      target.keepDigest(number, kBlock, digest);
     }
     if (verify) {
       record(source, range, matrix, target, block, kBlock);

@@ -32,31 +32,54 @@ final class PanelCopy {
     /** Sums of all words. */
     final float[] plain = new float[LANES];
 
+    /** Sums of all words' squares, to be held against those of the rows, which lie here longer. */
+    final float[] total = new float[LANES];
+
     /** The same, lanes added up in double precision. */
     final double[] signedSums = new double[PackedB.DEPTH];
 
     final double[] squareSums = new double[PackedB.DEPTH];
     final double[] plainSum = new double[1];
+    private final double[] totalSum = new double[1];
 
     /** Starts a k-block. */
     void open(int depth) {
       Arrays.fill(signed, 0, depth * LANES, 0);
       Arrays.fill(squares, 0, depth * LANES, 0);
       Arrays.fill(plain, 0);
+      Arrays.fill(total, 0);
     }
 
-    /** Adds the lanes up. */
-    void close(int depth) {
+    /**
+     * Adds the lanes up.
+     *
+     * @return whether the rows' squares add up to the squares of all words, roughly: a wrong one
+     *     would widen a tolerance for good
+     */
+    boolean close(int depth) {
       Arrays.fill(signedSums, 0, depth, 0);
       Arrays.fill(squareSums, 0, depth, 0);
       plainSum[0] = 0;
       BlockPass.addUp(signed, depth, signedSums, 0, 1);
       BlockPass.addUp(squares, depth, squareSums, 0, 1);
       BlockPass.addUp(plain, 1, plainSum, 0, 1);
+      totalSum[0] = 0;
+      BlockPass.addUp(total, 1, totalSum, 0, 1);
+      double sum = 0;
+      for (int k = 0; k < depth; k++) {
+        sum += squareSums[k];
+      }
+      // Not a number or infinite where the words are, or beyond float32: surveyed again anyway.
+      return !(Math.abs(sum - totalSum[0]) > ROUGHLY * totalSum[0]);
     }
   }
 
   private static final int HIGH = 32;
+
+  /**
+   * More than adding up to 2^16 squares in float32 lanes can lose of their sum (docs/numerics.md).
+   */
+  private static final double ROUGHLY = 0x1p-8;
 
   private PanelCopy() {}
 
@@ -98,6 +121,7 @@ final class PanelCopy {
     FloatVector leftSigns = FloatVector.fromArray(FLOATS, BlockPass.SIGNS, signs);
     FloatVector rightSigns = FloatVector.fromArray(FLOATS, BlockPass.SIGNS, signs + LANES);
     FloatVector plain = FloatVector.fromArray(FLOATS, survey.plain, 0);
+    FloatVector total = FloatVector.fromArray(FLOATS, survey.total, 0);
     LongVector s0 = LongVector.zero(LONGS);
     LongVector s1 = s0;
     LongVector s2 = s0;
@@ -112,6 +136,7 @@ final class PanelCopy {
       FloatVector t = x.fma(leftSigns, FloatVector.fromArray(FLOATS, signed, k * LANES));
       FloatVector q = x.fma(x, FloatVector.fromArray(FLOATS, squares, k * LANES));
       plain = plain.add(x);
+      total = x.fma(x, total);
       LongVector v = x.reinterpretAsLongs();
       LongVector h = v.lanewise(VectorOperators.LSHR, HIGH);
       s0 = s0.add(v);
@@ -125,6 +150,7 @@ final class PanelCopy {
       x.fma(rightSigns, t).intoArray(signed, k * LANES);
       x.fma(x, q).intoArray(squares, k * LANES);
       plain = plain.add(x);
+      total = x.fma(x, total);
       v = x.reinterpretAsLongs();
       h = v.lanewise(VectorOperators.LSHR, HIGH);
       s0 = s0.add(v);
@@ -135,6 +161,7 @@ final class PanelCopy {
       h2 = h2.add(h1);
     }
     plain.intoArray(survey.plain, 0);
+    total.intoArray(survey.total, 0);
     SealLanes.put(s0, s1, s2, raw, 0);
     SealLanes.put(h0, h1, h2, raw, SealLanes.UPPER);
   }
@@ -161,6 +188,7 @@ final class PanelCopy {
     float[] squares = survey.squares;
     FloatVector sign = FloatVector.fromArray(FLOATS, BlockPass.SIGNS, signs);
     FloatVector plain = FloatVector.fromArray(FLOATS, survey.plain, 0);
+    FloatVector total = FloatVector.fromArray(FLOATS, survey.total, 0);
     LongVector s0 = LongVector.zero(LONGS);
     LongVector s1 = s0;
     LongVector s2 = s0;
@@ -173,6 +201,7 @@ final class PanelCopy {
       x.fma(sign, FloatVector.fromArray(FLOATS, signed, k * LANES)).intoArray(signed, k * LANES);
       x.fma(x, FloatVector.fromArray(FLOATS, squares, k * LANES)).intoArray(squares, k * LANES);
       plain = plain.add(x);
+      total = x.fma(x, total);
       LongVector v = x.reinterpretAsLongs();
       LongVector h = v.lanewise(VectorOperators.LSHR, HIGH);
       s0 = s0.add(v);
@@ -183,6 +212,7 @@ final class PanelCopy {
       h2 = h2.add(h1);
     }
     plain.intoArray(survey.plain, 0);
+    total.intoArray(survey.total, 0);
     SealLanes.put(s0, s1, s2, raw, 0);
     SealLanes.put(h0, h1, h2, raw, SealLanes.UPPER);
   }

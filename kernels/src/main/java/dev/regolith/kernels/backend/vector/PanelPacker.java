@@ -8,6 +8,7 @@ import dev.regolith.kernels.backend.CheckCoefficients;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Staging;
 import dev.regolith.kernels.checksum.CheckBlock;
+import dev.regolith.kernels.checksum.Digest;
 import dev.regolith.kernels.checksum.Signs;
 import dev.regolith.kernels.memory.Range;
 import java.lang.foreign.MemorySegment;
@@ -52,11 +53,10 @@ final class PanelPacker {
       }
       long packed =
           panels(memory, offset, stride, depth, columns, target, matrix, block, kBlock, w);
-      if (direct || staged == packed) {
-        record(target, matrix, block, kBlock, w);
+      boolean intact = direct || staged == packed; // or the staged copy was damaged on the way
+      if (w.packing.close(depth) && intact && record(target, matrix, block, kBlock, w)) {
         return;
       }
-      // The staged copy was damaged on the way.
     }
     throw new IllegalStateException(
         "B changes faster than it can be packed: is another thread writing it?");
@@ -148,7 +148,6 @@ final class PanelPacker {
       target.keepDigest(panel, kBlock, w.raw);
       words += target.panelSeals()[at];
     }
-    w.packing.close(depth);
     return words;
   }
 
@@ -190,8 +189,12 @@ final class PanelPacker {
     }
   }
 
-  /** Makes the check record from the survey, or, where that left the range of float32, anew. */
-  private static void record(
+  /**
+   * Makes the check record from the survey, or, where that left the range of float32, anew.
+   *
+   * @return whether it was made of intact words
+   */
+  private static boolean record(
       PackedB target, long matrix, long block, int kBlock, VectorWorkspace w) {
     int depth = target.depthOf(kBlock);
     CheckCoefficients coefficients = w.coefficients.open(target, kBlock);
@@ -205,6 +208,9 @@ final class PanelPacker {
     coefficients.addPlain(survey.plainSum[0]);
     if (!coefficients.within(RowSurvey.SMALLEST, RowSurvey.LARGEST)) {
       surveyAgain(target, matrix, block, kBlock, coefficients, w);
+      if (!holds(target, matrix, block, kBlock, w)) {
+        return false;
+      }
     }
     for (int grain = 0; grain < PackedB.GRAINS; grain++) {
       put(words, target.coefficients() + 8L * grain, coefficients.ofGrain(grain));
@@ -217,6 +223,21 @@ final class PanelPacker {
     SealLanes.fold(w.raw, target.recordWords() / LANES, 0, LANES, w.folded, 0);
     int at = target.recordSealAt(matrix, block, kBlock);
     SealLanes.finish(w.folded, 0, target.recordSeals(), at);
+    return true;
+  }
+
+  /** Whether panels are still what was packed. */
+  private static boolean holds(
+      PackedB target, long matrix, long block, int kBlock, VectorWorkspace w) {
+    long[] sums = w.leftHalf;
+    boolean holds = true;
+    long panel = target.panel(matrix, block);
+    for (int i = 0; i < target.panelsOf(block); i++) {
+      long offset = target.panelOffset(panel + i, kBlock);
+      Digest.of(target.panels(), offset, target.panelWords(kBlock), target.lanes(), sums, 0);
+      holds &= target.agrees(panel + i, kBlock, sums);
+    }
+    return holds;
   }
 
   /** Surveys what was packed in double precision. */

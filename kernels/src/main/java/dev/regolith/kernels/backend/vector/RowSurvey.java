@@ -65,7 +65,10 @@ final class RowSurvey {
     }
   }
 
-  /** Whether a sum of squares times coefficients is one that float32 holds well enough. */
+  /**
+   * Whether a sum of squares times coefficients is one that float32 holds well enough. It may still
+   * lack squares below its range; then the estimate is too low, and the exact tolerance decides.
+   */
   static boolean holds(double spread) {
     return spread >= SMALLEST && spread <= LARGEST;
   }

@@ -65,66 +65,6 @@ final class SealLanes {
     put(h0, h1, h2, raw, UPPER);
   }
 
-  /** Reads a column of which only the first lanes count. */
-  static void scan(
-      MemorySegment memory, long offset, long stride, int rows, int columns, long[] raw) {
-    memory = known(memory);
-    VectorMask<Float> mask = FLOATS.indexInRange(0, columns);
-    LongVector s0 = LongVector.zero(LONGS);
-    LongVector s1 = s0;
-    LongVector s2 = s0;
-    LongVector h0 = s0;
-    LongVector h1 = s0;
-    LongVector h2 = s0;
-    for (int i = 0; i < rows; i++) {
-      LongVector v =
-          FloatVector.fromMemorySegment(FLOATS, memory, offset + i * stride, ORDER, mask)
-              .reinterpretAsLongs();
-      LongVector h = v.lanewise(VectorOperators.LSHR, HIGH);
-      s0 = s0.add(v);
-      s1 = s1.add(s0);
-      s2 = s2.add(s1);
-      h0 = h0.add(h);
-      h1 = h1.add(h0);
-      h2 = h2.add(h1);
-    }
-    put(s0, s1, s2, raw, 0);
-    put(h0, h1, h2, raw, UPPER);
-  }
-
-  /** Copies a column of full vectors, and sums up the registers it passes through. */
-  static void copy(
-      MemorySegment source,
-      long from,
-      long fromStride,
-      MemorySegment target,
-      long to,
-      long toStride,
-      int rows,
-      long[] raw) {
-    source = known(source);
-    target = known(target);
-    LongVector s0 = LongVector.zero(LONGS);
-    LongVector s1 = s0;
-    LongVector s2 = s0;
-    LongVector h0 = s0;
-    LongVector h1 = s0;
-    LongVector h2 = s0;
-    for (int i = 0; i < rows; i++) {
-      LongVector v = LongVector.fromMemorySegment(LONGS, source, from + i * fromStride, ORDER);
-      v.intoMemorySegment(target, to + i * toStride, ORDER);
-      LongVector h = v.lanewise(VectorOperators.LSHR, HIGH);
-      s0 = s0.add(v);
-      s1 = s1.add(s0);
-      s2 = s2.add(s1);
-      h0 = h0.add(h);
-      h1 = h1.add(h0);
-      h2 = h2.add(h1);
-    }
-    put(s0, s1, s2, raw, 0);
-    put(h0, h1, h2, raw, UPPER);
-  }
-
   /** Copies the first lanes of a column into full vectors, zeros behind them. */
   static void copy(
       MemorySegment source,
@@ -243,28 +183,5 @@ final class SealLanes {
       }
       sums[sumsAt + s] = total;
     }
-  }
-
-  /** Sums of a row-major rectangle whose word (i, j) has index {@code i * pitch + j}, from 0. */
-  static void sums(
-      MemorySegment memory,
-      long offset,
-      long stride,
-      int rows,
-      int columns,
-      long pitch,
-      long[] raw,
-      long[] folded,
-      long[] sums,
-      int at) {
-    for (int j = 0; j < columns; j += LANES) {
-      if (columns - j >= LANES) {
-        scan(memory, offset + 4L * j, stride, rows, raw);
-      } else {
-        scan(memory, offset + 4L * j, stride, rows, columns - j, raw);
-      }
-      fold(raw, rows, j, pitch, folded, 0);
-    }
-    finish(folded, 0, sums, at);
   }
 }

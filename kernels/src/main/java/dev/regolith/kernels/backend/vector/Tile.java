@@ -12,7 +12,7 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.LongVector;
 import jdk.incubator.vector.VectorMask;
 
-/** A finished register tile on its way to C: factors, and the store that is not sealed. */
+/** A finished tile on its way to C that has factors, or more columns than C. */
 final class Tile {
   private Tile() {}
 

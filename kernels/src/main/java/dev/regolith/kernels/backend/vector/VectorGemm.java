@@ -29,8 +29,8 @@ import java.util.Arrays;
  * <p>Loop order within a region (at most 288 x 3072 of C): k-blocks of 512 steps, panels of {@link
  * VectorShapes#TILE_COLUMNS} columns, strips of up to {@link VectorShapes#TILE_ROWS} rows. The
  * region's rows of A are copied once per k-block and stay in L2; a panel of B comes from further
- * away, is touched before it is needed, and serves all strips. Tiles are parked between k-blocks
- * and reloaded, so that every element is one chain in increasing k.
+ * away and serves all strips. Tiles are parked between k-blocks and reloaded, so that every element
+ * is one chain in increasing k.
  */
 public final class VectorGemm implements Backend {
   @Override
@@ -149,16 +149,14 @@ public final class VectorGemm implements Backend {
       boolean whole = plain && (i + 1) * TILE_COLUMNS <= columns;
       long offset = b.panelOffset(panel + i, kBlock);
       long column = 4 * ((region.block + block) * CheckBlock.COLUMNS + (long) i * TILE_COLUMNS);
-      // The next panel is touched, a stretch by each strip, while this one is multiplied: Java has
-      // no
-      // prefetch.
+      // Where kernels touch, each strip touches a stretch of the next panel meanwhile.
       long next = offset + b.depth() * TILE_COLUMNS * 4L;
       for (int strip = 0; strip < w.strips; strip++) {
         int row = w.row[strip];
         int rows = w.row[strip + 1] - row;
         int tile = to + strip * TILE;
         int from = tile + TILE;
-        // The last read of a panel is the one that is compared with its seal.
+        // The last read of a panel is the one that is compared with its digest.
         boolean checking = p.verify && strip == w.strips - 1;
         if (Probe.ON) {
           probePanel(p, kBlock, panel + i, first, strip, depth, from, w);

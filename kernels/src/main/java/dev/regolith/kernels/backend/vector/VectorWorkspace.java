@@ -53,8 +53,9 @@ final class VectorWorkspace implements Workspace {
   final int lastTile = 0;
 
   /**
-   * Digests, a vector each: of parked tiles, one for a strip's tiles in a check block, in the same
-   * two halves; of copied strips; of what was stored into C, one per strip; of the last tile.
+   * Digests, a vector each: of parked tiles, one for a strip's tiles in a check block, of this
+   * k-block and of the last; of copied strips; of what was stored into C, one per strip; of the
+   * last tile.
    */
   final long[] digests =
       new long[(2 * MAX_STRIPS * Region.MAX_BLOCKS + 2 * MAX_STRIPS + 1) * WIDE_LANES];
@@ -93,7 +94,7 @@ final class VectorWorkspace implements Workspace {
   /** A row's sums. */
   final double[] rowSums = new double[3];
 
-  /** Running sums of the left half of a panel that has fewer columns. */
+  /** Sums of a digest: of the left half of a panel that has fewer columns, or of a panel again. */
   final long[] leftHalf = new long[Digest.SUMS * WIDE_LANES];
 
   /** What a k-block of B that is being packed makes of its rows. */

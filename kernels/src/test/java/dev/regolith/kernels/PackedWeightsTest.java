@@ -1,0 +1,75 @@
+package dev.regolith.kernels;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.regolith.kernels.SessionOptions.Compute;
+import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.fault.Protection;
+import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.fault.UncorrectableFaultException;
+import dev.regolith.kernels.tensor.DType;
+import dev.regolith.kernels.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+
+/** Weights packed ahead: what a panel's digest cannot see, and who may use them. */
+class PackedWeightsTest {
+  private static final int M = 40;
+  private static final int N = 70;
+  private static final int K = 90;
+
+  private final SplittableRandom random = new SplittableRandom(3);
+  private final float[] aElements = Operand.gaussian(random, M * K);
+  private final float[] bElements = Operand.gaussian(random, K * N);
+  private final float[] expected =
+      Chain.multiply(1, aElements, bElements, 0, new float[M * N], M, N, K);
+
+  /** Sign flips of two words of an odd column pass a digest; nothing wrong may get out. */
+  @Test
+  void twoSignFlipsInAColumn() {
+    try (var under = SessionUnderTest.open(o -> o.threads(1).protection(Protection.CORRECT));
+        var arena = Arena.ofShared()) {
+      var weights = under.session().pack(arena, Tensor.wrap(bElements, K, N).transposed());
+      PackedB packed = weights.transposed().asRightOperand();
+      flipSign(packed, 10, 1);
+      flipSign(packed, 60, 1);
+      var a = Tensor.of(arena, aElements, M, K);
+      var c = Tensor.zeros(arena, DType.FLOAT32, M, N);
+      assertThatThrownBy(() -> under.session().gemm(a, weights.transposed(), c))
+          .isInstanceOf(UncorrectableFaultException.class);
+      assertThat(c.toArray()[1]).as("the damaged column").isNaN();
+    }
+  }
+
+  private static void flipSign(PackedB packed, int k, int column) {
+    long word =
+        packed.panelOffset(packed.panel(0, 0), 0) / 4 + (long) k * packed.panelColumns() + column;
+    int value = packed.panels().getAtIndex(ValueLayout.JAVA_INT, word);
+    packed.panels().setAtIndex(ValueLayout.JAVA_INT, word, value ^ Integer.MIN_VALUE);
+  }
+
+  /** A session of another backend either refuses them or finds nothing wrong with them. */
+  @Test
+  void packedByAnotherBackend() {
+    for (Compute packing : new Compute[] {Compute.BEST, Compute.SCALAR}) {
+      Compute other = packing == Compute.BEST ? Compute.SCALAR : Compute.BEST;
+      try (var packer = SessionUnderTest.open(o -> o.threads(1).compute(packing));
+          var user = SessionUnderTest.open(o -> o.threads(1).compute(other));
+          var arena = Arena.ofShared()) {
+        var weights = packer.session().pack(arena, Tensor.wrap(bElements, K, N).transposed());
+        var a = Tensor.of(arena, aElements, M, K);
+        var c = Tensor.zeros(arena, DType.FLOAT32, M, N);
+        try {
+          assertThat(user.session().gemm(a, weights.transposed(), c)).isEqualTo(Status.CLEAN);
+          assertThat(ReferenceGemm.firstDifference(expected, c.toArray())).isEqualTo(-1);
+        } catch (IllegalArgumentException refused) {
+          assertThat(refused).hasMessageContaining("pack it with this session");
+        }
+        assertThat(user.reports()).isEmpty();
+      }
+    }
+  }
+}
