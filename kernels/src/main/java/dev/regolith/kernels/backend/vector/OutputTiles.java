@@ -27,10 +27,11 @@ final class OutputTiles {
 
   /** Takes the partial sums that a kernel has just reloaded out of their digest. */
   static void takePartial(int kBlock, int block, int strip, int rows, int tile, VectorWorkspace w) {
+    int digest = w.partialDigest((kBlock & 1) ^ 1, strip, block);
     if (Probe.ON) {
       Probe.reach(ProbePoint.PARTIAL_SUM_LAST_USE, w.tiles, tile, rows * TILE_COLUMNS);
+      Probe.reach(ProbePoint.PARTIAL_SUM_DIGEST, w.digests, digest, WIDE_LANES);
     }
-    int digest = w.partialDigest((kBlock & 1) ^ 1, strip, block);
     Strip.subtract(w.tiles, tile, 0, 1, rows * TILE_COLUMNS, w.digests, digest);
   }
 
@@ -41,9 +42,6 @@ final class OutputTiles {
       int row = w.row[strip];
       int rows = w.row[strip + 1] - row;
       int digest = w.partialDigest((kBlock & 1) ^ 1, strip, block);
-      if (Probe.ON) {
-        Probe.reach(ProbePoint.PARTIAL_SUM_DIGEST, w.digests, digest, WIDE_LANES);
-      }
       if (!w.takeZero(digest)) {
         VectorGemm.suspect(p, region, row, rows, block, 1, Component.PARTIAL_SUM, sink);
       }
