@@ -158,7 +158,7 @@ class SealScanTest {
   void packedRecords(
       @ForAll @IntRange(min = 1, max = 700) int depth,
       @ForAll @IntRange(min = 1, max = 300) int columns,
-      @ForAll @IntRange(min = -60, max = 60) int exponent,
+      @ForAll @IntRange(min = -120, max = 120) int exponent,
       @ForAll long seed) {
     var range = new Range(0, 1, depth, columns, 0, columns, 1);
     try (var arena = Arena.ofConfined()) {

@@ -54,7 +54,7 @@ final class PanelCopy {
      * Adds the lanes up.
      *
      * @return whether the rows' squares add up to the squares of all words, roughly: a wrong one
-     *     would widen a tolerance for good
+     *     would widen a tolerance for good; of no meaning where squares leave the range of float32
      */
     boolean close(int depth) {
       Arrays.fill(signedSums, 0, depth, 0);
@@ -69,8 +69,7 @@ final class PanelCopy {
       for (int k = 0; k < depth; k++) {
         sum += squareSums[k];
       }
-      // Not a number or infinite where the words are, or beyond float32: surveyed again anyway.
-      return !(Math.abs(sum - totalSum[0]) > ROUGHLY * totalSum[0]);
+      return Math.abs(sum - totalSum[0]) <= ROUGHLY * totalSum[0];
     }
   }
 

@@ -54,7 +54,7 @@ final class PanelPacker {
       long packed =
           panels(memory, offset, stride, depth, columns, target, matrix, block, kBlock, w);
       boolean intact = direct || staged == packed; // or the staged copy was damaged on the way
-      if (w.packing.close(depth) && intact && record(target, matrix, block, kBlock, w)) {
+      if (intact && record(target, matrix, block, kBlock, w)) {
         return;
       }
     }
@@ -201,6 +201,7 @@ final class PanelPacker {
     int[] words = w.record;
     Arrays.fill(words, 0);
     PanelCopy.Survey survey = w.packing;
+    boolean consistent = survey.close(depth);
     for (int k = 0; k < depth; k++) {
       words[k] = Float.floatToRawIntBits((float) survey.signedSums[k]);
       coefficients.add(k, survey.signedSums[k], ROUNDED_UP * survey.squareSums[k], 0);
@@ -208,9 +209,10 @@ final class PanelPacker {
     coefficients.addPlain(survey.plainSum[0]);
     if (!coefficients.within(RowSurvey.SMALLEST, RowSurvey.LARGEST)) {
       surveyAgain(target, matrix, block, kBlock, coefficients, w);
-      if (!holds(target, matrix, block, kBlock, w)) {
-        return false;
-      }
+      consistent = holds(target, matrix, block, kBlock, w);
+    }
+    if (!consistent) {
+      return false;
     }
     for (int grain = 0; grain < PackedB.GRAINS; grain++) {
       put(words, target.coefficients() + 8L * grain, coefficients.ofGrain(grain));
