@@ -51,6 +51,21 @@ class PackedWeightsTest {
     packed.panels().setAtIndex(ValueLayout.JAVA_INT, word, value ^ Integer.MIN_VALUE);
   }
 
+  /** Squares at the edge of what float32 holds round in ways of their own; nothing is wrong. */
+  @Test
+  void squaresBelowTheRange() {
+    var b = Operand.filled(7e-23f, K * N);
+    float[] exact = Chain.multiply(1, aElements, b, 0, new float[M * N], M, N, K);
+    try (var under = SessionUnderTest.open(o -> o.threads(1));
+        var arena = Arena.ofShared()) {
+      var weights = under.session().pack(arena, Tensor.wrap(b, K, N).transposed());
+      var a = Tensor.of(arena, aElements, M, K);
+      var c = Tensor.zeros(arena, DType.FLOAT32, M, N);
+      assertThat(under.session().gemm(a, weights.transposed(), c)).isEqualTo(Status.CLEAN);
+      assertThat(ReferenceGemm.firstDifference(exact, c.toArray())).isEqualTo(-1);
+    }
+  }
+
   /** A session of another backend either refuses them or finds nothing wrong with them. */
   @Test
   void packedByAnotherBackend() {

@@ -25,15 +25,14 @@ public final class CheckCoefficients {
     return this;
   }
 
-  /** Adds a row of B: its signed sum, the sum of its squares, and its plain sum. */
-  public void add(int k, double signed, double squares, double sum) {
+  /** Adds a row of B: its signed sum, and the sum of its squares. */
+  public void add(int k, double signed, double squares) {
     int grain = k / Tolerance.GRAIN;
     energies[grain] = Math.max(energies[grain], squares);
     vectors[grain] = Math.max(vectors[grain], signed * signed);
-    plain += sum;
   }
 
-  /** Adds plain sums of rows that were added without. */
+  /** Adds plain sums of rows. */
   public void addPlain(double sum) {
     plain += sum;
   }

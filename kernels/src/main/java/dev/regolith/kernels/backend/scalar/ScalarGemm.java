@@ -133,7 +133,8 @@ public final class ScalarGemm implements Backend {
         plain += x;
       }
       records.set(FLOAT, record + 4L * k, (float) signed);
-      coefficients.add(k, signed, squares, plain);
+      coefficients.add(k, signed, squares);
+      coefficients.addPlain(plain);
     }
     for (int grain = 0; grain < PackedB.GRAINS; grain++) {
       records.set(DOUBLE, record + target.coefficients() + 8L * grain, coefficients.ofGrain(grain));

@@ -32,7 +32,7 @@ final class OutputTiles {
       Probe.reach(ProbePoint.PARTIAL_SUM_LAST_USE, w.tiles, tile, rows * TILE_COLUMNS);
       Probe.reach(ProbePoint.PARTIAL_SUM_DIGEST, w.digests, digest, WIDE_LANES);
     }
-    Strip.subtract(w.tiles, tile, 0, 1, rows * TILE_COLUMNS, w.digests, digest);
+    Strip.subtract(w.tiles, tile, TILE_COLUMNS, rows, TILE_COLUMNS, w.digests, digest);
   }
 
   /** Whether all partial sums that a check block has reloaded were as they had been parked. */
@@ -192,8 +192,8 @@ final class OutputTiles {
     w.oldSquares = 0;
     for (long block = first; block < first + blocks; block++) {
       long old = p.oldCRow(region.matrix, region.row + row) + 4 * block * CheckBlock.COLUMNS;
-      int pattern = (int) (block % Signs.PATTERNS);
-      RowSums.all(p.oldC, old, p.b.columnsOf(block), pattern, w.rowSums);
+      int signs = (int) (block % Signs.PATTERNS) * CheckBlock.COLUMNS;
+      RowSums.all(p.oldC, old, p.b.columnsOf(block), signs, w.rowSums);
       w.oldSigned += w.rowSums[RowSums.SIGNED];
       w.oldSquares += w.rowSums[RowSums.SQUARES];
     }

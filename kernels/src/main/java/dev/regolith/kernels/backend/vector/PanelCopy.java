@@ -12,7 +12,6 @@ import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.LongVector;
-import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /**
@@ -35,11 +34,15 @@ final class PanelCopy {
     /** Sums of all words' squares, to be held against those of the rows, which lie here longer. */
     final float[] total = new float[LANES];
 
-    /** The same, lanes added up in double precision. */
+    /** Sums of the words times their signs, lanes added up in double precision. */
     final double[] signedSums = new double[PackedB.DEPTH];
 
+    /** Sums of squares, the same. */
     final double[] squareSums = new double[PackedB.DEPTH];
+
+    /** Sum of all words, the same. */
     final double[] plainSum = new double[1];
+
     private final double[] totalSum = new double[1];
 
     /** Starts a k-block. */
@@ -50,6 +53,13 @@ final class PanelCopy {
       Arrays.fill(total, 0);
     }
 
+    /** Sets all sums to zero. */
+    void clearSums(int depth) {
+      Arrays.fill(signedSums, 0, depth, 0);
+      Arrays.fill(squareSums, 0, depth, 0);
+      plainSum[0] = 0;
+    }
+
     /**
      * Adds the lanes up.
      *
@@ -57,9 +67,7 @@ final class PanelCopy {
      *     would widen a tolerance for good; of no meaning where squares leave the range of float32
      */
     boolean close(int depth) {
-      Arrays.fill(signedSums, 0, depth, 0);
-      Arrays.fill(squareSums, 0, depth, 0);
-      plainSum[0] = 0;
+      clearSums(depth);
       BlockPass.addUp(signed, depth, signedSums, 0, 1);
       BlockPass.addUp(squares, depth, squareSums, 0, 1);
       BlockPass.addUp(plain, 1, plainSum, 0, 1);
@@ -82,7 +90,7 @@ final class PanelCopy {
 
   private PanelCopy() {}
 
-  /** Copies rows that have all of a panel's columns. */
+  /** Copies rows of a panel's columns. */
   static void copy(
       MemorySegment source, long from, long stride, MemorySegment panels, long to, int depth) {
     source = known(source);
@@ -98,7 +106,7 @@ final class PanelCopy {
   }
 
   /**
-   * Copies rows that have all of a panel's columns, and surveys them.
+   * Copies rows of a panel's columns, and surveys them.
    *
    * @param signs place of the columns' signs in {@link BlockPass#SIGNS}
    * @param raw receives the running sums of the panel's words, see {@link SealLanes}
@@ -152,57 +160,6 @@ final class PanelCopy {
       total = x.fma(x, total);
       v = x.reinterpretAsLongs();
       h = v.lanewise(VectorOperators.LSHR, HIGH);
-      s0 = s0.add(v);
-      s1 = s1.add(s0);
-      s2 = s2.add(s1);
-      h0 = h0.add(h);
-      h1 = h1.add(h0);
-      h2 = h2.add(h1);
-    }
-    plain.intoArray(survey.plain, 0);
-    total.intoArray(survey.total, 0);
-    SealLanes.put(s0, s1, s2, raw, 0);
-    SealLanes.put(h0, h1, h2, raw, SealLanes.UPPER);
-  }
-
-  /**
-   * The same for one half of a panel, a vector wide, of which only the first columns count and
-   * zeros fill the rest; the running sums are those of this half alone.
-   */
-  static void checkedHalf(
-      MemorySegment source,
-      long from,
-      long stride,
-      MemorySegment panels,
-      long to,
-      int depth,
-      int columns,
-      int signs,
-      Survey survey,
-      long[] raw) {
-    source = known(source);
-    panels = known(panels);
-    VectorMask<Float> mask = FLOATS.indexInRange(0, columns);
-    float[] signed = survey.signed;
-    float[] squares = survey.squares;
-    FloatVector sign = FloatVector.fromArray(FLOATS, BlockPass.SIGNS, signs);
-    FloatVector plain = FloatVector.fromArray(FLOATS, survey.plain, 0);
-    FloatVector total = FloatVector.fromArray(FLOATS, survey.total, 0);
-    LongVector s0 = LongVector.zero(LONGS);
-    LongVector s1 = s0;
-    LongVector s2 = s0;
-    LongVector h0 = s0;
-    LongVector h1 = s0;
-    LongVector h2 = s0;
-    for (int k = 0; k < depth; k++) {
-      FloatVector x = FloatVector.fromMemorySegment(FLOATS, source, from + k * stride, ORDER, mask);
-      x.intoMemorySegment(panels, to + 4L * k * TILE_COLUMNS, ORDER);
-      x.fma(sign, FloatVector.fromArray(FLOATS, signed, k * LANES)).intoArray(signed, k * LANES);
-      x.fma(x, FloatVector.fromArray(FLOATS, squares, k * LANES)).intoArray(squares, k * LANES);
-      plain = plain.add(x);
-      total = x.fma(x, total);
-      LongVector v = x.reinterpretAsLongs();
-      LongVector h = v.lanewise(VectorOperators.LSHR, HIGH);
       s0 = s0.add(v);
       s1 = s1.add(s0);
       s2 = s2.add(s1);

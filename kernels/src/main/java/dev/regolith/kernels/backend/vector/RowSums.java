@@ -35,10 +35,13 @@ final class RowSums {
 
   private RowSums() {}
 
-  /** Signed sum, sum of squares and plain sum of up to 128 columns. */
-  static void all(MemorySegment memory, long offset, int columns, int pattern, double[] result) {
+  /**
+   * Signed sum, sum of squares and plain sum of up to 128 columns.
+   *
+   * @param signs place of the first column's sign, in the order of {@link Signs#PATTERNS}
+   */
+  static void all(MemorySegment memory, long offset, int columns, int signs, double[] result) {
     memory = known(memory);
-    int signs = pattern * CheckBlock.COLUMNS;
     DoubleVector signed = DoubleVector.zero(DOUBLES);
     DoubleVector squares = signed;
     DoubleVector plain = signed;

@@ -1,6 +1,5 @@
 package dev.regolith.kernels.backend.vector;
 
-import static dev.regolith.kernels.backend.vector.VectorShapes.FLOATS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.INTS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LONGS;
@@ -10,10 +9,8 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.known;
 
 import dev.regolith.kernels.checksum.Seal;
 import java.lang.foreign.MemorySegment;
-import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.LongVector;
-import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /**
@@ -53,43 +50,6 @@ final class SealLanes {
     LongVector h2 = s0;
     for (int i = 0; i < rows; i++) {
       LongVector v = LongVector.fromMemorySegment(LONGS, memory, offset + i * stride, ORDER);
-      LongVector h = v.lanewise(VectorOperators.LSHR, HIGH);
-      s0 = s0.add(v);
-      s1 = s1.add(s0);
-      s2 = s2.add(s1);
-      h0 = h0.add(h);
-      h1 = h1.add(h0);
-      h2 = h2.add(h1);
-    }
-    put(s0, s1, s2, raw, 0);
-    put(h0, h1, h2, raw, UPPER);
-  }
-
-  /** Copies the first lanes of a column into full vectors, zeros behind them. */
-  static void copy(
-      MemorySegment source,
-      long from,
-      long fromStride,
-      MemorySegment target,
-      long to,
-      long toStride,
-      int rows,
-      int columns,
-      long[] raw) {
-    source = known(source);
-    target = known(target);
-    VectorMask<Float> mask = FLOATS.indexInRange(0, columns);
-    LongVector s0 = LongVector.zero(LONGS);
-    LongVector s1 = s0;
-    LongVector s2 = s0;
-    LongVector h0 = s0;
-    LongVector h1 = s0;
-    LongVector h2 = s0;
-    for (int i = 0; i < rows; i++) {
-      LongVector v =
-          FloatVector.fromMemorySegment(FLOATS, source, from + i * fromStride, ORDER, mask)
-              .reinterpretAsLongs();
-      v.intoMemorySegment(target, to + i * toStride, ORDER);
       LongVector h = v.lanewise(VectorOperators.LSHR, HIGH);
       s0 = s0.add(v);
       s1 = s1.add(s0);

@@ -11,7 +11,6 @@ import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Region;
 import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.CheckBlock;
-import dev.regolith.kernels.checksum.Digest;
 import dev.regolith.kernels.checksum.Evidence;
 import dev.regolith.kernels.checksum.Seal;
 import java.lang.foreign.Arena;
@@ -94,9 +93,6 @@ final class VectorWorkspace implements Workspace {
   /** A row's sums. */
   final double[] rowSums = new double[3];
 
-  /** Sums of a digest: of the left half of a panel that has fewer columns, or of a panel again. */
-  final long[] leftHalf = new long[Digest.SUMS * WIDE_LANES];
-
   /** What a k-block of B that is being packed makes of its rows. */
   final PanelCopy.Survey packing = new PanelCopy.Survey();
 
@@ -115,9 +111,9 @@ final class VectorWorkspace implements Workspace {
   /** Evidence of a region. */
   final Evidence evidence = new Evidence();
 
-  /** A k-block of a check block's columns, brought into row-major order. */
+  /** A k-block of a panel's columns, brought into row-major order. */
   final MemorySegment staging =
-      Arena.ofAuto().allocate(4L * PackedB.DEPTH * CheckBlock.COLUMNS, 64);
+      Arena.ofAuto().allocate(4L * PackedB.DEPTH * VectorShapes.TILE_COLUMNS, 64);
 
   /**
    * Cuts a region into strips, the last one small enough to be multiplied by a checking kernel, and
