@@ -243,9 +243,9 @@ final class Ladder {
    * a digest may have missed, their seals tell.
    */
   private void verifyPanels(GemmProblem p, Region region, Workspace workspace) {
+    var found = new long[Seal.SUMS];
     for (int kBlock = 0; kBlock < p.b.kBlocks(); kBlock++) {
-      PackedBCheck.verifyPanels(
-          backend, p, region, kBlock, new long[Seal.SUMS], workspace, witness);
+      PackedBCheck.verifyPanels(backend, p, region, kBlock, found, workspace, witness);
     }
   }
 

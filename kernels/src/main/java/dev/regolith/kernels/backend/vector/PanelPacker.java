@@ -34,7 +34,9 @@ final class PanelPacker {
     int depth = target.depthOf(kBlock);
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
       boolean intact = true;
-      w.packing.open(depth);
+      if (verify) {
+        w.packing.open(depth);
+      }
       for (int i = 0; i < target.panelsOf(block); i++) {
         intact &= panel(source, range, matrix, target, block, i, kBlock, verify, w);
       }

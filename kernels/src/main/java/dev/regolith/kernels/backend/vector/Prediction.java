@@ -30,10 +30,6 @@ final class Prediction {
   private final float[] vectors = new float[Region.MAX_BLOCKS * CHECK_STRIDE];
 
   private final double[] coefficients = new double[Region.MAX_BLOCKS * PackedB.GRAINS];
-
-  /** The same in single precision, a vector of equal lanes each. */
-  private final float[] weights = new float[Region.MAX_BLOCKS * PackedB.GRAINS * LANES];
-
   private final double[] means = new double[Region.MAX_BLOCKS];
   private final int[] columns = new int[Region.MAX_BLOCKS];
 
@@ -71,10 +67,6 @@ final class Prediction {
         }
         means[check] += b.records().get(ValueLayout.JAVA_DOUBLE, record + b.mean());
         columns[check] += b.columnsOf(block);
-      }
-      for (int grain = 0; grain < PackedB.GRAINS; grain++) {
-        int place = check * PackedB.GRAINS + grain;
-        Arrays.fill(weights, place * LANES, (place + 1) * LANES, (float) coefficients[place]);
       }
     }
   }
@@ -132,7 +124,7 @@ final class Prediction {
       }
       int at = evidence.at(row, check);
       BlockPass.addUp(lanes, rows, evidence.predicted, at, evidence.checks());
-      survey.spread(rows, weights, check * PackedB.GRAINS * LANES, depth, lanes);
+      survey.spread(rows, coefficients, check * PackedB.GRAINS, depth, lanes);
       Arrays.fill(spreads, 0);
       BlockPass.addUp(lanes, rows, spreads, 0, 1);
       for (int i = 0; i < rows; i++) {

@@ -26,9 +26,10 @@ import jdk.incubator.vector.VectorOperators;
 final class RowSurvey {
   private static final int ROW = PackedB.GRAINS * LANES;
 
-  /** Sums of squares that float32 holds well enough. */
+  /** Least sum of squares that float32 holds well enough. */
   static final double SMALLEST = 1e-25;
 
+  /** Largest one. */
   static final double LARGEST = 1e35;
 
   /** Squares of row {@code i}, grain {@code g}: a vector at {@code (i * GRAINS + g) * LANES}. */
@@ -50,16 +51,16 @@ final class RowSurvey {
   /**
    * The squares of rows, each grain times its coefficient: a vector of partial sums for each row.
    *
-   * @param weights coefficients, from {@code at} on, a vector of equal lanes each
+   * @param at place of the first grain's coefficient
    */
-  void spread(int rows, float[] weights, int at, int depth, float[] result) {
+  void spread(int rows, double[] coefficients, int at, int depth, float[] result) {
     int grains = Math.ceilDiv(depth, Tolerance.GRAIN);
     for (int row = 0; row < rows; row++) {
       FloatVector sum = FloatVector.zero(FLOATS);
       for (int grain = 0; grain < grains; grain++) {
         sum =
             FloatVector.fromArray(FLOATS, squares, at(row, grain))
-                .fma(FloatVector.fromArray(FLOATS, weights, at + grain * LANES), sum);
+                .fma(FloatVector.broadcast(FLOATS, (float) coefficients[at + grain]), sum);
       }
       sum.intoArray(result, row * LANES);
     }
