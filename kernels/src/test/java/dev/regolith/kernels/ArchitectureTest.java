@@ -66,6 +66,7 @@ class ArchitectureTest {
           new Room("backend", 4),
           // Mathematics: no threads.
           new Room("checksum", 3, "exec"),
+          new Room("function", 1),
           new Room("fault", 2),
           new Room("exec", 1),
           new Room("probe", 1),

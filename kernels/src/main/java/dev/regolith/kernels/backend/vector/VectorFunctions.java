@@ -1,0 +1,89 @@
+package dev.regolith.kernels.backend.vector;
+
+import static dev.regolith.kernels.backend.vector.VectorShapes.FLOATS;
+
+import dev.regolith.kernels.function.Exponential;
+import dev.regolith.kernels.function.HyperbolicTangent;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
+
+/**
+ * The functions of {@code dev.regolith.kernels.function}, a vector at a time: the same operations
+ * in the same order, hence the same bits. Small enough that the JIT inlines them into their
+ * callers' loops.
+ */
+final class VectorFunctions {
+  private static final int ONE = Float.floatToRawIntBits(1);
+
+  private VectorFunctions() {}
+
+  /** {@link Exponential} of numbers up to {@link Exponential#MODERATE}, and NaN. */
+  static FloatVector expOfModerate(FloatVector x) {
+    FloatVector rounder = FloatVector.broadcast(FLOATS, Exponential.ROUNDER);
+    FloatVector z = x.fma(FloatVector.broadcast(FLOATS, Exponential.LOG2_E), rounder);
+    // Multiplying, not adding exponents, keeps NaN with any payload what it is.
+    return expOfReduced(x, z.sub(rounder))
+        .mul(powerOfTwo(z))
+        .blend(0, x.compare(VectorOperators.LT, Exponential.SMALLEST));
+  }
+
+  /** {@link Exponential} of any number. */
+  static FloatVector exp(FloatVector x) {
+    FloatVector rounder = FloatVector.broadcast(FLOATS, Exponential.ROUNDER);
+    FloatVector z = x.fma(FloatVector.broadcast(FLOATS, Exponential.LOG2_E), rounder);
+    FloatVector y = expOfReduced(x, z.sub(rounder));
+    // The highest power is none of float32: half of it, twice.
+    FloatVector above =
+        y.mul(powerOfTwo(z.sub(1)))
+            .mul(2)
+            .blend(Float.POSITIVE_INFINITY, x.compare(VectorOperators.GT, Exponential.LARGEST));
+    return y.mul(powerOfTwo(z))
+        .blend(0, x.compare(VectorOperators.LT, Exponential.SMALLEST))
+        .blend(above, x.compare(VectorOperators.GT, Exponential.MODERATE));
+  }
+
+  private static FloatVector expOfReduced(FloatVector x, FloatVector n) {
+    FloatVector r = n.fma(FloatVector.broadcast(FLOATS, -Exponential.LN2_HIGH), x);
+    r = n.fma(FloatVector.broadcast(FLOATS, -Exponential.LN2_LOW), r);
+    FloatVector p =
+        r.fma(
+            FloatVector.broadcast(FLOATS, Exponential.C6),
+            FloatVector.broadcast(FLOATS, Exponential.C5));
+    p = r.fma(p, FloatVector.broadcast(FLOATS, Exponential.C4));
+    p = r.fma(p, FloatVector.broadcast(FLOATS, Exponential.C3));
+    p = r.fma(p, FloatVector.broadcast(FLOATS, Exponential.C2));
+    FloatVector one = FloatVector.broadcast(FLOATS, 1);
+    return r.fma(r.fma(p, one), one);
+  }
+
+  /** 2^n, where n is in the lowest bits of z. */
+  private static FloatVector powerOfTwo(FloatVector z) {
+    return z.reinterpretAsInts()
+        .lanewise(VectorOperators.LSHL, Exponential.FRACTION_BITS)
+        .add(ONE)
+        .reinterpretAsFloats();
+  }
+
+  /** {@link HyperbolicTangent}. */
+  static FloatVector tanh(FloatVector x) {
+    FloatVector a = x.abs();
+    FloatVector z = a.mul(a);
+    FloatVector p =
+        z.fma(
+            FloatVector.broadcast(FLOATS, HyperbolicTangent.C11),
+            FloatVector.broadcast(FLOATS, HyperbolicTangent.C9));
+    p = z.fma(p, FloatVector.broadcast(FLOATS, HyperbolicTangent.C7));
+    p = z.fma(p, FloatVector.broadcast(FLOATS, HyperbolicTangent.C5));
+    p = z.fma(p, FloatVector.broadcast(FLOATS, HyperbolicTangent.C3));
+    FloatVector small = a.mul(z).fma(p, a);
+    FloatVector clamped =
+        a.blend(HyperbolicTangent.LARGE, a.compare(VectorOperators.GT, HyperbolicTangent.LARGE));
+    FloatVector one = FloatVector.broadcast(FLOATS, 1);
+    FloatVector e = expOfModerate(clamped.mul(2));
+    return one.sub(FloatVector.broadcast(FLOATS, 2).div(e.add(1)))
+        .blend(small, a.compare(VectorOperators.LT, HyperbolicTangent.SMALL))
+        .reinterpretAsInts()
+        .or(x.reinterpretAsInts().and(Integer.MIN_VALUE))
+        .reinterpretAsFloats();
+  }
+}
