@@ -1,5 +1,6 @@
 package dev.regolith.kernels;
 
+import dev.regolith.kernels.attention.AttentionOptions;
 import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Region;
@@ -16,6 +17,7 @@ import dev.regolith.kernels.guard.FaultLog;
 import dev.regolith.kernels.guard.Scrubber;
 import dev.regolith.kernels.memory.Storage;
 import dev.regolith.kernels.memory.Watch;
+import dev.regolith.kernels.op.Attention;
 import dev.regolith.kernels.op.Execution;
 import dev.regolith.kernels.op.Gemm;
 import dev.regolith.kernels.tensor.Tensor;
@@ -53,6 +55,7 @@ public final class Session implements AutoCloseable {
   private final boolean strict;
   private final Execution execution;
   private final Gemm gemm;
+  private final Attention attention;
   private volatile @Nullable Thread closer;
 
   Session(SessionOptions options) {
@@ -73,6 +76,7 @@ public final class Session implements AutoCloseable {
             new Scrubber(backend, log, options.protection()),
             options.protection());
     gemm = new Gemm(execution);
+    attention = new Attention(execution);
   }
 
   /** {@code C = A B}; see {@link #gemm(float, Tensor, Tensor, float, Tensor)}. */
@@ -127,6 +131,41 @@ public final class Session implements AutoCloseable {
     enter();
     try {
       return gemm.multiply(alpha, a, b.asRightOperand(), beta, c);
+    } finally {
+      leave();
+    }
+  }
+
+  /** {@code out = softmax(Q K^T / sqrt(d)) V}; see {@link #attention} with options. */
+  public Status attention(Tensor q, Tensor k, Tensor v, Tensor out) {
+    return attention(q, k, v, out, AttentionOptions.defaults());
+  }
+
+  /**
+   * Scaled dot-product attention in float32, streaming over keys: no buffer grows with queries
+   * times keys.
+   *
+   * <p>Shapes: Q {@code [batch, heads, queries, d]}, K {@code [batch, kvHeads, keys, d]}, V {@code
+   * [batch, kvHeads, keys, dv]}, result {@code [batch, heads, queries, dv]}; or, with {@link
+   * AttentionOptions#heads}, {@code [batch, sequence, heads * d]}. {@code heads} is a multiple of
+   * {@code kvHeads}, and query head {@code h} reads key head {@code h / (heads / kvHeads)}. Head
+   * sizes go up to 512. Any strides; fastest is off-heap memory with unit stride in the last
+   * dimension.
+   *
+   * <p>Masks, lengths, causality, windows, slopes, softcap: {@link AttentionOptions}. NaN in a key
+   * or value reaches the rows that read it and no others.
+   *
+   * <p>The bits are those of the scalar loop in docs/numerics.md, whatever the threads, batch,
+   * strides, vector width and protection.
+   *
+   * @throws IllegalArgumentException if shapes or types do not fit, or the result shares elements
+   *     with an operand or itself; nothing was written
+   * @throws IllegalStateException if the session or an arena is closed; nothing was written
+   */
+  public Status attention(Tensor q, Tensor k, Tensor v, Tensor out, AttentionOptions options) {
+    enter();
+    try {
+      return attention.attend(q, k, v, out, options);
     } finally {
       leave();
     }
@@ -301,6 +340,7 @@ public final class Session implements AutoCloseable {
       LockSupport.parkNanos(this, 1_000_000);
     }
     gemm.close();
+    attention.close();
     execution.team().close();
     arena.close();
   }

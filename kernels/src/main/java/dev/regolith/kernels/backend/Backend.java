@@ -41,6 +41,12 @@ public interface Backend {
    */
   void run(GemmProblem problem, Region region, Workspace workspace, EvidenceSink sink);
 
+  /** Computes a region of an attention's result. */
+  void attend(AttentionProblem problem, AttentionRegion region, Workspace workspace);
+
+  /** Whether so many floats are all finite. */
+  boolean isFinite(MemorySegment memory, long offset, int floats);
+
   /** Sums one block of a seal grid up. */
   void scan(MemorySegment memory, SealGrid grid, long block, long[] found, Workspace workspace);
 

@@ -68,14 +68,21 @@ public final class Exponential {
     if (x < SMALLEST) {
       return 0;
     }
-    if (x > LARGEST) {
-      return Float.POSITIVE_INFINITY;
+    if (!(x <= LARGEST)) {
+      return x + Float.POSITIVE_INFINITY; // NaN stays
     }
     float z = Math.fma(x, LOG2_E, ROUNDER);
     float n = z - ROUNDER;
     float r = Math.fma(n, -LN2_LOW, Math.fma(n, -LN2_HIGH, x));
     float p = Math.fma(r, Math.fma(r, Math.fma(r, Math.fma(r, C6, C5), C4), C3), C2);
     float y = Math.fma(r, Math.fma(r, p, 1), 1);
-    return Math.scalb(y, (int) n);
+    int exponent = (int) n;
+    return exponent <= Float.MAX_EXPONENT
+        ? y * powerOfTwo(exponent)
+        : y * powerOfTwo(exponent - 1) * 2;
+  }
+
+  private static float powerOfTwo(int exponent) {
+    return Float.intBitsToFloat((exponent + Float.MAX_EXPONENT) << FRACTION_BITS);
   }
 }

@@ -10,28 +10,26 @@ import dev.regolith.kernels.memory.Watch;
 import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
-import java.util.concurrent.atomic.AtomicReferenceArray;
 
 /** Matrix multiplication: argument checks, and calls in flight. Thread-safe. */
 public final class Gemm implements AutoCloseable {
-  private static final int KEPT_CALLS = 64;
-
   private final Execution execution;
-  private final AtomicReferenceArray<GemmCall> idle = new AtomicReferenceArray<>(KEPT_CALLS);
+  private final Calls<GemmCall> calls;
 
   /** The operator of a session. */
   public Gemm(Execution execution) {
     this.execution = execution;
+    calls = new Calls<>(() -> new GemmCall(execution));
   }
 
   /** {@code C = alpha A B + beta C}. */
   public Status multiply(float alpha, Tensor a, Tensor b, float beta, Tensor c) {
     GemmArguments.check(a, b, c);
-    GemmCall call = take();
+    GemmCall call = calls.take();
     try {
       return call.run(alpha, a, b, null, beta, c);
     } finally {
-      giveBack(call);
+      calls.giveBack(call);
     }
   }
 
@@ -39,11 +37,11 @@ public final class Gemm implements AutoCloseable {
   public Status multiply(float alpha, Tensor a, PackedB b, float beta, Tensor c) {
     GemmArguments.check(a, b.depth(), b.columns(), c);
     requireFitting(b);
-    GemmCall call = take();
+    GemmCall call = calls.take();
     try {
       return call.run(alpha, a, null, b, beta, c);
     } finally {
-      giveBack(call);
+      calls.giveBack(call);
     }
   }
 
@@ -112,33 +110,9 @@ public final class Gemm implements AutoCloseable {
     return packed;
   }
 
-  private GemmCall take() {
-    for (int i = 0; i < KEPT_CALLS; i++) {
-      GemmCall call = idle.getAndSet(i, null);
-      if (call != null) {
-        return call;
-      }
-    }
-    return new GemmCall(execution);
-  }
-
-  private void giveBack(GemmCall call) {
-    for (int i = 0; i < KEPT_CALLS; i++) {
-      if (idle.compareAndSet(i, null, call)) {
-        return;
-      }
-    }
-    call.close();
-  }
-
   /** Frees the buffers; no call may be in flight. */
   @Override
   public void close() {
-    for (int i = 0; i < KEPT_CALLS; i++) {
-      GemmCall call = idle.getAndSet(i, null);
-      if (call != null) {
-        call.close();
-      }
-    }
+    calls.close();
   }
 }

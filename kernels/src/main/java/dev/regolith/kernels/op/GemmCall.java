@@ -37,7 +37,7 @@ import org.jspecify.annotations.Nullable;
  *   <li><b>verify</b>: the seals of every input, after its last use.
  * </ol>
  */
-final class GemmCall implements Team.Tasks, Sources, AutoCloseable {
+final class GemmCall implements Team.Tasks, Sources, Calls.Call {
   private enum Phase {
     PREPARE,
     COMPUTE,
@@ -128,7 +128,7 @@ final class GemmCall implements Team.Tasks, Sources, AutoCloseable {
     try {
       left.open(a, problem.depth > 0, problem);
       right.open(b, packed, problem);
-      output.open(c, problem.beta != 0, problem);
+      output.open(c.storage(), c.range(), problem.beta != 0, problem);
       Status status = compute(a, b);
       good = status != Status.DETECTED;
       return status;

@@ -14,7 +14,6 @@ import dev.regolith.kernels.memory.Storage;
 import dev.regolith.kernels.memory.Watch;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
-import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
@@ -55,11 +54,13 @@ final class Output implements AutoCloseable {
     this.verify = verify;
   }
 
-  /** Takes up a tensor; until the close its seals, and those that overlap it, are suspended. */
-  void open(Tensor c, boolean readsOld, GemmProblem problem) {
-    Storage storage = c.storage();
+  /**
+   * Takes up the words of a tensor; until the close its seals, and those that overlap it, are
+   * suspended.
+   */
+  void open(Storage storage, Range words, boolean readsOld, GemmProblem problem) {
     target = storage.segment();
-    range = c.range();
+    range = words;
     found = Status.CLEAN;
     copied = !(target.isNative() && range.hasUnitColumns());
     watch = (SealGrid) storage.watchOf(range);
@@ -138,6 +139,11 @@ final class Output implements AutoCloseable {
 
   private void note(Status status) {
     found = status.compareTo(found) > 0 ? status : found;
+  }
+
+  /** Whether the kernels store into a copy, row-major, that is delivered at the close. */
+  boolean isCopied() {
+    return copied;
   }
 
   /** What was found in memory around and under C, outside of the guard. */

@@ -1,6 +1,9 @@
 package dev.regolith.kernels.tensor;
 
-/** Element types. Only {@link #FLOAT32} computes so far; the others can be stored and named. */
+/**
+ * Element types. Only {@link #FLOAT32} computes so far, and {@link #BOOL} masks; the others can be
+ * stored and named.
+ */
 public enum DType {
   /** IEEE 754 binary32. */
   FLOAT32(4),
@@ -11,7 +14,9 @@ public enum DType {
   /** Signed 32-bit integer. */
   INT32(4),
   /** Signed 8-bit integer. */
-  INT8(1);
+  INT8(1),
+  /** A byte that is 0 for false: masks. */
+  BOOL(1);
 
   private final int bytes;
 

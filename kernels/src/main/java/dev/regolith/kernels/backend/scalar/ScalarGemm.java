@@ -1,5 +1,7 @@
 package dev.regolith.kernels.backend.scalar;
 
+import dev.regolith.kernels.backend.AttentionProblem;
+import dev.regolith.kernels.backend.AttentionRegion;
 import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.CheckCoefficients;
 import dev.regolith.kernels.backend.EvidenceSink;
@@ -43,6 +45,21 @@ public final class ScalarGemm implements Backend {
     final long[] seals = new long[Region.MAX_BLOCKS * Seal.SUMS];
     final long[] found = new long[Seal.SUMS];
     final Evidence evidence = new Evidence();
+    final ScalarAttention.Buffers attention = new ScalarAttention.Buffers();
+  }
+
+  @Override
+  public void attend(AttentionProblem p, AttentionRegion region, Workspace workspace) {
+    ScalarAttention.run(p, region, ((Buffers) workspace).attention);
+  }
+
+  @Override
+  public boolean isFinite(MemorySegment memory, long offset, int floats) {
+    boolean finite = true;
+    for (int i = 0; i < floats; i++) {
+      finite &= Float.isFinite(memory.get(FLOAT, offset + 4L * i));
+    }
+    return finite;
   }
 
   @Override

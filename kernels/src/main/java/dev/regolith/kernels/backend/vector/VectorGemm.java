@@ -5,6 +5,8 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.TILE;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_ROWS;
 
+import dev.regolith.kernels.backend.AttentionProblem;
+import dev.regolith.kernels.backend.AttentionRegion;
 import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.EvidenceSink;
 import dev.regolith.kernels.backend.GemmProblem;
@@ -97,6 +99,16 @@ public final class VectorGemm implements Backend {
     for (int i = rows * LANES; i < words; i++) {
       Seal.add(found, 0, memory.get(ValueLayout.JAVA_INT, offset + 4L * i), i + 1);
     }
+  }
+
+  @Override
+  public void attend(AttentionProblem p, AttentionRegion region, Workspace workspace) {
+    VectorAttention.run(p, region, ((VectorWorkspace) workspace).attention());
+  }
+
+  @Override
+  public boolean isFinite(MemorySegment memory, long offset, int floats) {
+    return SoftmaxPass.isFinite(memory, offset, floats);
   }
 
   @Override

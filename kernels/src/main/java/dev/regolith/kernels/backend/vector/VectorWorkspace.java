@@ -16,6 +16,7 @@ import dev.regolith.kernels.checksum.Seal;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /** One thread's buffers for {@link VectorGemm}; allocated once. */
 final class VectorWorkspace implements Workspace {
@@ -114,6 +115,18 @@ final class VectorWorkspace implements Workspace {
   /** A k-block of a panel's columns, brought into row-major order. */
   final MemorySegment staging =
       Arena.ofAuto().allocate(4L * PackedB.DEPTH * VectorShapes.TILE_COLUMNS, 64);
+
+  private @Nullable AttentionBuffers attention;
+
+  /** Buffers for attention, made when they are first asked for. */
+  AttentionBuffers attention() {
+    var buffers = attention;
+    if (buffers == null) {
+      buffers = new AttentionBuffers();
+      attention = buffers;
+    }
+    return buffers;
+  }
 
   /**
    * Cuts a region into strips, the last one small enough to be multiplied by a checking kernel, and

@@ -1,0 +1,55 @@
+package dev.regolith.kernels.backend;
+
+/**
+ * Rows of an attention's result that share keys and values: some queries of one head, or all
+ * queries of several heads of a group. Mutable and reused.
+ */
+public final class AttentionRegion {
+  /** Rows a backend's workspace has room for. */
+  public static final int MAX_ROWS = 96;
+
+  /** Sequence of the batch. */
+  public long sequence;
+
+  /** Key and value head. */
+  public int kvHead;
+
+  /** First query head. */
+  public int head;
+
+  /** Number of query heads. */
+  public int heads;
+
+  /** First query of each head. */
+  public long query;
+
+  /** Queries of each head. */
+  public int queries;
+
+  /** Sets all. */
+  public AttentionRegion set(
+      long newSequence, int newKvHead, int newHead, int newHeads, long newQuery, int newQueries) {
+    sequence = newSequence;
+    kvHead = newKvHead;
+    head = newHead;
+    heads = newHeads;
+    query = newQuery;
+    queries = newQueries;
+    return this;
+  }
+
+  /** Number of rows. */
+  public int rows() {
+    return heads * queries;
+  }
+
+  /** Query head of a row. */
+  public int headOf(int row) {
+    return head + row / queries;
+  }
+
+  /** Query of a row. */
+  public long queryOf(int row) {
+    return query + row % queries;
+  }
+}

@@ -1,0 +1,332 @@
+package dev.regolith.kernels.op;
+
+import dev.regolith.kernels.attention.AttentionOptions;
+import dev.regolith.kernels.backend.AttentionProblem;
+import dev.regolith.kernels.memory.Range;
+import dev.regolith.kernels.tensor.DType;
+import dev.regolith.kernels.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/** Refuses what attention cannot do, before anything is written. */
+final class AttentionArguments {
+  private AttentionArguments() {}
+
+  static void check(Tensor q, Tensor k, Tensor v, Tensor out, AttentionOptions o) {
+    requireLayout("Q", q, o.queryHeads());
+    requireLayout("K", k, o.kvHeads());
+    requireLayout("V", v, o.kvHeads());
+    requireLayout("the result", out, o.queryHeads());
+    long batch = q.size(0);
+    long heads = heads(q, o.queryHeads());
+    long kvHeads = heads(k, o.kvHeads());
+    long depth = depth(q, o.queryHeads());
+    long columns = depth(v, o.kvHeads());
+    long queries = q.size(-2);
+    long keys = k.size(-2);
+    if (k.size(0) != batch || v.size(0) != batch || out.size(0) != batch) {
+      throw refused(q, k, v, out, "the batches differ");
+    }
+    if (kvHeads == 0 || heads % kvHeads != 0) {
+      throw refused(
+          q,
+          k,
+          v,
+          out,
+          "%d query heads cannot be shared out evenly to %d key heads".formatted(heads, kvHeads));
+    }
+    if (heads(v, o.kvHeads()) != kvHeads || v.size(-2) != keys) {
+      throw refused(q, k, v, out, "K and V must agree in heads and keys");
+    }
+    if (depth(k, o.kvHeads()) != depth) {
+      throw refused(
+          q, k, v, out, "Q has head size %d, K has %d".formatted(depth, depth(k, o.kvHeads())));
+    }
+    if (heads(out, o.queryHeads()) != heads
+        || out.size(-2) != queries
+        || depth(out, o.queryHeads()) != columns) {
+      throw refused(
+          q,
+          k,
+          v,
+          out,
+          "the result must have %d heads, %d rows and head size %d"
+              .formatted(heads, queries, columns));
+    }
+    if (depth > AttentionProblem.MAX_DEPTH || columns > AttentionProblem.MAX_COLUMNS) {
+      throw refused(
+          q,
+          k,
+          v,
+          out,
+          "head sizes go up to %d (Q, K) and %d (V)"
+              .formatted(AttentionProblem.MAX_DEPTH, AttentionProblem.MAX_COLUMNS));
+    }
+    requireWritable("the result", out);
+    requireApart("Q", q, "the result", out);
+    requireApart("K", k, "the result", out);
+    requireApart("V", v, "the result", out);
+    requireLengths("key", o.keyLengths(), batch, keys);
+    requireLengths("query", o.queryLengths(), batch, queries);
+    requireMask(o, batch, heads, queries, keys, out);
+    requireSlopes(o, heads);
+    requireLse(q, k, v, out, o, batch, heads, queries);
+  }
+
+  private static void requireSlopes(AttentionOptions o, long heads) {
+    float[] slopes = o.slopes();
+    if (slopes != null && slopes.length != heads) {
+      throw new IllegalArgumentException(
+          "there are %d slopes for %d query heads".formatted(slopes.length, heads));
+    }
+  }
+
+  private static void requireLse(
+      Tensor q,
+      Tensor k,
+      Tensor v,
+      Tensor out,
+      AttentionOptions o,
+      long batch,
+      long heads,
+      long queries) {
+    Tensor lse = o.logSumExp();
+    if (lse == null) {
+      return;
+    }
+    requireReachable("logSumExp", lse);
+    if (lse.dtype() != DType.FLOAT32
+        || !Arrays.equals(lse.shape(), new long[] {batch, heads, queries})) {
+      throw new IllegalArgumentException(
+          "logSumExp must be FLOAT32 of shape [%d, %d, %d], not %s"
+              .formatted(batch, heads, queries, lse));
+    }
+    requireWritable("logSumExp", lse);
+    if (lse.isSealed()) {
+      throw new IllegalArgumentException(
+          "logSumExp is sealed: %s; unseal it, or take another tensor".formatted(lse));
+    }
+    requireApart("Q", q, "logSumExp", lse);
+    requireApart("K", k, "logSumExp", lse);
+    requireApart("V", v, "logSumExp", lse);
+    requireApart("the result", out, "logSumExp", lse);
+    Tensor mask = o.mask();
+    if (mask != null) {
+      requireApart("the mask", mask, "logSumExp", lse);
+    }
+  }
+
+  private static void requireLayout(String name, Tensor tensor, int heads) {
+    if (tensor.dtype() != DType.FLOAT32) {
+      throw new IllegalArgumentException(
+          "attention computes in FLOAT32, but %s is %s".formatted(name, tensor));
+    }
+    if (heads == 0 && tensor.rank() != 4) {
+      throw new IllegalArgumentException(
+          ("attention takes [batch, heads, sequence, d], but %s is %s; for [batch, sequence, heads"
+                  + " * d] say how many heads there are: AttentionOptions.heads")
+              .formatted(name, tensor));
+    }
+    if (heads > 0 && tensor.rank() != 3) {
+      throw new IllegalArgumentException(
+          "with AttentionOptions.heads tensors are [batch, sequence, heads * d], but %s is %s"
+              .formatted(name, tensor));
+    }
+    if (heads > 0 && tensor.size(2) % heads != 0) {
+      throw new IllegalArgumentException(
+          "%d columns are no multiple of %d heads: %s, %s"
+              .formatted(tensor.size(2), heads, name, tensor));
+    }
+    requireReachable(name, tensor);
+  }
+
+  private static void requireReachable(String name, Tensor tensor) {
+    MemorySegment segment = tensor.storage().segment();
+    if (!segment.scope().isAlive()) {
+      throw new IllegalStateException("the arena of %s, %s, is closed".formatted(name, tensor));
+    }
+    if (!segment.isAccessibleBy(Thread.currentThread())) {
+      throw new IllegalStateException(
+          "%s, %s, lies in an arena that is confined to another thread; use Arena.ofShared()"
+              .formatted(name, tensor));
+    }
+  }
+
+  private static long heads(Tensor tensor, int sideBySide) {
+    return sideBySide == 0 ? tensor.size(1) : sideBySide;
+  }
+
+  private static long depth(Tensor tensor, int sideBySide) {
+    return sideBySide == 0 ? tensor.size(3) : tensor.size(2) / sideBySide;
+  }
+
+  private static void requireLengths(
+      String what, long @Nullable [] lengths, long batch, long room) {
+    if (lengths == null) {
+      return;
+    }
+    if (lengths.length != batch) {
+      throw new IllegalArgumentException(
+          "there are %d %s lengths for %d sequences".formatted(lengths.length, what, batch));
+    }
+    for (long length : lengths) {
+      if (length < 0 || length > room) {
+        throw new IllegalArgumentException(
+            "a %s length is from 0 to %d, not %d".formatted(what, room, length));
+      }
+    }
+  }
+
+  private static void requireMask(
+      AttentionOptions o, long batch, long heads, long queries, long keys, Tensor out) {
+    Tensor mask = o.mask();
+    if (mask == null) {
+      return;
+    }
+    if (mask.dtype() != DType.FLOAT32 && mask.dtype() != DType.BOOL) {
+      throw new IllegalArgumentException("a mask is FLOAT32 or BOOL, not " + mask);
+    }
+    requireReachable("the mask", mask);
+    long[] wanted = {batch, heads, queries, keys};
+    boolean fits = mask.rank() >= 1 && mask.rank() <= 4;
+    for (int d = 1; fits && d <= mask.rank(); d++) {
+      long size = mask.size(-d);
+      fits = size == 1 || size == wanted[4 - d];
+    }
+    if (!fits) {
+      throw new IllegalArgumentException(
+          ("the mask %s does not broadcast to [batch, heads, queries, keys] = %s: every extent is"
+                  + " that one, or 1")
+              .formatted(mask, Arrays.toString(wanted)));
+    }
+    requireApart("the mask", mask, "the result", out);
+  }
+
+  private static void requireWritable(String name, Tensor tensor) {
+    if (tensor.storage().segment().isReadOnly()) {
+      throw new IllegalArgumentException("%s lies in read-only memory: %s".formatted(name, tensor));
+    }
+    if (!isNested(tensor) && overlapsItself(tensor)) {
+      throw new IllegalArgumentException(
+          "elements of %s share memory with each other: %s".formatted(name, tensor));
+    }
+  }
+
+  /** Whether each dimension steps over all that lies within it, whatever their order. */
+  private static boolean isNested(Tensor tensor) {
+    long span = 1;
+    for (int left = tensor.rank(); left > 0; left--) {
+      // The dimension with the least stride of those that were not taken yet.
+      long stride = Long.MAX_VALUE;
+      long size = 1;
+      for (int d = 0; d < tensor.rank(); d++) {
+        boolean next = tensor.size(d) > 1 && tensor.stride(d) >= span && tensor.stride(d) < stride;
+        stride = next ? tensor.stride(d) : stride;
+        size = next ? tensor.size(d) : size;
+      }
+      span = stride == Long.MAX_VALUE ? span : stride * (size - 1) + span;
+    }
+    long elements = 1;
+    long extent = 1;
+    for (int d = 0; d < tensor.rank(); d++) {
+      elements *= tensor.size(d);
+      extent += (tensor.size(d) - 1) * tensor.stride(d);
+    }
+    return elements == 0 || span == extent;
+  }
+
+  private static boolean overlapsItself(Tensor tensor) {
+    Tensor[] parts = parts(tensor);
+    for (int s = 0; s < parts.length; s++) {
+      boolean overlaps = parts[s].range().selfOverlaps();
+      for (int t = 0; t < s; t++) {
+        overlaps |= parts[s].range().intersects(parts[t].range());
+      }
+      if (overlaps) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private static void requireApart(String name, Tensor operand, String target, Tensor out) {
+    if (overlaps(operand, out)) {
+      throw new IllegalArgumentException(
+          "%s %s shares elements with %s %s; attention needs another place"
+              .formatted(target, out, name, operand));
+    }
+  }
+
+  private static boolean overlaps(Tensor x, Tensor y) {
+    MemorySegment xs = x.storage().segment();
+    MemorySegment ys = y.storage().segment();
+    boolean sameStorage = x.storage() == y.storage();
+    if (x.elements() == 0 || y.elements() == 0 || xs.isNative() != ys.isNative()) {
+      return false;
+    }
+    if (!sameStorage && !xs.isNative() && xs.asOverlappingSlice(ys).isEmpty()) {
+      return false;
+    }
+    long xBytes = x.dtype().bytes();
+    long yBytes = y.dtype().bytes();
+    long xFirst = xs.address() + xBytes * x.offset();
+    long yFirst = ys.address() + yBytes * y.offset();
+    if (xFirst >= yFirst + yBytes * extent(y) || yFirst >= xFirst + xBytes * extent(x)) {
+      return false;
+    }
+    if (xBytes != yBytes) {
+      return true; // a mask of bytes within the words of another tensor: not looked at any closer
+    }
+    long shift = (ys.address() - xs.address()) / xBytes;
+    for (Tensor one : parts(x)) {
+      for (Tensor other : parts(y)) {
+        Range r = other.range();
+        var moved =
+            new Range(
+                r.offset() + shift,
+                r.batch(),
+                r.rows(),
+                r.columns(),
+                r.batchStride(),
+                r.rowStride(),
+                r.columnStride());
+        if (one.range().intersects(moved)) {
+          return true;
+        }
+      }
+    }
+    return false;
+  }
+
+  /** Elements from the first to behind the last. */
+  private static long extent(Tensor tensor) {
+    long extent = 1;
+    for (int d = 0; d < tensor.rank(); d++) {
+      extent += (tensor.size(d) - 1) * tensor.stride(d);
+    }
+    return extent;
+  }
+
+  /** Views that fold into matrices: a sequence each. */
+  private static Tensor[] parts(Tensor tensor) {
+    if (tensor.rank() < 4) {
+      return new Tensor[] {tensor};
+    }
+    var parts = new Tensor[Math.toIntExact(tensor.size(0))];
+    Arrays.setAll(parts, s -> tensor.slice(0, s, s + 1));
+    return parts;
+  }
+
+  private static IllegalArgumentException refused(
+      Tensor q, Tensor k, Tensor v, Tensor out, String why) {
+    return new IllegalArgumentException(
+        "attention of Q %s, K %s, V %s into %s: %s"
+            .formatted(
+                Arrays.toString(q.shape()),
+                Arrays.toString(k.shape()),
+                Arrays.toString(v.shape()),
+                Arrays.toString(out.shape()),
+                why));
+  }
+}

@@ -1,0 +1,71 @@
+package dev.regolith.kernels.op;
+
+import dev.regolith.kernels.memory.Range;
+import dev.regolith.kernels.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * A tensor as attention sees it: {@code [sequence, head, row, column]} with any strides, given as
+ * such or as {@code [sequence, row, head * column]}. Strides are in elements. Mutable and reused.
+ */
+final class HeadView {
+  MemorySegment memory = MemorySegment.NULL;
+  long offset;
+  long batch;
+  int heads;
+  long rows;
+  int columns;
+  long batchStride;
+  long headStride;
+  long rowStride;
+  long columnStride;
+
+  /**
+   * Takes up a tensor.
+   *
+   * @param sideBySide heads of a tensor of rank 3
+   */
+  HeadView set(Tensor tensor, int sideBySide) {
+    memory = tensor.storage().segment();
+    offset = tensor.offset();
+    batch = tensor.size(0);
+    batchStride = tensor.stride(0);
+    boolean apart = tensor.rank() == 4;
+    heads = apart ? Math.toIntExact(tensor.size(1)) : sideBySide;
+    rows = tensor.size(-2);
+    rowStride = tensor.stride(-2);
+    columns = Math.toIntExact(apart ? tensor.size(3) : tensor.size(2) / sideBySide);
+    columnStride = tensor.stride(-1);
+    headStride = apart ? tensor.stride(1) : columns * columnStride;
+    return this;
+  }
+
+  /**
+   * The matrices of a sequence, one for each head: matrix {@code sequence * heads + head} is its.
+   *
+   * @param turned with rows and columns exchanged
+   * @param known given back if it is what is asked for
+   */
+  Range ofSequence(long sequence, boolean turned, Range known) {
+    long start = offset + sequence * (batchStride - heads * headStride);
+    long down = turned ? columns : rows;
+    long across = turned ? rows : columns;
+    long downStride = turned ? columnStride : rowStride;
+    long acrossStride = turned ? rowStride : columnStride;
+    if (known.offset() == start
+        && known.batch() == batch * heads
+        && known.rows() == down
+        && known.columns() == across
+        && known.batchStride() == headStride
+        && known.rowStride() == downStride
+        && known.columnStride() == acrossStride) {
+      return known;
+    }
+    return new Range(start, batch * heads, down, across, headStride, downStride, acrossStride);
+  }
+
+  /** Lets go of the memory. */
+  void forget() {
+    memory = MemorySegment.NULL;
+  }
+}
