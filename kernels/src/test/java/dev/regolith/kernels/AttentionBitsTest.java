@@ -56,7 +56,7 @@ class AttentionBitsTest {
       }
     }
     for (Compute compute : new Compute[] {Compute.VECTOR, Compute.SCALAR}) {
-      for (Protection protection : new Protection[] {Protection.OFF}) {
+      for (Protection protection : new Protection[] {Protection.OFF, Protection.CORRECT}) {
         int threads = 1 + random.nextInt(2);
         try (var arena = Arena.ofShared()) {
           Layout[] layouts = Layout.values();

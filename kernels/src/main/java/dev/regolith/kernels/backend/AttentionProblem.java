@@ -79,7 +79,7 @@ public final class AttentionProblem {
   public boolean[] finite = {};
 
   /** Who sees what. */
-  public final Visibility visibility = new Visibility();
+  public Visibility visibility = new Visibility();
 
   /** The result; native. */
   public MemorySegment out = MemorySegment.NULL;
@@ -135,5 +135,35 @@ public final class AttentionProblem {
   /** Byte of a row's logarithm. */
   public long lseAt(long sequence, long head, long row) {
     return 4 * ((sequence * heads + head) * queries + row);
+  }
+
+  /** Takes over everything of another problem. */
+  public void copyFrom(AttentionProblem other) {
+    batch = other.batch;
+    heads = other.heads;
+    kvHeads = other.kvHeads;
+    queries = other.queries;
+    keys = other.keys;
+    depth = other.depth;
+    columns = other.columns;
+    scale = other.scale;
+    verify = other.verify;
+    q = other.q;
+    qOffset = other.qOffset;
+    qBatchStride = other.qBatchStride;
+    qHeadStride = other.qHeadStride;
+    qRowStride = other.qRowStride;
+    qStride = other.qStride;
+    k = other.k;
+    v = other.v;
+    finite = other.finite;
+    visibility = other.visibility;
+    out = other.out;
+    outOffset = other.outOffset;
+    outBatchStride = other.outBatchStride;
+    outHeadStride = other.outHeadStride;
+    outRowStride = other.outRowStride;
+    outStride = other.outStride;
+    lse = other.lse;
   }
 }

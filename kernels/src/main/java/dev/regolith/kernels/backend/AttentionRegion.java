@@ -26,6 +26,18 @@ public final class AttentionRegion {
   /** Queries of each head. */
   public int queries;
 
+  /** Number of the region in its call. */
+  public int number;
+
+  /** Checks that were made of it. */
+  public long checks;
+
+  /** Sum of the words of the result, as unsigned integers, made before they were stored. */
+  public long stored;
+
+  /** The same of the logarithms. */
+  public long logarithms;
+
   /** Sets all. */
   public AttentionRegion set(
       long newSequence, int newKvHead, int newHead, int newHeads, long newQuery, int newQueries) {
@@ -36,6 +48,20 @@ public final class AttentionRegion {
     query = newQuery;
     queries = newQueries;
     return this;
+  }
+
+  /** The same rows. */
+  public AttentionRegion set(AttentionRegion other) {
+    number = other.number;
+    return set(other.sequence, other.kvHead, other.head, other.heads, other.query, other.queries);
+  }
+
+  /** Whether another region is of the same rows. */
+  public boolean isSame(AttentionRegion other) {
+    return sequence == other.sequence
+        && kvHead == other.kvHead
+        && head == other.head
+        && query == other.query;
   }
 
   /** Number of rows. */

@@ -41,8 +41,12 @@ public interface Backend {
    */
   void run(GemmProblem problem, Region region, Workspace workspace, EvidenceSink sink);
 
-  /** Computes a region of an attention's result. */
-  void attend(AttentionProblem problem, AttentionRegion region, Workspace workspace);
+  /**
+   * Computes a region of an attention's result, with evidence if the problem asks for it. Also the
+   * entry for computing a region again.
+   */
+  void attend(
+      AttentionProblem problem, AttentionRegion region, Workspace workspace, AttentionSink sink);
 
   /** Whether so many floats are all finite. */
   boolean isFinite(MemorySegment memory, long offset, int floats);

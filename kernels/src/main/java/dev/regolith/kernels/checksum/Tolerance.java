@@ -51,7 +51,8 @@ public final class Tolerance {
   /** Weight of the old C: its own two roundings, and its share of what shows it. */
   private static final int OLD = 3 + 2 * SHOWN_WEIGHT;
 
-  private static final double HALF_SUBNORMAL = 0x1p-150;
+  /** Most that a rounding to a subnormal number errs. */
+  public static final double UNDERFLOW = 0x1p-150;
 
   private Tolerance() {}
 
@@ -72,7 +73,7 @@ public final class Tolerance {
     double scaled = alpha * alpha * squares;
     boolean plain = alpha == 1 && beta == 0;
     double roundings = plain ? scaled : 3 * scaled + OLD * beta * beta * oldSquares;
-    double underflow = HALF_SUBNORMAL * (columns + 1) * (Math.abs(alpha) * depth + (plain ? 1 : 3));
+    double underflow = UNDERFLOW * (columns + 1) * (Math.abs(alpha) * depth + (plain ? 1 : 3));
     double checking =
         0x1p-52 * (depth + columns) * Math.sqrt(columns * (scaled + beta * beta * oldSquares));
     return SIGMAS * Math.sqrt(ROUNDING_VARIANCE * roundings) + underflow + checking;

@@ -18,6 +18,14 @@ public enum Component {
   PACKED_A,
   /** A partial sum in memory between two k-blocks, or a tile on its way to C. */
   PARTIAL_SUM,
+  /** The copied, scaled queries of an attention. */
+  QUERIES,
+  /** Scores of an attention, before or after masks. */
+  SCORES,
+  /** Weights of an attention: exponentials of scores. */
+  WEIGHTS,
+  /** A running maximum, sum or decay of an attention's row. */
+  RUNNING_ROW,
   /** The output in memory, or a tensor that was verified on request. */
   OUTPUT,
   /** A checksum or tolerance of one check, or the arithmetic itself. */

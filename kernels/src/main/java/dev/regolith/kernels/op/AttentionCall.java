@@ -10,10 +10,18 @@ import dev.regolith.kernels.backend.Visibility;
 import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Seal;
+import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.exec.Team;
+import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.guard.AttentionGuard;
 import dev.regolith.kernels.memory.Range;
+import dev.regolith.kernels.memory.Repairs;
+import dev.regolith.kernels.memory.Storage;
+import dev.regolith.kernels.memory.Watch;
+import dev.regolith.kernels.probe.Probe;
+import dev.regolith.kernels.probe.ProbePoint;
 import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -29,14 +37,24 @@ import org.jspecify.annotations.Nullable;
  *
  * <ol>
  *   <li><b>prepare</b>: pack keys and values;
- *   <li><b>compute</b>: regions of rows.
+ *   <li><b>compute</b>: regions of rows, with evidence;
+ *   <li><b>verify</b>: the seals of packed keys and values and of their check vectors, and of
+ *       sealed operands, after their last use; if any differs, it is put back, and all is done
+ *       again;
+ *   <li><b>settle</b> what is still in doubt, on the calling thread;
+ *   <li><b>seal</b> the result, and compare the words with those that left the registers.
  * </ol>
  */
 final class AttentionCall implements Team.Tasks, Calls.Call {
   private enum Phase {
     PREPARE,
-    COMPUTE
+    COMPUTE,
+    VERIFY,
+    SEAL
   }
+
+  private static final int ATTEMPTS = 3;
+  private static final int DISTURBANCES = 100;
 
   private static final Range NO_RANGE = new Range(0, 0, 0, 0, 0, 0, 0);
 
@@ -55,11 +73,20 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
   private final Output output;
   private final Scratch lse = new Scratch();
   private final AttentionRegion[] regions;
-  private final long[] found = new long[Seal.SUMS];
+  private final long[][] found;
+  private final AttentionGuard guard;
+
+  /** Per region: the sums of what was stored. */
+  private long[] stored = {};
+
+  private long[] logarithms = {};
   private Range[] keyRanges = {};
   private Range[] valueRanges = {};
+  private final AttentionGuard.Settled settled = this::keepSums;
   private Phase phase = Phase.PREPARE;
+  private volatile boolean intact;
   private boolean together;
+  private boolean computed;
 
   // How rows are cut into regions.
   private long keyTasks;
@@ -75,7 +102,10 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     keys = new PackedB(backend.panelColumns());
     values = new PackedB(backend.panelColumns());
     output = new Output(backend, execution.scrubber(), verify);
-    regions = new AttentionRegion[execution.team().threads()];
+    int threads = execution.team().threads();
+    guard = new AttentionGuard(backend, execution.twin(), execution.log(), execution.protection());
+    found = new long[threads][Seal.SUMS];
+    regions = new AttentionRegion[threads];
     Arrays.setAll(regions, i -> new AttentionRegion());
   }
 
@@ -131,17 +161,16 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     if (!together) {
       Announcement.confined();
     }
-    boolean computed = false;
+    computed = false;
+    boolean good = false;
     try {
       output.open(out.storage(), words, false, opened);
       view.place(opened, problem, output.isCopied());
-      compute();
-      computed = true;
-      deliverLse(o.logSumExp(), firstSequence);
-      return Status.CLEAN;
+      Status status = verify ? computeAndVerify(o, firstSequence) : computeOnly(o, firstSequence);
+      good = status != Status.DETECTED;
+      return status.compareTo(output.found()) > 0 ? status : output.found();
     } finally {
-      opened.rows = words.rows();
-      output.close(opened, computed, computed, found, workspace);
+      output.close(opened, computed, good, found[0], workspace);
       forget();
     }
   }
@@ -255,16 +284,209 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     rowsPerRegion = (int) Math.ceilDiv(blocks, regionsPerHead) * CheckBlock.ROWS;
   }
 
-  private void compute() {
-    Team team = execution.team();
+  private Status computeOnly(AttentionOptions o, int firstSequence) {
+    prepare();
+    compute();
+    deliverLogarithms(o.logSumExp(), firstSequence);
+    return Status.CLEAN;
+  }
+
+  private Status computeAndVerify(AttentionOptions o, int firstSequence) {
+    guard.open();
+    int disturbed = 0;
+    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+      if (!attempt(o, firstSequence)) {
+        // What was damaged has been put back; others may be at work on the same memory.
+        attempt -= disturbed++ < DISTURBANCES && guard.isProgressing() ? 1 : 0;
+        continue;
+      }
+      return guard.close();
+    }
+    AttentionRegion region = regions[0];
+    for (long task = 0; task < regionCount(); task++) {
+      if (describe(task, region)) {
+        guard.poison(problem, region);
+      }
+    }
+    throw guard.giveUp();
+  }
+
+  /** Computes and verifies; whether there is a result. */
+  private boolean attempt(AttentionOptions o, int firstSequence) {
+    long mark = Repairs.OF_TENSORS.mark();
+    guard.forgetDoubts();
+    prepare();
+    compute();
+    boolean good = verifyPacked();
+    good &= verifySources(o);
+    if (!guard.mends()) {
+      good = true; // all that is asked for is a report
+    } else if (!good || !Repairs.OF_TENSORS.noneSince(mark)) {
+      return false;
+    }
+    guard.settle(problem, workspace, settled);
+    if (!sealed() || !deliverLogarithms(o.logSumExp(), firstSequence)) {
+      guard.note(Component.OUTPUT);
+      return !guard.mends();
+    }
+    return good;
+  }
+
+  private void prepare() {
     AttentionProblem p = problem;
     phase = Phase.PREPARE;
     keyTasks = p.batch * p.kvHeads * keys.blocks();
     long valueTasks = p.keys == 0 ? 0 : p.batch * p.kvHeads * values.kBlocks();
-    team.run(keyTasks + valueTasks, this, together);
+    execution.team().run(keyTasks + valueTasks, this, together);
+  }
+
+  private void compute() {
     phase = Phase.COMPUTE;
-    int perGroup = Math.ceilDiv(p.group(), headsPerRegion);
-    team.run(p.batch * p.kvHeads * perGroup * regionsPerHead, this, together);
+    int count = Math.toIntExact(regionCount());
+    if (stored.length < count) {
+      stored = new long[count];
+      logarithms = new long[count];
+    }
+    execution.team().run(count, this, together);
+    computed = true;
+  }
+
+  private long regionCount() {
+    AttentionProblem p = problem;
+    long perGroup = Math.ceilDiv(p.group(), headsPerRegion);
+    return p.batch * p.kvHeads * perGroup * regionsPerHead;
+  }
+
+  /** After their last use: packed keys and values, and what checks are made from. */
+  private boolean verifyPacked() {
+    phase = Phase.VERIFY;
+    intact = true;
+    execution.team().run(panels(keys) + panels(values) + keys.matrices(), this, together);
+    return intact;
+  }
+
+  private static long panels(PackedB packed) {
+    return packed.depth() == 0 ? 0 : packed.panelCount();
+  }
+
+  private void verify(long task, int worker, Workspace w) {
+    if (task < panels(keys)) {
+      verifyPanel(Component.OPERAND_B, keys, task, worker, w);
+    } else if (task < panels(keys) + panels(values)) {
+      verifyPanel(Component.PACKED_B, values, task - panels(keys), worker, w);
+    } else {
+      long matrix = task - panels(keys) - panels(values);
+      verifyRecords(keys, matrix, worker, w);
+      verifyRecords(values, matrix, worker, w);
+    }
+  }
+
+  private void verifyPanel(
+      Component component, PackedB packed, long panel, int worker, Workspace w) {
+    boolean ofKeys = packed == keys;
+    for (int kBlock = 0; kBlock < packed.kBlocks(); kBlock++) {
+      long offset = packed.panelOffset(panel, kBlock);
+      int at = packed.panelSealAt(panel, kBlock);
+      if (Probe.ON) {
+        Probe.reach(
+            ofKeys ? ProbePoint.KEYS_LAST_USE : ProbePoint.VALUES_LAST_USE,
+            packed.panels(),
+            offset,
+            1,
+            4L * packed.panelWords(kBlock),
+            0);
+        Probe.reach(
+            ofKeys ? ProbePoint.KEYS_SEAL : ProbePoint.VALUES_SEAL,
+            packed.panelSeals(),
+            at,
+            Seal.SUMS);
+      }
+      backend.scan(packed.panels(), offset, packed.panelWords(kBlock), found[worker], w);
+      if (!Seal.same(found[worker], 0, packed.panelSeals(), at)) {
+        intact = false;
+        guard.note(component);
+      }
+    }
+  }
+
+  private void verifyRecords(PackedB packed, long matrix, int worker, Workspace w) {
+    for (long block = 0; packed.depth() > 0 && block < packed.blocks(); block++) {
+      for (int kBlock = 0; kBlock < packed.kBlocks(); kBlock++) {
+        long offset = packed.recordOffset(matrix, block, kBlock);
+        int at = packed.recordSealAt(matrix, block, kBlock);
+        if (Probe.ON) {
+          long bytes = 4L * packed.recordWords();
+          Probe.reach(ProbePoint.CHECK_VECTORS_LAST_USE, packed.records(), offset, 1, bytes, 0);
+          Probe.reach(ProbePoint.CHECK_VECTORS_SEAL, packed.recordSeals(), at, Seal.SUMS);
+        }
+        backend.scan(packed.records(), offset, packed.recordWords(), found[worker], w);
+        if (!Seal.same(found[worker], 0, packed.recordSeals(), at)) {
+          intact = false;
+          guard.note(Component.CHECK_VECTOR);
+        }
+      }
+    }
+  }
+
+  /** Sealed operands, after they were read: what changed is put back. */
+  private boolean verifySources(AttentionOptions o) {
+    Tensor mask = o.mask();
+    boolean good = scrub(q.storage);
+    good &= scrub(k.storage);
+    good &= scrub(v.storage);
+    good &= scrub(mask == null ? null : mask.storage());
+    return good;
+  }
+
+  private boolean scrub(@Nullable Storage storage) {
+    boolean good = true;
+    if (storage == null) {
+      return true;
+    }
+    for (Watch watch : storage.watches()) {
+      if (watch.inForce()) {
+        Status status =
+            execution.scrubber().scrub("attention", storage.segment(), (SealGrid) watch);
+        if (status != Status.CLEAN) {
+          good = false;
+          guard.scrubbed();
+        }
+      }
+    }
+    return good;
+  }
+
+  /** Seals the result; whether its words are those that were computed. */
+  private boolean sealed() {
+    SealGrid grid = opened.cSeals;
+    if (grid == null) {
+      return true;
+    }
+    phase = Phase.SEAL;
+    execution
+        .team()
+        .run(grid.range().batch() * CheckBlock.down(grid.range().rows()), this, together);
+    long difference = 0;
+    for (long block = 0; block < grid.blocks(); block++) {
+      difference += grid.sums()[(int) (Seal.SUMS * block)];
+    }
+    for (int region = 0; region < regionCount(); region++) {
+      difference -= stored[region];
+    }
+    return difference == 0;
+  }
+
+  private void seal(long blockRow, int worker, Workspace w) {
+    SealGrid grid = opened.cSeals;
+    if (grid == null) {
+      return;
+    }
+    long across = CheckBlock.across(grid.range().columns());
+    long[] sums = found[worker];
+    for (long block = blockRow * across; block < (blockRow + 1) * across; block++) {
+      backend.scan(opened.c, grid, block, sums, w);
+      System.arraycopy(sums, 0, grid.sums(), (int) (Seal.SUMS * block), Seal.SUMS);
+    }
   }
 
   @Override
@@ -273,6 +495,8 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     switch (phase) {
       case PREPARE -> prepare(task, w);
       case COMPUTE -> compute(task, worker, w);
+      case VERIFY -> verify(task, worker, w);
+      case SEAL -> seal(task, worker, w);
     }
   }
 
@@ -305,7 +529,8 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     }
   }
 
-  private void compute(long task, int worker, Workspace w) {
+  /** Sets a region by its number; whether it has any rows. */
+  private boolean describe(long task, AttentionRegion region) {
     AttentionProblem p = problem;
     int perGroup = Math.ceilDiv(p.group(), headsPerRegion);
     // The last regions of causal heads are the longest: they go first.
@@ -317,21 +542,39 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     long row = (long) part * rowsPerRegion;
     int rows = (int) Math.min(rowsPerRegion, p.queries - row);
     int heads = Math.min(headsPerRegion, p.group() - inGroup);
-    if (rows <= 0) {
-      return;
-    }
-    AttentionRegion region =
-        regions[worker].set(
-            matrix / p.kvHeads, kvHead, kvHead * p.group() + inGroup, heads, row, rows);
-    backend.attend(p, region, w);
+    region.set(matrix / p.kvHeads, kvHead, kvHead * p.group() + inGroup, heads, row, rows);
+    region.number = (int) task;
+    return rows > 0;
   }
 
-  private void deliverLse(@Nullable Tensor target, int firstSequence) {
+  private void compute(long task, int worker, Workspace w) {
+    AttentionRegion region = regions[worker];
+    boolean any = describe(task, region);
+    region.stored = 0;
+    region.logarithms = 0;
+    if (any) {
+      region.checks = 0;
+      backend.attend(problem, region, w, guard);
+      if (verify) {
+        guard.count(region);
+      }
+    }
+    keepSums(region);
+  }
+
+  private void keepSums(AttentionRegion region) {
+    stored[region.number] = region.stored;
+    logarithms[region.number] = region.logarithms;
+  }
+
+  /** Copies logarithms to where they were asked for; whether they are those that were computed. */
+  private boolean deliverLogarithms(@Nullable Tensor target, int firstSequence) {
     if (target == null) {
-      return;
+      return true;
     }
     AttentionProblem p = problem;
     MemorySegment memory = target.storage().segment();
+    long difference = 0;
     for (long s = 0; s < p.batch; s++) {
       for (long h = 0; h < p.heads; h++) {
         for (long i = 0; i < p.queries; i++) {
@@ -340,11 +583,16 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
                   + (firstSequence + s) * target.stride(0)
                   + h * target.stride(1)
                   + i * target.stride(2);
-          memory.setAtIndex(
-              ValueLayout.JAVA_FLOAT, word, p.lse.get(ValueLayout.JAVA_FLOAT, p.lseAt(s, h, i)));
+          int bits = p.lse.get(ValueLayout.JAVA_INT, p.lseAt(s, h, i));
+          memory.setAtIndex(ValueLayout.JAVA_INT, word, bits);
+          difference += Integer.toUnsignedLong(bits);
         }
       }
     }
+    for (int region = 0; region < regionCount(); region++) {
+      difference -= logarithms[region];
+    }
+    return difference == 0;
   }
 
   private void forget() {

@@ -1,14 +1,17 @@
 package dev.regolith.kernels.op;
 
 import dev.regolith.kernels.memory.Range;
+import dev.regolith.kernels.memory.Storage;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A tensor as attention sees it: {@code [sequence, head, row, column]} with any strides, given as
  * such or as {@code [sequence, row, head * column]}. Strides are in elements. Mutable and reused.
  */
 final class HeadView {
+  @Nullable Storage storage;
   MemorySegment memory = MemorySegment.NULL;
   long offset;
   long batch;
@@ -26,6 +29,7 @@ final class HeadView {
    * @param sideBySide heads of a tensor of rank 3
    */
   HeadView set(Tensor tensor, int sideBySide) {
+    storage = tensor.storage();
     memory = tensor.storage().segment();
     offset = tensor.offset();
     batch = tensor.size(0);
@@ -66,6 +70,7 @@ final class HeadView {
 
   /** Lets go of the memory. */
   void forget() {
+    storage = null;
     memory = MemorySegment.NULL;
   }
 }

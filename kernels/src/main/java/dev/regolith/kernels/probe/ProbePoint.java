@@ -57,5 +57,47 @@ public enum ProbePoint {
   /** Predicted and shown checksums, before they are compared. */
   EVIDENCE,
   /** Tolerances, before the evidence is compared. */
-  TOLERANCE
+  TOLERANCE,
+  /** Packed keys, before a block of scores is computed from them. */
+  KEYS_READ,
+  /** Packed keys after their last use in the call, before their seals are compared. */
+  KEYS_LAST_USE,
+  /** The seals of packed keys, before they are compared. */
+  KEYS_SEAL,
+  /** Packed values, before a block of weighted sums is computed from them. */
+  VALUES_READ,
+  /** Packed values after their last use in the call, before their seals are compared. */
+  VALUES_LAST_USE,
+  /** The seals of packed values, before they are compared. */
+  VALUES_SEAL,
+  /** Copied, scaled queries, before scores are computed from them. */
+  QUERIES_READ,
+  /** Copied, scaled queries after their last use, before they are compared with their source. */
+  QUERIES_LAST_USE,
+  /** Scores of a block, before maxima and weights are made of them. */
+  SCORES_WRITTEN,
+  /** Scores after weights were made of them, before they are verified. */
+  SCORES_LAST_USE,
+  /** Weights of a block, before values are summed up with them. */
+  WEIGHTS_WRITTEN,
+  /** Weights after values were summed up with them, before they are verified. */
+  WEIGHTS_LAST_USE,
+  /** Running maxima of rows, between two blocks of keys. */
+  ROW_MAXIMUM,
+  /** Running sums of weights, between two blocks of keys. */
+  ROW_SUM,
+  /** Weighted sums of values in memory between two blocks of keys, before they are reloaded. */
+  VALUE_SUMS_READ,
+  /** Weighted sums after they were reloaded, before their digest is compared. */
+  VALUE_SUMS_LAST_USE,
+  /** Weighted sums of earlier spans of keys, and of all at the end. */
+  TOTAL_SUMS_READ,
+  /** The digests of scores and weighted sums, before they are compared. */
+  ROW_DIGEST,
+  /** What a row's result is expected to be, between two blocks of keys. */
+  EXPECTATION,
+  /** The result of an attention after it was stored, before it is sealed. */
+  RESULT_STORED,
+  /** Logarithms of sums of exponentials after they were stored, before they are delivered. */
+  LOG_SUM_STORED
 }

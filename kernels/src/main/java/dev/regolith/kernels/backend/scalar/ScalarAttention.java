@@ -2,7 +2,9 @@ package dev.regolith.kernels.backend.scalar;
 
 import dev.regolith.kernels.backend.AttentionProblem;
 import dev.regolith.kernels.backend.AttentionRegion;
+import dev.regolith.kernels.backend.AttentionSink;
 import dev.regolith.kernels.backend.Visibility;
+import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.function.Exponential;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
@@ -29,9 +31,38 @@ final class ScalarAttention {
 
   private ScalarAttention() {}
 
-  static void run(AttentionProblem p, AttentionRegion region, Buffers w) {
+  /** Computes every row, and, if asked, a second time, to be compared with what was stored. */
+  static void run(AttentionProblem p, AttentionRegion region, Buffers w, AttentionSink sink) {
+    region.stored = 0;
+    region.logarithms = 0;
     for (int row = 0; row < region.rows(); row++) {
-      row(p, region.sequence, region.kvHead, region.headOf(row), region.queryOf(row), w);
+      int head = region.headOf(row);
+      long query = region.queryOf(row);
+      row(p, region.sequence, region.kvHead, head, query, w);
+      long at = p.result(region.sequence, head, query);
+      for (int c = 0; c < p.columns; c++) {
+        p.out.set(ValueLayout.JAVA_FLOAT, at + c * p.outStride, w.total[c]);
+        region.stored += Integer.toUnsignedLong(Float.floatToRawIntBits(w.total[c]));
+      }
+      float logSum = logSum(w.totalMax, w.totalSum);
+      if (p.lse.address() != 0) {
+        p.lse.set(ValueLayout.JAVA_FLOAT, p.lseAt(region.sequence, head, query), logSum);
+        region.logarithms += Integer.toUnsignedLong(Float.floatToRawIntBits(logSum));
+      }
+      if (!p.verify) {
+        continue;
+      }
+      row(p, region.sequence, region.kvHead, head, query, w);
+      boolean same =
+          Float.floatToIntBits(logSum(w.totalMax, w.totalSum)) == Float.floatToIntBits(logSum);
+      for (int c = 0; c < p.columns; c++) {
+        float stored = p.out.get(ValueLayout.JAVA_FLOAT, at + c * p.outStride);
+        same &= Float.floatToIntBits(stored) == Float.floatToIntBits(w.total[c]);
+      }
+      region.checks++;
+      if (!same) {
+        sink.suspect(p, region, Component.ARITHMETIC);
+      }
     }
   }
 
@@ -59,14 +90,8 @@ final class ScalarAttention {
       }
       merge(p.columns, w);
     }
-    long at = p.result(sequence, head, query);
     for (int c = 0; c < p.columns; c++) {
-      float y = w.totalSum == 0 ? 0 : w.total[c] / w.totalSum + 0f;
-      p.out.set(ValueLayout.JAVA_FLOAT, at + c * p.outStride, y);
-    }
-    if (p.lse.address() != 0) {
-      p.lse.set(
-          ValueLayout.JAVA_FLOAT, p.lseAt(sequence, head, query), logSum(w.totalMax, w.totalSum));
+      w.total[c] = w.totalSum == 0 ? 0 : w.total[c] / w.totalSum + 0f;
     }
   }
 

@@ -2,6 +2,7 @@ package dev.regolith.kernels.backend.scalar;
 
 import dev.regolith.kernels.backend.AttentionProblem;
 import dev.regolith.kernels.backend.AttentionRegion;
+import dev.regolith.kernels.backend.AttentionSink;
 import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.CheckCoefficients;
 import dev.regolith.kernels.backend.EvidenceSink;
@@ -49,8 +50,9 @@ public final class ScalarGemm implements Backend {
   }
 
   @Override
-  public void attend(AttentionProblem p, AttentionRegion region, Workspace workspace) {
-    ScalarAttention.run(p, region, ((Buffers) workspace).attention);
+  public void attend(
+      AttentionProblem p, AttentionRegion region, Workspace workspace, AttentionSink sink) {
+    ScalarAttention.run(p, region, ((Buffers) workspace).attention, sink);
   }
 
   @Override

@@ -18,6 +18,11 @@ final class AttentionBuffers {
   private static final int MAX_STRIPS = Math.ceilDiv(MAX_ROWS, TILE_ROWS);
   private static final int STRIP = TILE_ROWS * MicroKernel.STRIP_STRIDE + LANES;
 
+  private static final int SCORES = 0;
+  private static final int TILES = 1;
+  private static final int TOTALS = 3;
+  private static final int DIGESTS = 4;
+
   /** Bytes from a row of scores to the next. */
   static final long SCORE_STRIDE = 4L * AttentionProblem.BLOCK;
 
@@ -61,14 +66,23 @@ final class AttentionBuffers {
 
   final boolean[] merged = new boolean[MAX_STRIPS];
 
-  /** Weighted sums of values in the span: tiles of a strip side by side. */
+  /**
+   * Weighted sums of values in the span: tiles of a strip side by side, in two places. From block
+   * to block they move to the other one, so that what a kernel loaded is still there to be
+   * verified.
+   */
   float[] span = {};
 
   /** The same of all spans before. */
   float[] total = {};
 
+  /** In which of its two places a strip's tiles are. */
+  final int[] place = new int[MAX_STRIPS];
+
   /** Panels of values. */
   int panels;
+
+  private int half;
 
   /** What is added to the scores of a row; minus infinity hides a key. */
   final float[] bias = new float[AttentionProblem.BLOCK];
@@ -79,8 +93,25 @@ final class AttentionBuffers {
   /** A row's weights, added up in lanes. */
   final float[] lanes = new float[AttentionProblem.SUM_LANES];
 
-  /** Digests that kernels add to. */
-  final long[] digests = new long[WIDE_LANES];
+  /**
+   * Digests, a vector each: of scores, of tiles in either place, and of totals; for every strip.
+   */
+  final long[] digests = new long[DIGESTS * MAX_STRIPS * WIDE_LANES];
+
+  /** Scores after softcap, biases and masks, of rows that have any. */
+  final MemorySegment transformed = Arena.ofAuto().allocate(MAX_ROWS * SCORE_STRIDE, 64);
+
+  /** One such row, computed again. */
+  final MemorySegment again = Arena.ofAuto().allocate(SCORE_STRIDE, 64);
+
+  /** Whether a row's scores of the block went through any of that. */
+  final boolean[] isTransformed = new boolean[MAX_ROWS];
+
+  /** By what a row's sums of earlier blocks were multiplied. */
+  final float[] decay = new float[MAX_ROWS];
+
+  /** What checks need to know of the region. */
+  final AttentionChecks checks = new AttentionChecks();
 
   /** Keeps the words that kernels touched to bring them near. */
   float touched;
@@ -105,14 +136,15 @@ final class AttentionBuffers {
       }
     }
     panels = Math.ceilDiv(p.columns, TILE_COLUMNS);
-    int room = MAX_STRIPS * panels * TILE;
-    if (span.length < room) {
-      span = new float[room];
-      total = new float[room];
+    half = MAX_STRIPS * panels * TILE;
+    if (total.length < half) {
+      span = new float[2 * half];
+      total = new float[half];
     }
     Arrays.fill(totalMax, 0, rows, Float.NEGATIVE_INFINITY);
     Arrays.fill(totalSum, 0, rows, 0);
     Arrays.fill(merged, 0, strips, false);
+    Arrays.fill(digests, 0);
   }
 
   /** Starts a span. */
@@ -121,6 +153,7 @@ final class AttentionBuffers {
     Arrays.fill(max, 0, rows, Float.NEGATIVE_INFINITY);
     Arrays.fill(sum, 0, rows, 0);
     Arrays.fill(started, 0, strips, false);
+    Arrays.fill(decay, 0, rows, 1);
   }
 
   /** Whether a strip sees any key of a block. */
@@ -128,13 +161,53 @@ final class AttentionBuffers {
     return stripFrom[strip] < block + AttentionProblem.BLOCK && stripTo[strip] > block;
   }
 
-  /** Place of a row's weighted sums in a panel's tile. */
-  int tileRow(int strip, int panel, int rowInStrip) {
-    return tile(strip, panel) + rowInStrip * TILE_COLUMNS;
+  /** Columns of scores that a block has. */
+  int columnsOf(AttentionProblem p, long block) {
+    return p.k.panelsOf(block / AttentionProblem.BLOCK) * TILE_COLUMNS;
   }
 
-  /** Place of a tile. */
+  /** Place of a row in its strip. */
+  int inStrip(int strip, int r) {
+    return (r - row[strip]) * MicroKernel.STRIP_STRIDE;
+  }
+
+  /** Place of a strip's tile in the total. */
   int tile(int strip, int panel) {
     return (strip * panels + panel) * TILE;
+  }
+
+  /** Place of a strip's tile in the span. */
+  int spanTile(int strip, int panel) {
+    return place[strip] * half + tile(strip, panel);
+  }
+
+  /** Where the tile moves to with the next block. */
+  int nextSpanTile(int strip, int panel) {
+    return (1 - place[strip]) * half + tile(strip, panel);
+  }
+
+  /** Place of the digest of a strip's scores. */
+  int scoresDigest(int strip) {
+    return (DIGESTS * strip + SCORES) * WIDE_LANES;
+  }
+
+  /** Place of the digest of a strip's tiles where they are. */
+  int tilesDigest(int strip) {
+    return (DIGESTS * strip + TILES + place[strip]) * WIDE_LANES;
+  }
+
+  /** Place of the digest of a strip's tiles where they move to. */
+  int nextTilesDigest(int strip) {
+    return (DIGESTS * strip + TILES + 1 - place[strip]) * WIDE_LANES;
+  }
+
+  /** Place of the digest of a strip's totals. */
+  int totalsDigest(int strip) {
+    return (DIGESTS * strip + TOTALS) * WIDE_LANES;
+  }
+
+  /** Sets a digest to that of nothing. */
+  void clearDigest(int at) {
+    Arrays.fill(digests, at, at + WIDE_LANES, 0);
   }
 }

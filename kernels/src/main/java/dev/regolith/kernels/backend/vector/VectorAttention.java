@@ -8,9 +8,11 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.known;
 
 import dev.regolith.kernels.backend.AttentionProblem;
 import dev.regolith.kernels.backend.AttentionRegion;
+import dev.regolith.kernels.backend.AttentionSink;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Visibility;
 import dev.regolith.kernels.function.Exponential;
+import dev.regolith.kernels.probe.Probe;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import jdk.incubator.vector.FloatVector;
@@ -20,6 +22,8 @@ import jdk.incubator.vector.FloatVector;
  * of a region, their weights, and the weighted sums of values, in the canonical order of
  * docs/numerics.md. Both products run in the micro-kernels of the matrix multiplication: a panel of
  * keys, or of values, serves all strips of the region while it is in L1.
+ *
+ * <p>What it leaves in its buffers is what {@link AttentionChecks} verifies.
  */
 final class VectorAttention {
   private static final int BLOCK = AttentionProblem.BLOCK;
@@ -27,9 +31,17 @@ final class VectorAttention {
 
   private VectorAttention() {}
 
-  static void run(AttentionProblem p, AttentionRegion region, AttentionBuffers w) {
+  static void run(
+      AttentionProblem p, AttentionRegion region, AttentionBuffers w, AttentionSink sink) {
     w.open(p, region);
-    copyQueries(p, region, w);
+    for (int strip = 0; strip < w.strips; strip++) {
+      for (int r = w.row[strip]; r < w.row[strip + 1]; r++) {
+        copyQuery(p, region, r, w.queries[strip], w.inStrip(strip, r));
+      }
+    }
+    if (p.verify) {
+      w.checks.open(w);
+    }
     long first = Long.MAX_VALUE;
     long last = 0;
     for (int strip = 0; strip < w.strips; strip++) {
@@ -40,32 +52,63 @@ final class VectorAttention {
       w.openSpan();
       long end = Math.min(last, span + SPAN_KEYS);
       for (long block = Math.max(span, first / BLOCK * BLOCK); block < end; block += BLOCK) {
-        multiplyKeys(p, region, block, w);
-        for (int strip = 0; strip < w.strips; strip++) {
-          if (w.sees(strip, block)) {
-            softmax(p, region, strip, block, w);
-          }
-        }
-        multiplyValues(p, region, block, w);
+        block(p, region, block, w, sink);
+      }
+      if (p.verify) {
+        w.checks.closeSpan(p, region, w, sink);
       }
       merge(w);
     }
+    if (Probe.ON) {
+      AttentionProbes.beforeStore(w);
+    }
     store(p, region, w);
+    if (p.verify) {
+      w.checks.close(p, region, w, sink);
+    }
   }
 
-  private static void copyQueries(AttentionProblem p, AttentionRegion region, AttentionBuffers w) {
+  private static void block(
+      AttentionProblem p,
+      AttentionRegion region,
+      long block,
+      AttentionBuffers w,
+      AttentionSink sink) {
+    if (Probe.ON) {
+      AttentionProbes.beforeBlock(p, region, block, w);
+    }
+    multiplyKeys(p, region, block, w);
+    if (Probe.ON) {
+      AttentionProbes.scoresWritten(w);
+    }
     for (int strip = 0; strip < w.strips; strip++) {
-      float[] to = w.queries[strip];
-      for (int r = w.row[strip]; r < w.row[strip + 1]; r++) {
-        int at = (r - w.row[strip]) * MicroKernel.STRIP_STRIDE;
-        long from = p.query(region.sequence, region.headOf(r), region.queryOf(r));
-        if (p.q.isNative() && p.qStride == 4) {
-          scale(p.q, from, p.depth, p.scale, to, at);
-        } else {
-          for (int i = 0; i < p.depth; i++) {
-            to[at + i] = p.q.get(ValueLayout.JAVA_FLOAT, from + i * p.qStride) * p.scale;
-          }
-        }
+      if (w.sees(strip, block)) {
+        softmax(p, region, strip, block, w);
+      }
+    }
+    if (Probe.ON) {
+      AttentionProbes.weightsWritten(w);
+    }
+    multiplyValues(p, region, block, w);
+    if (p.verify) {
+      w.checks.block(p, region, block, w, sink);
+    }
+    for (int strip = 0; strip < w.strips; strip++) {
+      if (w.sees(strip, block)) {
+        w.started[strip] = true;
+        w.place[strip] = 1 - w.place[strip];
+      }
+    }
+  }
+
+  /** A query, scaled. */
+  static void copyQuery(AttentionProblem p, AttentionRegion region, int r, float[] to, int at) {
+    long from = p.query(region.sequence, region.headOf(r), region.queryOf(r));
+    if (p.q.isNative() && p.qStride == 4) {
+      scale(p.q, from, p.depth, p.scale, to, at);
+    } else {
+      for (int i = 0; i < p.depth; i++) {
+        to[at + i] = p.q.get(ValueLayout.JAVA_FLOAT, from + i * p.qStride) * p.scale;
       }
     }
   }
@@ -84,7 +127,10 @@ final class VectorAttention {
     }
   }
 
-  /** Scores of a block: every panel of keys with every strip that sees any of its keys. */
+  /**
+   * Scores of a block: every panel of keys with every strip that sees any of its keys; with every
+   * strip that sees the block, if scores are going to be held against the block's check vector.
+   */
   private static void multiplyKeys(
       AttentionProblem p, AttentionRegion region, long block, AttentionBuffers w) {
     PackedB keys = p.k;
@@ -95,7 +141,8 @@ final class VectorAttention {
       long offset = keys.panelOffset(panel + i, 0);
       long near = near(keys.panels(), offset, p.depth);
       for (int strip = 0; strip < w.strips; strip++) {
-        if (!w.sees(strip, block) || block + (long) i * TILE_COLUMNS >= w.stripTo[strip]) {
+        long needed = p.verify ? block : block + (long) i * TILE_COLUMNS;
+        if (!w.sees(strip, block) || needed >= w.stripTo[strip]) {
           continue;
         }
         int row = w.row[strip];
@@ -110,7 +157,7 @@ final class VectorAttention {
                     0,
                     0,
                     w.digests,
-                    0,
+                    w.scoresDigest(strip),
                     near,
                     w.digests,
                     w.scores,
@@ -126,63 +173,71 @@ final class VectorAttention {
     return offset + 2 * bytes <= panels.byteSize() ? offset + bytes : offset;
   }
 
+  /** How far a strip's weights go in a block, in whole vectors and lanes of sums. */
+  static int end(int strip, long block, AttentionBuffers w) {
+    int end = (int) Math.min(BLOCK, w.stripTo[strip] - block);
+    int unit = Math.max(TILE_COLUMNS, AttentionProblem.SUM_LANES);
+    return Math.ceilDiv(end, unit) * unit;
+  }
+
   /** From scores to weights, and the decay of what was summed up before. */
   private static void softmax(
       AttentionProblem p, AttentionRegion region, int strip, long block, AttentionBuffers w) {
-    // As far as any row of the strip sees: kernels walk all its rows as far.
-    int end = (int) Math.min(BLOCK, w.stripTo[strip] - block);
-    end = Math.ceilDiv(end, 2 * LANES) * 2 * LANES;
-    end = Math.ceilDiv(end, AttentionProblem.SUM_LANES) * AttentionProblem.SUM_LANES;
+    int end = end(strip, block, w);
+    boolean whole = end <= w.columnsOf(p, block);
     for (int r = w.row[strip]; r < w.row[strip + 1]; r++) {
       long at = r * AttentionBuffers.SCORE_STRIDE;
-      int from = Math.clamp(w.from[r] - block, 0, end);
-      int to = Math.clamp(w.to[r] - block, 0, end);
-      if (!p.visibility.isPlain()) {
-        transform(p, region, r, block, from, to, end, w);
+      boolean transforms =
+          !whole || !p.visibility.isPlain() || w.from[r] > block || w.to[r] < block + end;
+      w.isTransformed[r] = transforms;
+      if (transforms) {
+        transform(p, region, r, block, end, w, w.transformed, at);
       }
-      if (from > 0 || to < end) {
-        SoftmaxPass.clip(w.scores, at, from, to, end);
-      }
+      MemorySegment scores = transforms ? w.transformed : w.scores;
       float before = w.max[r];
-      float found = SoftmaxPass.max(w.scores, at, end);
+      float found = SoftmaxPass.max(scores, at, end);
       float max = found > before ? found : before;
-      float reference = max == Float.NEGATIVE_INFINITY ? 0 : max;
-      int rowInStrip = r - w.row[strip];
+      float reference = reference(max);
+      float[] weights = w.weights[strip];
       float sum =
-          SoftmaxPass.weigh(
-              w.scores,
-              at,
-              end,
-              reference,
-              w.weights[strip],
-              rowInStrip * MicroKernel.STRIP_STRIDE,
-              w.lanes);
-      float decay = before == max ? 1 : Exponential.of(before - reference);
+          SoftmaxPass.weigh(scores, at, end, reference, weights, w.inStrip(strip, r), w.lanes);
+      float decay = decay(before, max);
       w.max[r] = max;
       w.sum[r] = Math.fma(w.sum[r], decay, sum);
+      w.decay[r] = decay;
       if (decay != 1 && w.started[strip]) {
+        int digest = w.tilesDigest(strip);
         for (int panel = 0; panel < w.panels; panel++) {
-          scaleRow(w.span, w.tileRow(strip, panel, rowInStrip), decay);
+          int row = w.spanTile(strip, panel) + (r - w.row[strip]) * TILE_COLUMNS;
+          AttentionTiles.scale(w.span, row, decay, w.digests, digest);
         }
       }
     }
   }
 
-  private static void scaleRow(float[] tiles, int at, float factor) {
-    FloatVector.fromArray(FLOATS, tiles, at).mul(factor).intoArray(tiles, at);
-    FloatVector.fromArray(FLOATS, tiles, at + LANES).mul(factor).intoArray(tiles, at + LANES);
+  /** What exponents are taken relative to: the maximum, if there is any score. */
+  static float reference(float max) {
+    return max == Float.NEGATIVE_INFINITY ? 0 : max;
   }
 
-  private static void transform(
+  /** What becomes of sums when the maximum rises. */
+  static float decay(float before, float max) {
+    return before == max ? 1 : Exponential.of(before - reference(max));
+  }
+
+  /** Softcap, linear bias and mask of a row of scores; what it does not see is hidden. */
+  static void transform(
       AttentionProblem p,
       AttentionRegion region,
       int r,
       long block,
-      int from,
-      int to,
       int end,
-      AttentionBuffers w) {
+      AttentionBuffers w,
+      MemorySegment target,
+      long at) {
     Visibility visibility = p.visibility;
+    int from = Math.clamp(w.from[r] - block, 0, end);
+    int to = Math.clamp(w.to[r] - block, 0, end);
     int head = region.headOf(r);
     long query = region.queryOf(r);
     boolean adds = visibility.mask != Visibility.Mask.NONE;
@@ -204,10 +259,14 @@ final class VectorAttention {
         slopes == null ? 0 : slopes[head],
         w.distances,
         adds,
-        w.bias);
+        w.bias,
+        from,
+        to,
+        target,
+        at);
   }
 
-  /** What a row's mask adds; 0 where it is not asked. */
+  /** What a row's mask adds. */
   private static void mask(Visibility visibility, long at, int from, int to, float[] bias) {
     MemorySegment memory = visibility.maskMemory;
     long stride = visibility.maskKeyStride;
@@ -232,19 +291,22 @@ final class VectorAttention {
     int kBlock = (int) (block / PackedB.DEPTH);
     long step = block % PackedB.DEPTH * TILE_COLUMNS * 4;
     long first = values.panel(matrix, 0);
+    for (int strip = 0; strip < w.strips; strip++) {
+      if (w.sees(strip, block)) {
+        w.clearDigest(w.nextTilesDigest(strip));
+      }
+    }
     for (int panel = 0; panel < w.panels; panel++) {
       long offset = values.panelOffset(first + panel, kBlock) + step;
       for (int strip = 0; strip < w.strips; strip++) {
         if (!w.sees(strip, block)) {
           continue;
         }
-        int tile = w.tile(strip, panel);
         if (!finite) {
           addVisible(p, region, block, strip, panel, w);
           continue;
         }
         int steps = (int) Math.min(BLOCK, w.stripTo[strip] - block);
-        long near = near(values.panels(), offset, steps);
         w.touched +=
             MicroKernels.of(w.row[strip + 1] - w.row[strip], w.started[strip], false, false)
                 .run(
@@ -253,19 +315,16 @@ final class VectorAttention {
                     offset,
                     steps,
                     w.span,
-                    tile,
-                    tile,
+                    w.spanTile(strip, panel),
+                    w.nextSpanTile(strip, panel),
                     w.digests,
-                    0,
-                    near,
+                    w.nextTilesDigest(strip),
+                    near(values.panels(), offset, steps),
                     w.digests,
                     w.scores,
                     0,
                     0);
       }
-    }
-    for (int strip = 0; strip < w.strips; strip++) {
-      w.started[strip] |= w.sees(strip, block);
     }
   }
 
@@ -283,21 +342,23 @@ final class VectorAttention {
     long matrix = p.matrix(region.sequence, region.kvHead);
     Visibility visibility = p.visibility;
     for (int r = w.row[strip]; r < w.row[strip + 1]; r++) {
-      int rowInStrip = r - w.row[strip];
-      int at = w.tileRow(strip, panel, rowInStrip);
+      int row = (r - w.row[strip]) * TILE_COLUMNS;
+      int from = w.spanTile(strip, panel) + row;
+      int to = w.nextSpanTile(strip, panel) + row;
+      int weights = w.inStrip(strip, r);
       for (int c = 0; c < TILE_COLUMNS; c++) {
         int column = panel * TILE_COLUMNS + c;
-        float sum = w.started[strip] ? w.span[at + c] : 0;
+        float sum = w.started[strip] ? w.span[from + c] : 0;
         long end = Math.min(block + BLOCK, w.to[r]);
         for (long key = Math.max(block, w.from[r]); column < p.columns && key < end; key++) {
           if (!visibility.hides(region.sequence, region.headOf(r), region.queryOf(r), key)) {
-            float weight =
-                w.weights[strip][rowInStrip * MicroKernel.STRIP_STRIDE + (int) (key - block)];
+            float weight = w.weights[strip][weights + (int) (key - block)];
             sum = Math.fma(weight, p.v.get(matrix, key, column), sum);
           }
         }
-        w.span[at + c] = sum;
+        w.span[to + c] = sum;
       }
+      AttentionTiles.add(w.span, to, w.digests, w.nextTilesDigest(strip));
     }
   }
 
@@ -309,34 +370,34 @@ final class VectorAttention {
       }
       for (int r = w.row[strip]; r < w.row[strip + 1]; r++) {
         float max = w.max[r] > w.totalMax[r] ? w.max[r] : w.totalMax[r];
-        float reference = max == Float.NEGATIVE_INFINITY ? 0 : max;
+        float reference = reference(max);
         float before = Exponential.of(w.totalMax[r] - reference);
         float now = Exponential.of(w.max[r] - reference);
         w.totalSum[r] = Math.fma(w.totalSum[r], before, w.sum[r] * now);
         w.totalMax[r] = max;
         for (int panel = 0; panel < w.panels; panel++) {
-          int at = w.tileRow(strip, panel, r - w.row[strip]);
-          mergeRow(w.span, w.total, at, w.merged[strip], before, now);
+          int row = (r - w.row[strip]) * TILE_COLUMNS;
+          AttentionTiles.merge(
+              w.span,
+              w.spanTile(strip, panel) + row,
+              w.digests,
+              w.tilesDigest(strip),
+              w.total,
+              w.tile(strip, panel) + row,
+              w.totalsDigest(strip),
+              w.merged[strip],
+              before,
+              now);
         }
       }
       w.merged[strip] = true;
     }
   }
 
-  private static void mergeRow(
-      float[] span, float[] total, int at, boolean merged, float before, float now) {
-    for (int c = 0; c < TILE_COLUMNS; c += LANES) {
-      FloatVector y = FloatVector.fromArray(FLOATS, span, at + c).mul(now);
-      if (merged) {
-        FloatVector x = FloatVector.fromArray(FLOATS, total, at + c);
-        y = x.fma(FloatVector.broadcast(FLOATS, before), y);
-      }
-      y.intoArray(total, at + c);
-    }
-  }
-
   /** The final division. */
   private static void store(AttentionProblem p, AttentionRegion region, AttentionBuffers w) {
+    region.stored = 0;
+    region.logarithms = 0;
     for (int strip = 0; strip < w.strips; strip++) {
       for (int r = w.row[strip]; r < w.row[strip + 1]; r++) {
         int head = region.headOf(r);
@@ -344,41 +405,29 @@ final class VectorAttention {
         float sum = w.merged[strip] ? w.totalSum[r] : 0;
         long at = p.result(region.sequence, head, query);
         for (int panel = 0; panel < w.panels; panel++) {
-          int from = w.tileRow(strip, panel, r - w.row[strip]);
+          int from = w.tile(strip, panel) + (r - w.row[strip]) * TILE_COLUMNS;
           int columns = Math.min(TILE_COLUMNS, p.columns - panel * TILE_COLUMNS);
-          divide(
-              w.total,
-              from,
-              sum,
-              p.out,
-              at + (long) panel * TILE_COLUMNS * p.outStride,
-              p.outStride,
-              columns);
+          AttentionTiles.divide(w.total, from, sum, w.digests, w.totalsDigest(strip));
+          region.stored +=
+              AttentionTiles.deliver(
+                  w.total,
+                  from,
+                  p.out,
+                  at + (long) panel * TILE_COLUMNS * p.outStride,
+                  p.outStride,
+                  columns);
         }
         if (p.lse.address() != 0) {
-          float lse =
-              sum == 0 ? Float.NEGATIVE_INFINITY : (float) (w.totalMax[r] + StrictMath.log(sum));
-          p.lse.set(ValueLayout.JAVA_FLOAT, p.lseAt(region.sequence, head, query), lse);
+          float logSum = logSum(w.totalMax[r], sum);
+          p.lse.set(ValueLayout.JAVA_FLOAT, p.lseAt(region.sequence, head, query), logSum);
+          region.logarithms += Integer.toUnsignedLong(Float.floatToRawIntBits(logSum));
         }
       }
     }
   }
 
-  private static void divide(
-      float[] tiles, int from, float sum, MemorySegment out, long at, long stride, int columns) {
-    for (int c = 0; c < columns; c += LANES) {
-      FloatVector y =
-          sum == 0
-              ? FloatVector.zero(FLOATS)
-              : FloatVector.fromArray(FLOATS, tiles, from + c).div(sum).add(0);
-      if (stride == 4 && c + LANES <= columns) {
-        y.intoMemorySegment(out, at + 4L * c, ORDER);
-      } else {
-        y.intoArray(tiles, from + c);
-        for (int i = c; i < Math.min(columns, c + LANES); i++) {
-          out.set(ValueLayout.JAVA_FLOAT, at + i * stride, tiles[from + i]);
-        }
-      }
-    }
+  /** Logarithm of the sum of exponentials; minus infinity of a row that sees nothing. */
+  static float logSum(float max, float sum) {
+    return sum == 0 ? Float.NEGATIVE_INFINITY : (float) (max + StrictMath.log(sum));
   }
 }

@@ -7,6 +7,7 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_ROWS;
 
 import dev.regolith.kernels.backend.AttentionProblem;
 import dev.regolith.kernels.backend.AttentionRegion;
+import dev.regolith.kernels.backend.AttentionSink;
 import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.EvidenceSink;
 import dev.regolith.kernels.backend.GemmProblem;
@@ -102,8 +103,9 @@ public final class VectorGemm implements Backend {
   }
 
   @Override
-  public void attend(AttentionProblem p, AttentionRegion region, Workspace workspace) {
-    VectorAttention.run(p, region, ((VectorWorkspace) workspace).attention());
+  public void attend(
+      AttentionProblem p, AttentionRegion region, Workspace workspace, AttentionSink sink) {
+    VectorAttention.run(p, region, ((VectorWorkspace) workspace).attention(), sink);
   }
 
   @Override

@@ -1,0 +1,450 @@
+package dev.regolith.kernels.backend.vector;
+
+import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
+
+import dev.regolith.kernels.backend.AttentionProblem;
+import dev.regolith.kernels.backend.AttentionRegion;
+import dev.regolith.kernels.backend.AttentionSink;
+import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.checksum.CheckBlock;
+import dev.regolith.kernels.checksum.Signs;
+import dev.regolith.kernels.checksum.Tolerance;
+import dev.regolith.kernels.fault.Component;
+import dev.regolith.kernels.function.Exponential;
+import dev.regolith.kernels.probe.Probe;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+
+/**
+ * Verifies what {@link VectorAttention} did to a region, block by block while it is hot. No check
+ * shares the value it checks; docs/numerics.md lists, for every intermediate, which one sees it.
+ *
+ * <ul>
+ *   <li>Scores: their sum with signs over the block, against query times the block's check vector;
+ *       and a digest, from the registers they were stored from.
+ *   <li>Masks, softcap, biases, exponentials, decays: computed again and compared bit by bit, after
+ *       the last use of what was stored.
+ *   <li>Running maxima: a second copy. Sums of weights: a second sum, over the weights in memory.
+ *   <li>Weighted sums of values: digests from block to block, and at the end the signed sum of a
+ *       row of the result against the weights times the signed sums of values.
+ * </ul>
+ */
+final class AttentionChecks {
+  private static final int MAX_ROWS = AttentionRegion.MAX_ROWS;
+  private static final int BLOCK = AttentionProblem.BLOCK;
+  private static final int GRAINS = BLOCK / Tolerance.GRAIN;
+
+  // Roundings of float32 lanes that add up a block, in units of what they add up.
+  private static final int SCORE_LANES = Tolerance.SHOWN_WEIGHT + Tolerance.VECTOR_WEIGHT + 16;
+  private static final int WEIGHT_LANES = BLOCK / 4 + 8;
+
+  /** Of a row, over a span or all spans before: what its sums must come to. */
+  private static final class Expectation {
+    /** Largest score. */
+    final float[] max = new float[MAX_ROWS];
+
+    /** Sum of weights. */
+    final double[] sum = new double[MAX_ROWS];
+
+    /** Signed sum of the weighted values. */
+    final double[] signed = new double[MAX_ROWS];
+
+    /** Sum of weights times norms of values: no partial sum of a row is longer. */
+    final double[] length = new double[MAX_ROWS];
+
+    /** Sum of weights times signed sums of values, all positive. */
+    final double[] terms = new double[MAX_ROWS];
+
+    void clear(int rows) {
+      Arrays.fill(max, 0, rows, Float.NEGATIVE_INFINITY);
+      Arrays.fill(sum, 0, rows, 0);
+      Arrays.fill(signed, 0, rows, 0);
+      Arrays.fill(length, 0, rows, 0);
+      Arrays.fill(terms, 0, rows, 0);
+    }
+
+    void scale(int r, double factor) {
+      sum[r] *= factor;
+      signed[r] *= factor;
+      length[r] *= factor;
+      terms[r] *= factor;
+    }
+
+    void add(int r, Expectation other, double factor) {
+      sum[r] += factor * other.sum[r];
+      signed[r] += factor * other.signed[r];
+      length[r] += factor * other.length[r];
+      terms[r] += factor * other.terms[r];
+    }
+
+    void probe(int rows) {
+      if (Probe.ON) {
+        AttentionProbes.expectation(max, sum, signed, rows);
+      }
+    }
+  }
+
+  private final Expectation span = new Expectation();
+  private final Expectation total = new Expectation();
+
+  /** Per row: length of its scaled query. */
+  private final double[] queryLength = new double[MAX_ROWS];
+
+  private final int[] blocks = new int[MAX_ROWS];
+  private final float[] scratch = new float[AttentionProblem.MAX_DEPTH + LANES];
+
+  /** Signed sums of the block's values. */
+  private final float[] valueSums = new float[BLOCK];
+
+  /** What a pass over a row of weights gives. */
+  private final double[] found = new double[2];
+
+  private final double[] rowSums = new double[3];
+
+  /** Predicted, shown, tolerance: in memory, so that campaigns reach them. */
+  private final double[] evidence = new double[3];
+
+  // Of the block: squares of the keys, length of their check vector, longest value, largest sum.
+  private double keySquares;
+  private double vectorLength;
+  private double valueLength;
+  private double largestValueSum;
+
+  /** Starts a region whose queries were copied. */
+  void open(AttentionBuffers w) {
+    int rows = w.row[w.strips];
+    span.clear(rows);
+    total.clear(rows);
+    Arrays.fill(queryLength, 0, rows, -1);
+    Arrays.fill(blocks, 0, rows, 0);
+  }
+
+  /** Verifies a block, after its last use. */
+  void block(
+      AttentionProblem p,
+      AttentionRegion region,
+      long block,
+      AttentionBuffers w,
+      AttentionSink sink) {
+    if (Probe.ON) {
+      AttentionProbes.afterBlock(p, region, block, w);
+    }
+    openBlock(p, region, block);
+    for (int strip = 0; strip < w.strips; strip++) {
+      if (!w.sees(strip, block)) {
+        continue;
+      }
+      for (int r = w.row[strip]; r < w.row[strip + 1]; r++) {
+        row(p, region, block, strip, r, w, sink);
+      }
+      if (!Strip.isZero(w.digests, w.scoresDigest(strip))) {
+        w.clearDigest(w.scoresDigest(strip));
+        sink.suspect(p, region, Component.SCORES);
+      }
+      if (w.started[strip] && !takeTiles(strip, w)) {
+        sink.suspect(p, region, Component.PARTIAL_SUM);
+      }
+    }
+    span.probe(w.row[w.strips]);
+  }
+
+  /** What of a block's keys and values tolerances and predictions are made of. */
+  private void openBlock(AttentionProblem p, AttentionRegion region, long block) {
+    long matrix = p.matrix(region.sequence, region.kvHead);
+    PackedB keys = p.k;
+    long record = keys.recordOffset(matrix, block / BLOCK, 0);
+    vectorLength = SoftmaxPass.squares(keys.records(), record, keys.vectorLength());
+    vectorLength = Math.sqrt(vectorLength);
+    keySquares = 0;
+    for (int grain = 0; grain * Tolerance.GRAIN < p.depth; grain++) {
+      int rest = p.depth - grain * Tolerance.GRAIN;
+      double squares = energy(keys, record, grain, rest);
+      keySquares += squares * Math.min(rest, Tolerance.GRAIN);
+    }
+    PackedB values = p.v;
+    int kBlock = (int) (block / PackedB.DEPTH);
+    int step = (int) (block % PackedB.DEPTH);
+    int count = Math.min(BLOCK, values.depthOf(kBlock) - step);
+    double lengths = 0;
+    Arrays.fill(valueSums, 0);
+    for (long across = 0; across < values.blocks(); across++) {
+      long vector = values.recordOffset(matrix, across, kBlock);
+      for (int j = 0; j < count; j++) {
+        valueSums[j] += values.records().get(ValueLayout.JAVA_FLOAT, vector + 4L * (step + j));
+      }
+      double longest = 0;
+      for (int i = 0; i < GRAINS && i * Tolerance.GRAIN < count; i++) {
+        int grain = step / Tolerance.GRAIN + i;
+        long left = values.depth() - (long) kBlock * PackedB.DEPTH - (long) grain * Tolerance.GRAIN;
+        longest = Math.max(longest, energy(values, vector, grain, (double) left));
+      }
+      lengths += longest;
+    }
+    valueLength = Math.sqrt(lengths);
+    largestValueSum = 0;
+    for (int j = 0; j < count; j++) {
+      largestValueSum = Math.max(largestValueSum, Math.abs((double) valueSums[j]));
+    }
+  }
+
+  /** At least the squares of any step of a grain, from its tolerance coefficient. */
+  private static double energy(PackedB b, long record, int grain, double stepsLeft) {
+    double coefficient =
+        b.records().get(ValueLayout.JAVA_DOUBLE, record + b.coefficients() + 8L * grain);
+    return coefficient / (stepsLeft + Tolerance.SHOWN_WEIGHT + Tolerance.VECTOR_WEIGHT);
+  }
+
+  private void row(
+      AttentionProblem p,
+      AttentionRegion region,
+      long block,
+      int strip,
+      int r,
+      AttentionBuffers w,
+      AttentionSink sink) {
+    long at = r * AttentionBuffers.SCORE_STRIDE;
+    int end = VectorAttention.end(strip, block, w);
+    float max = w.max[r];
+    boolean transformed = w.isTransformed[r];
+    if (transformed) {
+      VectorAttention.transform(p, region, r, block, end, w, w.again, 0);
+      if (SoftmaxPass.differ(w.transformed, at, w.again, 0, end)) {
+        sink.suspect(p, region, Component.SCORES);
+      }
+    }
+    boolean differ =
+        SoftmaxPass.weighAgain(
+            transformed ? w.transformed : w.scores,
+            at,
+            end,
+            VectorAttention.reference(max),
+            w.weights[strip],
+            w.inStrip(strip, r),
+            valueSums,
+            found);
+    if (differ) {
+      sink.suspect(p, region, Component.WEIGHTS);
+    }
+    double shown =
+        SoftmaxPass.survey(
+            w.scores,
+            at,
+            w.columnsOf(p, block),
+            (int) (block / BLOCK % Signs.PATTERNS) * BLOCK,
+            w.digests,
+            w.scoresDigest(strip));
+    evidence(
+        p,
+        region,
+        r,
+        predictScores(p, region, block, strip, r, w),
+        shown,
+        scoresTolerance(p, r),
+        sink);
+    float decay = VectorAttention.decay(span.max[r], max);
+    if (Float.floatToIntBits(decay) != Float.floatToIntBits(w.decay[r])) {
+      sink.suspect(p, region, Component.RUNNING_ROW);
+    }
+    double weights = found[0];
+    span.max[r] = max;
+    span.scale(r, decay);
+    span.sum[r] += weights;
+    span.signed[r] += found[1];
+    span.length[r] += weights * valueLength;
+    span.terms[r] += weights * largestValueSum;
+    blocks[r]++;
+  }
+
+  private double predictScores(
+      AttentionProblem p,
+      AttentionRegion region,
+      long block,
+      int strip,
+      int r,
+      AttentionBuffers w) {
+    long matrix = p.matrix(region.sequence, region.kvHead);
+    float[] queries = w.queries[strip];
+    int at = w.inStrip(strip, r);
+    if (queryLength[r] < 0) {
+      queryLength[r] = Math.sqrt(SoftmaxPass.squares(queries, at, p.depth));
+    }
+    long record = p.k.recordOffset(matrix, block / BLOCK, 0);
+    return SoftmaxPass.dot(queries, at, p.k.records(), record, p.depth);
+  }
+
+  /**
+   * No partial sum of a score is longer than query times key (Cauchy and Schwarz), so nothing is
+   * assumed about directions.
+   */
+  private double scoresTolerance(AttentionProblem p, int r) {
+    double q = queryLength[r];
+    double roundings =
+        q * q * ((p.depth + SCORE_LANES) * keySquares + p.depth * vectorLength * vectorLength);
+    return Tolerance.SIGMAS * Math.sqrt(Tolerance.ROUNDING_VARIANCE * roundings)
+        + Tolerance.UNDERFLOW * (BLOCK + 1) * p.depth;
+  }
+
+  private void evidence(
+      AttentionProblem p,
+      AttentionRegion region,
+      int r,
+      double predicted,
+      double shown,
+      double tolerance,
+      AttentionSink sink) {
+    region.checks++;
+    evidence[0] = predicted;
+    evidence[1] = shown;
+    evidence[2] = tolerance;
+    if (Probe.ON) {
+      AttentionProbes.evidence(evidence);
+    }
+    sink.evidence(p, region, r, evidence[0], evidence[1], evidence[2]);
+  }
+
+  /** Reads a strip's tiles, which kernels have loaded, again; whether they are as stored. */
+  private static boolean takeTiles(int strip, AttentionBuffers w) {
+    int digest = w.tilesDigest(strip);
+    int rows = w.row[strip + 1] - w.row[strip];
+    for (int panel = 0; panel < w.panels; panel++) {
+      Strip.subtract(
+          w.span, w.spanTile(strip, panel), TILE_COLUMNS, rows, TILE_COLUMNS, w.digests, digest);
+    }
+    boolean zero = Strip.isZero(w.digests, digest);
+    w.clearDigest(digest);
+    return zero;
+  }
+
+  /** Verifies a span, before it is taken into the total. */
+  void closeSpan(
+      AttentionProblem p, AttentionRegion region, AttentionBuffers w, AttentionSink sink) {
+    if (Probe.ON) {
+      AttentionProbes.beforeMerge(w);
+    }
+    int rows = w.row[w.strips];
+    for (int r = 0; r < rows; r++) {
+      boolean same =
+          Float.floatToRawIntBits(w.max[r]) == Float.floatToRawIntBits(span.max[r])
+              && Float.floatToRawIntBits(w.totalMax[r]) == Float.floatToRawIntBits(total.max[r]);
+      if (!same) {
+        sink.suspect(p, region, Component.RUNNING_ROW);
+      }
+      sum(p, region, r, w.sum[r], span, sink);
+      float max = span.max[r] > total.max[r] ? span.max[r] : total.max[r];
+      float reference = VectorAttention.reference(max);
+      double before = VectorAttention.decay(total.max[r], max);
+      double now = Exponential.of(span.max[r] - reference);
+      total.scale(r, before);
+      total.add(r, span, now);
+      total.max[r] = max;
+    }
+    span.clear(rows);
+  }
+
+  /** Two sums of the same weights: positive numbers, so that each is right to a few roundings. */
+  private void sum(
+      AttentionProblem p,
+      AttentionRegion region,
+      int r,
+      float found,
+      Expectation expected,
+      AttentionSink sink) {
+    double tolerance = (WEIGHT_LANES + 4.0 * blocks[r]) * Tolerance.U * expected.sum[r];
+    evidence(p, region, r, expected.sum[r], found, tolerance, sink);
+  }
+
+  /** Verifies the result, in memory. */
+  void close(AttentionProblem p, AttentionRegion region, AttentionBuffers w, AttentionSink sink) {
+    if (Probe.ON) {
+      AttentionProbes.afterStore(p, region, w);
+    }
+    for (int strip = 0; strip < w.strips; strip++) {
+      for (int r = w.row[strip]; r < w.row[strip + 1]; r++) {
+        if (!sameQuery(p, region, r, w.queries[strip], w.inStrip(strip, r))) {
+          sink.suspect(p, region, Component.QUERIES);
+        }
+        long query = region.queryOf(r);
+        boolean same =
+            w.from[r] == p.visibility.from(region.sequence, query)
+                && w.to[r] == p.visibility.to(region.sequence, query)
+                && Float.floatToRawIntBits(w.totalMax[r]) == Float.floatToRawIntBits(total.max[r]);
+        if (!same) {
+          sink.suspect(p, region, Component.RUNNING_ROW);
+        }
+        result(p, region, strip, r, w, sink);
+      }
+      if (w.merged[strip] && !Strip.isZero(w.digests, w.totalsDigest(strip))) {
+        sink.suspect(p, region, Component.PARTIAL_SUM);
+      }
+    }
+  }
+
+  private boolean sameQuery(
+      AttentionProblem p, AttentionRegion region, int r, float[] strip, int at) {
+    VectorAttention.copyQuery(p, region, r, scratch, 0);
+    boolean same = true;
+    for (int i = 0; i < p.depth; i++) {
+      same &= Float.floatToIntBits(scratch[i]) == Float.floatToIntBits(strip[at + i]);
+    }
+    return same;
+  }
+
+  private void result(
+      AttentionProblem p,
+      AttentionRegion region,
+      int strip,
+      int r,
+      AttentionBuffers w,
+      AttentionSink sink) {
+    float sum = w.merged[strip] ? w.totalSum[r] : 0;
+    sum(p, region, r, sum, total, sink);
+    // The largest score has a weight of 1: less means that the maximum was none.
+    if (total.max[r] > Float.NEGATIVE_INFINITY && sum <= 0.5f) {
+      sink.suspect(p, region, Component.RUNNING_ROW);
+    }
+    int head = region.headOf(r);
+    long query = region.queryOf(r);
+    double weights = total.sum[r];
+    double predicted = weights == 0 ? 0 : total.signed[r] / weights;
+    double steps = Math.max(0, w.to[r] - w.from[r]) + 4.0 * blocks[r] + 8;
+    double length = total.length[r] * total.length[r];
+    double terms = total.terms[r] * total.terms[r];
+    double roundings = steps * length + WEIGHT_LANES * terms;
+    double tolerance =
+        weights == 0
+            ? 0
+            : Tolerance.SIGMAS * Math.sqrt(Tolerance.ROUNDING_VARIANCE * roundings) / weights
+                + (WEIGHT_LANES + 4.0 * blocks[r]) * Tolerance.U * Math.abs(predicted)
+                + Tolerance.UNDERFLOW * (steps + 2) * p.columns;
+    evidence(p, region, r, predicted, shown(p, region, head, query), tolerance, sink);
+    if (p.lse.address() != 0) {
+      float stored = p.lse.get(ValueLayout.JAVA_FLOAT, p.lseAt(region.sequence, head, query));
+      float again = VectorAttention.logSum(total.max[r], sum);
+      if (Float.floatToIntBits(stored) != Float.floatToIntBits(again)) {
+        sink.suspect(p, region, Component.RUNNING_ROW);
+      }
+    }
+  }
+
+  /** Signed sum of a row of the result, from memory. */
+  private double shown(AttentionProblem p, AttentionRegion region, int head, long query) {
+    long at = p.result(region.sequence, head, query);
+    double signed = 0;
+    for (int block = 0; block * CheckBlock.COLUMNS < p.columns; block++) {
+      int columns = Math.min(CheckBlock.COLUMNS, p.columns - block * CheckBlock.COLUMNS);
+      long from = at + (long) block * CheckBlock.COLUMNS * p.outStride;
+      if (p.outStride == 4) {
+        int signs = block % Signs.PATTERNS * CheckBlock.COLUMNS;
+        RowSums.all(p.out, from, columns, signs, rowSums);
+        signed += rowSums[RowSums.SIGNED];
+      } else {
+        for (int c = 0; c < columns; c++) {
+          float y = p.out.get(ValueLayout.JAVA_FLOAT, from + c * p.outStride);
+          signed += Signs.of(block, c) * y;
+        }
+      }
+    }
+    return signed;
+  }
+}

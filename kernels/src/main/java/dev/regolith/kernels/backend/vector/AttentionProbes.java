@@ -1,0 +1,168 @@
+package dev.regolith.kernels.backend.vector;
+
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
+import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
+
+import dev.regolith.kernels.backend.AttentionProblem;
+import dev.regolith.kernels.backend.AttentionRegion;
+import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.probe.Probe;
+import dev.regolith.kernels.probe.ProbePoint;
+
+/** Shows an attention's buffers to the probe, at each moment of their life. */
+final class AttentionProbes {
+  private static final int BLOCK = AttentionProblem.BLOCK;
+
+  private AttentionProbes() {}
+
+  static void beforeBlock(
+      AttentionProblem p, AttentionRegion region, long block, AttentionBuffers w) {
+    long matrix = p.matrix(region.sequence, region.kvHead);
+    PackedB keys = p.k;
+    for (int i = 0; i < keys.panelsOf(block / BLOCK); i++) {
+      long offset = keys.panelOffset(keys.panel(matrix, block / BLOCK) + i, 0);
+      Probe.reach(ProbePoint.KEYS_READ, keys.panels(), offset, 1, 4L * keys.panelWords(0), 0);
+    }
+    PackedB values = p.v;
+    int kBlock = (int) (block / PackedB.DEPTH);
+    int step = (int) (block % PackedB.DEPTH);
+    long bytes = 4L * TILE_COLUMNS * Math.min(BLOCK, values.depthOf(kBlock) - step);
+    for (int i = 0; i < w.panels; i++) {
+      long offset = values.panelOffset(values.panel(matrix, 0) + i, kBlock);
+      offset += 4L * TILE_COLUMNS * step;
+      Probe.reach(ProbePoint.VALUES_READ, values.panels(), offset, 1, bytes, 0);
+    }
+    if (p.verify) {
+      long record = keys.recordOffset(matrix, block / BLOCK, 0);
+      Probe.reach(ProbePoint.CHECK_VECTORS_READ, keys.records(), record, 1, 4L * p.depth, 0);
+      long coefficients = record + keys.coefficients();
+      long grains = 8L * PackedB.GRAINS;
+      Probe.reach(
+          ProbePoint.TOLERANCE_COEFFICIENTS_READ, keys.records(), coefficients, 1, grains, 0);
+      record = values.recordOffset(matrix, 0, kBlock);
+      Probe.reach(
+          ProbePoint.CHECK_VECTORS_READ, values.records(), record + 4L * step, 1, 4L * BLOCK, 0);
+    }
+    for (int strip = 0; strip < w.strips; strip++) {
+      int rows = w.row[strip + 1] - w.row[strip];
+      for (int r = 0; r < rows; r++) {
+        Probe.reach(
+            ProbePoint.QUERIES_READ, w.queries[strip], r * MicroKernel.STRIP_STRIDE, p.depth);
+      }
+      for (int panel = 0; w.started[strip] && panel < w.panels; panel++) {
+        Probe.reach(
+            ProbePoint.VALUE_SUMS_READ, w.span, w.spanTile(strip, panel), rows * TILE_COLUMNS);
+      }
+    }
+    Probe.reach(ProbePoint.ROW_MAXIMUM, w.max, 0, w.row[w.strips]);
+    Probe.reach(ProbePoint.ROW_SUM, w.sum, 0, w.row[w.strips]);
+  }
+
+  static void scoresWritten(AttentionBuffers w) {
+    Probe.reach(
+        ProbePoint.SCORES_WRITTEN,
+        w.scores,
+        0,
+        w.row[w.strips],
+        AttentionBuffers.SCORE_STRIDE,
+        AttentionBuffers.SCORE_STRIDE);
+  }
+
+  static void weightsWritten(AttentionBuffers w) {
+    weights(ProbePoint.WEIGHTS_WRITTEN, w);
+  }
+
+  private static void weights(ProbePoint point, AttentionBuffers w) {
+    for (int strip = 0; strip < w.strips; strip++) {
+      for (int r = 0; r < w.row[strip + 1] - w.row[strip]; r++) {
+        Probe.reach(point, w.weights[strip], r * MicroKernel.STRIP_STRIDE, BLOCK);
+      }
+    }
+  }
+
+  static void afterBlock(
+      AttentionProblem p, AttentionRegion region, long block, AttentionBuffers w) {
+    weights(ProbePoint.WEIGHTS_LAST_USE, w);
+    for (int r = 0; r < w.row[w.strips]; r++) {
+      Probe.reach(
+          ProbePoint.SCORES_LAST_USE,
+          w.isTransformed[r] ? w.transformed : w.scores,
+          r * AttentionBuffers.SCORE_STRIDE,
+          1,
+          AttentionBuffers.SCORE_STRIDE,
+          0);
+    }
+    for (int strip = 0; strip < w.strips; strip++) {
+      int rows = w.row[strip + 1] - w.row[strip];
+      for (int panel = 0; w.started[strip] && panel < w.panels; panel++) {
+        Probe.reach(
+            ProbePoint.VALUE_SUMS_LAST_USE, w.span, w.spanTile(strip, panel), rows * TILE_COLUMNS);
+      }
+      Probe.reach(ProbePoint.ROW_DIGEST, w.digests, w.scoresDigest(strip), WIDE_LANES);
+      if (w.started[strip]) {
+        Probe.reach(ProbePoint.ROW_DIGEST, w.digests, w.tilesDigest(strip), WIDE_LANES);
+      }
+    }
+  }
+
+  static void expectation(float[] max, double[] sum, double[] signed, int rows) {
+    Probe.reach(ProbePoint.EXPECTATION, max, 0, rows);
+    Probe.reach(ProbePoint.EXPECTATION, sum, 0, rows);
+    Probe.reach(ProbePoint.EXPECTATION, signed, 0, rows);
+  }
+
+  static void evidence(double[] evidence) {
+    Probe.reach(ProbePoint.EVIDENCE, evidence, 0, 2);
+    Probe.reach(ProbePoint.TOLERANCE, evidence, 2, 1);
+  }
+
+  static void beforeMerge(AttentionBuffers w) {
+    for (int strip = 0; strip < w.strips; strip++) {
+      int rows = w.row[strip + 1] - w.row[strip];
+      for (int panel = 0; panel < w.panels; panel++) {
+        if (w.merged[strip]) {
+          Probe.reach(
+              ProbePoint.TOTAL_SUMS_READ, w.total, w.tile(strip, panel), rows * TILE_COLUMNS);
+        }
+        if (w.started[strip]) {
+          Probe.reach(
+              ProbePoint.VALUE_SUMS_READ, w.span, w.spanTile(strip, panel), rows * TILE_COLUMNS);
+        }
+      }
+    }
+    Probe.reach(ProbePoint.ROW_MAXIMUM, w.max, 0, w.row[w.strips]);
+    Probe.reach(ProbePoint.ROW_MAXIMUM, w.totalMax, 0, w.row[w.strips]);
+    Probe.reach(ProbePoint.ROW_SUM, w.sum, 0, w.row[w.strips]);
+    Probe.reach(ProbePoint.ROW_SUM, w.totalSum, 0, w.row[w.strips]);
+  }
+
+  static void beforeStore(AttentionBuffers w) {
+    for (int strip = 0; strip < w.strips; strip++) {
+      int rows = w.row[strip + 1] - w.row[strip];
+      for (int panel = 0; w.merged[strip] && panel < w.panels; panel++) {
+        Probe.reach(ProbePoint.TOTAL_SUMS_READ, w.total, w.tile(strip, panel), rows * TILE_COLUMNS);
+      }
+    }
+    Probe.reach(ProbePoint.ROW_SUM, w.totalSum, 0, w.row[w.strips]);
+  }
+
+  static void afterStore(AttentionProblem p, AttentionRegion region, AttentionBuffers w) {
+    for (int strip = 0; strip < w.strips; strip++) {
+      for (int r = w.row[strip]; r < w.row[strip + 1]; r++) {
+        int at = w.inStrip(strip, r);
+        Probe.reach(ProbePoint.QUERIES_LAST_USE, w.queries[strip], at, p.depth);
+        int head = region.headOf(r);
+        long query = region.queryOf(r);
+        long result = p.result(region.sequence, head, query);
+        Probe.reach(ProbePoint.RESULT_STORED, p.out, result, p.columns, 4, p.outStride);
+        if (p.lse.address() != 0) {
+          Probe.reach(
+              ProbePoint.LOG_SUM_STORED, p.lse, p.lseAt(region.sequence, head, query), 1, 4, 0);
+        }
+      }
+      if (w.merged[strip]) {
+        Probe.reach(ProbePoint.ROW_DIGEST, w.digests, w.totalsDigest(strip), WIDE_LANES);
+      }
+    }
+  }
+}

@@ -1,0 +1,112 @@
+package dev.regolith.kernels.backend.vector;
+
+import static dev.regolith.kernels.backend.vector.VectorShapes.FLOATS;
+import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
+import static dev.regolith.kernels.backend.vector.VectorShapes.LONGS;
+import static dev.regolith.kernels.backend.vector.VectorShapes.ORDER;
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.LongVector;
+import jdk.incubator.vector.VectorOperators;
+
+/**
+ * One row of a tile of weighted sums: what is done to it between kernels. Whatever reads a row
+ * subtracts it from the digest it was written with, whatever writes one adds it.
+ */
+final class AttentionTiles {
+  private static final long LOW_WORD = 0xFFFF_FFFFL;
+
+  private AttentionTiles() {}
+
+  /** Multiplies. */
+  static void scale(float[] tiles, int at, float factor, long[] digests, int digest) {
+    LongVector sum = LongVector.fromArray(LONGS, digests, digest);
+    for (int c = 0; c < TILE_COLUMNS; c += LANES) {
+      FloatVector x = FloatVector.fromArray(FLOATS, tiles, at + c);
+      FloatVector y = x.mul(factor);
+      y.intoArray(tiles, at + c);
+      sum = sum.add(y.reinterpretAsLongs()).sub(x.reinterpretAsLongs());
+    }
+    sum.intoArray(digests, digest);
+  }
+
+  /** Adds a row to a digest. */
+  static void add(float[] tiles, int at, long[] digests, int digest) {
+    LongVector sum = LongVector.fromArray(LONGS, digests, digest);
+    for (int c = 0; c < TILE_COLUMNS; c += LANES) {
+      sum = sum.add(FloatVector.fromArray(FLOATS, tiles, at + c).reinterpretAsLongs());
+    }
+    sum.intoArray(digests, digest);
+  }
+
+  /** {@code total = before total + now span}, or {@code now span} if there is no total yet. */
+  static void merge(
+      float[] span,
+      int from,
+      long[] digests,
+      int spanDigest,
+      float[] total,
+      int to,
+      int totalDigest,
+      boolean merged,
+      float before,
+      float now) {
+    LongVector read = LongVector.fromArray(LONGS, digests, spanDigest);
+    LongVector written = LongVector.fromArray(LONGS, digests, totalDigest);
+    for (int c = 0; c < TILE_COLUMNS; c += LANES) {
+      FloatVector x = FloatVector.fromArray(FLOATS, span, from + c);
+      read = read.sub(x.reinterpretAsLongs());
+      FloatVector y = x.mul(now);
+      if (merged) {
+        FloatVector z = FloatVector.fromArray(FLOATS, total, to + c);
+        written = written.sub(z.reinterpretAsLongs());
+        y = z.fma(FloatVector.broadcast(FLOATS, before), y);
+      }
+      y.intoArray(total, to + c);
+      written = written.add(y.reinterpretAsLongs());
+    }
+    read.intoArray(digests, spanDigest);
+    written.intoArray(digests, totalDigest);
+  }
+
+  /** The final division, in place; the digest loses the row. */
+  static void divide(float[] total, int at, float sum, long[] digests, int digest) {
+    LongVector read = LongVector.fromArray(LONGS, digests, digest);
+    for (int c = 0; c < TILE_COLUMNS; c += LANES) {
+      FloatVector x = FloatVector.fromArray(FLOATS, total, at + c);
+      read = read.sub(x.reinterpretAsLongs());
+      FloatVector y = sum == 0 ? FloatVector.zero(FLOATS) : x.div(sum).add(0);
+      y.intoArray(total, at + c);
+    }
+    read.intoArray(digests, digest);
+  }
+
+  /**
+   * Brings a row to the result.
+   *
+   * @return the sum of its words, as unsigned integers
+   */
+  static long deliver(
+      float[] total, int from, MemorySegment out, long at, long stride, int columns) {
+    if (stride == 4 && columns == TILE_COLUMNS) {
+      LongVector sum = LongVector.zero(LONGS);
+      for (int c = 0; c < TILE_COLUMNS; c += LANES) {
+        FloatVector y = FloatVector.fromArray(FLOATS, total, from + c);
+        y.intoMemorySegment(out, at + 4L * c, ORDER);
+        LongVector words = y.reinterpretAsLongs();
+        sum = sum.add(words.and(LOW_WORD)).add(words.lanewise(VectorOperators.LSHR, 32));
+      }
+      return sum.reduceLanes(VectorOperators.ADD);
+    }
+    long sum = 0;
+    for (int c = 0; c < columns; c++) {
+      int word = Float.floatToRawIntBits(total[from + c]);
+      out.set(ValueLayout.JAVA_INT, at + c * stride, word);
+      sum += Integer.toUnsignedLong(word);
+    }
+    return sum;
+  }
+}

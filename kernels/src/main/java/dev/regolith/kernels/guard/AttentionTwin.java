@@ -1,0 +1,127 @@
+package dev.regolith.kernels.guard;
+
+import dev.regolith.kernels.backend.AttentionProblem;
+import dev.regolith.kernels.backend.AttentionRegion;
+import dev.regolith.kernels.backend.AttentionSink;
+import dev.regolith.kernels.backend.Backend;
+import dev.regolith.kernels.backend.Workspace;
+import dev.regolith.kernels.fault.Component;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Computes a region of an attention a second time, into other memory, and compares bits. Any NaN
+ * equals any NaN.
+ */
+final class AttentionTwin {
+  private static final int ROWS = AttentionRegion.MAX_ROWS;
+
+  private static final AttentionSink DEAF =
+      new AttentionSink() {
+        @Override
+        public void evidence(
+            AttentionProblem p, AttentionRegion region, int row, double x, double y, double z) {}
+
+        @Override
+        public void suspect(AttentionProblem p, AttentionRegion region, Component component) {}
+      };
+
+  private final Backend backend;
+  private final Backend scalar;
+  private final AttentionProblem problem = new AttentionProblem();
+  private final AttentionRegion region = new AttentionRegion();
+  private @Nullable Workspace workspace;
+  private MemorySegment second = MemorySegment.NULL;
+  private MemorySegment remembered = MemorySegment.NULL;
+
+  AttentionTwin(Backend backend, Backend scalar) {
+    this.backend = backend;
+    this.scalar = scalar;
+  }
+
+  /** Keeps the bits that the result holds in a region. */
+  void remember(AttentionProblem p, AttentionRegion r) {
+    remembered = atLeast(remembered, p);
+    copy(p, r, remembered);
+  }
+
+  /** Whether the result holds the remembered bits. */
+  boolean equalsRemembered(AttentionProblem p, AttentionRegion r) {
+    return same(p, r, remembered);
+  }
+
+  /** Whether the same backend arrives at the bits that the result holds. */
+  boolean repeats(AttentionProblem p, AttentionRegion r, Workspace w) {
+    return compute(backend, w, p, r);
+  }
+
+  /** Whether the scalar twin does. */
+  boolean reproduces(AttentionProblem p, AttentionRegion r) {
+    if (workspace == null) {
+      workspace = scalar.newWorkspace();
+    }
+    return compute(scalar, workspace, p, r);
+  }
+
+  private boolean compute(Backend computing, Workspace w, AttentionProblem p, AttentionRegion r) {
+    second = atLeast(second, p);
+    problem.copyFrom(p);
+    problem.verify = false;
+    problem.lse = MemorySegment.NULL;
+    problem.out = second;
+    problem.outStride = 4;
+    problem.outRowStride = 4L * p.columns;
+    problem.outHeadStride = r.queries * problem.outRowStride;
+    problem.outBatchStride = 0;
+    problem.outOffset = -r.head * problem.outHeadStride - r.query * problem.outRowStride;
+    computing.attend(problem, region.set(r), w, DEAF);
+    return same(p, r, second);
+  }
+
+  private static MemorySegment atLeast(MemorySegment memory, AttentionProblem p) {
+    long bytes = 4L * ROWS * p.columns;
+    return memory.byteSize() >= bytes ? memory : Arena.ofAuto().allocate(bytes, 64);
+  }
+
+  private static void copy(AttentionProblem p, AttentionRegion r, MemorySegment to) {
+    for (int row = 0; row < r.rows(); row++) {
+      long at = p.result(r.sequence, r.headOf(row), r.queryOf(row));
+      for (int c = 0; c < p.columns; c++) {
+        to.setAtIndex(
+            ValueLayout.JAVA_INT,
+            (long) row * p.columns + c,
+            p.out.get(ValueLayout.JAVA_INT, at + c * p.outStride));
+      }
+    }
+  }
+
+  private static boolean same(AttentionProblem p, AttentionRegion r, MemorySegment other) {
+    for (int row = 0; row < r.rows(); row++) {
+      long at = p.result(r.sequence, r.headOf(row), r.queryOf(row));
+      for (int c = 0; c < p.columns; c++) {
+        float x = p.out.get(ValueLayout.JAVA_FLOAT, at + c * p.outStride);
+        float y = other.getAtIndex(ValueLayout.JAVA_FLOAT, (long) row * p.columns + c);
+        if (Float.floatToIntBits(x) != Float.floatToIntBits(y)) {
+          return false;
+        }
+      }
+    }
+    return true;
+  }
+
+  /** Nothing plausible is left behind. */
+  static void poison(AttentionProblem p, AttentionRegion r) {
+    for (int row = 0; row < r.rows(); row++) {
+      long at = p.result(r.sequence, r.headOf(row), r.queryOf(row));
+      for (int c = 0; c < p.columns; c++) {
+        p.out.set(ValueLayout.JAVA_FLOAT, at + c * p.outStride, Float.NaN);
+      }
+      if (p.lse.address() != 0) {
+        p.lse.set(
+            ValueLayout.JAVA_FLOAT, p.lseAt(r.sequence, r.headOf(row), r.queryOf(row)), Float.NaN);
+      }
+    }
+  }
+}
