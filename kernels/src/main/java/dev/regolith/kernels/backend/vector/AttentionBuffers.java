@@ -8,8 +8,6 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 
 import dev.regolith.kernels.backend.AttentionProblem;
 import dev.regolith.kernels.backend.AttentionRegion;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
 /** One thread's buffers for {@link VectorAttention}: a region in progress. */
@@ -23,8 +21,7 @@ final class AttentionBuffers {
   private static final int TOTALS = 3;
   private static final int DIGESTS = 4;
 
-  /** Bytes from a row of scores to the next. */
-  static final long SCORE_STRIDE = 4L * AttentionProblem.BLOCK;
+  private static final int TILES_ACROSS = AttentionProblem.BLOCK / TILE_COLUMNS;
 
   /** Number of strips. */
   int strips;
@@ -38,8 +35,23 @@ final class AttentionBuffers {
   /** Strips of the block's weights: exponentials of its scores. */
   final float[][] weights = new float[MAX_STRIPS][STRIP];
 
-  /** Scores of the block. */
-  final MemorySegment scores = Arena.ofAuto().allocate(MAX_ROWS * SCORE_STRIDE, 64);
+  /** Scores of the block, in tiles; and what softcap, biases and masks make of them, in place. */
+  final float[] scores = new float[MAX_STRIPS * TILES_ACROSS * TILE];
+
+  /** Scores before that, of rows that have any of it. */
+  final float[] raw = new float[MAX_STRIPS * TILES_ACROSS * TILE];
+
+  /** What is made of them, made again. */
+  final float[] again = new float[MAX_STRIPS * TILES_ACROSS * TILE];
+
+  /** Whether a row's scores of the block went through any of that. */
+  final boolean[] isTransformed = new boolean[MAX_ROWS];
+
+  /** Largest scores of the block, then what exponents are taken relative to. */
+  final float[] reference = new float[MAX_ROWS];
+
+  /** Sums of the block's weights. */
+  final float[] blockSum = new float[MAX_ROWS];
 
   /** First key that a row sees, and behind the last. */
   final long[] from = new long[MAX_ROWS];
@@ -98,15 +110,6 @@ final class AttentionBuffers {
    */
   final long[] digests = new long[DIGESTS * MAX_STRIPS * WIDE_LANES];
 
-  /** Scores after softcap, biases and masks, of rows that have any. */
-  final MemorySegment transformed = Arena.ofAuto().allocate(MAX_ROWS * SCORE_STRIDE, 64);
-
-  /** One such row, computed again. */
-  final MemorySegment again = Arena.ofAuto().allocate(SCORE_STRIDE, 64);
-
-  /** Whether a row's scores of the block went through any of that. */
-  final boolean[] isTransformed = new boolean[MAX_ROWS];
-
   /** By what a row's sums of earlier blocks were multiplied. */
   final float[] decay = new float[MAX_ROWS];
 
@@ -161,9 +164,19 @@ final class AttentionBuffers {
     return stripFrom[strip] < block + AttentionProblem.BLOCK && stripTo[strip] > block;
   }
 
-  /** Columns of scores that a block has. */
-  int columnsOf(AttentionProblem p, long block) {
-    return p.k.panelsOf(block / AttentionProblem.BLOCK) * TILE_COLUMNS;
+  /** Tiles of scores that a block has, side by side. */
+  static int tilesOf(AttentionProblem p, long block) {
+    return p.k.panelsOf(block / AttentionProblem.BLOCK);
+  }
+
+  /** Place of a strip's first tile of scores. */
+  static int scoresAt(int strip) {
+    return strip * TILES_ACROSS * TILE;
+  }
+
+  /** Place of a row's first score. */
+  int scoresAt(int strip, int r) {
+    return scoresAt(strip) + (r - row[strip]) * TILE_COLUMNS;
   }
 
   /** Place of a row in its strip. */

@@ -97,8 +97,11 @@ final class AttentionChecks {
   /** Signed sums of the block's values. */
   private final float[] valueSums = new float[BLOCK];
 
-  /** What a pass over a row of weights gives. */
-  private final double[] found = new double[2];
+  // Of the block: maxima, as read for the last time; sums of weights; of weights times value sums.
+  private final float[] max = new float[MAX_ROWS];
+  private final float[] reference = new float[MAX_ROWS];
+  private final double[] weightSums = new double[MAX_ROWS];
+  private final double[] products = new double[MAX_ROWS];
 
   private final double[] rowSums = new double[3];
 
@@ -135,9 +138,7 @@ final class AttentionChecks {
       if (!w.sees(strip, block)) {
         continue;
       }
-      for (int r = w.row[strip]; r < w.row[strip + 1]; r++) {
-        row(p, region, block, strip, r, w, sink);
-      }
+      strip(p, region, block, strip, w, sink);
       if (!Strip.isZero(w.digests, w.scoresDigest(strip))) {
         w.clearDigest(w.scoresDigest(strip));
         sink.suspect(p, region, Component.SCORES);
@@ -154,7 +155,7 @@ final class AttentionChecks {
     long matrix = p.matrix(region.sequence, region.kvHead);
     PackedB keys = p.k;
     long record = keys.recordOffset(matrix, block / BLOCK, 0);
-    vectorLength = SoftmaxPass.squares(keys.records(), record, keys.vectorLength());
+    vectorLength = VectorSums.squares(keys.records(), record, keys.vectorLength());
     vectorLength = Math.sqrt(vectorLength);
     keySquares = 0;
     for (int grain = 0; grain * Tolerance.GRAIN < p.depth; grain++) {
@@ -195,65 +196,74 @@ final class AttentionChecks {
     return coefficient / (stepsLeft + Tolerance.SHOWN_WEIGHT + Tolerance.VECTOR_WEIGHT);
   }
 
-  private void row(
+  private void strip(
+      AttentionProblem p,
+      AttentionRegion region,
+      long block,
+      int strip,
+      AttentionBuffers w,
+      AttentionSink sink) {
+    int first = w.row[strip];
+    int rows = w.row[strip + 1] - first;
+    int end = VectorAttention.end(strip, block, w);
+    for (int r = first; r < first + rows; r++) {
+      max[r] = w.max[r];
+      reference[r] = VectorAttention.reference(max[r]);
+    }
+    boolean differ =
+        SoftmaxPass.weighAgain(
+            w.scores,
+            AttentionBuffers.scoresAt(strip),
+            rows,
+            end / TILE_COLUMNS,
+            reference,
+            first,
+            w.weights[strip],
+            valueSums,
+            weightSums,
+            products);
+    if (differ) {
+      sink.suspect(p, region, Component.WEIGHTS);
+    }
+    for (int r = first; r < first + rows; r++) {
+      scores(p, region, block, strip, r, end, w, sink);
+      float decay = VectorAttention.decay(span.max[r], max[r]);
+      if (Float.floatToIntBits(decay) != Float.floatToIntBits(w.decay[r])) {
+        sink.suspect(p, region, Component.RUNNING_ROW);
+      }
+      span.max[r] = max[r];
+      span.scale(r, decay);
+      span.sum[r] += weightSums[r];
+      span.signed[r] += products[r];
+      span.length[r] += weightSums[r] * valueLength;
+      span.terms[r] += weightSums[r] * largestValueSum;
+      blocks[r]++;
+    }
+  }
+
+  private void scores(
       AttentionProblem p,
       AttentionRegion region,
       long block,
       int strip,
       int r,
+      int end,
       AttentionBuffers w,
       AttentionSink sink) {
-    long at = r * AttentionBuffers.SCORE_STRIDE;
-    int end = VectorAttention.end(strip, block, w);
-    float max = w.max[r];
-    boolean transformed = w.isTransformed[r];
-    if (transformed) {
-      VectorAttention.transform(p, region, r, block, end, w, w.again, 0);
-      if (SoftmaxPass.differ(w.transformed, at, w.again, 0, end)) {
+    int at = w.scoresAt(strip, r);
+    float[] scores = w.scores;
+    if (w.isTransformed[r]) {
+      scores = w.raw;
+      VectorAttention.transform(p, region, strip, r, block, w.raw, w.raw, w.again, w);
+      if (SoftmaxPass.differ(w.scores, w.again, at, end)) {
         sink.suspect(p, region, Component.SCORES);
       }
     }
-    boolean differ =
-        SoftmaxPass.weighAgain(
-            transformed ? w.transformed : w.scores,
-            at,
-            end,
-            VectorAttention.reference(max),
-            w.weights[strip],
-            w.inStrip(strip, r),
-            valueSums,
-            found);
-    if (differ) {
-      sink.suspect(p, region, Component.WEIGHTS);
-    }
-    double shown =
-        SoftmaxPass.survey(
-            w.scores,
-            at,
-            w.columnsOf(p, block),
-            (int) (block / BLOCK % Signs.PATTERNS) * BLOCK,
-            w.digests,
-            w.scoresDigest(strip));
-    evidence(
-        p,
-        region,
-        r,
-        predictScores(p, region, block, strip, r, w),
-        shown,
-        scoresTolerance(p, r),
-        sink);
-    float decay = VectorAttention.decay(span.max[r], max);
-    if (Float.floatToIntBits(decay) != Float.floatToIntBits(w.decay[r])) {
-      sink.suspect(p, region, Component.RUNNING_ROW);
-    }
-    double weights = found[0];
-    span.max[r] = max;
-    span.scale(r, decay);
-    span.sum[r] += weights;
-    span.signed[r] += found[1];
-    span.length[r] += weights * valueLength;
-    span.terms[r] += weights * largestValueSum;
-    blocks[r]++;
+    int signs = (int) (block / BLOCK % Signs.PATTERNS) * BLOCK;
+    int tiles = AttentionBuffers.tilesOf(p, block);
+    double shown = SoftmaxPass.survey(scores, at, tiles, signs, w.digests, w.scoresDigest(strip));
+    double predicted = predictScores(p, region, block, strip, r, w);
+    evidence(p, region, r, predicted, shown, scoresTolerance(p, r), sink);
   }
 
   private double predictScores(
@@ -267,10 +277,10 @@ final class AttentionChecks {
     float[] queries = w.queries[strip];
     int at = w.inStrip(strip, r);
     if (queryLength[r] < 0) {
-      queryLength[r] = Math.sqrt(SoftmaxPass.squares(queries, at, p.depth));
+      queryLength[r] = Math.sqrt(VectorSums.squares(queries, at, p.depth));
     }
     long record = p.k.recordOffset(matrix, block / BLOCK, 0);
-    return SoftmaxPass.dot(queries, at, p.k.records(), record, p.depth);
+    return VectorSums.dot(queries, at, p.k.records(), record, p.depth);
   }
 
   /**

@@ -1,5 +1,6 @@
 package dev.regolith.kernels.backend.vector;
 
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 
@@ -58,14 +59,14 @@ final class AttentionProbes {
     Probe.reach(ProbePoint.ROW_SUM, w.sum, 0, w.row[w.strips]);
   }
 
-  static void scoresWritten(AttentionBuffers w) {
-    Probe.reach(
-        ProbePoint.SCORES_WRITTEN,
-        w.scores,
-        0,
-        w.row[w.strips],
-        AttentionBuffers.SCORE_STRIDE,
-        AttentionBuffers.SCORE_STRIDE);
+  static void scoresWritten(AttentionProblem p, long block, AttentionBuffers w) {
+    for (int strip = 0; strip < w.strips; strip++) {
+      int rows = w.row[strip + 1] - w.row[strip];
+      for (int i = 0; w.sees(strip, block) && i < AttentionBuffers.tilesOf(p, block); i++) {
+        int at = AttentionBuffers.scoresAt(strip) + i * TILE;
+        Probe.reach(ProbePoint.SCORES_WRITTEN, w.scores, at, rows * TILE_COLUMNS);
+      }
+    }
   }
 
   static void weightsWritten(AttentionBuffers w) {
@@ -83,14 +84,13 @@ final class AttentionProbes {
   static void afterBlock(
       AttentionProblem p, AttentionRegion region, long block, AttentionBuffers w) {
     weights(ProbePoint.WEIGHTS_LAST_USE, w);
-    for (int r = 0; r < w.row[w.strips]; r++) {
-      Probe.reach(
-          ProbePoint.SCORES_LAST_USE,
-          w.isTransformed[r] ? w.transformed : w.scores,
-          r * AttentionBuffers.SCORE_STRIDE,
-          1,
-          AttentionBuffers.SCORE_STRIDE,
-          0);
+    for (int strip = 0; strip < w.strips; strip++) {
+      int rows = w.row[strip + 1] - w.row[strip];
+      for (int i = 0; w.sees(strip, block) && i < AttentionBuffers.tilesOf(p, block); i++) {
+        int at = AttentionBuffers.scoresAt(strip) + i * TILE;
+        Probe.reach(ProbePoint.SCORES_LAST_USE, w.scores, at, rows * TILE_COLUMNS);
+        Probe.reach(ProbePoint.SCORES_LAST_USE, w.raw, at, rows * TILE_COLUMNS);
+      }
     }
     for (int strip = 0; strip < w.strips; strip++) {
       int rows = w.row[strip + 1] - w.row[strip];

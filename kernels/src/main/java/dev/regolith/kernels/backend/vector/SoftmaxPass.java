@@ -4,36 +4,47 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.FLOATS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.INTS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LONGS;
-import static dev.regolith.kernels.backend.vector.VectorShapes.ORDER;
-import static dev.regolith.kernels.backend.vector.VectorShapes.known;
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE;
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 
 import dev.regolith.kernels.backend.AttentionProblem;
 import dev.regolith.kernels.function.Exponential;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.LongVector;
 import jdk.incubator.vector.VectorOperators;
 
-/** Passes over a row of scores of one block: a few vectors that lie in L1 or L2. */
+/**
+ * Passes over the scores of a strip: rows of tiles, as kernels stored them. A row of a block is two
+ * vectors in each of a few tiles.
+ *
+ * <p>Passes take a whole strip, so that each is compiled on its own: inlined into their caller, the
+ * last exponentials of several found the compiler's budget spent, and boxed their vectors.
+ */
 final class SoftmaxPass {
   private static final int SUM_LANES = AttentionProblem.SUM_LANES;
 
   private SoftmaxPass() {}
 
   /**
-   * Scores to what the softmax sees: softcap, linear bias, mask; hidden before {@code from} and
-   * from {@code to} on.
+   * Scores of a row to what the softmax sees: softcap, linear bias, mask; hidden before {@code
+   * from} and from {@code to} on.
    *
+   * @param raw receives the scores, at the same place
+   * @param at place of the row in the first tile
+   * @param columns that may be seen
+   * @param all columns that the block has
    * @param softcap 0 for none
    * @param leans whether {@code slope * distances} is added
    * @param adds whether {@code bias} is added; minus infinity hides
    */
   static void transform(
-      MemorySegment scores,
-      long at,
-      int end,
+      float[] source,
+      float[] raw,
+      float[] target,
+      int at,
+      int columns,
+      int all,
       float softcap,
       boolean leans,
       float slope,
@@ -41,16 +52,16 @@ final class SoftmaxPass {
       boolean adds,
       float[] bias,
       int from,
-      int to,
-      MemorySegment target,
-      long targetAt) {
-    scores = known(scores);
-    target = known(target);
+      int to) {
     FloatVector hidden = FloatVector.broadcast(FLOATS, Float.NEGATIVE_INFINITY);
-    for (int j = 0; j < end; j += LANES) {
-      FloatVector t = hidden;
+    for (int j = 0; j < Math.max(columns, all); j += LANES) {
+      int k = at + j / TILE_COLUMNS * TILE + j % TILE_COLUMNS;
+      FloatVector t = FloatVector.fromArray(FLOATS, source, k);
+      t.intoArray(raw, k);
+      if (j >= columns) {
+        continue;
+      }
       if (j + LANES > from && j < to) {
-        t = FloatVector.fromMemorySegment(FLOATS, scores, at + 4L * j, ORDER);
         if (softcap > 0) {
           t = VectorFunctions.tanh(t.div(softcap)).mul(softcap);
         }
@@ -64,144 +75,167 @@ final class SoftmaxPass {
         }
         // Before the first key the index is negative, which counts as outside.
         t = hidden.blend(t, FLOATS.indexInRange(j - from, to - from));
+      } else {
+        t = hidden;
       }
-      t.intoMemorySegment(target, targetAt + 4L * j, ORDER);
+      t.intoArray(target, k);
     }
   }
 
-  /** The largest score that is a number; minus infinity if there is none. */
-  static float max(MemorySegment scores, long at, int end) {
-    scores = known(scores);
-    FloatVector m = FloatVector.broadcast(FLOATS, Float.NEGATIVE_INFINITY);
-    FloatVector n = m;
-    for (int j = 0; j < end; j += 2 * LANES) {
-      FloatVector x = FloatVector.fromMemorySegment(FLOATS, scores, at + 4L * j, ORDER);
-      m = m.blend(x, x.compare(VectorOperators.GT, m));
-      x = FloatVector.fromMemorySegment(FLOATS, scores, at + 4L * (j + LANES), ORDER);
-      n = n.blend(x, x.compare(VectorOperators.GT, n));
+  /** The largest score of every row that is a number; minus infinity if there is none. */
+  static void maxima(float[] scores, int at, int rows, int tiles, float[] found, int foundAt) {
+    for (int i = 0; i < rows; i++) {
+      FloatVector m = FloatVector.broadcast(FLOATS, Float.NEGATIVE_INFINITY);
+      FloatVector n = m;
+      int row = at + i * TILE_COLUMNS;
+      for (int k = row; k < row + tiles * TILE; k += TILE) {
+        FloatVector x = FloatVector.fromArray(FLOATS, scores, k);
+        m = m.blend(x, x.compare(VectorOperators.GT, m));
+        x = FloatVector.fromArray(FLOATS, scores, k + LANES);
+        n = n.blend(x, x.compare(VectorOperators.GT, n));
+      }
+      m = m.blend(n, n.compare(VectorOperators.GT, m));
+      found[foundAt + i] = m.reduceLanes(VectorOperators.MAX);
     }
-    return m.blend(n, n.compare(VectorOperators.GT, m)).reduceLanes(VectorOperators.MAX);
   }
 
   /**
-   * Weights of a row: {@code exp(score - reference)}.
+   * Weights of a strip: {@code exp(score - reference)}; and their sums, in canonical order.
    *
    * @param lanes room for {@link AttentionProblem#SUM_LANES} floats
-   * @return their sum, in the canonical order
    */
-  static float weigh(
-      MemorySegment scores,
-      long at,
-      int end,
-      float reference,
+  static void weigh(
+      float[] scores,
+      int at,
+      int rows,
+      int tiles,
+      float[] references,
+      int first,
       float[] weights,
-      int to,
+      float[] sums,
       float[] lanes) {
-    scores = known(scores);
-    FloatVector s0 = FloatVector.zero(FLOATS);
-    FloatVector s1 = s0;
-    FloatVector s2 = s0;
-    FloatVector s3 = s0;
-    for (int j = 0; j < end; j += SUM_LANES) {
-      s0 = s0.add(weigh(scores, at, j, reference, weights, to));
-      if (LANES < SUM_LANES) {
-        s1 = s1.add(weigh(scores, at, j + LANES, reference, weights, to));
+    for (int i = 0; i < rows; i++) {
+      int row = at + i * TILE_COLUMNS;
+      int to = i * MicroKernel.STRIP_STRIDE;
+      FloatVector reference = FloatVector.broadcast(FLOATS, references[first + i]);
+      for (int k = row; k < row + tiles * TILE; k += TILE) {
+        VectorFunctions.expOfModerate(FloatVector.fromArray(FLOATS, scores, k).sub(reference))
+            .intoArray(weights, to);
+        VectorFunctions.expOfModerate(
+                FloatVector.fromArray(FLOATS, scores, k + LANES).sub(reference))
+            .intoArray(weights, to + LANES);
+        to += TILE_COLUMNS;
       }
+      int from = i * MicroKernel.STRIP_STRIDE;
+      FloatVector s0 = FloatVector.zero(FLOATS);
+      FloatVector s1 = s0;
+      FloatVector s2 = s0;
+      FloatVector s3 = s0;
+      for (int k = from; k < from + tiles * TILE_COLUMNS; k += SUM_LANES) {
+        s0 = s0.add(FloatVector.fromArray(FLOATS, weights, k));
+        if (LANES < SUM_LANES) {
+          s1 = s1.add(FloatVector.fromArray(FLOATS, weights, k + LANES));
+        }
+        if (2 * LANES < SUM_LANES) {
+          s2 = s2.add(FloatVector.fromArray(FLOATS, weights, k + 2 * LANES));
+          s3 = s3.add(FloatVector.fromArray(FLOATS, weights, k + 3 * LANES));
+        }
+      }
+      // The halving of sixteen lanes, as far as it adds whole vectors.
       if (2 * LANES < SUM_LANES) {
-        s2 = s2.add(weigh(scores, at, j + 2 * LANES, reference, weights, to));
-        s3 = s3.add(weigh(scores, at, j + 3 * LANES, reference, weights, to));
+        s0 = s0.add(s2);
+        s1 = s1.add(s3);
       }
-    }
-    // The halving of sixteen lanes, as far as it adds whole vectors.
-    if (2 * LANES < SUM_LANES) {
-      s0 = s0.add(s2);
-      s1 = s1.add(s3);
-    }
-    if (LANES < SUM_LANES) {
-      s0 = s0.add(s1);
-    }
-    s0.intoArray(lanes, 0);
-    for (int half = Math.min(LANES, SUM_LANES) / 2; half > 0; half /= 2) {
-      for (int i = 0; i < half; i++) {
-        lanes[i] = lanes[i] + lanes[i + half];
+      if (LANES < SUM_LANES) {
+        s0 = s0.add(s1);
       }
+      s0.intoArray(lanes, 0);
+      for (int half = Math.min(LANES, SUM_LANES) / 2; half > 0; half /= 2) {
+        for (int lane = 0; lane < half; lane++) {
+          lanes[lane] = lanes[lane] + lanes[lane + half];
+        }
+      }
+      sums[first + i] = lanes[0];
     }
-    return lanes[0];
-  }
-
-  private static FloatVector weigh(
-      MemorySegment scores, long at, int j, float reference, float[] weights, int to) {
-    FloatVector x = FloatVector.fromMemorySegment(FLOATS, scores, at + 4L * j, ORDER);
-    FloatVector weight = VectorFunctions.expOfModerate(x.sub(reference));
-    weight.intoArray(weights, to + j);
-    return weight;
   }
 
   /**
-   * Makes the weights of a row once more, and compares them with those in memory. From these it
-   * adds up, in an order of its own, what {@link #weigh} added up from registers.
+   * Makes the weights of a strip once more, and compares them with those in memory. From these it
+   * adds up, in an order of its own, what {@link #weigh} added up.
    *
-   * @param sums a number for every weight
-   * @param found receives the sum of the weights, and of the weights times {@code sums}
-   * @return whether any bit differs; NaN equals NaN
+   * @param factors a number for every weight
+   * @param sums receives, for every row, the sum of its weights
+   * @param products the sum of its weights times the factors
+   * @return whether any weight differs; NaN equals NaN
    */
   static boolean weighAgain(
-      MemorySegment scores,
-      long at,
-      int end,
-      float reference,
+      float[] scores,
+      int at,
+      int rows,
+      int tiles,
+      float[] references,
+      int first,
       float[] weights,
-      int from,
-      float[] sums,
-      double[] found) {
-    scores = known(scores);
-    FloatVector s0 = FloatVector.zero(FLOATS);
-    FloatVector s1 = s0;
-    FloatVector t0 = s0;
-    FloatVector t1 = s0;
+      float[] factors,
+      double[] sums,
+      double[] products) {
     IntVector differences = IntVector.zero(INTS);
-    for (int j = 0; j < end; j += 2 * LANES) {
-      FloatVector x = FloatVector.fromMemorySegment(FLOATS, scores, at + 4L * j, ORDER);
-      FloatVector again = VectorFunctions.expOfModerate(x.sub(reference));
-      FloatVector weight = FloatVector.fromArray(FLOATS, weights, from + j);
-      s0 = s0.add(weight);
-      t0 = weight.fma(FloatVector.fromArray(FLOATS, sums, j), t0);
-      differences =
-          differences.or(
-              again.reinterpretAsInts().lanewise(VectorOperators.XOR, weight.reinterpretAsInts()));
-      int k = j + LANES;
-      x = FloatVector.fromMemorySegment(FLOATS, scores, at + 4L * k, ORDER);
-      again = VectorFunctions.expOfModerate(x.sub(reference));
-      weight = FloatVector.fromArray(FLOATS, weights, from + k);
-      s1 = s1.add(weight);
-      t1 = weight.fma(FloatVector.fromArray(FLOATS, sums, k), t1);
-      differences =
-          differences.or(
-              again.reinterpretAsInts().lanewise(VectorOperators.XOR, weight.reinterpretAsInts()));
+    for (int i = 0; i < rows; i++) {
+      int row = at + i * TILE_COLUMNS;
+      int from = i * MicroKernel.STRIP_STRIDE;
+      FloatVector reference = FloatVector.broadcast(FLOATS, references[first + i]);
+      FloatVector s0 = FloatVector.zero(FLOATS);
+      FloatVector s1 = s0;
+      FloatVector t0 = s0;
+      FloatVector t1 = s0;
+      int j = 0;
+      for (int k = row; k < row + tiles * TILE; k += TILE) {
+        FloatVector again =
+            VectorFunctions.expOfModerate(FloatVector.fromArray(FLOATS, scores, k).sub(reference));
+        FloatVector weight = FloatVector.fromArray(FLOATS, weights, from + j);
+        s0 = s0.add(weight);
+        t0 = weight.fma(FloatVector.fromArray(FLOATS, factors, j), t0);
+        IntVector difference =
+            again.reinterpretAsInts().lanewise(VectorOperators.XOR, weight.reinterpretAsInts());
+        differences = differences.or(difference);
+        again =
+            VectorFunctions.expOfModerate(
+                FloatVector.fromArray(FLOATS, scores, k + LANES).sub(reference));
+        weight = FloatVector.fromArray(FLOATS, weights, from + j + LANES);
+        s1 = s1.add(weight);
+        t1 = weight.fma(FloatVector.fromArray(FLOATS, factors, j + LANES), t1);
+        difference =
+            again.reinterpretAsInts().lanewise(VectorOperators.XOR, weight.reinterpretAsInts());
+        differences = differences.or(difference);
+        j += TILE_COLUMNS;
+      }
+      sums[first + i] = s0.add(s1).reduceLanes(VectorOperators.ADD);
+      products[first + i] = t0.add(t1).reduceLanes(VectorOperators.ADD);
     }
-    found[0] = s0.add(s1).reduceLanes(VectorOperators.ADD);
-    found[1] = t0.add(t1).reduceLanes(VectorOperators.ADD);
     return differences.reduceLanes(VectorOperators.OR) != 0
-        && differ(scores, at, end, reference, weights, from);
+        && differ(scores, at, rows, tiles, references, first, weights);
   }
 
   private static boolean differ(
-      MemorySegment scores, long at, int end, float reference, float[] weights, int from) {
+      float[] scores, int at, int rows, int tiles, float[] references, int first, float[] weights) {
     boolean differ = false;
-    for (int j = 0; j < end; j++) {
-      float again = Exponential.of(scores.get(ValueLayout.JAVA_FLOAT, at + 4L * j) - reference);
-      differ |= Float.floatToIntBits(again) != Float.floatToIntBits(weights[from + j]);
+    for (int i = 0; i < rows; i++) {
+      for (int j = 0; j < tiles * TILE_COLUMNS; j++) {
+        int k = at + i * TILE_COLUMNS + j / TILE_COLUMNS * TILE + j % TILE_COLUMNS;
+        float again = Exponential.of(scores[k] - references[first + i]);
+        int bits = Float.floatToIntBits(weights[i * MicroKernel.STRIP_STRIDE + j]);
+        differ |= Float.floatToIntBits(again) != bits;
+      }
     }
     return differ;
   }
 
-  /** Whether rows of floats differ in any bit; NaN equals NaN. */
-  static boolean differ(MemorySegment x, long xAt, MemorySegment y, long yAt, int floats) {
+  /** Whether the parts of two rows of tiles differ in any bit; NaN equals NaN. */
+  static boolean differ(float[] x, float[] y, int at, int columns) {
     boolean differ = false;
-    for (int j = 0; j < floats; j++) {
-      int one = Float.floatToIntBits(x.get(ValueLayout.JAVA_FLOAT, xAt + 4L * j));
-      int other = Float.floatToIntBits(y.get(ValueLayout.JAVA_FLOAT, yAt + 4L * j));
-      differ |= one != other;
+    for (int j = 0; j < columns; j++) {
+      int k = at + j / TILE_COLUMNS * TILE + j % TILE_COLUMNS;
+      differ |= Float.floatToIntBits(x[k]) != Float.floatToIntBits(y[k]);
     }
     return differ;
   }
@@ -209,76 +243,25 @@ final class SoftmaxPass {
   /**
    * Reads a row of scores after its last use: subtracts it from its digest.
    *
+   * @param tiles of the block
    * @param signs place of the first column's sign
    * @return its sum with signs
    */
-  static double survey(
-      MemorySegment scores, long at, int columns, int signs, long[] digests, int digest) {
-    scores = known(scores);
+  static double survey(float[] scores, int at, int tiles, int signs, long[] digests, int digest) {
     LongVector words = LongVector.fromArray(LONGS, digests, digest);
     FloatVector s0 = FloatVector.zero(FLOATS);
     FloatVector s1 = s0;
-    for (int j = 0; j < columns; j += 2 * LANES) {
-      FloatVector x = FloatVector.fromMemorySegment(FLOATS, scores, at + 4L * j, ORDER);
-      s0 = x.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, signs + j), s0);
+    int j = signs;
+    for (int k = at; k < at + tiles * TILE; k += TILE) {
+      FloatVector x = FloatVector.fromArray(FLOATS, scores, k);
+      s0 = x.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, j), s0);
       words = words.sub(x.reinterpretAsLongs());
-      x = FloatVector.fromMemorySegment(FLOATS, scores, at + 4L * (j + LANES), ORDER);
-      s1 = x.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, signs + j + LANES), s1);
+      x = FloatVector.fromArray(FLOATS, scores, k + LANES);
+      s1 = x.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, j + LANES), s1);
       words = words.sub(x.reinterpretAsLongs());
+      j += TILE_COLUMNS;
     }
     words.intoArray(digests, digest);
     return s0.add(s1).reduceLanes(VectorOperators.ADD);
-  }
-
-  /** Inner product in float32 lanes; not in canonical order. */
-  static double dot(float[] x, int at, MemorySegment y, long offset, int floats) {
-    y = known(y);
-    FloatVector sum = FloatVector.zero(FLOATS);
-    int full = FLOATS.loopBound(floats);
-    for (int i = 0; i < full; i += LANES) {
-      sum =
-          FloatVector.fromArray(FLOATS, x, at + i)
-              .fma(FloatVector.fromMemorySegment(FLOATS, y, offset + 4L * i, ORDER), sum);
-    }
-    double result = sum.reduceLanes(VectorOperators.ADD);
-    for (int i = full; i < floats; i++) {
-      result += (double) x[at + i] * y.get(ValueLayout.JAVA_FLOAT, offset + 4L * i);
-    }
-    return result;
-  }
-
-  /** Sum of squares. */
-  static double squares(float[] x, int at, int floats) {
-    double sum = 0;
-    for (int i = 0; i < floats; i++) {
-      sum += (double) x[at + i] * x[at + i];
-    }
-    return sum;
-  }
-
-  /** Sum of squares. */
-  static double squares(MemorySegment x, long offset, int floats) {
-    double sum = 0;
-    for (int i = 0; i < floats; i++) {
-      double y = x.get(ValueLayout.JAVA_FLOAT, offset + 4L * i);
-      sum += y * y;
-    }
-    return sum;
-  }
-
-  /** Whether floats are all finite: zero times anything else is NaN. */
-  static boolean isFinite(MemorySegment memory, long offset, int floats) {
-    memory = known(memory);
-    FloatVector zero = FloatVector.zero(FLOATS);
-    FloatVector sum = zero;
-    int full = FLOATS.loopBound(floats);
-    for (int i = 0; i < full; i += LANES) {
-      sum = FloatVector.fromMemorySegment(FLOATS, memory, offset + 4L * i, ORDER).fma(zero, sum);
-    }
-    boolean finite = !sum.test(VectorOperators.IS_NAN).anyTrue();
-    for (int i = full; i < floats; i++) {
-      finite &= Float.isFinite(memory.get(ValueLayout.JAVA_FLOAT, offset + 4L * i));
-    }
-    return finite;
   }
 }

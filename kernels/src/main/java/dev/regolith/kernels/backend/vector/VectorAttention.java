@@ -3,6 +3,7 @@ package dev.regolith.kernels.backend.vector;
 import static dev.regolith.kernels.backend.vector.VectorShapes.FLOATS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.ORDER;
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.known;
 
@@ -79,7 +80,7 @@ final class VectorAttention {
     }
     multiplyKeys(p, region, block, w);
     if (Probe.ON) {
-      AttentionProbes.scoresWritten(w);
+      AttentionProbes.scoresWritten(p, block, w);
     }
     for (int strip = 0; strip < w.strips; strip++) {
       if (w.sees(strip, block)) {
@@ -145,24 +146,23 @@ final class VectorAttention {
         if (!w.sees(strip, block) || needed >= w.stripTo[strip]) {
           continue;
         }
-        int row = w.row[strip];
         w.touched +=
-            MicroKernels.of(w.row[strip + 1] - row, false, false, true)
+            MicroKernels.of(w.row[strip + 1] - w.row[strip], false, false, false)
                 .run(
                     w.queries[strip],
                     keys.panels(),
                     offset,
                     p.depth,
-                    w.span,
+                    w.scores,
                     0,
-                    0,
+                    AttentionBuffers.scoresAt(strip) + i * TILE,
                     w.digests,
                     w.scoresDigest(strip),
                     near,
                     w.digests,
-                    w.scores,
-                    row * AttentionBuffers.SCORE_STRIDE + 4L * i * TILE_COLUMNS,
-                    AttentionBuffers.SCORE_STRIDE);
+                    MemorySegment.NULL,
+                    0,
+                    0);
       }
     }
   }
@@ -184,31 +184,36 @@ final class VectorAttention {
   private static void softmax(
       AttentionProblem p, AttentionRegion region, int strip, long block, AttentionBuffers w) {
     int end = end(strip, block, w);
-    boolean whole = end <= w.columnsOf(p, block);
-    for (int r = w.row[strip]; r < w.row[strip + 1]; r++) {
-      long at = r * AttentionBuffers.SCORE_STRIDE;
+    boolean whole = end <= AttentionBuffers.tilesOf(p, block) * TILE_COLUMNS;
+    int first = w.row[strip];
+    int rows = w.row[strip + 1] - first;
+    for (int r = first; r < first + rows; r++) {
       boolean transforms =
           !whole || !p.visibility.isPlain() || w.from[r] > block || w.to[r] < block + end;
       w.isTransformed[r] = transforms;
       if (transforms) {
-        transform(p, region, r, block, end, w, w.transformed, at);
+        transform(p, region, strip, r, block, w.scores, w.raw, w.scores, w);
       }
-      MemorySegment scores = transforms ? w.transformed : w.scores;
+    }
+    int at = AttentionBuffers.scoresAt(strip);
+    int tiles = end / TILE_COLUMNS;
+    SoftmaxPass.maxima(w.scores, at, rows, tiles, w.reference, first);
+    for (int r = first; r < first + rows; r++) {
       float before = w.max[r];
-      float found = SoftmaxPass.max(scores, at, end);
-      float max = found > before ? found : before;
-      float reference = reference(max);
-      float[] weights = w.weights[strip];
-      float sum =
-          SoftmaxPass.weigh(scores, at, end, reference, weights, w.inStrip(strip, r), w.lanes);
-      float decay = decay(before, max);
+      float max = w.reference[r] > before ? w.reference[r] : before;
       w.max[r] = max;
-      w.sum[r] = Math.fma(w.sum[r], decay, sum);
-      w.decay[r] = decay;
+      w.decay[r] = decay(before, max);
+      w.reference[r] = reference(max);
+    }
+    SoftmaxPass.weigh(
+        w.scores, at, rows, tiles, w.reference, first, w.weights[strip], w.blockSum, w.lanes);
+    for (int r = first; r < first + rows; r++) {
+      float decay = w.decay[r];
+      w.sum[r] = Math.fma(w.sum[r], decay, w.blockSum[r]);
       if (decay != 1 && w.started[strip]) {
         int digest = w.tilesDigest(strip);
         for (int panel = 0; panel < w.panels; panel++) {
-          int row = w.spanTile(strip, panel) + (r - w.row[strip]) * TILE_COLUMNS;
+          int row = w.spanTile(strip, panel) + (r - first) * TILE_COLUMNS;
           AttentionTiles.scale(w.span, row, decay, w.digests, digest);
         }
       }
@@ -229,13 +234,15 @@ final class VectorAttention {
   static void transform(
       AttentionProblem p,
       AttentionRegion region,
+      int strip,
       int r,
       long block,
-      int end,
-      AttentionBuffers w,
-      MemorySegment target,
-      long at) {
+      float[] source,
+      float[] raw,
+      float[] target,
+      AttentionBuffers w) {
     Visibility visibility = p.visibility;
+    int end = end(strip, block, w);
     int from = Math.clamp(w.from[r] - block, 0, end);
     int to = Math.clamp(w.to[r] - block, 0, end);
     int head = region.headOf(r);
@@ -251,9 +258,12 @@ final class VectorAttention {
       }
     }
     SoftmaxPass.transform(
-        w.scores,
-        r * AttentionBuffers.SCORE_STRIDE,
+        source,
+        raw,
+        target,
+        w.scoresAt(strip, r),
         end,
+        AttentionBuffers.tilesOf(p, block) * TILE_COLUMNS,
         visibility.softcap,
         slopes != null,
         slopes == null ? 0 : slopes[head],
@@ -261,9 +271,7 @@ final class VectorAttention {
         adds,
         w.bias,
         from,
-        to,
-        target,
-        at);
+        to);
   }
 
   /** What a row's mask adds. */
@@ -321,7 +329,7 @@ final class VectorAttention {
                     w.nextTilesDigest(strip),
                     near(values.panels(), offset, steps),
                     w.digests,
-                    w.scores,
+                    MemorySegment.NULL,
                     0,
                     0);
       }

@@ -110,7 +110,7 @@ public final class VectorGemm implements Backend {
 
   @Override
   public boolean isFinite(MemorySegment memory, long offset, int floats) {
-    return SoftmaxPass.isFinite(memory, offset, floats);
+    return VectorSums.isFinite(memory, offset, floats);
   }
 
   @Override
