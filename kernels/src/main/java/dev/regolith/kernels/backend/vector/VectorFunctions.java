@@ -5,6 +5,8 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.FLOATS;
 import dev.regolith.kernels.function.Exponential;
 import dev.regolith.kernels.function.HyperbolicTangent;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /**
@@ -13,55 +15,48 @@ import jdk.incubator.vector.VectorOperators;
  * callers' loops.
  */
 final class VectorFunctions {
+  private static final int FRACTION_BITS = Exponential.FRACTION_BITS;
   private static final int ONE = Float.floatToRawIntBits(1);
 
   private VectorFunctions() {}
 
-  /** {@link Exponential} of numbers up to {@link Exponential#MODERATE}, and NaN. */
+  /**
+   * {@link Exponential} of numbers up to {@link Exponential#MODERATE}, and NaN. One method, without
+   * helpers: in a loop with two of them, the last helper was not inlined, and boxed its vector.
+   */
   static FloatVector expOfModerate(FloatVector x) {
     FloatVector rounder = FloatVector.broadcast(FLOATS, Exponential.ROUNDER);
     FloatVector z = x.fma(FloatVector.broadcast(FLOATS, Exponential.LOG2_E), rounder);
+    FloatVector n = z.sub(rounder);
+    FloatVector r = n.fma(FloatVector.broadcast(FLOATS, -Exponential.LN2_HIGH), x);
+    r = n.fma(FloatVector.broadcast(FLOATS, -Exponential.LN2_LOW), r);
+    FloatVector one = FloatVector.broadcast(FLOATS, 1);
+    FloatVector p = FloatVector.broadcast(FLOATS, Exponential.C6);
+    p = r.fma(p, FloatVector.broadcast(FLOATS, Exponential.C5));
+    p = r.fma(p, FloatVector.broadcast(FLOATS, Exponential.C4));
+    p = r.fma(p, FloatVector.broadcast(FLOATS, Exponential.C3));
+    p = r.fma(p, FloatVector.broadcast(FLOATS, Exponential.C2));
+    p = r.fma(r.fma(p, one), one);
+    IntVector power = z.reinterpretAsInts().lanewise(VectorOperators.LSHL, FRACTION_BITS).add(ONE);
     // Multiplying, not adding exponents, keeps NaN with any payload what it is.
-    return expOfReduced(x, z.sub(rounder))
-        .mul(powerOfTwo(z))
+    return p.mul(power.reinterpretAsFloats())
         .blend(0, x.compare(VectorOperators.LT, Exponential.SMALLEST));
   }
 
   /** {@link Exponential} of any number. */
   static FloatVector exp(FloatVector x) {
-    FloatVector rounder = FloatVector.broadcast(FLOATS, Exponential.ROUNDER);
-    FloatVector z = x.fma(FloatVector.broadcast(FLOATS, Exponential.LOG2_E), rounder);
-    FloatVector y = expOfReduced(x, z.sub(rounder));
-    // The highest power is none of float32: half of it, twice.
-    FloatVector above =
-        y.mul(powerOfTwo(z.sub(1)))
-            .mul(2)
-            .blend(Float.POSITIVE_INFINITY, x.compare(VectorOperators.GT, Exponential.LARGEST));
-    return y.mul(powerOfTwo(z))
-        .blend(0, x.compare(VectorOperators.LT, Exponential.SMALLEST))
-        .blend(above, x.compare(VectorOperators.GT, Exponential.MODERATE));
-  }
-
-  private static FloatVector expOfReduced(FloatVector x, FloatVector n) {
-    FloatVector r = n.fma(FloatVector.broadcast(FLOATS, -Exponential.LN2_HIGH), x);
-    r = n.fma(FloatVector.broadcast(FLOATS, -Exponential.LN2_LOW), r);
-    FloatVector p =
-        r.fma(
-            FloatVector.broadcast(FLOATS, Exponential.C6),
-            FloatVector.broadcast(FLOATS, Exponential.C5));
-    p = r.fma(p, FloatVector.broadcast(FLOATS, Exponential.C4));
-    p = r.fma(p, FloatVector.broadcast(FLOATS, Exponential.C3));
-    p = r.fma(p, FloatVector.broadcast(FLOATS, Exponential.C2));
-    FloatVector one = FloatVector.broadcast(FLOATS, 1);
-    return r.fma(r.fma(p, one), one);
-  }
-
-  /** 2^n, where n is in the lowest bits of z. */
-  private static FloatVector powerOfTwo(FloatVector z) {
-    return z.reinterpretAsInts()
-        .lanewise(VectorOperators.LSHL, Exponential.FRACTION_BITS)
-        .add(ONE)
-        .reinterpretAsFloats();
+    VectorMask<Float> above = x.compare(VectorOperators.GT, Exponential.MODERATE);
+    if (!above.anyTrue()) {
+      return expOfModerate(x);
+    }
+    FloatVector result = expOfModerate(x);
+    for (int lane = 0; lane < VectorShapes.LANES; lane++) {
+      // Powers of two that float32 does not have, or infinity: too rare for code of their own.
+      if (above.laneIsSet(lane)) {
+        result = result.withLane(lane, Exponential.of(x.lane(lane)));
+      }
+    }
+    return result;
   }
 
   /** {@link HyperbolicTangent}. */
