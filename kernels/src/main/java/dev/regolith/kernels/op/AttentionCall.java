@@ -378,6 +378,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
       long matrix = task - panels(keys) - panels(values);
       verifyRecords(keys, matrix, worker, w);
       verifyRecords(values, matrix, worker, w);
+      verifyFinite(matrix);
     }
   }
 
@@ -405,6 +406,17 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
       if (!Seal.same(found[worker], 0, packed.panelSeals(), at)) {
         intact = false;
         guard.note(component);
+      }
+    }
+  }
+
+  private void verifyFinite(long matrix) {
+    for (int kBlock = 0; panels(values) > 0 && kBlock < values.kBlocks(); kBlock++) {
+      for (int step = 0; step < values.depthOf(kBlock); step += AttentionProblem.BLOCK) {
+        if (problem.finite[finiteAt(matrix, kBlock, step)] != isFinite(matrix, kBlock, step)) {
+          intact = false;
+          guard.note(Component.CHECK_VECTOR);
+        }
       }
     }
   }
@@ -515,18 +527,26 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     for (long block = 0; block < values.blocks(); block++) {
       backend.pack(v.memory, valueRanges[sequence], matrix, values, block, kBlock, verify, w);
     }
-    int steps = values.depthOf(kBlock);
-    for (int step = 0; step < steps; step += AttentionProblem.BLOCK) {
-      boolean finite = true;
-      int floats = Math.min(AttentionProblem.BLOCK, steps - step) * values.panelColumns();
-      for (long i = 0; i < values.panelCount() / (p.batch * p.kvHeads); i++) {
-        long panel = values.panel(matrix, 0) + i;
-        long offset = values.panelOffset(panel, kBlock) + 4L * step * values.panelColumns();
-        finite &= backend.isFinite(values.panels(), offset, floats);
-      }
-      long block = ((long) kBlock * PackedB.DEPTH + step) / AttentionProblem.BLOCK;
-      p.finite[p.finiteAt(matrix, block)] = finite;
+    for (int step = 0; step < values.depthOf(kBlock); step += AttentionProblem.BLOCK) {
+      p.finite[finiteAt(matrix, kBlock, step)] = isFinite(matrix, kBlock, step);
     }
+  }
+
+  private int finiteAt(long matrix, int kBlock, int step) {
+    long block = ((long) kBlock * PackedB.DEPTH + step) / AttentionProblem.BLOCK;
+    return problem.finiteAt(matrix, block);
+  }
+
+  /** Whether the values of a block of keys are all finite. */
+  private boolean isFinite(long matrix, int kBlock, int step) {
+    int steps = Math.min(AttentionProblem.BLOCK, values.depthOf(kBlock) - step);
+    int width = values.panelColumns();
+    boolean finite = true;
+    for (long i = 0; i < panels(values) / values.matrices(); i++) {
+      long offset = values.panelOffset(values.panel(matrix, 0) + i, kBlock) + 4L * step * width;
+      finite &= backend.isFinite(values.panels(), offset, steps * width);
+    }
+    return finite;
   }
 
   /** Sets a region by its number; whether it has any rows. */

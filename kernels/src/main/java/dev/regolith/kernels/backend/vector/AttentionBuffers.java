@@ -68,10 +68,15 @@ final class AttentionBuffers {
 
   final float[] sum = new float[MAX_ROWS];
 
+  /** A second copy of the sums. */
+  final float[] sumCopy = new float[MAX_ROWS];
+
   /** The same of all spans before. */
   final float[] totalMax = new float[MAX_ROWS];
 
   final float[] totalSum = new float[MAX_ROWS];
+
+  final float[] totalSumCopy = new float[MAX_ROWS];
 
   /** Whether a strip's tiles hold anything of this span, or of those before. */
   final boolean[] started = new boolean[MAX_STRIPS];
@@ -146,6 +151,7 @@ final class AttentionBuffers {
     }
     Arrays.fill(totalMax, 0, rows, Float.NEGATIVE_INFINITY);
     Arrays.fill(totalSum, 0, rows, 0);
+    Arrays.fill(totalSumCopy, 0, rows, 0);
     Arrays.fill(merged, 0, strips, false);
     Arrays.fill(digests, 0);
   }
@@ -155,6 +161,7 @@ final class AttentionBuffers {
     int rows = row[strips];
     Arrays.fill(max, 0, rows, Float.NEGATIVE_INFINITY);
     Arrays.fill(sum, 0, rows, 0);
+    Arrays.fill(sumCopy, 0, rows, 0);
     Arrays.fill(started, 0, strips, false);
     Arrays.fill(decay, 0, rows, 1);
   }

@@ -25,7 +25,8 @@ import java.util.Arrays;
  *       and a digest, from the registers they were stored from.
  *   <li>Masks, softcap, biases, exponentials, decays: computed again and compared bit by bit, after
  *       the last use of what was stored.
- *   <li>Running maxima: a second copy. Sums of weights: a second sum, over the weights in memory.
+ *   <li>Running maxima and sums: a second copy. Sums of weights: also a second sum, over the
+ *       weights in memory.
  *   <li>Weighted sums of values: digests from block to block, and at the end the signed sum of a
  *       row of the result against the weights times the signed sums of values.
  * </ul>
@@ -340,7 +341,7 @@ final class AttentionChecks {
       if (!same) {
         sink.suspect(p, region, Component.RUNNING_ROW);
       }
-      sum(p, region, r, w.sum[r], span, sink);
+      sum(p, region, r, w.sum[r], w.sumCopy[r], span, sink);
       float max = span.max[r] > total.max[r] ? span.max[r] : total.max[r];
       float reference = VectorAttention.reference(max);
       double before = VectorAttention.decay(total.max[r], max);
@@ -352,14 +353,29 @@ final class AttentionChecks {
     span.clear(rows);
   }
 
+  /** Verifies the tiles that were taken into the total, after that. */
+  void spanTaken(
+      AttentionProblem p, AttentionRegion region, AttentionBuffers w, AttentionSink sink) {
+    for (int strip = 0; strip < w.strips; strip++) {
+      if (w.started[strip] && !Strip.isZero(w.digests, w.tilesDigest(strip))) {
+        w.clearDigest(w.tilesDigest(strip));
+        sink.suspect(p, region, Component.PARTIAL_SUM);
+      }
+    }
+  }
+
   /** Two sums of the same weights: positive numbers, so that each is right to a few roundings. */
   private void sum(
       AttentionProblem p,
       AttentionRegion region,
       int r,
       float found,
+      float copy,
       Expectation expected,
       AttentionSink sink) {
+    if (Float.floatToIntBits(found) != Float.floatToIntBits(copy)) {
+      sink.suspect(p, region, Component.RUNNING_ROW);
+    }
     double tolerance = (WEIGHT_LANES + 4.0 * blocks[r]) * Tolerance.U * expected.sum[r];
     evidence(p, region, r, expected.sum[r], found, tolerance, sink);
   }
@@ -408,7 +424,7 @@ final class AttentionChecks {
       AttentionBuffers w,
       AttentionSink sink) {
     float sum = w.merged[strip] ? w.totalSum[r] : 0;
-    sum(p, region, r, sum, total, sink);
+    sum(p, region, r, w.totalSum[r], w.totalSumCopy[r], total, sink);
     // The largest score has a weight of 1: less means that the maximum was none.
     if (total.max[r] > Float.NEGATIVE_INFINITY && sum <= 0.5f) {
       sink.suspect(p, region, Component.RUNNING_ROW);

@@ -59,6 +59,9 @@ final class VectorAttention {
         w.checks.closeSpan(p, region, w, sink);
       }
       merge(w);
+      if (p.verify) {
+        w.checks.spanTaken(p, region, w, sink);
+      }
     }
     if (Probe.ON) {
       AttentionProbes.beforeStore(w);
@@ -210,6 +213,7 @@ final class VectorAttention {
     for (int r = first; r < first + rows; r++) {
       float decay = w.decay[r];
       w.sum[r] = Math.fma(w.sum[r], decay, w.blockSum[r]);
+      w.sumCopy[r] = Math.fma(w.sumCopy[r], decay, w.blockSum[r]);
       if (decay != 1 && w.started[strip]) {
         int digest = w.tilesDigest(strip);
         for (int panel = 0; panel < w.panels; panel++) {
@@ -382,6 +386,7 @@ final class VectorAttention {
         float before = Exponential.of(w.totalMax[r] - reference);
         float now = Exponential.of(w.max[r] - reference);
         w.totalSum[r] = Math.fma(w.totalSum[r], before, w.sum[r] * now);
+        w.totalSumCopy[r] = Math.fma(w.totalSumCopy[r], before, w.sumCopy[r] * now);
         w.totalMax[r] = max;
         for (int panel = 0; panel < w.panels; panel++) {
           int row = (r - w.row[strip]) * TILE_COLUMNS;

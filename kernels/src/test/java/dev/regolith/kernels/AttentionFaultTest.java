@@ -1,0 +1,208 @@
+package dev.regolith.kernels;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.regolith.kernels.AttentionCase.Layout;
+import dev.regolith.kernels.SessionOptions.Compute;
+import dev.regolith.kernels.attention.AttentionOptions;
+import dev.regolith.kernels.fault.Protection;
+import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.probe.ProbePoint;
+import dev.regolith.kernels.tensor.DType;
+import dev.regolith.kernels.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Random;
+import java.util.Set;
+import java.util.SplittableRandom;
+import java.util.TreeSet;
+import java.util.stream.Stream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Words changed while attention is computed, at every probe point. */
+class AttentionFaultTest {
+  /** Buffers of attention, and those that it shares with products. */
+  private static final Set<ProbePoint> POINTS =
+      EnumSet.range(ProbePoint.KEYS_READ, ProbePoint.LOG_SUM_STORED);
+
+  static {
+    POINTS.addAll(
+        EnumSet.of(
+            ProbePoint.CHECK_VECTORS_READ,
+            ProbePoint.CHECK_VECTORS_LAST_USE,
+            ProbePoint.CHECK_VECTORS_SEAL,
+            ProbePoint.TOLERANCE_COEFFICIENTS_READ,
+            ProbePoint.EVIDENCE,
+            ProbePoint.TOLERANCE,
+            ProbePoint.C_SEAL));
+  }
+
+  /** What is computed. */
+  enum Variant {
+    /** Several blocks of keys, everything sealed. */
+    CAUSAL,
+    /** Softcap, slopes and a mask; operands in Java arrays. */
+    MASKED,
+    /** Several spans of keys, and heads that share them. */
+    LONG;
+
+    AttentionCase make() {
+      return switch (this) {
+        case CAUSAL -> {
+          var c = new AttentionCase(1, 2, 2, 150, 300, 32, 40, new Random(1));
+          c.causal = true;
+          yield c;
+        }
+        case MASKED -> {
+          var c = new AttentionCase(2, 2, 1, 20, 180, 24, 24, new Random(2));
+          c.softcap = 5;
+          c.slopes = new float[] {0.25f, 0.0625f};
+          c.randomMask(new Random(3));
+          yield c;
+        }
+        case LONG -> new AttentionCase(1, 4, 1, 2, 2300, 64, 64, new Random(4));
+      };
+    }
+  }
+
+  static Stream<Arguments> pointsOfVariants() {
+    return Stream.of(Variant.values())
+        .flatMap(v -> POINTS.stream().map(point -> Arguments.of(v, point)));
+  }
+
+  /** Operands, a result, and what it must be. */
+  private static final class Subject implements AutoCloseable {
+    final Arena arena = Arena.ofShared();
+    final SessionUnderTest under;
+    final AttentionCase c;
+    final Tensor q;
+    final Tensor k;
+    final Tensor v;
+    final Tensor out;
+    final Tensor logSums;
+    final AttentionOptions options;
+    final int[] expected;
+    final int[] expectedLogSums;
+
+    Subject(Variant variant, Protection protection) {
+      under = SessionUnderTest.kept(1, protection, Compute.VECTOR);
+      c = variant.make();
+      Layout layout = variant == Variant.MASKED ? Layout.HEAP : Layout.ROWS_FIRST;
+      q = AttentionCase.tensor(arena, c.q, layout);
+      k = AttentionCase.tensor(arena, c.k, layout);
+      v = AttentionCase.tensor(arena, c.v, layout);
+      out = Tensor.zeros(arena, DType.FLOAT32, c.batch, c.heads, c.queries, c.columns);
+      logSums = Tensor.zeros(arena, DType.FLOAT32, c.batch, c.heads, c.queries);
+      options = c.options(arena).logSumExp(logSums);
+      attend();
+      expected = bits(out);
+      expectedLogSums = bits(logSums);
+    }
+
+    Status attend() {
+      under.reports().clear();
+      return under.session().attention(q, k, v, out, options);
+    }
+
+    Status attend(Upset upset) {
+      try (var _ = ProbeRelay.lend(upset)) {
+        return attend();
+      }
+    }
+
+    boolean right() {
+      return Arrays.equals(bits(out), expected) && Arrays.equals(bits(logSums), expectedLogSums);
+    }
+
+    private static int[] bits(Tensor tensor) {
+      float[] x = tensor.toArray();
+      var bits = new int[x.length];
+      Arrays.setAll(bits, i -> Float.floatToIntBits(x[i]));
+      return bits;
+    }
+
+    @Override
+    public void close() {
+      arena.close();
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("pointsOfVariants")
+  void corrected(Variant variant, ProbePoint point) {
+    var failures = new ArrayList<String>();
+    try (var subject = new Subject(variant, Protection.CORRECT)) {
+      var random = new SplittableRandom(point.name().hashCode());
+      int turn = 0;
+      for (long occurrence : occurrences(subject, point)) {
+        for (UpsetKind kind : kinds(turn++)) {
+          var upset = new Upset(point, occurrence, kind, random);
+          Status status = subject.attend(upset);
+          boolean right = subject.right() && status != Status.DETECTED;
+          if (!right || upset.reached() <= occurrence) {
+            failures.add(
+                "%s, occurrence %d: %s, right %s".formatted(kind, occurrence, status, right));
+          }
+          Status verified = subject.under.session().verify(subject.out);
+          if (!subject.right() || (verified != Status.CLEAN && point != ProbePoint.C_SEAL)) {
+            failures.add("%s, occurrence %d: %s afterwards".formatted(kind, occurrence, verified));
+          }
+        }
+        // Nothing stays behind.
+        Status next = subject.attend();
+        if (next != Status.CLEAN || !subject.right() || !subject.under.reports().isEmpty()) {
+          failures.add("after occurrence %d: %s".formatted(occurrence, next));
+        }
+      }
+    }
+    assertThat(failures).isEmpty();
+  }
+
+  @ParameterizedTest
+  @MethodSource("pointsOfVariants")
+  void detected(Variant variant, ProbePoint point) {
+    var failures = new ArrayList<String>();
+    try (var subject = new Subject(variant, Protection.DETECT)) {
+      var random = new SplittableRandom(point.name().hashCode());
+      int turn = 0;
+      for (long occurrence : occurrences(subject, point)) {
+        UpsetKind kind = kinds(turn++).getFirst();
+        Status status = subject.attend(new Upset(point, occurrence, kind, random));
+        int reports = subject.under.reports().size();
+        boolean flagged = status == Status.DETECTED;
+        if (status == Status.CORRECTED
+            || !(flagged || subject.right())
+            || reports != (flagged ? 1 : 0)) {
+          failures.add(
+              "%s, occurrence %d: %s, %d reports".formatted(kind, occurrence, status, reports));
+        }
+      }
+    }
+    assertThat(failures).isEmpty();
+  }
+
+  private static List<UpsetKind> kinds(int turn) {
+    var all = UpsetKind.values();
+    return Stream.of(0, 1, 2).map(i -> all[(3 * turn + i) % all.length]).toList();
+  }
+
+  /** The first, the last, and some between. */
+  private static Set<Long> occurrences(Subject subject, ProbePoint point) {
+    var counter = new Upset(point, -1, UpsetKind.BIT_0, new SplittableRandom(1));
+    assertThat(subject.attend(counter)).isEqualTo(Status.CLEAN);
+    assertThat(subject.right()).isTrue();
+    long count = counter.reached();
+    assertThat(count).as("times that %s was reached", point).isPositive();
+    var chosen = new TreeSet<Long>();
+    for (int i = 0; i <= 4; i++) {
+      chosen.add(i * (count - 1) / 4);
+    }
+    chosen.add(Math.min(1, count - 1));
+    return chosen;
+  }
+}
