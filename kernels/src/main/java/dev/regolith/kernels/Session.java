@@ -2,6 +2,7 @@ package dev.regolith.kernels;
 
 import dev.regolith.kernels.attention.AttentionOptions;
 import dev.regolith.kernels.backend.Backend;
+import dev.regolith.kernels.backend.KeyValuePages;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Region;
 import dev.regolith.kernels.backend.scalar.ScalarGemm;
@@ -23,6 +24,7 @@ import dev.regolith.kernels.op.Gemm;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.SequencedMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
@@ -166,6 +168,62 @@ public final class Session implements AutoCloseable {
     enter();
     try {
       return attention.attend(q, k, v, out, options);
+    } finally {
+      leave();
+    }
+  }
+
+  /**
+   * An empty cache for the keys and values of one sequence.
+   *
+   * @param kvHeads key and value heads
+   * @param headSize of keys, at most 512
+   * @param valueSize head size of values, at most 512
+   */
+  public KeyValueCache cache(int kvHeads, int headSize, int valueSize) {
+    enter();
+    try {
+      if (kvHeads < 1 || headSize < 1 || headSize > 512 || valueSize < 1 || valueSize > 512) {
+        throw new IllegalArgumentException(
+            "a cache has 1 head or more, and head sizes from 1 to 512, not %d, %d and %d"
+                .formatted(kvHeads, headSize, valueSize));
+      }
+      return new KeyValueCache(attention.pages(kvHeads, headSize, valueSize));
+    } finally {
+      leave();
+    }
+  }
+
+  /**
+   * Appends keys and values to a cache: K {@code [1, kvHeads, keys, d]} and V {@code [1, kvHeads,
+   * keys, dv]}, or {@code [1, keys, kvHeads * d]}; any strides. What is read is what is kept: a
+   * damaged word of a sealed operand is put back and read again.
+   */
+  public Status append(KeyValueCache cache, Tensor k, Tensor v) {
+    enter();
+    try {
+      return attention.append(cache.pages(), k, v);
+    } finally {
+      leave();
+    }
+  }
+
+  /**
+   * Attention over cached keys and values; otherwise like {@link #attention(Tensor, Tensor, Tensor,
+   * Tensor, AttentionOptions)}, with the same bits. Query heads of one key head read its keys once.
+   * With the default alignment the last query stands at the last key, which was appended before.
+   *
+   * @param caches one for every sequence of the batch, of any length each
+   */
+  public Status attention(
+      Tensor q, List<KeyValueCache> caches, Tensor out, AttentionOptions options) {
+    enter();
+    try {
+      var pages = new KeyValuePages[caches.size()];
+      for (int i = 0; i < pages.length; i++) {
+        pages[i] = caches.get(i).pages();
+      }
+      return attention.attend(q, pages, out, options);
     } finally {
       leave();
     }

@@ -1,6 +1,7 @@
 package dev.regolith.kernels.backend;
 
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One attention, as a backend sees it: {@code out = softmax(scale Q K^T, transformed) V} for every
@@ -23,6 +24,8 @@ public final class AttentionProblem {
 
   /** Virtual lanes that a row's weights are added up in, whatever vectors are used. */
   public static final int SUM_LANES = 16;
+
+  private static final int BLOCKS_IN_DEPTH = PackedB.DEPTH / BLOCK;
 
   /** Sequences in the batch. */
   public long batch;
@@ -78,6 +81,15 @@ public final class AttentionProblem {
   /** Per matrix and block of keys: whether all its values are finite. */
   public boolean[] finite = {};
 
+  /** Keys and values of every sequence, where they are cached; then there are no others. */
+  public KeyValuePages @Nullable [] pages;
+
+  /**
+   * Whether kernels compare the digests of what they read: where one region reads all keys of a
+   * head, and is low enough for checking kernels.
+   */
+  public boolean checksInline;
+
   /** Who sees what. */
   public Visibility visibility = new Visibility();
 
@@ -112,9 +124,60 @@ public final class AttentionProblem {
     return heads / kvHeads;
   }
 
+  /** Packed keys of a block. */
+  public PackedB keys(long sequence, long block) {
+    return pages == null ? k : pages[(int) sequence].keys(block);
+  }
+
+  /** Packed values of a block. */
+  public PackedB values(long sequence, long block) {
+    return pages == null ? v : pages[(int) sequence].values(block);
+  }
+
   /** Matrix of packed keys and values. */
   public long matrix(long sequence, int kvHead) {
-    return sequence * kvHeads + kvHead;
+    return pages == null ? sequence * kvHeads + kvHead : kvHead;
+  }
+
+  /** Check block of packed keys that holds a block. */
+  public long keyBlock(long block) {
+    return pages == null ? block : 0;
+  }
+
+  /** K-block of packed values that holds a block. */
+  public int valueBlock(long block) {
+    return pages == null ? (int) (block / BLOCKS_IN_DEPTH) : 0;
+  }
+
+  /** Steps of that k-block before the block. */
+  public int valueStep(long block) {
+    return pages == null ? (int) (block % BLOCKS_IN_DEPTH) * BLOCK : 0;
+  }
+
+  /** Panels of keys in a block. */
+  public int tiles(long block) {
+    return pages == null ? k.panelsOf(block) : BLOCK / pages[0].panelColumns();
+  }
+
+  /** Whether all values of a block are finite. */
+  public boolean isFinite(long sequence, int kvHead, long block) {
+    return pages == null
+        ? finite[finiteAt(matrix(sequence, kvHead), block)]
+        : pages[(int) sequence].isFinite(block, kvHead);
+  }
+
+  /** Element of a key. */
+  public float key(long sequence, int kvHead, long key, int i) {
+    long block = key / BLOCK;
+    long column = pages == null ? key : key % BLOCK;
+    return keys(sequence, block).get(matrix(sequence, kvHead), i, column);
+  }
+
+  /** Element of a value. */
+  public float value(long sequence, int kvHead, long key, int c) {
+    long block = key / BLOCK;
+    long step = pages == null ? key : key % BLOCK;
+    return values(sequence, block).get(matrix(sequence, kvHead), step, c);
   }
 
   /** Index into {@link #finite}. */
@@ -157,6 +220,8 @@ public final class AttentionProblem {
     k = other.k;
     v = other.v;
     finite = other.finite;
+    pages = other.pages;
+    checksInline = false;
     visibility = other.visibility;
     out = other.out;
     outOffset = other.outOffset;

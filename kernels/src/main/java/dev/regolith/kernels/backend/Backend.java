@@ -48,6 +48,11 @@ public interface Backend {
   void attend(
       AttentionProblem problem, AttentionRegion region, Workspace workspace, AttentionSink sink);
 
+  /**
+   * Most rows of an attention's region whose keys and values can be verified while they are read.
+   */
+  int checkingRows();
+
   /** Whether so many floats are all finite. */
   boolean isFinite(MemorySegment memory, long offset, int floats);
 

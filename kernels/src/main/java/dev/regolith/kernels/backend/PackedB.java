@@ -9,6 +9,7 @@ import dev.regolith.kernels.memory.Repairs;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
@@ -56,7 +57,12 @@ public final class PackedB {
 
   /** Gives it a shape and memory that lives as long as {@code arena}. */
   public void allocate(Arena arena, long newDepth, long newColumns) {
-    matrices = 1;
+    allocate(arena, 1, newDepth, newColumns);
+  }
+
+  /** The same for several matrices. */
+  public void allocate(Arena arena, long newMatrices, long newDepth, long newColumns) {
+    matrices = newMatrices;
     depth = newDepth;
     columns = newColumns;
     panels = arena.allocate(Math.max(64, panelBytes()), 64);
@@ -311,6 +317,66 @@ public final class PackedB {
     long panel = index(matrix) * panelsPerMatrix() + j / panelColumns;
     return panels.get(
         ValueLayout.JAVA_FLOAT, 4 * ((panel * depth + k) * panelColumns + j % panelColumns));
+  }
+
+  /** Makes all words zero, with seals, digests and records that say so. */
+  public void clear() {
+    panels.fill((byte) 0);
+    records.fill((byte) 0);
+    Arrays.fill(panelSeals, 0);
+    Arrays.fill(panelDigests, 0);
+    Arrays.fill(recordSeals, 0);
+    checkable = true;
+  }
+
+  /**
+   * Sets a word of a matrix with one k-block, which was zero; its seal and digest, being linear,
+   * take it in without reading the others.
+   */
+  public void put(long matrix, int k, int j, int word) {
+    long panel = index(matrix) * panelsPerMatrix() + j / panelColumns;
+    int at = k * panelColumns + j % panelColumns;
+    panels.set(ValueLayout.JAVA_INT, panelOffset(panel, 0) + 4L * at, word);
+    int seal = panelSealAt(panel, 0);
+    Seal.add(panelSeals, seal, word, at + 1L);
+    int digest = panelDigestAt(panel, 0);
+    Digest.add(panelDigests, digest, lanes(), at, word, panelWords(0));
+    panelDigests[digest + Digest.SUMS * lanes()] = Digest.shadow(panelSeals, seal);
+  }
+
+  /** Adds to an element of a check block's vector. */
+  public void addToVector(long matrix, long block, int k, float value) {
+    long at = recordOffset(matrix, block, 0) + 4L * k;
+    float sum = records.get(ValueLayout.JAVA_FLOAT, at) + value;
+    putRecordWord(matrix, block, k, Float.floatToRawIntBits(sum));
+  }
+
+  /** Replaces a tolerance coefficient of a check block. */
+  public void putCoefficient(long matrix, long block, int grain, double value) {
+    int at = (int) (coefficients() / 4) + 2 * grain;
+    long bits = Double.doubleToRawLongBits(value);
+    boolean little = ByteOrder.nativeOrder() == ByteOrder.LITTLE_ENDIAN;
+    putRecordWord(matrix, block, at, (int) (little ? bits : bits >>> 32));
+    putRecordWord(matrix, block, at + 1, (int) (little ? bits >>> 32 : bits));
+  }
+
+  /** A tolerance coefficient of a check block. */
+  public double coefficient(long matrix, long block, int kBlock, int grain) {
+    long at = recordOffset(matrix, block, kBlock) + coefficients() + 8L * grain;
+    return records.get(ValueLayout.JAVA_DOUBLE, at);
+  }
+
+  private void putRecordWord(long matrix, long block, int word, int value) {
+    long at = recordOffset(matrix, block, 0) + 4L * word;
+    long change =
+        Integer.toUnsignedLong(value)
+            - Integer.toUnsignedLong(records.get(ValueLayout.JAVA_INT, at));
+    records.set(ValueLayout.JAVA_INT, at, value);
+    long index = word + 1L;
+    int seal = recordSealAt(matrix, block, 0);
+    recordSeals[seal] += change;
+    recordSeals[seal + 1] += index * change;
+    recordSeals[seal + 2] += index * index * change;
   }
 
   /** Sums {@code words} words from {@code offset} up, with indices from 1. */

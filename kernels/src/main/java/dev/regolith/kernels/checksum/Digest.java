@@ -50,6 +50,17 @@ public final class Digest {
     }
   }
 
+  /** Adds word {@code i} of {@code words} to sums to which it contributed zero so far. */
+  public static void add(long[] sums, int at, int lanes, int i, int word, int words) {
+    int lane = at + i / 2 % lanes;
+    boolean upper = (i % 2 == 1) == LITTLE;
+    long value = Integer.toUnsignedLong(word) << (upper ? 32 : 0);
+    // It is part of the running sum from its own step to the last.
+    long steps = words / (2L * lanes) - i / (2L * lanes);
+    sums[lane] += value;
+    sums[lane + lanes] += steps * value;
+  }
+
   /** One word that changes with any of the three sums of a seal. */
   public static long shadow(long[] seal, int at) {
     return seal[at] ^ Long.rotateLeft(seal[at + 1], 21) ^ Long.rotateLeft(seal[at + 2], 42);

@@ -5,6 +5,7 @@ import dev.regolith.kernels.backend.AttentionRegion;
 import dev.regolith.kernels.backend.AttentionSink;
 import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.Workspace;
+import dev.regolith.kernels.checksum.Mended;
 import dev.regolith.kernels.fault.Block;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.fault.Disagreement;
@@ -38,6 +39,7 @@ public final class AttentionGuard implements AttentionSink {
   private boolean mended;
   private boolean refuted;
   private boolean scrubbed;
+  private volatile boolean beyondRepair;
 
   /** A guard for attention. */
   public AttentionGuard(Backend backend, Backend twin, FaultLog log, Protection protection) {
@@ -55,6 +57,7 @@ public final class AttentionGuard implements AttentionSink {
     mended = false;
     refuted = false;
     scrubbed = false;
+    beyondRepair = false;
   }
 
   /** Forgets doubts of regions, because all of them are going to be computed again. */
@@ -134,6 +137,19 @@ public final class AttentionGuard implements AttentionSink {
     incident().step(Step.TRACE);
     incident().find(component, -1, 0, mends);
     mended = true;
+  }
+
+  /** Notes what putting back a cached page or its check vectors came to. */
+  public void note(Component component, Mended outcome) {
+    incident().step(Step.TRACE);
+    incident().find(component, outcome);
+    mended = true;
+    beyondRepair |= !outcome.done();
+  }
+
+  /** Whether something that there is no other source of cannot be put back. */
+  public boolean isBeyondRepair() {
+    return beyondRepair;
   }
 
   /** A sealed operand was damaged, which was reported and put back already. */

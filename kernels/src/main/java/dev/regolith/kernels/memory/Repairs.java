@@ -23,6 +23,11 @@ public final class Repairs {
     return ended.get();
   }
 
+  /** The repairs that have begun. */
+  public long begun() {
+    return begun.get();
+  }
+
   /** Whether no repair was going on, or began, since a mark was taken. */
   public boolean noneSince(long mark) {
     return begun.get() == mark;

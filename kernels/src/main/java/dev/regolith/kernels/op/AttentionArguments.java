@@ -2,6 +2,7 @@ package dev.regolith.kernels.op;
 
 import dev.regolith.kernels.attention.AttentionOptions;
 import dev.regolith.kernels.backend.AttentionProblem;
+import dev.regolith.kernels.backend.KeyValuePages;
 import dev.regolith.kernels.memory.Range;
 import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
@@ -72,6 +73,80 @@ final class AttentionArguments {
     requireMask(o, batch, heads, queries, keys, out);
     requireSlopes(o, heads);
     requireLse(q, k, v, out, o, batch, heads, queries);
+  }
+
+  /** The same over cached keys and values. */
+  static void check(Tensor q, KeyValuePages[] cached, Tensor out, AttentionOptions o) {
+    requireLayout("Q", q, o.queryHeads());
+    requireLayout("the result", out, o.queryHeads());
+    long batch = q.size(0);
+    if (cached.length != batch || batch == 0) {
+      throw new IllegalArgumentException(
+          "Q %s has %d sequences, but there are %d caches"
+              .formatted(Arrays.toString(q.shape()), batch, cached.length));
+    }
+    if (o.keyLengths() != null) {
+      throw new IllegalArgumentException(
+          "a cache knows its length: leave keyLengths out, or truncate the cache");
+    }
+    long heads = heads(q, o.queryHeads());
+    long queries = q.size(-2);
+    KeyValuePages first = cached[0];
+    long keys = 0;
+    for (KeyValuePages each : cached) {
+      keys = Math.max(keys, each.length());
+      if (each.heads() != first.heads()
+          || each.depth() != first.depth()
+          || each.columns() != first.columns()) {
+        throw new IllegalArgumentException("the caches differ in heads or head sizes");
+      }
+    }
+    if (heads % first.heads() != 0
+        || (o.kvHeads() != 0 && o.kvHeads() != first.heads())
+        || depth(q, o.queryHeads()) != first.depth()) {
+      throw new IllegalArgumentException(
+          "Q %s does not fit a cache of %d heads with head size %d"
+              .formatted(Arrays.toString(q.shape()), first.heads(), first.depth()));
+    }
+    if (out.size(0) != batch
+        || heads(out, o.queryHeads()) != heads
+        || out.size(-2) != queries
+        || depth(out, o.queryHeads()) != first.columns()) {
+      throw new IllegalArgumentException(
+          "the result must have %d sequences, %d heads, %d rows and head size %d, not %s"
+              .formatted(batch, heads, queries, first.columns(), Arrays.toString(out.shape())));
+    }
+    requireWritable("the result", out);
+    requireApart("Q", q, "the result", out);
+    requireLengths("query", o.queryLengths(), batch, queries);
+    requireMask(o, batch, heads, queries, keys, out);
+    requireSlopes(o, heads);
+    requireLse(q, q, q, out, o, batch, heads, queries);
+  }
+
+  static void checkAppend(KeyValuePages pages, Tensor k, Tensor v) {
+    int sideBySide = k.rank() == 3 ? pages.heads() : 0;
+    requireLayout("K", k, sideBySide);
+    requireLayout("V", v, sideBySide);
+    boolean fits =
+        k.size(0) == 1
+            && v.size(0) == 1
+            && heads(k, sideBySide) == pages.heads()
+            && heads(v, sideBySide) == pages.heads()
+            && k.size(-2) == v.size(-2)
+            && depth(k, sideBySide) == pages.depth()
+            && depth(v, sideBySide) == pages.columns();
+    if (!fits) {
+      throw new IllegalArgumentException(
+          ("K %s and V %s do not fit a cache of %d heads with head sizes %d and %d: it takes [1,"
+                  + " heads, keys, d] or [1, keys, heads * d]")
+              .formatted(
+                  Arrays.toString(k.shape()),
+                  Arrays.toString(v.shape()),
+                  pages.heads(),
+                  pages.depth(),
+                  pages.columns()));
+    }
   }
 
   private static void requireSlopes(AttentionOptions o, long heads) {

@@ -5,10 +5,13 @@ import dev.regolith.kernels.backend.AttentionProblem;
 import dev.regolith.kernels.backend.AttentionRegion;
 import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.GemmProblem;
+import dev.regolith.kernels.backend.KeyValuePages;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Visibility;
 import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.CheckBlock;
+import dev.regolith.kernels.checksum.Digest;
+import dev.regolith.kernels.checksum.Mended;
 import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.exec.Team;
@@ -27,6 +30,7 @@ import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -50,6 +54,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     PREPARE,
     COMPUTE,
     VERIFY,
+    VERIFY_PAGES,
     SEAL
   }
 
@@ -85,6 +90,8 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
   private final AttentionGuard.Settled settled = this::keepSums;
   private Phase phase = Phase.PREPARE;
   private volatile boolean intact;
+  private boolean scansPages;
+  private long pageTasks;
   private boolean together;
   private boolean computed;
 
@@ -109,14 +116,29 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     Arrays.setAll(regions, i -> new AttentionRegion());
   }
 
+  /** Computes over cached keys and values, a sequence each; arguments were checked. */
+  Status run(Tensor q, KeyValuePages[] cached, Tensor out, AttentionOptions o) {
+    return runAll(q, null, null, cached, out, o);
+  }
+
   /** Computes; arguments were checked. */
   Status run(Tensor q, Tensor k, Tensor v, Tensor out, AttentionOptions o) {
+    return runAll(q, k, v, null, out, o);
+  }
+
+  private Status runAll(
+      Tensor q,
+      @Nullable Tensor k,
+      @Nullable Tensor v,
+      KeyValuePages @Nullable [] cached,
+      Tensor out,
+      AttentionOptions o) {
     if (out.elements() == 0 && o.logSumExp() == null) {
       return Status.CLEAN;
     }
     Range words = view.of(out, o.queryHeads());
     if (words != null) {
-      return run(q, k, v, out, words, o, 0);
+      return run(q, k, v, cached, out, words, o, 0);
     }
     // A result that does not fold into matrices does so for each sequence.
     Status worst = Status.CLEAN;
@@ -129,8 +151,9 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
       Status status =
           run(
               q.slice(0, s, s + 1),
-              k.slice(0, s, s + 1),
-              v.slice(0, s, s + 1),
+              k == null ? null : k.slice(0, s, s + 1),
+              v == null ? null : v.slice(0, s, s + 1),
+              cached == null ? null : new KeyValuePages[] {cached[(int) s]},
               part,
               folded,
               o,
@@ -142,22 +165,26 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
 
   private Status run(
       Tensor qTensor,
-      Tensor kTensor,
-      Tensor vTensor,
+      @Nullable Tensor kTensor,
+      @Nullable Tensor vTensor,
+      KeyValuePages @Nullable [] cached,
       Tensor out,
       Range words,
       AttentionOptions o,
       int firstSequence) {
     q.set(qTensor, o.queryHeads());
-    k.set(kTensor, o.kvHeads());
-    v.set(vTensor, o.kvHeads());
+    problem.pages = cached;
+    if (kTensor != null && vTensor != null) {
+      k.set(kTensor, o.kvHeads());
+      v.set(vTensor, o.kvHeads());
+    }
     describe(o, firstSequence);
     together =
         reachable(qTensor)
             && reachable(kTensor)
             && reachable(vTensor)
             && reachable(out)
-            && (o.mask() == null || reachable(o.mask()));
+            && reachable(o.mask());
     if (!together) {
       Announcement.confined();
     }
@@ -175,19 +202,20 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     }
   }
 
-  private boolean reachable(Tensor tensor) {
-    return execution.team().canReach(tensor.storage().segment());
+  private boolean reachable(@Nullable Tensor tensor) {
+    return tensor == null || execution.team().canReach(tensor.storage().segment());
   }
 
   private void describe(AttentionOptions o, int firstSequence) {
     AttentionProblem p = problem;
     p.batch = q.batch;
     p.heads = q.heads;
-    p.kvHeads = k.heads;
+    KeyValuePages[] pages = p.pages;
+    p.kvHeads = pages == null ? k.heads : pages[0].heads();
     p.queries = q.rows;
-    p.keys = k.rows;
+    p.keys = pages == null ? k.rows : longest(pages);
     p.depth = q.columns;
-    p.columns = v.columns;
+    p.columns = pages == null ? v.columns : pages[0].columns();
     p.scale = o.scaleOf(p.depth);
     p.verify = verify;
     p.q = q.memory;
@@ -196,20 +224,34 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     p.qHeadStride = 4 * q.headStride;
     p.qRowStride = 4 * q.rowStride;
     p.qStride = 4 * q.columnStride;
-    long matrices = p.batch * p.kvHeads;
-    keys.reshape(matrices, p.depth, p.keys);
-    values.reshape(matrices, p.keys, p.columns);
-    p.k = keys;
-    p.v = values;
-    long blocks = matrices * p.blocks();
-    if (p.finite.length < blocks) {
-      p.finite = new boolean[Math.toIntExact(blocks)];
+    if (pages == null) {
+      long matrices = p.batch * p.kvHeads;
+      keys.reshape(matrices, p.depth, p.keys);
+      values.reshape(matrices, p.keys, p.columns);
+      p.k = keys;
+      p.v = values;
+      long blocks = matrices * p.blocks();
+      if (p.finite.length < blocks) {
+        p.finite = new boolean[Math.toIntExact(blocks)];
+      }
+      ranges();
     }
     p.lse =
         o.logSumExp() == null ? MemorySegment.NULL : lse.atLeast(4 * p.batch * p.heads * p.queries);
-    ranges();
     describeVisibility(o, firstSequence);
     cut();
+    // With one low region for all that reads a head's keys, kernels compare digests on their way.
+    int rows = headsPerRegion * rowsPerRegion;
+    boolean one = regionsPerHead == 1 && headsPerRegion == p.group();
+    p.checksInline = verify && pages != null && one && rows <= backend.checkingRows();
+  }
+
+  private static long longest(KeyValuePages[] pages) {
+    long longest = 0;
+    for (KeyValuePages sequence : pages) {
+      longest = Math.max(longest, sequence.length());
+    }
+    return longest;
   }
 
   private void ranges() {
@@ -237,7 +279,10 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     long[] keyLengths = o.keyLengths();
     long[] queryLengths = o.queryLengths();
     for (int s = 0; s < sequences; s++) {
-      vis.keyLengths[s] = keyLengths == null ? problem.keys : keyLengths[firstSequence + s];
+      vis.keyLengths[s] =
+          problem.pages != null
+              ? problem.pages[s].length()
+              : keyLengths == null ? problem.keys : keyLengths[firstSequence + s];
       vis.queryLengths[s] =
           queryLengths == null ? problem.queries : queryLengths[firstSequence + s];
       vis.origins[s] = o.originOf(vis.queryLengths[s], vis.keyLengths[s]);
@@ -294,7 +339,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
   private Status computeAndVerify(AttentionOptions o, int firstSequence) {
     guard.open();
     int disturbed = 0;
-    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+    for (int attempt = 0; attempt < ATTEMPTS && !guard.isBeyondRepair(); attempt++) {
       if (!attempt(o, firstSequence)) {
         // What was damaged has been put back; others may be at work on the same memory.
         attempt -= disturbed++ < DISTURBANCES && guard.isProgressing() ? 1 : 0;
@@ -314,14 +359,16 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
   /** Computes and verifies; whether there is a result. */
   private boolean attempt(AttentionOptions o, int firstSequence) {
     long mark = Repairs.OF_TENSORS.mark();
+    long pageMark = pageMark();
     guard.forgetDoubts();
     prepare();
     compute();
-    boolean good = verifyPacked();
+    boolean good = problem.pages == null ? verifyPacked() : verifyPages(problem.pages);
     good &= verifySources(o);
+    good &= Repairs.OF_TENSORS.noneSince(mark) && noPageRepairedSince(pageMark);
     if (!guard.mends()) {
       good = true; // all that is asked for is a report
-    } else if (!good || !Repairs.OF_TENSORS.noneSince(mark)) {
+    } else if (!good) {
       return false;
     }
     guard.settle(problem, workspace, settled);
@@ -332,8 +379,27 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     return good;
   }
 
+  private long pageMark() {
+    long mark = 0;
+    for (int s = 0; problem.pages != null && s < problem.pages.length; s++) {
+      mark += problem.pages[s].mark();
+    }
+    return mark;
+  }
+
+  private boolean noPageRepairedSince(long mark) {
+    long now = 0;
+    for (int s = 0; problem.pages != null && s < problem.pages.length; s++) {
+      now += problem.pages[s].begun();
+    }
+    return now == mark;
+  }
+
   private void prepare() {
     AttentionProblem p = problem;
+    if (p.pages != null) {
+      return;
+    }
     phase = Phase.PREPARE;
     keyTasks = p.batch * p.kvHeads * keys.blocks();
     long valueTasks = p.keys == 0 ? 0 : p.batch * p.kvHeads * values.kBlocks();
@@ -365,15 +431,52 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     return intact;
   }
 
+  /** Cached pages: their check vectors, and, unless kernels did, their words. */
+  private boolean verifyPages(KeyValuePages[] pages) {
+    phase = Phase.VERIFY_PAGES;
+    intact = true;
+    // Doubts may come of damaged words: they are looked at, and put back, before anything else.
+    scansPages = !problem.checksInline || guard.any();
+    pageTasks = 0;
+    for (KeyValuePages sequence : pages) {
+      pageTasks += sequence.pages();
+    }
+    execution.team().run(pageTasks, this, together);
+    return intact;
+  }
+
+  private void verifyPage(long task, int worker, Workspace w) {
+    KeyValuePages[] pages = problem.pages;
+    long page = task;
+    for (int s = 0; pages != null && s < pages.length; s++) {
+      if (page < pages[s].pages()) {
+        PackedB ofKeys = pages[s].keys(page);
+        PackedB ofValues = pages[s].values(page);
+        for (long panel = 0; scansPages && panel < ofKeys.panelCount(); panel++) {
+          verifyPanel(Component.OPERAND_B, ofKeys, true, panel, worker, w);
+        }
+        for (long panel = 0; scansPages && panel < ofValues.panelCount(); panel++) {
+          verifyPanel(Component.PACKED_B, ofValues, false, panel, worker, w);
+        }
+        for (int h = 0; h < problem.kvHeads; h++) {
+          verifyRecords(ofKeys, h, worker, w);
+          verifyRecords(ofValues, h, worker, w);
+        }
+        return;
+      }
+      page -= pages[s].pages();
+    }
+  }
+
   private static long panels(PackedB packed) {
     return packed.depth() == 0 ? 0 : packed.panelCount();
   }
 
   private void verify(long task, int worker, Workspace w) {
     if (task < panels(keys)) {
-      verifyPanel(Component.OPERAND_B, keys, task, worker, w);
+      verifyPanel(Component.OPERAND_B, keys, true, task, worker, w);
     } else if (task < panels(keys) + panels(values)) {
-      verifyPanel(Component.PACKED_B, values, task - panels(keys), worker, w);
+      verifyPanel(Component.PACKED_B, values, false, task - panels(keys), worker, w);
     } else {
       long matrix = task - panels(keys) - panels(values);
       verifyRecords(keys, matrix, worker, w);
@@ -383,8 +486,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
   }
 
   private void verifyPanel(
-      Component component, PackedB packed, long panel, int worker, Workspace w) {
-    boolean ofKeys = packed == keys;
+      Component component, PackedB packed, boolean ofKeys, long panel, int worker, Workspace w) {
     for (int kBlock = 0; kBlock < packed.kBlocks(); kBlock++) {
       long offset = packed.panelOffset(panel, kBlock);
       int at = packed.panelSealAt(panel, kBlock);
@@ -403,9 +505,11 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
             Seal.SUMS);
       }
       backend.scan(packed.panels(), offset, packed.panelWords(kBlock), found[worker], w);
-      if (!Seal.same(found[worker], 0, packed.panelSeals(), at)) {
+      if (!Seal.same(found[worker], 0, packed.panelSeals(), at)
+          || (problem.pages != null && !digestAgrees(packed, panel))) {
         intact = false;
-        guard.note(component);
+        int ofBlock = kBlock;
+        note(component, () -> packed.mendPanel(panel, ofBlock));
       }
     }
   }
@@ -421,6 +525,27 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     }
   }
 
+  /** What was packed for this call is packed again; what is cached is put back. */
+  private void note(Component component, Supplier<Mended> mending) {
+    if (problem.pages != null && guard.mends()) {
+      guard.note(component, mending.get());
+    } else {
+      guard.note(component);
+    }
+  }
+
+  private static boolean digestAgrees(PackedB packed, long panel) {
+    var sums = new long[Digest.SUMS * packed.lanes()];
+    Digest.of(
+        packed.panels(),
+        packed.panelOffset(panel, 0),
+        packed.panelWords(0),
+        packed.lanes(),
+        sums,
+        0);
+    return packed.agrees(panel, 0, sums);
+  }
+
   private void verifyRecords(PackedB packed, long matrix, int worker, Workspace w) {
     for (long block = 0; packed.depth() > 0 && block < packed.blocks(); block++) {
       for (int kBlock = 0; kBlock < packed.kBlocks(); kBlock++) {
@@ -434,7 +559,9 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
         backend.scan(packed.records(), offset, packed.recordWords(), found[worker], w);
         if (!Seal.same(found[worker], 0, packed.recordSeals(), at)) {
           intact = false;
-          guard.note(Component.CHECK_VECTOR);
+          long record = block;
+          int ofBlock = kBlock;
+          note(Component.CHECK_VECTOR, () -> packed.mendRecord(matrix, record, ofBlock));
         }
       }
     }
@@ -508,6 +635,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
       case PREPARE -> prepare(task, w);
       case COMPUTE -> compute(task, worker, w);
       case VERIFY -> verify(task, worker, w);
+      case VERIFY_PAGES -> verifyPage(task, worker, w);
       case SEAL -> seal(task, worker, w);
     }
   }
@@ -622,6 +750,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     problem.q = MemorySegment.NULL;
     problem.out = MemorySegment.NULL;
     opened.c = MemorySegment.NULL;
+    problem.pages = null;
     problem.visibility.forget();
     output.forget();
   }

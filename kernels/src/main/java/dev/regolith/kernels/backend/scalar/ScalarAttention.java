@@ -110,7 +110,6 @@ final class ScalarAttention {
       long from,
       long to,
       Buffers w) {
-    long matrix = p.matrix(sequence, kvHead);
     Visibility visibility = p.visibility;
     int first = (int) Math.max(0, from - start);
     int last = (int) Math.min(AttentionProblem.BLOCK, to - start);
@@ -123,7 +122,7 @@ final class ScalarAttention {
       }
       float score = 0;
       for (int i = 0; i < p.depth; i++) {
-        score = Math.fma(w.query[i], p.k.get(matrix, i, key), score);
+        score = Math.fma(w.query[i], p.key(sequence, kvHead, key, i), score);
       }
       w.scores[j] = visibility.transformed(score, sequence, head, query, key);
       max = w.scores[j] > max ? w.scores[j] : max;
@@ -142,7 +141,7 @@ final class ScalarAttention {
         continue;
       }
       for (int c = 0; c < p.columns; c++) {
-        w.span[c] = Math.fma(weight, p.v.get(matrix, key, c), w.span[c]);
+        w.span[c] = Math.fma(weight, p.value(sequence, kvHead, key, c), w.span[c]);
       }
     }
     w.spanSum = Math.fma(w.spanSum, decay, halve(w.lanes));

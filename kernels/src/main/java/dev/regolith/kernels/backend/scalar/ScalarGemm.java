@@ -56,6 +56,11 @@ public final class ScalarGemm implements Backend {
   }
 
   @Override
+  public int checkingRows() {
+    return 0;
+  }
+
+  @Override
   public boolean isFinite(MemorySegment memory, long offset, int floats) {
     boolean finite = true;
     for (int i = 0; i < floats; i++) {

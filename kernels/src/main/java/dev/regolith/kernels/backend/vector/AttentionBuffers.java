@@ -1,5 +1,6 @@
 package dev.regolith.kernels.backend.vector;
 
+import static dev.regolith.kernels.backend.vector.VectorShapes.CHECKING_ROWS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
@@ -43,6 +44,9 @@ final class AttentionBuffers {
 
   /** What is made of them, made again. */
   final float[] again = new float[MAX_STRIPS * TILES_ACROSS * TILE];
+
+  /** Running sums of a panel that a checking kernel read. */
+  final long[] panelSums = new long[SealLanes.RAW];
 
   /** Whether a row's scores of the block went through any of that. */
   final boolean[] isTransformed = new boolean[MAX_ROWS];
@@ -127,7 +131,7 @@ final class AttentionBuffers {
   /** Cuts a region into strips. */
   void open(AttentionProblem p, AttentionRegion region) {
     int rows = region.rows();
-    strips = Math.ceilDiv(rows, TILE_ROWS);
+    strips = Math.ceilDiv(rows, p.checksInline ? CHECKING_ROWS : TILE_ROWS);
     for (int strip = 0; strip <= strips; strip++) {
       row[strip] = strip * rows / strips;
     }
@@ -173,7 +177,7 @@ final class AttentionBuffers {
 
   /** Tiles of scores that a block has, side by side. */
   static int tilesOf(AttentionProblem p, long block) {
-    return p.k.panelsOf(block / AttentionProblem.BLOCK);
+    return p.tiles(block / AttentionProblem.BLOCK);
   }
 
   /** Place of a strip's first tile of scores. */
@@ -189,6 +193,15 @@ final class AttentionBuffers {
   /** Place of a row in its strip. */
   int inStrip(int strip, int r) {
     return (r - row[strip]) * MicroKernel.STRIP_STRIDE;
+  }
+
+  /** The last strip that sees a block; -1 if none does. */
+  int lastThatSees(long block) {
+    int strip = strips - 1;
+    while (strip >= 0 && !sees(strip, block)) {
+      strip--;
+    }
+    return strip;
   }
 
   /** Place of a strip's tile in the total. */

@@ -37,7 +37,7 @@ final class AttentionChecks {
   private static final int GRAINS = BLOCK / Tolerance.GRAIN;
 
   // Roundings of float32 lanes that add up a block, in units of what they add up.
-  private static final int SCORE_LANES = Tolerance.SHOWN_WEIGHT + Tolerance.VECTOR_WEIGHT + 16;
+  private static final int SCORE_LANES = Tolerance.SHOWN_WEIGHT + BLOCK + 16;
   private static final int WEIGHT_LANES = BLOCK / 4 + 8;
 
   /** Of a row, over a span or all spans before: what its sums must come to. */
@@ -154,8 +154,8 @@ final class AttentionChecks {
   /** What of a block's keys and values tolerances and predictions are made of. */
   private void openBlock(AttentionProblem p, AttentionRegion region, long block) {
     long matrix = p.matrix(region.sequence, region.kvHead);
-    PackedB keys = p.k;
-    long record = keys.recordOffset(matrix, block / BLOCK, 0);
+    PackedB keys = p.keys(region.sequence, block / BLOCK);
+    long record = keys.recordOffset(matrix, p.keyBlock(block / BLOCK), 0);
     vectorLength = VectorSums.squares(keys.records(), record, keys.vectorLength());
     vectorLength = Math.sqrt(vectorLength);
     keySquares = 0;
@@ -164,9 +164,9 @@ final class AttentionChecks {
       double squares = energy(keys, record, grain, rest);
       keySquares += squares * Math.min(rest, Tolerance.GRAIN);
     }
-    PackedB values = p.v;
-    int kBlock = (int) (block / PackedB.DEPTH);
-    int step = (int) (block % PackedB.DEPTH);
+    PackedB values = p.values(region.sequence, block / BLOCK);
+    int kBlock = p.valueBlock(block / BLOCK);
+    int step = p.valueStep(block / BLOCK);
     int count = Math.min(BLOCK, values.depthOf(kBlock) - step);
     double lengths = 0;
     Arrays.fill(valueSums, 0);
@@ -206,7 +206,7 @@ final class AttentionChecks {
       AttentionSink sink) {
     int first = w.row[strip];
     int rows = w.row[strip + 1] - first;
-    int end = VectorAttention.end(strip, block, w);
+    int end = VectorAttention.end(p, strip, block, w);
     for (int r = first; r < first + rows; r++) {
       max[r] = w.max[r];
       reference[r] = VectorAttention.reference(max[r]);
@@ -260,7 +260,7 @@ final class AttentionChecks {
         sink.suspect(p, region, Component.SCORES);
       }
     }
-    int signs = (int) (block / BLOCK % Signs.PATTERNS) * BLOCK;
+    int signs = (int) (p.keyBlock(block / BLOCK) % Signs.PATTERNS) * BLOCK;
     int tiles = AttentionBuffers.tilesOf(p, block);
     double shown = SoftmaxPass.survey(scores, at, tiles, signs, w.digests, w.scoresDigest(strip));
     double predicted = predictScores(p, region, block, strip, r, w);
@@ -280,8 +280,9 @@ final class AttentionChecks {
     if (queryLength[r] < 0) {
       queryLength[r] = Math.sqrt(VectorSums.squares(queries, at, p.depth));
     }
-    long record = p.k.recordOffset(matrix, block / BLOCK, 0);
-    return VectorSums.dot(queries, at, p.k.records(), record, p.depth);
+    PackedB keys = p.keys(region.sequence, block / BLOCK);
+    long record = keys.recordOffset(matrix, p.keyBlock(block / BLOCK), 0);
+    return VectorSums.dot(queries, at, keys.records(), record, p.depth);
   }
 
   /**

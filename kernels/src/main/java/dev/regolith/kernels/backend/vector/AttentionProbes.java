@@ -19,14 +19,15 @@ final class AttentionProbes {
   static void beforeBlock(
       AttentionProblem p, AttentionRegion region, long block, AttentionBuffers w) {
     long matrix = p.matrix(region.sequence, region.kvHead);
-    PackedB keys = p.k;
-    for (int i = 0; i < keys.panelsOf(block / BLOCK); i++) {
-      long offset = keys.panelOffset(keys.panel(matrix, block / BLOCK) + i, 0);
+    PackedB keys = p.keys(region.sequence, block / BLOCK);
+    long keyBlock = p.keyBlock(block / BLOCK);
+    for (int i = 0; i < keys.panelsOf(keyBlock); i++) {
+      long offset = keys.panelOffset(keys.panel(matrix, keyBlock) + i, 0);
       Probe.reach(ProbePoint.KEYS_READ, keys.panels(), offset, 1, 4L * keys.panelWords(0), 0);
     }
-    PackedB values = p.v;
-    int kBlock = (int) (block / PackedB.DEPTH);
-    int step = (int) (block % PackedB.DEPTH);
+    PackedB values = p.values(region.sequence, block / BLOCK);
+    int kBlock = p.valueBlock(block / BLOCK);
+    int step = p.valueStep(block / BLOCK);
     long bytes = 4L * TILE_COLUMNS * Math.min(BLOCK, values.depthOf(kBlock) - step);
     for (int i = 0; i < w.panels; i++) {
       long offset = values.panelOffset(values.panel(matrix, 0) + i, kBlock);
@@ -34,7 +35,7 @@ final class AttentionProbes {
       Probe.reach(ProbePoint.VALUES_READ, values.panels(), offset, 1, bytes, 0);
     }
     if (p.verify) {
-      long record = keys.recordOffset(matrix, block / BLOCK, 0);
+      long record = keys.recordOffset(matrix, keyBlock, 0);
       Probe.reach(ProbePoint.CHECK_VECTORS_READ, keys.records(), record, 1, 4L * p.depth, 0);
       long coefficients = record + keys.coefficients();
       long grains = 8L * PackedB.GRAINS;
@@ -42,7 +43,12 @@ final class AttentionProbes {
           ProbePoint.TOLERANCE_COEFFICIENTS_READ, keys.records(), coefficients, 1, grains, 0);
       record = values.recordOffset(matrix, 0, kBlock);
       Probe.reach(
-          ProbePoint.CHECK_VECTORS_READ, values.records(), record + 4L * step, 1, 4L * BLOCK, 0);
+          ProbePoint.CHECK_VECTORS_READ,
+          values.records(),
+          record + 4L * step,
+          1,
+          bytes / TILE_COLUMNS,
+          0);
     }
     for (int strip = 0; strip < w.strips; strip++) {
       int rows = w.row[strip + 1] - w.row[strip];

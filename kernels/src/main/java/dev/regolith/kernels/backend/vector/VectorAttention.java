@@ -12,6 +12,7 @@ import dev.regolith.kernels.backend.AttentionRegion;
 import dev.regolith.kernels.backend.AttentionSink;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Visibility;
+import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.function.Exponential;
 import dev.regolith.kernels.probe.Probe;
 import java.lang.foreign.MemorySegment;
@@ -81,7 +82,7 @@ final class VectorAttention {
     if (Probe.ON) {
       AttentionProbes.beforeBlock(p, region, block, w);
     }
-    multiplyKeys(p, region, block, w);
+    multiplyKeys(p, region, block, w, sink);
     if (Probe.ON) {
       AttentionProbes.scoresWritten(p, block, w);
     }
@@ -93,7 +94,7 @@ final class VectorAttention {
     if (Probe.ON) {
       AttentionProbes.weightsWritten(w);
     }
-    multiplyValues(p, region, block, w);
+    multiplyValues(p, region, block, w, sink);
     if (p.verify) {
       w.checks.block(p, region, block, w, sink);
     }
@@ -136,11 +137,17 @@ final class VectorAttention {
    * strip that sees the block, if scores are going to be held against the block's check vector.
    */
   private static void multiplyKeys(
-      AttentionProblem p, AttentionRegion region, long block, AttentionBuffers w) {
-    PackedB keys = p.k;
+      AttentionProblem p,
+      AttentionRegion region,
+      long block,
+      AttentionBuffers w,
+      AttentionSink sink) {
+    PackedB keys = p.keys(region.sequence, block / BLOCK);
     long matrix = p.matrix(region.sequence, region.kvHead);
-    long panel = keys.panel(matrix, block / BLOCK);
-    int count = keys.panelsOf(block / BLOCK);
+    long keyBlock = p.keyBlock(block / BLOCK);
+    long panel = keys.panel(matrix, keyBlock);
+    int count = keys.panelsOf(keyBlock);
+    int checking = p.checksInline ? w.lastThatSees(block) : -1;
     for (int i = 0; i < count; i++) {
       long offset = keys.panelOffset(panel + i, 0);
       long near = near(keys.panels(), offset, p.depth);
@@ -150,7 +157,7 @@ final class VectorAttention {
           continue;
         }
         w.touched +=
-            MicroKernels.of(w.row[strip + 1] - w.row[strip], false, false, false)
+            MicroKernels.of(w.row[strip + 1] - w.row[strip], false, strip == checking, false)
                 .run(
                     w.queries[strip],
                     keys.panels(),
@@ -162,10 +169,13 @@ final class VectorAttention {
                     w.digests,
                     w.scoresDigest(strip),
                     near,
-                    w.digests,
+                    w.panelSums,
                     MemorySegment.NULL,
                     0,
                     0);
+      }
+      if (checking >= 0 && !keys.agrees(panel + i, 0, w.panelSums)) {
+        sink.suspect(p, region, Component.OPERAND_B);
       }
     }
   }
@@ -177,7 +187,10 @@ final class VectorAttention {
   }
 
   /** How far a strip's weights go in a block, in whole vectors and lanes of sums. */
-  static int end(int strip, long block, AttentionBuffers w) {
+  static int end(AttentionProblem p, int strip, long block, AttentionBuffers w) {
+    if (p.checksInline) {
+      return BLOCK; // all of it is read, to be compared with its digests
+    }
     int end = (int) Math.min(BLOCK, w.stripTo[strip] - block);
     int unit = Math.max(TILE_COLUMNS, AttentionProblem.SUM_LANES);
     return Math.ceilDiv(end, unit) * unit;
@@ -186,7 +199,7 @@ final class VectorAttention {
   /** From scores to weights, and the decay of what was summed up before. */
   private static void softmax(
       AttentionProblem p, AttentionRegion region, int strip, long block, AttentionBuffers w) {
-    int end = end(strip, block, w);
+    int end = end(p, strip, block, w);
     boolean whole = end <= AttentionBuffers.tilesOf(p, block) * TILE_COLUMNS;
     int first = w.row[strip];
     int rows = w.row[strip + 1] - first;
@@ -246,7 +259,7 @@ final class VectorAttention {
       float[] target,
       AttentionBuffers w) {
     Visibility visibility = p.visibility;
-    int end = end(strip, block, w);
+    int end = end(p, strip, block, w);
     int from = Math.clamp(w.from[r] - block, 0, end);
     int to = Math.clamp(w.to[r] - block, 0, end);
     int head = region.headOf(r);
@@ -296,12 +309,17 @@ final class VectorAttention {
 
   /** Weighted sums of the block's values, on top of what the span has. */
   private static void multiplyValues(
-      AttentionProblem p, AttentionRegion region, long block, AttentionBuffers w) {
-    PackedB values = p.v;
+      AttentionProblem p,
+      AttentionRegion region,
+      long block,
+      AttentionBuffers w,
+      AttentionSink sink) {
+    PackedB values = p.values(region.sequence, block / BLOCK);
     long matrix = p.matrix(region.sequence, region.kvHead);
-    boolean finite = p.finite[p.finiteAt(matrix, block / BLOCK)];
-    int kBlock = (int) (block / PackedB.DEPTH);
-    long step = block % PackedB.DEPTH * TILE_COLUMNS * 4;
+    boolean finite = p.isFinite(region.sequence, region.kvHead, block / BLOCK);
+    int kBlock = p.valueBlock(block / BLOCK);
+    long step = 4L * TILE_COLUMNS * p.valueStep(block / BLOCK);
+    int checking = p.checksInline && finite ? w.lastThatSees(block) : -1;
     long first = values.panel(matrix, 0);
     for (int strip = 0; strip < w.strips; strip++) {
       if (w.sees(strip, block)) {
@@ -318,9 +336,10 @@ final class VectorAttention {
           addVisible(p, region, block, strip, panel, w);
           continue;
         }
-        int steps = (int) Math.min(BLOCK, w.stripTo[strip] - block);
+        int steps = p.checksInline ? BLOCK : (int) Math.min(BLOCK, w.stripTo[strip] - block);
         w.touched +=
-            MicroKernels.of(w.row[strip + 1] - w.row[strip], w.started[strip], false, false)
+            MicroKernels.of(
+                    w.row[strip + 1] - w.row[strip], w.started[strip], strip == checking, false)
                 .run(
                     w.weights[strip],
                     values.panels(),
@@ -332,10 +351,13 @@ final class VectorAttention {
                     w.digests,
                     w.nextTilesDigest(strip),
                     near(values.panels(), offset, steps),
-                    w.digests,
+                    w.panelSums,
                     MemorySegment.NULL,
                     0,
                     0);
+      }
+      if (checking >= 0 && !values.agrees(first + panel, kBlock, w.panelSums)) {
+        sink.suspect(p, region, Component.PACKED_B);
       }
     }
   }
@@ -351,7 +373,6 @@ final class VectorAttention {
       int strip,
       int panel,
       AttentionBuffers w) {
-    long matrix = p.matrix(region.sequence, region.kvHead);
     Visibility visibility = p.visibility;
     for (int r = w.row[strip]; r < w.row[strip + 1]; r++) {
       int row = (r - w.row[strip]) * TILE_COLUMNS;
@@ -365,7 +386,8 @@ final class VectorAttention {
         for (long key = Math.max(block, w.from[r]); column < p.columns && key < end; key++) {
           if (!visibility.hides(region.sequence, region.headOf(r), region.queryOf(r), key)) {
             float weight = w.weights[strip][weights + (int) (key - block)];
-            sum = Math.fma(weight, p.v.get(matrix, key, column), sum);
+            float value = p.value(region.sequence, region.kvHead, key, column);
+            sum = Math.fma(weight, value, sum);
           }
         }
         w.span[to + c] = sum;

@@ -109,6 +109,11 @@ public final class VectorGemm implements Backend {
   }
 
   @Override
+  public int checkingRows() {
+    return 2 * VectorShapes.CHECKING_ROWS;
+  }
+
+  @Override
   public boolean isFinite(MemorySegment memory, long offset, int floats) {
     return VectorSums.isFinite(memory, offset, floats);
   }

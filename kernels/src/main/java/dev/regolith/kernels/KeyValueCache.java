@@ -1,0 +1,77 @@
+package dev.regolith.kernels;
+
+import dev.regolith.kernels.backend.KeyValuePages;
+
+/**
+ * Keys and values of one sequence, in the form that attention reads: packed in pages of 128 keys,
+ * with check vectors, seals and digests from the moment a key is appended. A page's memory is
+ * allocated when its first key arrives, and freed by {@link #truncate}, {@link #close} or the
+ * session's end.
+ *
+ * <p>An upset in a page is noticed by the attention that reads it, located, and put back; then what
+ * read it is computed again.
+ *
+ * <p><b>Threads.</b> Any number of threads may read (attend) at a time; {@code append}, {@link
+ * #truncate} and {@link #close} need the cache for themselves.
+ */
+public final class KeyValueCache implements AutoCloseable {
+  private final KeyValuePages pages;
+  private boolean closed;
+
+  KeyValueCache(KeyValuePages pages) {
+    this.pages = pages;
+  }
+
+  /** Number of keys. */
+  public long length() {
+    return pages.length();
+  }
+
+  /** Key and value heads. */
+  public int heads() {
+    return pages.heads();
+  }
+
+  /** Head size of keys. */
+  public int headSize() {
+    return pages.depth();
+  }
+
+  /** Head size of values. */
+  public int valueSize() {
+    return pages.columns();
+  }
+
+  /**
+   * Forgets the last keys, as after a rejected draft; 0 to start a new sequence.
+   *
+   * @param length how many stay
+   */
+  public void truncate(long length) {
+    if (length < 0 || length > pages.length()) {
+      throw new IllegalArgumentException(
+          "the cache holds %d keys, it cannot be cut to %d".formatted(pages.length(), length));
+    }
+    pages.truncate(length);
+  }
+
+  KeyValuePages pages() {
+    if (closed) {
+      throw new IllegalStateException("the cache is closed");
+    }
+    return pages;
+  }
+
+  /** Frees all pages; the cache is not used again. Idempotent. */
+  @Override
+  public void close() {
+    closed = true;
+    pages.free();
+  }
+
+  @Override
+  public String toString() {
+    return "KeyValueCache(%d keys, %d heads, head sizes %d and %d)"
+        .formatted(length(), heads(), headSize(), valueSize());
+  }
+}

@@ -1,0 +1,244 @@
+package dev.regolith.kernels.backend;
+
+import dev.regolith.kernels.checksum.CheckBlock;
+import dev.regolith.kernels.checksum.Signs;
+import dev.regolith.kernels.checksum.Tolerance;
+import java.lang.foreign.Arena;
+import java.util.Arrays;
+
+/**
+ * Keys and values of one sequence, packed as they are appended: a page for every {@link
+ * AttentionProblem#BLOCK} keys, of all heads. Words, seals, digests and check vectors are in place
+ * from the moment a key is appended; all of them are sums, so that nothing that is there already is
+ * read for it.
+ *
+ * <p>One writer at a time, and no reader meanwhile.
+ */
+public final class KeyValuePages {
+  private static final int BLOCK = AttentionProblem.BLOCK;
+
+  /** More than what is lost by adding squares up in float64, and rounding their root. */
+  private static final double WIDENED = 1 + 0x1p-20;
+
+  /** Packed keys and values of a block. */
+  private static final class Page {
+    final Arena arena = Arena.ofShared();
+    final PackedB keys;
+    final PackedB values;
+
+    /** Per head. */
+    final boolean[] finite;
+
+    /** Per head: sum of the squares of all keys. */
+    final double[] squares;
+
+    Page(int heads, int depth, int columns, int panelColumns) {
+      keys = new PackedB(panelColumns);
+      values = new PackedB(panelColumns);
+      keys.allocate(arena, heads, depth, BLOCK);
+      values.allocate(arena, heads, BLOCK, columns);
+      finite = new boolean[heads];
+      squares = new double[heads];
+      clear();
+    }
+
+    void clear() {
+      keys.clear();
+      values.clear();
+      Arrays.fill(finite, true);
+      Arrays.fill(squares, 0);
+    }
+  }
+
+  private final int heads;
+  private final int depth;
+  private final int columns;
+  private final int panelColumns;
+  private Page[] pages = {};
+  private int count;
+  private long length;
+
+  /** An empty sequence. */
+  public KeyValuePages(int heads, int depth, int columns, int panelColumns) {
+    this.heads = heads;
+    this.depth = depth;
+    this.columns = columns;
+    this.panelColumns = panelColumns;
+  }
+
+  /** Key and value heads. */
+  public int heads() {
+    return heads;
+  }
+
+  /** Head size of keys. */
+  public int depth() {
+    return depth;
+  }
+
+  /** Head size of values. */
+  public int columns() {
+    return columns;
+  }
+
+  /** Columns of a panel. */
+  public int panelColumns() {
+    return panelColumns;
+  }
+
+  /** Number of keys. */
+  public long length() {
+    return length;
+  }
+
+  /** Number of pages in use. */
+  public int pages() {
+    return Math.toIntExact(Math.ceilDiv(length, BLOCK));
+  }
+
+  /** Packed keys of a block. */
+  public PackedB keys(long block) {
+    return pages[(int) block].keys;
+  }
+
+  /** Packed values of a block. */
+  public PackedB values(long block) {
+    return pages[(int) block].values;
+  }
+
+  /** Whether all values of a head in a block are finite. */
+  public boolean isFinite(long block, int head) {
+    return pages[(int) block].finite[head];
+  }
+
+  /** Makes room for more keys of every head; {@link #put} fills it. */
+  public void grow(long keys) {
+    long newLength = length + keys;
+    while ((long) count * BLOCK < newLength) {
+      if (count == pages.length) {
+        pages = Arrays.copyOf(pages, Math.max(4, 2 * count));
+      }
+      pages[count++] = new Page(heads, depth, columns, panelColumns);
+    }
+    length = newLength;
+  }
+
+  /**
+   * Sets a key and its value, for which there is room, in increasing order. Heads do not touch each
+   * other: a thread each may set theirs.
+   *
+   * @param key its first {@link #depth} elements
+   * @param value its first {@link #columns} elements
+   */
+  public void put(long at, int head, float[] key, float[] value) {
+    put(pages[(int) (at / BLOCK)], (int) (at % BLOCK), head, key, value);
+  }
+
+  private void put(Page page, int j, int head, float[] key, float[] value) {
+    double squares = page.squares[head];
+    float sign = (float) Signs.of(0, j);
+    for (int i = 0; i < depth; i++) {
+      page.keys.put(head, i, j, Float.floatToRawIntBits(key[i]));
+      page.keys.addToVector(head, 0, i, sign * key[i]);
+      squares += (double) key[i] * key[i];
+    }
+    page.squares[head] = squares;
+    for (int grain = 0; grain * Tolerance.GRAIN < depth; grain++) {
+      // Evenly spread over the steps: what readers add up again is the sum of all squares.
+      double weight = depth - grain * Tolerance.GRAIN + weightOfChecks();
+      page.keys.putCoefficient(head, 0, grain, WIDENED * squares / depth * weight);
+    }
+    boolean finite = true;
+    int grain = j / Tolerance.GRAIN;
+    double weight = BLOCK - grain * Tolerance.GRAIN + weightOfChecks();
+    for (int block = 0; block * CheckBlock.COLUMNS < columns; block++) {
+      double signed = 0;
+      double length2 = 0;
+      int end = Math.min(columns, (block + 1) * CheckBlock.COLUMNS);
+      for (int c = block * CheckBlock.COLUMNS; c < end; c++) {
+        page.values.put(head, j, c, Float.floatToRawIntBits(value[c]));
+        signed += Signs.of(block, c - block * CheckBlock.COLUMNS) * value[c];
+        length2 += (double) value[c] * value[c];
+        finite &= Float.isFinite(value[c]);
+      }
+      page.values.addToVector(head, block, j, (float) signed);
+      double kept = page.values.coefficient(head, block, 0, grain);
+      // Written so that NaN stays.
+      double longest = WIDENED * length2 * weight;
+      page.values.putCoefficient(head, block, grain, kept >= longest ? kept : longest);
+    }
+    page.finite[head] &= finite;
+  }
+
+  private static int weightOfChecks() {
+    return Tolerance.SHOWN_WEIGHT + Tolerance.VECTOR_WEIGHT;
+  }
+
+  /** Forgets the last keys. */
+  public void truncate(long newLength) {
+    int kept = Math.toIntExact(Math.ceilDiv(newLength, BLOCK));
+    int inLast = (int) (newLength - Math.max(0, kept - 1L) * BLOCK);
+    boolean partial = kept > 0 && newLength < Math.min(length, (long) kept * BLOCK);
+    for (int i = kept; i < count; i++) {
+      pages[i].arena.close();
+    }
+    Arrays.fill(pages, kept, count, null);
+    count = kept;
+    length = newLength;
+    if (partial) {
+      rebuild(pages[kept - 1], inLast);
+    }
+  }
+
+  /** Puts the first keys of a page anew, from its words. */
+  private void rebuild(Page page, int keys) {
+    var k = new float[heads][keys][depth];
+    var v = new float[heads][keys][columns];
+    for (int h = 0; h < heads; h++) {
+      for (int j = 0; j < keys; j++) {
+        for (int i = 0; i < depth; i++) {
+          k[h][j][i] = page.keys.get(h, i, j);
+        }
+        for (int c = 0; c < columns; c++) {
+          v[h][j][c] = page.values.get(h, j, c);
+        }
+      }
+    }
+    page.clear();
+    for (int h = 0; h < heads; h++) {
+      for (int j = 0; j < keys; j++) {
+        put(page, j, h, k[h][j], v[h][j]);
+      }
+    }
+  }
+
+  /** The repairs of pages that have ended. */
+  public long mark() {
+    long sum = 0;
+    for (int i = 0; i < count; i++) {
+      sum += pages[i].keys.repairs().mark() + pages[i].values.repairs().mark();
+    }
+    return sum;
+  }
+
+  /**
+   * The repairs of pages that have begun: no other number than {@link #mark}, if none is going on.
+   */
+  public long begun() {
+    long sum = 0;
+    for (int i = 0; i < count; i++) {
+      sum += pages[i].keys.repairs().begun() + pages[i].values.repairs().begun();
+    }
+    return sum;
+  }
+
+  /** Frees all pages. */
+  public void free() {
+    for (int i = 0; i < count; i++) {
+      pages[i].arena.close();
+    }
+    pages = new Page[0];
+    count = 0;
+    length = 0;
+  }
+}

@@ -1,0 +1,81 @@
+package dev.regolith.kernels.op;
+
+import dev.regolith.kernels.backend.KeyValuePages;
+import dev.regolith.kernels.checksum.SealGrid;
+import dev.regolith.kernels.exec.Team;
+import dev.regolith.kernels.fault.Protection;
+import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.memory.Repairs;
+import dev.regolith.kernels.memory.Watch;
+import dev.regolith.kernels.tensor.Tensor;
+import java.lang.foreign.ValueLayout;
+
+/** Appends keys and values to cached pages, heads shared out to the team. */
+final class CacheAppend implements Team.Tasks {
+  private final Execution execution;
+  private final HeadView k = new HeadView();
+  private final HeadView v = new HeadView();
+  private final float[][] key;
+  private final float[][] value;
+  private final KeyValuePages pages;
+  private final long before;
+
+  CacheAppend(Execution execution, KeyValuePages pages) {
+    this.execution = execution;
+    this.pages = pages;
+    before = pages.length();
+    int threads = execution.team().threads();
+    key = new float[threads][pages.depth()];
+    value = new float[threads][pages.columns()];
+  }
+
+  /** Appends all keys of two tensors {@code [1, heads, keys, d]}; arguments were checked. */
+  Status run(Tensor kTensor, Tensor vTensor, int sideBySide) {
+    k.set(kTensor, sideBySide);
+    v.set(vTensor, sideBySide);
+    Team team = execution.team();
+    boolean together = team.canReach(k.memory) && team.canReach(v.memory);
+    Status worst = Status.CLEAN;
+    long mark;
+    do {
+      // Sources, if sealed, are verified after they were read; what was put back is read again.
+      pages.truncate(before);
+      mark = Repairs.OF_TENSORS.mark();
+      pages.grow(k.rows);
+      team.run(pages.heads(), this, together);
+      Status found = scrub(kTensor, vTensor);
+      worst = found.compareTo(worst) > 0 ? found : worst;
+    } while (worst != Status.DETECTED && !Repairs.OF_TENSORS.noneSince(mark));
+    return worst;
+  }
+
+  private Status scrub(Tensor... sources) {
+    Status worst = Status.CLEAN;
+    for (Tensor source : sources) {
+      for (Watch watch : source.storage().watches()) {
+        if (execution.protection() != Protection.OFF && watch.inForce()) {
+          Status found =
+              execution.scrubber().scrub("append", source.storage().segment(), (SealGrid) watch);
+          worst = found.compareTo(worst) > 0 ? found : worst;
+        }
+      }
+    }
+    return worst;
+  }
+
+  @Override
+  public void perform(long head, int worker) {
+    for (long row = 0; row < k.rows; row++) {
+      read(k, head, row, key[worker]);
+      read(v, head, row, value[worker]);
+      pages.put(before + row, (int) head, key[worker], value[worker]);
+    }
+  }
+
+  private static void read(HeadView view, long head, long row, float[] to) {
+    long word = view.offset + head * view.headStride + row * view.rowStride;
+    for (int i = 0; i < view.columns; i++, word += view.columnStride) {
+      to[i] = view.memory.getAtIndex(ValueLayout.JAVA_FLOAT, word);
+    }
+  }
+}

@@ -1,0 +1,265 @@
+package dev.regolith.kernels;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.regolith.kernels.AttentionCase.Layout;
+import dev.regolith.kernels.SessionOptions.Compute;
+import dev.regolith.kernels.attention.AttentionOptions;
+import dev.regolith.kernels.backend.KeyValuePages;
+import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.fault.Protection;
+import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.fault.UncorrectableFaultException;
+import dev.regolith.kernels.tensor.DType;
+import dev.regolith.kernels.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Cached keys and values: the same bits as without a cache, and damage in pages put back. */
+class KeyValueCacheTest {
+  private static SessionUnderTest session(Protection protection) {
+    return SessionUnderTest.kept(2, protection, Compute.VECTOR);
+  }
+
+  private static KeyValueCache fill(
+      Session session, Arena arena, AttentionCase c, int b, int step) {
+    var cache = session.cache(c.kvHeads, c.depth, c.columns);
+    Tensor k = AttentionCase.tensor(arena, new float[][][][] {c.k[b]}, Layout.ROWS_FIRST);
+    Tensor v = AttentionCase.tensor(arena, new float[][][][] {c.v[b]}, Layout.HEADS_FIRST);
+    int end = (int) c.keyLength(b);
+    for (int at = 0; at < end; at += step) {
+      int to = Math.min(end, at + step);
+      assertThat(session.append(cache, k.slice(2, at, to), v.slice(2, at, to)))
+          .isEqualTo(Status.CLEAN);
+    }
+    assertThat(cache.length()).isEqualTo(end);
+    return cache;
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1, 2})
+  void theSameBitsAsTheCanonicalLoop(int part) {
+    for (int seed = 1000 + 25 * part; seed < 1025 + 25 * part; seed++) {
+      var c = AttentionCase.random(seed);
+      if (c.mask != null && c.keyLengths != null) {
+        c.mask = null; // a mask spans the longest cache
+      }
+      var random = new Random(seed);
+      for (Protection protection : new Protection[] {Protection.OFF, Protection.CORRECT}) {
+        try (var arena = Arena.ofShared()) {
+          var under = session(protection);
+          var caches = new ArrayList<KeyValueCache>();
+          for (int b = 0; b < c.batch; b++) {
+            caches.add(fill(under.session(), arena, c, b, 1 + random.nextInt(200)));
+          }
+          Tensor q = AttentionCase.tensor(arena, c.q, Layout.ROWS_FIRST);
+          Tensor out = c.result(arena, Layout.HEADS_FIRST);
+          long[] lengths = c.keyLengths;
+          c.keyLengths = null; // caches know
+          AttentionOptions options = c.options(arena);
+          c.keyLengths = lengths;
+          Status status = under.session().attention(q, caches, out, options);
+          assertThat(status).as(c.toString()).isEqualTo(Status.CLEAN);
+          assertThat(under.reports()).isEmpty();
+          requireCanonical(c, out);
+          caches.forEach(KeyValueCache::close);
+        }
+      }
+    }
+  }
+
+  private static void requireCanonical(AttentionCase c, Tensor out) {
+    float[] got = out.toArray();
+    for (int b = 0, at = 0; b < c.batch; b++) {
+      for (int h = 0; h < c.heads; h++) {
+        for (int i = 0; i < c.queries; i++) {
+          float[] expected = ReferenceAttention.canonical(c, b, h, i).out();
+          for (int x = 0; x < c.columns; x++, at++) {
+            assertThat(Float.floatToIntBits(got[at]))
+                .as("[%d, %d, %d, %d] of %s", b, h, i, x, c)
+                .isEqualTo(Float.floatToIntBits(expected[x]));
+          }
+        }
+      }
+    }
+  }
+
+  @Test
+  void tokenByTokenGivesWhatPrefillGives() {
+    try (var arena = Arena.ofShared()) {
+      var c = new AttentionCase(1, 4, 2, 140, 140, 32, 32, new Random(5));
+      c.causal = true;
+      Session session = session(Protection.CORRECT).session();
+      Tensor q = AttentionCase.tensor(arena, c.q, Layout.HEADS_FIRST);
+      Tensor k = AttentionCase.tensor(arena, c.k, Layout.HEADS_FIRST);
+      Tensor v = AttentionCase.tensor(arena, c.v, Layout.HEADS_FIRST);
+      Tensor whole = c.result(arena, Layout.HEADS_FIRST);
+      session.attention(q, k, v, whole, c.options(arena));
+      Tensor stepwise = c.result(arena, Layout.HEADS_FIRST);
+      try (var cache = session.cache(2, 32, 32)) {
+        for (int i = 0; i < c.queries; i++) {
+          session.append(cache, k.slice(2, i, i + 1), v.slice(2, i, i + 1));
+          session.attention(
+              q.slice(2, i, i + 1),
+              List.of(cache),
+              stepwise.slice(2, i, i + 1),
+              AttentionOptions.defaults().scale(c.scale).causal());
+        }
+      }
+      assertThat(bits(stepwise)).isEqualTo(bits(whole));
+    }
+  }
+
+  @Test
+  void truncatedCachesGoOnAsIfTheRestHadNeverBeen() {
+    try (var arena = Arena.ofShared()) {
+      var c = new AttentionCase(1, 2, 2, 1, 300, 16, 24, new Random(6));
+      Session session = session(Protection.CORRECT).session();
+      Tensor k = AttentionCase.tensor(arena, c.k, Layout.HEADS_FIRST);
+      Tensor v = AttentionCase.tensor(arena, c.v, Layout.HEADS_FIRST);
+      Tensor q = AttentionCase.tensor(arena, c.q, Layout.HEADS_FIRST);
+      Tensor out = c.result(arena, Layout.HEADS_FIRST);
+      for (int kept : new int[] {0, 1, 127, 128, 130, 255, 256, 299, 300}) {
+        try (var cache = session.cache(2, 16, 24)) {
+          session.append(cache, k, v);
+          cache.truncate(kept);
+          session.append(cache, k.slice(2, kept, 300), v.slice(2, kept, 300));
+          assertThat(session.attention(q, List.of(cache), out, c.options(arena)))
+              .isEqualTo(Status.CLEAN);
+          requireCanonical(c, out);
+        }
+      }
+    }
+  }
+
+  /** What of a page is struck. */
+  enum Part {
+    KEYS,
+    VALUES,
+    KEY_VECTOR,
+    VALUE_VECTOR,
+    KEY_SEAL,
+    VALUE_SEAL,
+    KEY_DIGEST,
+    VALUE_DIGEST,
+    RECORD_SEAL
+  }
+
+  @ParameterizedTest
+  @EnumSource(Part.class)
+  void damageInPagesIsPutBack(Part part) {
+    var random = new Random(part.name().hashCode());
+    try (var arena = Arena.ofShared()) {
+      for (int queries : new int[] {1, 3, 60}) {
+        var c = new AttentionCase(1, 4, 2, queries, 400, 32, 40, new Random(7));
+        var under = session(Protection.CORRECT);
+        Tensor q = AttentionCase.tensor(arena, c.q, Layout.HEADS_FIRST);
+        Tensor out = Tensor.zeros(arena, DType.FLOAT32, 1, 4, queries, 40);
+        try (var cache = fill(under.session(), arena, c, 0, 90)) {
+          for (int trial = 0; trial < 12; trial++) {
+            under.reports().clear();
+            strike(cache.pages(), part, random);
+            Status status = under.session().attention(q, List.of(cache), out, c.options(arena));
+            assertThat(status).as("%s, %d queries", part, queries).isEqualTo(Status.CORRECTED);
+            requireCanonical(c, out);
+            status = under.session().attention(q, List.of(cache), out, c.options(arena));
+            assertThat(status).isEqualTo(Status.CLEAN);
+            requireCanonical(c, out);
+          }
+        }
+      }
+    }
+  }
+
+  private static void strike(KeyValuePages pages, Part part, Random random) {
+    int page = random.nextInt(pages.pages());
+    PackedB keys = pages.keys(page);
+    PackedB values = pages.values(page);
+    switch (part) {
+      case KEYS -> flip(keys.panels(), random);
+      case VALUES -> flip(values.panels(), random);
+      case KEY_VECTOR -> flip(keys.records(), random);
+      case VALUE_VECTOR -> flip(values.records(), random);
+      case KEY_SEAL -> flip(keys.panelSeals(), random);
+      case VALUE_SEAL -> flip(values.panelSeals(), random);
+      case KEY_DIGEST -> flip(keys.panelDigests(), random);
+      case VALUE_DIGEST -> flip(values.panelDigests(), random);
+      case RECORD_SEAL -> flip(keys.recordSeals(), random);
+    }
+  }
+
+  private static void flip(MemorySegment memory, Random random) {
+    long word = random.nextLong(memory.byteSize() / 4);
+    int before = memory.getAtIndex(ValueLayout.JAVA_INT, word);
+    memory.setAtIndex(ValueLayout.JAVA_INT, word, before ^ 1 << random.nextInt(32));
+  }
+
+  private static void flip(long[] sums, Random random) {
+    sums[random.nextInt(sums.length)] ^= 1L << random.nextInt(64);
+  }
+
+  @Test
+  void damageBeyondRepairIsThrown() {
+    try (var arena = Arena.ofShared()) {
+      var c = new AttentionCase(1, 2, 2, 1, 100, 16, 16, new Random(8));
+      var under = session(Protection.CORRECT);
+      Tensor q = AttentionCase.tensor(arena, c.q, Layout.HEADS_FIRST);
+      Tensor out = c.result(arena, Layout.HEADS_FIRST);
+      try (var cache = fill(under.session(), arena, c, 0, 100)) {
+        MemorySegment memory = cache.pages().values(0).panels();
+        for (int word = 0; word < 3; word++) {
+          memory.setAtIndex(ValueLayout.JAVA_INT, 5 + word * 7L, 12345 * word);
+        }
+        assertThatThrownBy(
+                () -> under.session().attention(q, List.of(cache), out, c.options(arena)))
+            .isInstanceOf(UncorrectableFaultException.class);
+        for (float x : out.toArray()) {
+          assertThat(x).isNaN();
+        }
+      }
+    }
+  }
+
+  @Test
+  void misuse() {
+    try (var arena = Arena.ofShared()) {
+      Session session = session(Protection.CORRECT).session();
+      Tensor q = Tensor.zeros(arena, DType.FLOAT32, 1, 2, 1, 16);
+      Tensor out = Tensor.zeros(arena, DType.FLOAT32, 1, 2, 1, 16);
+      var o = AttentionOptions.defaults();
+      try (var cache = session.cache(2, 16, 16)) {
+        assertThat(session.attention(q, List.of(cache), out, o)).isEqualTo(Status.CLEAN);
+        assertThat(out.toArray()).containsOnly(0);
+        assertThatThrownBy(() -> session.attention(q, List.of(cache, cache), out, o))
+            .hasMessageContaining("1 sequences, but there are 2 caches");
+        assertThatThrownBy(() -> session.attention(q, List.of(cache), out, o.keyLengths(1)))
+            .hasMessageContaining("a cache knows its length");
+        assertThatThrownBy(
+                () -> session.append(cache, q, Tensor.zeros(arena, DType.FLOAT32, 1, 2, 2, 16)))
+            .hasMessageContaining("do not fit a cache");
+        assertThatThrownBy(() -> cache.truncate(1)).hasMessageContaining("holds 0 keys");
+      }
+      KeyValueCache gone = session.cache(2, 16, 16);
+      gone.close();
+      assertThatThrownBy(() -> session.append(gone, q, q)).hasMessageContaining("closed");
+      assertThatThrownBy(() -> session.cache(0, 16, 16)).hasMessageContaining("1 head or more");
+    }
+  }
+
+  private static int[] bits(Tensor tensor) {
+    float[] x = tensor.toArray();
+    var bits = new int[x.length];
+    Arrays.setAll(bits, i -> Float.floatToIntBits(x[i]));
+    return bits;
+  }
+}
