@@ -2,6 +2,7 @@ package dev.regolith.jmh.contender;
 
 import dev.regolith.jmh.product.Problem;
 import dev.regolith.jmh.rows.Row;
+import dev.regolith.jmh.rows.Shape;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
 import dev.regolith.kernels.tensor.Tensor;
@@ -26,7 +27,7 @@ public final class RegolithContender implements Contender {
 
   @Override
   public List<Way> ways(Row row) {
-    return List.of(Way.of("", this::prepare));
+    return row.sizes() instanceof Shape ? List.of(Way.of("", this::prepare)) : List.of();
   }
 
   private Computation prepare(Row row, Problem problem, Arena arena) {

@@ -56,7 +56,7 @@ public final class ConsoleTable {
     Optional<Map.Entry<String, Estimate>> best = off.flatMap(Figures::toBestPeer);
     Optional<Estimate> cost = correct.flatMap(Figures::toUnprotected);
     return List.of(
-        row.row().shape().toString(),
+        row.row().sizes().toString(),
         row.row().operands().id(),
         "" + row.row().threads(),
         off.map(ConsoleTable::speed).orElse("-"),

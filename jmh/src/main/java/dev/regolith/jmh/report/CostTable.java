@@ -22,7 +22,7 @@ final class CostTable {
     for (RowFigures row : rows) {
       Optional<Estimate> ours = cost(row, Impl.CORRECT);
       html.append("<tr>");
-      cell(html, "", row.row().shape().toString().replace("x", " x "));
+      cell(html, "", Numbers.sizes(row.row()));
       cell(html, "quiet", row.row().operands().id());
       cell(html, "n quiet", "" + row.row().threads());
       cell(html, "n", ours.map(r -> Numbers.cost(r.median())).orElse("–"));

@@ -24,7 +24,7 @@ final class PeerTable {
       boolean first = true;
       for (Figures peer : row.peers()) {
         html.append(first ? "<tr class=\"first\">" : "<tr>");
-        cell(html, "", first ? row.row().shape().toString().replace("x", " x ") : "");
+        cell(html, "", first ? Numbers.sizes(row.row()) : "");
         cell(html, "quiet", first ? row.row().operands().id() : "");
         cell(html, "n quiet", first ? "" + row.row().threads() : "");
         cell(html, "", peer.impl().name());

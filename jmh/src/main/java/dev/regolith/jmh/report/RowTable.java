@@ -45,7 +45,7 @@ final class RowTable {
 
   private void row(RowFigures row, boolean memory, boolean first) {
     html.append(first ? "<tr class=\"first\">" : "<tr>");
-    cell("", row.row().shape().toString().replace("x", " x "));
+    cell("", Numbers.sizes(row.row()));
     cell("quiet", row.row().operands().id());
     cell("n quiet", Integer.toString(row.row().threads()));
     Optional<Figures> off = row.of(Impl.OFF);

@@ -13,12 +13,21 @@ public enum Group {
   /** Small and odd sizes. */
   SMALL("Small and odd"),
   /** Many small products in one call. */
-  BATCH("Strided batches");
+  BATCH("Strided batches"),
+  /** As many queries as keys. */
+  PREFILL("Attention: prefill"),
+  /** One query over keys and values that come from memory. */
+  ATTENTION_DECODE("Attention, decode: one query over cached keys");
 
   private final String title;
 
   Group(String title) {
     this.title = title;
+  }
+
+  /** The group that an attention belongs to. */
+  public static Group of(AttentionShape shape) {
+    return shape.queries() == 1 ? ATTENTION_DECODE : PREFILL;
   }
 
   /** The group that a shape belongs to when nobody says. */
