@@ -27,6 +27,11 @@ public interface Way {
     return of(name, AttentionProblem.class, preparation);
   }
 
+  /** A way to whatever is asked from its parts. */
+  static Way ofAny(String name, Preparation<Exercise> preparation) {
+    return of(name, Exercise.class, preparation);
+  }
+
   private static <E extends Exercise> Way of(
       String name, Class<E> kind, Preparation<E> preparation) {
     return new Way() {

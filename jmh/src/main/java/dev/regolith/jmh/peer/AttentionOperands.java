@@ -33,8 +33,7 @@ final class AttentionOperands {
   private final MemorySegment[] k;
   private final MemorySegment[] v;
 
-  AttentionOperands(
-      Row row, AttentionProblem problem, Order ofQueries, Order ofKeys, Arena arena) {
+  AttentionOperands(Row row, AttentionProblem problem, Order ofQueries, Order ofKeys, Arena arena) {
     shape = row.attention();
     q = copy(problem.q(), shape.heads(), shape.queries(), ofQueries, arena);
     int copies = ColdWeights.copies(row);

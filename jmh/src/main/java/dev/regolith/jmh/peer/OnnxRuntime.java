@@ -21,7 +21,7 @@ import java.util.stream.Stream;
  * attention.
  */
 public final class OnnxRuntime implements Peer {
-  static final String NAME = "ONNX Runtime";
+  static final String NAME = "ONNXRuntime";
 
   /** Constants of this class, so that the calls are compiled to direct ones. */
   @SuppressWarnings("restricted") // the functions lie in a struct of the library
@@ -37,8 +37,7 @@ public final class OnnxRuntime implements Peer {
     /** {@code OrtApi}: functions, numbered through in the order of the C header. */
     private static final MemorySegment API = api();
 
-    static final MethodHandle MESSAGE =
-        at(API, 2, FunctionDescriptor.of(ADDRESS, JAVA_LONG));
+    static final MethodHandle MESSAGE = at(API, 2, FunctionDescriptor.of(ADDRESS, JAVA_LONG));
 
     /** Level of the log, its name, new environment. */
     static final MethodHandle ENVIRONMENT = api(3, JAVA_INT, ADDRESS, ADDRESS);
@@ -121,9 +120,7 @@ public final class OnnxRuntime implements Peer {
     try (var scratch = Arena.ofConfined()) {
       version = C.text(C.at(C.BASE, 1, FunctionDescriptor.of(ADDRESS)));
       MemorySegment handle = scratch.allocate(JAVA_LONG);
-      check(
-          (long)
-              C.ENVIRONMENT.invokeExact(LOG_ERRORS, scratch.allocateFrom("regolith"), handle));
+      check((long) C.ENVIRONMENT.invokeExact(LOG_ERRORS, scratch.allocateFrom("regolith"), handle));
       environment = handle.get(JAVA_LONG, 0);
     } catch (Throwable e) {
       throw new IllegalStateException("ONNX Runtime does not start: " + e.getMessage(), e);

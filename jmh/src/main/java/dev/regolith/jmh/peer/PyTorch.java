@@ -15,9 +15,9 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * PyTorch's flash attention for processors, by the C interface that its compiled models call ({@code
- * aoti_torch_...}): no Python, no Java binding. It multiplies by OpenBLAS, block by block on each
- * of its own OpenMP threads.
+ * PyTorch's flash attention for processors, by the C interface that its compiled models call
+ * ({@code aoti_torch_...}): no Python, no Java binding. It multiplies by OpenBLAS, block by block
+ * on each of its own OpenMP threads.
  */
 public final class PyTorch implements Peer {
   static final String NAME = "PyTorch";
@@ -39,24 +39,15 @@ public final class PyTorch implements Peer {
         LIBRARY.get("_ZN2at15set_num_threadsEi", Cblas.SET_THREADS);
 
     static final MethodHandle RECORD_GRADIENTS =
-        LIBRARY.get(
-            "aoti_torch_grad_mode_set_enabled", FunctionDescriptor.ofVoid(JAVA_INT));
+        LIBRARY.get("aoti_torch_grad_mode_set_enabled", FunctionDescriptor.ofVoid(JAVA_INT));
 
     /** Data, dimensions, sizes, strides, offset, type, kind of device, device, new handle. */
     static final MethodHandle WRAP =
         LIBRARY.get(
             "aoti_torch_create_tensor_from_blob",
             FunctionDescriptor.of(
-                JAVA_INT,
-                JAVA_LONG,
-                JAVA_LONG,
-                ADDRESS,
-                ADDRESS,
-                JAVA_LONG,
-                JAVA_INT,
-                JAVA_INT,
-                JAVA_INT,
-                ADDRESS));
+                JAVA_INT, JAVA_LONG, JAVA_LONG, ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_INT,
+                JAVA_INT, ADDRESS));
 
     /** Q, K, V, dropout, whether causal, mask, scale, new handles of result and log-sums. */
     static final MethodHandle ATTENTION =
@@ -86,13 +77,11 @@ public final class PyTorch implements Peer {
             FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_LONG));
 
     static final MethodHandle DATA =
-        LIBRARY.get(
-            "aoti_torch_get_data_ptr", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, ADDRESS));
+        LIBRARY.get("aoti_torch_get_data_ptr", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, ADDRESS));
     static final MethodHandle STRIDES =
         LIBRARY.get("aoti_torch_get_strides", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, ADDRESS));
     static final MethodHandle DELETE =
-        LIBRARY.get(
-            "aoti_torch_delete_tensor_object", FunctionDescriptor.of(JAVA_INT, JAVA_LONG));
+        LIBRARY.get("aoti_torch_delete_tensor_object", FunctionDescriptor.of(JAVA_INT, JAVA_LONG));
 
     private C() {}
   }
@@ -136,7 +125,7 @@ public final class PyTorch implements Peer {
       return List.of();
     }
     return Stream.of(Entry.values())
-        .filter(entry -> entry != Entry.GROUPED || shape.group() > 1 && shape.queries() == 1)
+        .filter(entry -> entry == Entry.GENERAL || (shape.group() > 1 && shape.queries() == 1))
         .map(PyTorch::way)
         .toList();
   }

@@ -82,10 +82,10 @@ final class TorchAttention implements Computation {
   /** A tensor of this many heads a sequence and tokens a head. */
   private long view(MemorySegment memory, int heads, int tokens) {
     long size = shape.headSize();
+    long head = tokens * size;
     try (var scratch = Arena.ofConfined()) {
       MemorySegment sizes = scratch.allocateFrom(JAVA_LONG, shape.batch(), heads, tokens, size);
-      MemorySegment strides =
-          scratch.allocateFrom(JAVA_LONG, heads * tokens * size, tokens * size, size, 1);
+      MemorySegment strides = scratch.allocateFrom(JAVA_LONG, heads * head, head, size, 1);
       MemorySegment handle = scratch.allocate(JAVA_LONG);
       check(
           (int)

@@ -44,11 +44,16 @@ public enum Waiting {
   /** The environment that makes them wait so. */
   public Map<String, String> variables() {
     return Map.of(
-        "KMP_BLOCKTIME", intel,
-        "GOMP_SPINCOUNT", gnu,
-        "OPENBLAS_THREAD_TIMEOUT", openBlas,
-        ONNX_RUNTIME, onnxRuntime,
-        "OMP_WAIT_POLICY", "PASSIVE"); // for what the others leave open
+        "KMP_BLOCKTIME",
+        intel,
+        "GOMP_SPINCOUNT",
+        gnu,
+        "OPENBLAS_THREAD_TIMEOUT",
+        openBlas,
+        ONNX_RUNTIME,
+        onnxRuntime,
+        "OMP_WAIT_POLICY",
+        "PASSIVE"); // for what the others leave open
   }
 
   /**
@@ -61,7 +66,6 @@ public enum Waiting {
     return micros.equals(PASSIVE.onnxRuntime)
         ? Map.of("session.intra_op.allow_spinning", "0")
         : Map.of(
-            "session.intra_op.allow_spinning", "1",
-            "session.intra_op.spin_duration_us", micros);
+            "session.intra_op.allow_spinning", "1", "session.intra_op.spin_duration_us", micros);
   }
 }

@@ -15,7 +15,7 @@ final class CostTable {
         """
         <div class="scroll">
         <table>
-        <tr><th>m x k x n</th><th>B</th><th class="n">threads</th><th class="n">protection</th>\
+        <tr><th>sizes</th><th>B</th><th class="n">threads</th><th class="n">protection</th>\
         <th class="n">from</th><th class="n">to</th><th class="n">computing twice</th>\
         <th class="n">three times, voting</th></tr>
         """);
