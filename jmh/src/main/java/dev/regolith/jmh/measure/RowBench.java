@@ -1,6 +1,5 @@
 package dev.regolith.jmh.measure;
 
-import dev.regolith.jmh.attention.AttentionProblem;
 import dev.regolith.jmh.ceiling.Ceilings;
 import dev.regolith.jmh.contender.Contender;
 import dev.regolith.jmh.contender.Impl;
@@ -8,10 +7,7 @@ import dev.regolith.jmh.exercise.Check;
 import dev.regolith.jmh.exercise.Exercise;
 import dev.regolith.jmh.measure.RowSamples.Failure;
 import dev.regolith.jmh.measure.RowSamples.Sample;
-import dev.regolith.jmh.product.Problem;
-import dev.regolith.jmh.rows.AttentionShape;
 import dev.regolith.jmh.rows.Row;
-import dev.regolith.jmh.rows.Shape;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -40,7 +36,7 @@ public final class RowBench {
     var failures = new ArrayList<Failure>();
     var entrants = new ArrayList<Entrant>();
     try (var arena = Arena.ofShared()) {
-      Exercise exercise = exercise(row, arena);
+      Exercise exercise = Exercises.of(row.sizes(), arena);
       Check check = exercise.check();
       var ours = new Reference();
       try {
@@ -57,13 +53,6 @@ public final class RowBench {
         entrants.forEach(Entrant::close);
       }
     }
-  }
-
-  private static Exercise exercise(Row row, Arena arena) {
-    return switch (row.sizes()) {
-      case Shape shape -> new Problem(shape, arena);
-      case AttentionShape shape -> new AttentionProblem(shape, arena);
-    };
   }
 
   private void enter(

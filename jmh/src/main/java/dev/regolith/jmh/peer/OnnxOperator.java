@@ -38,7 +38,7 @@ enum OnnxOperator {
     }
   },
 
-  /** Tokens first; without a mask it is the one with flash attention. */
+  /** Tokens first, every head with keys of its own. */
   MULTI_HEAD("MultiHeadAttention", "com.microsoft", 1, Order.TOKENS_FIRST) {
     @Override
     boolean computes(AttentionShape s) {

@@ -2,9 +2,7 @@ package dev.regolith.jmh.peer;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.regolith.jmh.attention.AttentionProblem;
-import dev.regolith.jmh.exercise.Exercise;
-import dev.regolith.jmh.product.Problem;
+import dev.regolith.jmh.measure.Exercises;
 import dev.regolith.jmh.rows.AttentionShape;
 import dev.regolith.jmh.rows.Group;
 import dev.regolith.jmh.rows.Operands;
@@ -69,15 +67,11 @@ class PresentPeersTest {
   @MethodSource("rows")
   void everyWayOfEveryPeerIsRight(Row row) {
     try (var arena = Arena.ofShared()) {
-      Exercise problem =
-          switch (row.sizes()) {
-            case Shape shape -> new Problem(shape, arena);
-            case AttentionShape shape -> new AttentionProblem(shape, arena);
-          };
-      var envelope = problem.check();
+      var exercise = Exercises.of(row.sizes(), arena);
+      var envelope = exercise.check();
       for (Peer peer : peers.present()) {
         for (var way : peer.ways(row)) {
-          try (var computation = way.prepare(row, problem, arena)) {
+          try (var computation = way.prepare(row, exercise, arena)) {
             for (int i = 0; i < 4; i++) { // through all copies of cold weights
               computation.spoil();
               computation.run();

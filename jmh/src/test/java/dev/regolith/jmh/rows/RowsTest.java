@@ -62,13 +62,7 @@ class RowsTest {
   void theSensibleSetAgreesWithItself() {
     List<Row> rows = RowSets.sensible(List.of(1, 2));
     assertThat(rows).doesNotHaveDuplicates();
-    assertThat(rows)
-        .allMatch(row ->
-            row.group()
-                == switch (row.sizes()) {
-                  case Shape shape -> Group.of(shape);
-                  case AttentionShape shape -> Group.of(shape);
-                });
+    assertThat(rows).allMatch(row -> Group.of(row.sizes()) == row.group());
     assertThat(rows).extracting(Row::group).contains(Group.values());
     IntStream.of(256, 512, 1024, 2048, 4096)
         .forEach(size ->
