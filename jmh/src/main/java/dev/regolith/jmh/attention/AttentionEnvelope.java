@@ -33,7 +33,7 @@ public final class AttentionEnvelope implements Check {
   private static final double U = 0x1p-24;
   private static final double EXPONENTIAL = 0x1p-18;
 
-  /** Multiplications spent on exact values: about a tenth of a second. */
+  /** Multiplications spent on exact values: some tenths of a second. */
   private static final long WORK = 60_000_000;
 
   private static final int LEAST_QUERIES = 12;

@@ -42,14 +42,14 @@ enum OnnxOperator {
   MULTI_HEAD("MultiHeadAttention", "com.microsoft", 1, Order.TOKENS_FIRST) {
     @Override
     boolean computes(AttentionShape s) {
-      return s.group() == 1 && (!s.causal() || s.queries() == s.keys() || s.queries() == 1);
+      return s.group() == 1 && s.queries() > 1 && (!s.causal() || s.queries() == s.keys());
     }
 
     @Override
     List<Attribute> attributes(AttentionShape s) {
       return List.of(
           new Attribute("num_heads", s.heads()),
-          new Attribute("unidirectional", s.causal() && s.queries() > 1 ? 1 : 0));
+          new Attribute("unidirectional", s.causal() ? 1 : 0));
     }
 
     @Override
@@ -67,7 +67,7 @@ enum OnnxOperator {
     }
   },
 
-  /** The same with a cache of keys and values, heads first. */
+  /** The same for one query, over a cache of keys and values, heads first. */
   MULTI_HEAD_CACHED("MultiHeadAttention", "com.microsoft", 1, Order.HEADS_FIRST) {
     @Override
     boolean computes(AttentionShape s) {

@@ -81,12 +81,7 @@ public final class RowSets {
 
   /** Those that stand for the others where everything is measured. */
   private static List<AttentionShape> someAttention() {
-    return List.of(
-        prefill(1024, 64, true),
-        prefill(2048, 128, true),
-        prefill(2048, 128, false),
-        decode(32, 4096),
-        decode(8, 16384));
+    return List.of(prefill(1024, 64, true), prefill(2048, 128, false), decode(32, 4096));
   }
 
   private static AttentionShape prefill(int sequence, int headSize, boolean causal) {
