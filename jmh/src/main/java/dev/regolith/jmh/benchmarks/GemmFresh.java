@@ -2,17 +2,18 @@ package dev.regolith.jmh.benchmarks;
 
 import dev.regolith.jmh.rows.Operands;
 import dev.regolith.jmh.rows.Shape;
+import dev.regolith.jmh.rows.Sizes;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Param;
 
 /** Products whose operands come as they are. */
-public class GemmFresh extends GemmState {
+public class GemmFresh extends ContenderState {
   /** Sizes, as {@code MxKxN}. */
   @Param({"256x256x256", "1024x1024x1024", "2048x2048x2048", "37x253x1000"})
   public String shape = "";
 
   @Override
-  Shape shape() {
+  Sizes sizes() {
     return Shape.parse(shape);
   }
 

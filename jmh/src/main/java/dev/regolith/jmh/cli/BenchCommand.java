@@ -10,12 +10,14 @@ import dev.regolith.jmh.peer.Peers;
 import dev.regolith.jmh.peer.Waiting;
 import dev.regolith.jmh.report.ConsoleTable;
 import dev.regolith.jmh.report.Summary;
+import dev.regolith.jmh.rows.AttentionShape;
 import dev.regolith.jmh.rows.Operands;
 import dev.regolith.jmh.rows.Row;
 import dev.regolith.jmh.rows.RowSets;
 import dev.regolith.jmh.rows.Shape;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
@@ -34,8 +36,9 @@ import picocli.CommandLine.Spec;
     name = "regolith bench",
     version = {"regolith bench", "Java ${java.version}"},
     description =
-        "Measure this library beside OpenBLAS, MKL and oneDNN, with protection and without. Leaves"
-            + " a page for people and a file for programs.",
+        "Measure this library beside OpenBLAS, MKL and oneDNN (products), PyTorch and ONNX Runtime"
+            + " (attention), with protection and without. Leaves a page for people and a file for"
+            + " programs.",
     mixinStandardHelpOptions = true,
     sortOptions = false,
     sortSynopsis = false,
@@ -51,6 +54,7 @@ final class BenchCommand implements Callable<Integer> {
   static final int FAILED = 1;
   static final int INTERRUPTED = 130;
 
+  private static final String ALL = "all";
   private static final int LAUNCHES = 6;
   private static final int QUICK_LAUNCHES = 2;
   private static final double QUICK_SECONDS = 165;
@@ -65,7 +69,7 @@ final class BenchCommand implements Callable<Integer> {
       names = "--quick",
       description =
           "A first impression within three minutes: squares up to 2048, two decode rows, short"
-              + " turns. With --shapes: short turns only.")
+              + " turns. With --shapes or --attention: short turns only.")
   private boolean quick;
 
   @Option(
@@ -76,6 +80,16 @@ final class BenchCommand implements Callable<Integer> {
           "Only these products, as MxKxN or BATCHxMxKxN, separated by commas (default: the"
               + " sensible set).")
   private List<String> shapes = List.of();
+
+  @Option(
+      names = "--attention",
+      paramLabel = "SIZES",
+      split = ",",
+      description =
+          "Only these attentions, beside what --shapes names, as"
+              + " [BATCHx]HEADS[/KVHEADS]xQUERIESxKEYSxSIZE[-causal], separated by commas; or all:"
+              + " prefill of 512 to 8192 tokens, decode over 1024 to 65536.")
+  private List<String> attention = List.of();
 
   @Option(
       names = "--operands",
@@ -95,7 +109,7 @@ final class BenchCommand implements Callable<Integer> {
       names = "--peers",
       paramLabel = "NAME",
       split = ",",
-      description = "oneDNN, OpenBLAS, MKL, or none (default: all three).")
+      description = "oneDNN, OpenBLAS, MKL, PyTorch, ONNXRuntime, or none (default: all).")
   private List<String> peers = Peers.names();
 
   @Option(
@@ -183,10 +197,9 @@ final class BenchCommand implements Callable<Integer> {
 
   private BenchPlan plan() {
     List<Integer> counts = threadCounts();
+    boolean chosen = !shapes.isEmpty() || !attention.isEmpty();
     List<Row> rows =
-        shapes.isEmpty()
-            ? quick ? RowSets.quick(counts) : RowSets.sensible(counts)
-            : RowSets.chosen(chosenShapes(), operands, counts);
+        chosen ? chosenRows(counts) : quick ? RowSets.quick(counts) : RowSets.sensible(counts);
     int count = launches.orElse(quick ? QUICK_LAUNCHES : LAUNCHES);
     if (count < 1 || count > 1000) {
       throw badUsage("--launches: expected 1 to 1000, got " + count);
@@ -198,8 +211,8 @@ final class BenchCommand implements Callable<Integer> {
         waiting,
         !noAlternatives,
         quick ? Pace.QUICK : Pace.FULL,
-        quick && shapes.isEmpty() ? QUICK_SECONDS : BenchPlan.NO_LIMIT,
-        shapes.isEmpty() ? quick ? QUICK_COLD_SECONDS : COLD_SECONDS : 0);
+        quick && !chosen ? QUICK_SECONDS : BenchPlan.NO_LIMIT,
+        chosen ? 0 : quick ? QUICK_COLD_SECONDS : COLD_SECONDS);
   }
 
   private List<Integer> threadCounts() {
@@ -215,6 +228,23 @@ final class BenchCommand implements Callable<Integer> {
       }
     }
     return threads.stream().distinct().toList();
+  }
+
+  private List<Row> chosenRows(List<Integer> counts) {
+    var rows = new ArrayList<>(RowSets.chosen(chosenShapes(), operands, counts));
+    rows.addAll(
+        attention.size() == 1 && attention.getFirst().strip().equalsIgnoreCase(ALL)
+            ? RowSets.attention(counts)
+            : RowSets.chosenAttention(chosenAttention(), counts));
+    return List.copyOf(rows);
+  }
+
+  private List<AttentionShape> chosenAttention() {
+    try {
+      return attention.stream().map(AttentionShape::parse).distinct().toList();
+    } catch (IllegalArgumentException e) {
+      throw badUsage("--attention: " + e.getMessage());
+    }
   }
 
   private List<Shape> chosenShapes() {

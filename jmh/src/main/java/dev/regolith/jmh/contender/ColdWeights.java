@@ -4,9 +4,10 @@ import dev.regolith.jmh.machine.Caches;
 import dev.regolith.jmh.rows.Row;
 
 /**
- * How many copies of the weights a computation goes through in turn. An engine reads all layers
- * before it comes back to one, so that decode rows must find their weights in memory: the copies
- * together are four times as large as the last-level cache. Other rows have one copy.
+ * How many copies of the weights, or of keys and values, a computation goes through in turn. An
+ * engine reads all layers before it comes back to one, so that decode rows must find theirs in
+ * memory: the copies together are four times as large as the last-level cache. Other rows have one
+ * copy.
  */
 public final class ColdWeights {
   private static final int CACHES = 4;
@@ -22,7 +23,6 @@ public final class ColdWeights {
     if (!row.readsFromMemory()) {
       return 1;
     }
-    long bytes = 4L * row.shape().k() * row.shape().n();
-    return Math.toIntExact(Math.ceilDiv(CACHES * lastLevelBytes, bytes));
+    return Math.toIntExact(Math.ceilDiv(CACHES * lastLevelBytes, row.sizes().coldBytes()));
   }
 }

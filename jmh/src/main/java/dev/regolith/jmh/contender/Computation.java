@@ -1,6 +1,6 @@
 package dev.regolith.jmh.contender;
 
-/** A product, ready to be computed over and over. */
+/** What a row asks for, ready to be computed over and over. */
 public interface Computation extends AutoCloseable {
   /** Computes the whole row once: the product, or every product of the batch. */
   void run();

@@ -1,6 +1,6 @@
 package dev.regolith.jmh.contender;
 
-import dev.regolith.jmh.product.Problem;
+import dev.regolith.jmh.exercise.Exercise;
 import dev.regolith.jmh.rows.Row;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
@@ -8,7 +8,7 @@ import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.List;
 
-/** This library, one product a call. */
+/** This library, one call a run. */
 public final class RegolithContender implements Contender {
   private final Sessions sessions;
   private final Protection protection;
@@ -26,32 +26,32 @@ public final class RegolithContender implements Contender {
 
   @Override
   public List<Way> ways(Row row) {
-    return List.of(Way.of("", this::prepare));
+    return List.of(Way.ofAny("", this::prepare));
   }
 
-  private Computation prepare(Row row, Problem problem, Arena arena) {
+  private Computation prepare(Row row, Exercise exercise, Arena arena) {
     var session = sessions.get(protection, row.threads());
-    var operands = new SessionOperands(session, row, problem, arena);
-    return new Product(operands, operands.newOutput());
+    var operands = SessionOperands.of(session, row, exercise, arena);
+    return new Result(operands, operands.newOutput());
   }
 
-  private record Product(SessionOperands operands, Tensor c) implements Computation {
+  private record Result(SessionOperands operands, Tensor output) implements Computation {
     @Override
     public void run() {
       operands.advance();
-      if (operands.multiply(c) != Status.CLEAN) {
+      if (operands.compute(output) != Status.CLEAN) {
         throw new IllegalStateException("a fault was found while it was timed");
       }
     }
 
     @Override
     public void spoil() {
-      operands.spoil(c);
+      operands.spoil(output);
     }
 
     @Override
     public float[] result() {
-      return c.toArray();
+      return output.toArray();
     }
   }
 }

@@ -1,6 +1,6 @@
 package dev.regolith.jmh.contender;
 
-import dev.regolith.jmh.product.Problem;
+import dev.regolith.jmh.exercise.Exercise;
 import dev.regolith.jmh.rows.Row;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
@@ -11,7 +11,7 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * The alternatives to checksums and seals: computing a product two or three times without
+ * The alternatives to checksums and seals: computing everything two or three times without
  * protection and comparing the bits. They notice wrong arithmetic; not damage that all computations
  * read, such as a changed weight.
  */
@@ -41,12 +41,12 @@ public final class Repetition implements Contender {
 
   @Override
   public List<Way> ways(Row row) {
-    return List.of(Way.of("", this::prepare));
+    return List.of(Way.ofAny("", this::prepare));
   }
 
-  private Computation prepare(Row row, Problem problem, Arena arena) {
+  private Computation prepare(Row row, Exercise exercise, Arena arena) {
     var session = sessions.get(Protection.OFF, row.threads());
-    var operands = new SessionOperands(session, row, problem, arena);
+    var operands = SessionOperands.of(session, row, exercise, arena);
     var outputs = IntStream.range(0, times).mapToObj(i -> operands.newOutput()).toList();
     return new Copies(
         operands, outputs, outputs.stream().map(output -> output.segment().asReadOnly()).toList());
@@ -59,7 +59,7 @@ public final class Repetition implements Contender {
     public void run() {
       operands.advance();
       for (int i = 0; i < outputs.size(); i++) {
-        if (operands.multiply(outputs.get(i)) != Status.CLEAN) {
+        if (operands.compute(outputs.get(i)) != Status.CLEAN) {
           throw new IllegalStateException("a fault was found while it was timed");
         }
       }

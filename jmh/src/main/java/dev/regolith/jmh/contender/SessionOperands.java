@@ -1,10 +1,9 @@
 package dev.regolith.jmh.contender;
 
+import dev.regolith.jmh.attention.AttentionProblem;
+import dev.regolith.jmh.exercise.Exercise;
 import dev.regolith.jmh.product.Problem;
-import dev.regolith.jmh.rows.Operands;
 import dev.regolith.jmh.rows.Row;
-import dev.regolith.jmh.rows.Shape;
-import dev.regolith.kernels.PackedMatrix;
 import dev.regolith.kernels.Session;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
@@ -12,41 +11,61 @@ import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The operands of a row as a default user has them: tensors in off-heap memory that was never
  * handed out, operands sealed, weights packed by the session, an output that the operator seals.
  */
-final class SessionOperands {
-  private final Session session;
-  private final Arena arena;
-  private final Shape shape;
-  private final Tensor a;
-  private final @Nullable Tensor b;
-  private final PackedMatrix[] weights;
+abstract class SessionOperands {
+  final Session session;
+  final Arena arena;
+  private final int copies;
   private int next;
 
-  SessionOperands(Session session, Row row, Problem problem, Arena arena) {
+  /** Operands of which something is there in so many copies. */
+  SessionOperands(Session session, Arena arena, int copies) {
     this.session = session;
     this.arena = arena;
-    shape = row.shape();
-    a = sealed(problem.a(), shape.m(), shape.k());
-    if (row.operands() == Operands.FRESH) {
-      b = sealed(problem.b(), shape.k(), shape.n());
-      weights = new PackedMatrix[0];
-    } else {
-      b = null;
-      weights = new PackedMatrix[ColdWeights.copies(row)];
-      Tensor source = Tensor.wrap(problem.b(), DType.FLOAT32, shape.k(), shape.n());
-      for (int i = 0; i < weights.length; i++) {
-        weights[i] = session.pack(arena, source.transposed()).transposed();
-      }
+    this.copies = copies;
+  }
+
+  /** Prepares them for the kernel that the row asks for. */
+  static SessionOperands of(Session session, Row row, Exercise exercise, Arena arena) {
+    return switch (exercise) {
+      case Problem problem -> new SessionProduct(session, row, problem, arena);
+      case AttentionProblem problem -> new SessionAttention(session, row, problem, arena);
+      default -> throw new IllegalArgumentException("no kernel for " + exercise);
+    };
+  }
+
+  /** A tensor for the result. */
+  abstract Tensor newOutput();
+
+  /** Computes what the row asks for. */
+  abstract Status compute(Tensor output);
+
+  /** Which copy is to be used. */
+  final int current() {
+    return next;
+  }
+
+  /** Goes on to the next copy. */
+  final void advance() {
+    if (++next >= copies) {
+      next = 0;
     }
   }
 
-  private Tensor sealed(MemorySegment values, long rows, long columns) {
-    Tensor tensor = zeros(rows, columns);
+  /** Overwrites a result with NaN, without taking its memory from the library. */
+  final void spoil(Tensor output) {
+    try (var edit = session.edit(output)) {
+      edit.segment().fill((byte) 0xff);
+    }
+  }
+
+  /** A tensor of these values, sealed if the session protects. */
+  final Tensor sealed(MemorySegment values, long... sizes) {
+    Tensor tensor = Tensor.zeros(arena, DType.FLOAT32, sizes);
     try (var edit = session.edit(tensor)) { // its segment() would end sealing by the library
       edit.segment().copyFrom(values);
     }
@@ -54,35 +73,5 @@ final class SessionOperands {
       session.seal(tensor);
     }
     return tensor;
-  }
-
-  private Tensor zeros(long rows, long columns) {
-    return shape.batch() == 1
-        ? Tensor.zeros(arena, DType.FLOAT32, rows, columns)
-        : Tensor.zeros(arena, DType.FLOAT32, shape.batch(), rows, columns);
-  }
-
-  /** A tensor for the result. */
-  Tensor newOutput() {
-    return zeros(shape.m(), shape.n());
-  }
-
-  /** Goes on to the next copy of the weights. */
-  void advance() {
-    if (++next >= weights.length) {
-      next = 0;
-    }
-  }
-
-  /** The product. */
-  Status multiply(Tensor c) {
-    return b == null ? session.gemm(a, weights[next], c) : session.gemm(a, b, c);
-  }
-
-  /** Overwrites a result with NaN, without taking its memory from the library. */
-  void spoil(Tensor c) {
-    try (var edit = session.edit(c)) {
-      edit.segment().fill((byte) 0xff);
-    }
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Those who compute a product: this library in its modes, its alternatives, and what they share
- * with peers.
+ * Those who compute what rows ask for: this library in its modes, its alternatives, and what they
+ * share with peers.
  */
 @NullMarked
 package dev.regolith.jmh.contender;

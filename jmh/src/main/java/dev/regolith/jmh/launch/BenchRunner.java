@@ -68,7 +68,7 @@ public final class BenchRunner {
   }
 
   private void chooseOpenBlasCore() {
-    if (!plan.peers().contains(OpenBlasCores.PEER)) {
+    if (!OpenBlasCores.matterTo(plan.peers())) {
       return;
     }
     listener.begins("choosing OpenBLAS's core type");

@@ -23,6 +23,10 @@ public final class ChildJvms implements Laboratory {
       List.of(
           "--add-modules=jdk.incubator.vector",
           "--enable-native-access=ALL-UNNAMED",
+          // Everybody's copy of a long cache of keys: as much off the heap as there is, not as much
+          // as
+          // the heap may grow to.
+          "-XX:MaxDirectMemorySize=1t",
           // A core type that this processor lacks ends in a crash, which is an answer.
           "-XX:-CreateCoredumpOnCrash",
           "-XX:ErrorFile=/dev/null");

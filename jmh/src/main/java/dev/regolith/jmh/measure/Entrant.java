@@ -4,8 +4,7 @@ import dev.regolith.jmh.contender.Computation;
 import dev.regolith.jmh.contender.Contender;
 import dev.regolith.jmh.contender.Impl;
 import dev.regolith.jmh.contender.Way;
-import dev.regolith.jmh.product.Problem;
-import dev.regolith.jmh.rows.Group;
+import dev.regolith.jmh.exercise.Exercise;
 import dev.regolith.jmh.rows.Row;
 import java.lang.foreign.Arena;
 import java.util.List;
@@ -28,27 +27,26 @@ final class Entrant implements Racer, AutoCloseable {
   }
 
   /** Prepares the fastest of a contender's ways; its memory comes from the arena. */
-  static Entrant prepare(Contender contender, Row row, Problem problem, Pace pace, Arena arena) {
+  static Entrant prepare(Contender contender, Row row, Exercise exercise, Pace pace, Arena arena) {
     List<Way> ways = contender.ways(row);
     Way best = ways.getFirst();
     if (ways.size() > 1) {
       double bestRate = 0;
       for (Way way : ways) {
-        double rate = rate(way, row, problem, pace);
+        double rate = rate(way, row, exercise, pace);
         if (rate > bestRate) {
           bestRate = rate;
           best = way;
         }
       }
     }
-    return new Entrant(contender.impl(), best, best.prepare(row, problem, arena), pace);
+    return new Entrant(contender.impl(), best, best.prepare(row, exercise, arena), pace);
   }
 
   /** The rate of a way, from one copy of the weights, which nobody wants to make over and over. */
-  private static double rate(Way way, Row row, Problem problem, Pace pace) {
-    var trial = new Row(Group.WEIGHTS, row.shape(), row.operands(), row.threads());
+  private static double rate(Way way, Row row, Exercise exercise, Pace pace) {
     try (var arena = Arena.ofShared();
-        var computation = way.prepare(trial, problem, arena)) {
+        var computation = way.prepare(row.warm(), exercise, arena)) {
       var timed = new Timed(computation, pace.sliceNanos(), System::nanoTime);
       long end = System.nanoTime() + TRIAL_TURNS * pace.sliceNanos();
       double best = timed.turn();

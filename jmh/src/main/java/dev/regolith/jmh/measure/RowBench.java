@@ -3,10 +3,10 @@ package dev.regolith.jmh.measure;
 import dev.regolith.jmh.ceiling.Ceilings;
 import dev.regolith.jmh.contender.Contender;
 import dev.regolith.jmh.contender.Impl;
+import dev.regolith.jmh.exercise.Check;
+import dev.regolith.jmh.exercise.Exercise;
 import dev.regolith.jmh.measure.RowSamples.Failure;
 import dev.regolith.jmh.measure.RowSamples.Sample;
-import dev.regolith.jmh.product.Envelope;
-import dev.regolith.jmh.product.Problem;
 import dev.regolith.jmh.rows.Row;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Measures a row: everybody prepares, is checked, warms up, races, and is checked again. Who
- * computes something else than the product, or fails, is reported and out.
+ * computes something else than what was asked, or fails, is reported and out.
  */
 public final class RowBench {
   private static final long PEAK_NANOS = 3_000_000;
@@ -36,16 +36,19 @@ public final class RowBench {
     var failures = new ArrayList<Failure>();
     var entrants = new ArrayList<Entrant>();
     try (var arena = Arena.ofShared()) {
-      var problem = new Problem(row.shape(), arena);
-      var envelope = Envelope.of(problem);
+      Exercise exercise = Exercises.of(row.sizes(), arena);
+      Check check = exercise.check();
       var ours = new Reference();
       try {
         for (Contender contender : contenders) {
-          enter(contender, row, problem, arena, envelope, ours, entrants, failures);
+          if (contender.ways(row).isEmpty()) {
+            continue; // another library's kernel
+          }
+          enter(contender, row, exercise, arena, check, ours, entrants, failures);
         }
         var warmUp = new WarmUp(pace);
         entrants.forEach(entrant -> entrant.warmUp(warmUp, pace));
-        return race(row, envelope, entrants, failures);
+        return race(row, check, entrants, failures);
       } finally {
         entrants.forEach(Entrant::close);
       }
@@ -55,17 +58,17 @@ public final class RowBench {
   private void enter(
       Contender contender,
       Row row,
-      Problem problem,
+      Exercise exercise,
       Arena arena,
-      Envelope envelope,
+      Check check,
       Reference ours,
       List<Entrant> entrants,
       List<Failure> failures) {
     try {
-      Entrant entrant = Entrant.prepare(contender, row, problem, pace, arena);
+      Entrant entrant = Entrant.prepare(contender, row, exercise, pace, arena);
       float[] result = entrant.freshResult();
       Optional<String> refusal =
-          envelope.refuse(result).or(() -> ours.refuse(contender.impl(), result));
+          check.refuse(result).or(() -> ours.refuse(contender.impl(), result));
       if (refusal.isPresent()) {
         failures.add(new Failure(contender.impl(), refusal.get()));
         entrant.close();
@@ -82,8 +85,7 @@ public final class RowBench {
     return message == null ? e.getClass().getSimpleName() : message;
   }
 
-  private RowSamples race(
-      Row row, Envelope envelope, List<Entrant> entrants, List<Failure> failures) {
+  private RowSamples race(Row row, Check check, List<Entrant> entrants, List<Failure> failures) {
     var racers = new ArrayList<Racer>(entrants);
     racers.add(() -> ceilings.fmaPeak(row.threads(), PEAK_NANOS));
     if (row.readsFromMemory()) {
@@ -94,7 +96,7 @@ public final class RowBench {
     var samples = new ArrayList<Sample>();
     for (int i = 0; i < entrants.size(); i++) {
       Entrant entrant = entrants.get(i);
-      Optional<String> refusal = envelope.refuse(entrant.result());
+      Optional<String> refusal = check.refuse(entrant.result());
       if (refusal.isPresent()) {
         failures.add(new Failure(entrant.impl(), "after timing: " + refusal.get()));
       } else {

@@ -20,7 +20,7 @@ public final class SpeedTrial {
         for (int i = 0; i < TURNS; i++) {
           best = Math.max(best, entrant.turn());
         }
-        return best * row.shape().flops() / 1e9;
+        return best * row.sizes().flops() / 1e9;
       }
     }
   }

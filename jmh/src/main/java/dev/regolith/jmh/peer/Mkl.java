@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import dev.regolith.jmh.contender.Way;
+import dev.regolith.jmh.exercise.Draw;
 import dev.regolith.jmh.peer.PeerOperands.Order;
 import dev.regolith.jmh.product.Problem;
 import dev.regolith.jmh.rows.Operands;
@@ -117,6 +118,9 @@ public final class Mkl implements Peer {
 
   @Override
   public List<Way> ways(Row row) {
+    if (!(row.sizes() instanceof Shape)) {
+      return List.of();
+    }
     Way plain = Way.of("sgemm", (r, problem, arena) -> new Sgemm(r, problem, Order.PLAIN, arena));
     if (row.operands() == Operands.FRESH) {
       return List.of(plain);
@@ -180,7 +184,7 @@ public final class Mkl implements Peer {
       Shape s = shape;
       try {
         long bytes = (long) C.PACK_SIZE.invokeExact(B_MATRIX, s.m(), s.n(), s.k());
-        MemorySegment packed = arena.allocate(bytes, Problem.ALIGNMENT);
+        MemorySegment packed = arena.allocate(bytes, Draw.ALIGNMENT);
         C.PACK.invokeExact(
             Cblas.ROW_MAJOR,
             B_MATRIX,

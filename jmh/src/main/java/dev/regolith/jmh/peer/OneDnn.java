@@ -90,6 +90,9 @@ public final class OneDnn implements Peer {
 
   @Override
   public List<Way> ways(Row row) {
+    if (!(row.sizes() instanceof Shape)) {
+      return List.of();
+    }
     var ways = new ArrayList<Way>();
     ways.add(Way.of("sgemm", (r, problem, arena) -> new Sgemm(r, problem, Order.PLAIN, arena)));
     if (row.shape().batch() == 1) {

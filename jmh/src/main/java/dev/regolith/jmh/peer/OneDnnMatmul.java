@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import dev.regolith.jmh.contender.Computation;
+import dev.regolith.jmh.exercise.Draw;
 import dev.regolith.jmh.peer.PeerOperands.Order;
 import dev.regolith.jmh.product.Problem;
 import dev.regolith.jmh.rows.Row;
@@ -191,7 +192,7 @@ final class OneDnnMatmul implements Computation {
 
   private MemorySegment reordered(MemorySegment plain, long from, long to) {
     try {
-      MemorySegment target = arena.allocate((long) C.SIZE.invokeExact(to), Problem.ALIGNMENT);
+      MemorySegment target = arena.allocate((long) C.SIZE.invokeExact(to), Draw.ALIGNMENT);
       long description =
           create(
               "dnnl_primitive_desc_destroy",

@@ -71,6 +71,9 @@ public final class OpenBlas implements Peer {
 
   @Override
   public List<Way> ways(Row row) {
+    if (!(row.sizes() instanceof Shape)) {
+      return List.of();
+    }
     Way plain = Way.of("sgemm", (r, problem, arena) -> new Sgemm(r, problem, Order.PLAIN, arena));
     if (row.operands() == Operands.FRESH) {
       return List.of(plain);

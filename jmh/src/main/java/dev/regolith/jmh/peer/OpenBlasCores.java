@@ -1,6 +1,7 @@
 package dev.regolith.jmh.peer;
 
 import java.util.List;
+import java.util.Set;
 
 /**
  * Core types of OpenBLAS worth trying: what it finds by itself is not always its fastest. The first
@@ -14,6 +15,11 @@ public final class OpenBlasCores {
   private static final List<String> X86 = List.of("", "SKYLAKEX", "COOPERLAKE", "ZEN");
 
   private OpenBlasCores() {}
+
+  /** Whether somebody among these multiplies by OpenBLAS. */
+  public static boolean matterTo(Set<String> peers) {
+    return peers.contains(OpenBlas.NAME) || peers.contains(PyTorch.NAME);
+  }
 
   /** What to try on this processor. */
   public static List<String> candidates() {

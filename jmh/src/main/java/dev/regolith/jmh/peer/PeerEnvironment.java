@@ -21,7 +21,21 @@ import java.util.TreeMap;
 public final class PeerEnvironment {
   /** Variables that these libraries read: whatever begins like this is taken away. */
   private static final List<String> FOREIGN =
-      List.of("OPENBLAS_", "GOTO_", "OMP_", "GOMP_", "KMP_", "MKL_", "DNNL_", "ONEDNN_", "BLIS_");
+      List.of(
+          "OPENBLAS_",
+          "GOTO_",
+          "OMP_",
+          "GOMP_",
+          "KMP_",
+          "MKL_",
+          "DNNL_",
+          "ONEDNN_",
+          "BLIS_",
+          "ATEN_",
+          "TORCH_",
+          "PYTORCH_",
+          "ORT_",
+          "REGOLITH_ORT_");
 
   /** Flags for JVMs that nobody sees on a command line. */
   private static final List<String> JAVA =

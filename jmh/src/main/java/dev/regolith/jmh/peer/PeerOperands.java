@@ -1,6 +1,7 @@
 package dev.regolith.jmh.peer;
 
 import dev.regolith.jmh.contender.ColdWeights;
+import dev.regolith.jmh.exercise.Draw;
 import dev.regolith.jmh.product.Problem;
 import dev.regolith.jmh.rows.Row;
 import dev.regolith.jmh.rows.Shape;
@@ -33,11 +34,11 @@ final class PeerOperands {
     for (int i = 1; i < weights.length; i++) {
       weights[i] = copy(arena, weights[0]);
     }
-    c = arena.allocate(4L * problem.resultElements(), Problem.ALIGNMENT);
+    c = arena.allocate(4L * problem.resultElements(), Draw.ALIGNMENT);
   }
 
   private static MemorySegment copy(Arena arena, MemorySegment source) {
-    return arena.allocate(source.byteSize(), Problem.ALIGNMENT).copyFrom(source);
+    return arena.allocate(source.byteSize(), Draw.ALIGNMENT).copyFrom(source);
   }
 
   /** Replaces the weights, copy by copy, by what a library makes of them. */

@@ -26,6 +26,8 @@ public record Peers(List<Peer> present, Map<String, String> absent) {
     KNOWN.put(OneDnn.NAME, OneDnn::open);
     KNOWN.put(OpenBlas.NAME, OpenBlas::open);
     KNOWN.put(Mkl.NAME, Mkl::open);
+    KNOWN.put(PyTorch.NAME, PyTorch::open);
+    KNOWN.put(OnnxRuntime.NAME, OnnxRuntime::open);
   }
 
   /** The names of all that there are. */

@@ -13,21 +13,27 @@ public enum Waiting {
   BRIEF(
       "50us", // Intel's OpenMP
       "2000", // GNU's: rounds of a pause instruction
-      "17"), // OpenBLAS: 2^17 ticks of the time stamp counter
+      "17", // OpenBLAS: 2^17 ticks of the time stamp counter
+      "50"), // ONNX Runtime: microseconds
   /**
    * They sleep at once. Short calls on several threads then mostly measure how fast a system wakes
    * a thread, which our own workers do not pay: peers were up to six times slower at 128 cubed.
    */
-  PASSIVE("0", "0", "4"); // 2^4 ticks are the least it takes
+  PASSIVE("0", "0", "4", "0"); // 2^4 ticks are the least OpenBLAS takes
+
+  /** Our own variable: ONNX Runtime reads none. */
+  private static final String ONNX_RUNTIME = "REGOLITH_ORT_SPIN_MICROS";
 
   private final String intel;
   private final String gnu;
   private final String openBlas;
+  private final String onnxRuntime;
 
-  Waiting(String intel, String gnu, String openBlas) {
+  Waiting(String intel, String gnu, String openBlas, String onnxRuntime) {
     this.intel = intel;
     this.gnu = gnu;
     this.openBlas = openBlas;
+    this.onnxRuntime = onnxRuntime;
   }
 
   /** The name on the command line. */
@@ -38,9 +44,28 @@ public enum Waiting {
   /** The environment that makes them wait so. */
   public Map<String, String> variables() {
     return Map.of(
-        "KMP_BLOCKTIME", intel,
-        "GOMP_SPINCOUNT", gnu,
-        "OPENBLAS_THREAD_TIMEOUT", openBlas,
-        "OMP_WAIT_POLICY", "PASSIVE"); // for what the others leave open
+        "KMP_BLOCKTIME",
+        intel,
+        "GOMP_SPINCOUNT",
+        gnu,
+        "OPENBLAS_THREAD_TIMEOUT",
+        openBlas,
+        ONNX_RUNTIME,
+        onnxRuntime,
+        "OMP_WAIT_POLICY",
+        "PASSIVE"); // for what the others leave open
+  }
+
+  /**
+   * The same for a session of ONNX Runtime, whose threads listen to its options only.
+   *
+   * @param environment of this process
+   */
+  static Map<String, String> onnxRuntime(Map<String, String> environment) {
+    String micros = environment.getOrDefault(ONNX_RUNTIME, BRIEF.onnxRuntime);
+    return micros.equals(PASSIVE.onnxRuntime)
+        ? Map.of("session.intra_op.allow_spinning", "0")
+        : Map.of(
+            "session.intra_op.allow_spinning", "1", "session.intra_op.spin_duration_us", micros);
   }
 }

@@ -1,5 +1,6 @@
 package dev.regolith.jmh.product;
 
+import dev.regolith.jmh.exercise.Check;
 import dev.regolith.jmh.rows.Shape;
 import java.util.Optional;
 import java.util.SplittableRandom;
@@ -10,7 +11,7 @@ import java.util.SplittableRandom;
  * exact values are computed in double precision; of large products for a sample of elements only,
  * half of them in the last row or column.
  */
-public final class Envelope {
+public final class Envelope implements Check {
   private static final double U = 0x1p-24;
 
   /** Multiplications spent on exact values: about a tenth of a second. */
@@ -84,11 +85,7 @@ public final class Envelope {
     bound[at] = gamma * absolute + 0x1p-50 * absolute + 0x1p-150 * shape.k();
   }
 
-  /**
-   * Looks at a result, row-major.
-   *
-   * @return what is wrong with it, or nothing
-   */
+  @Override
   public Optional<String> refuse(float[] result) {
     for (int i = 0; i < places.length; i++) {
       float found = result[places[i]];

@@ -1,5 +1,7 @@
 package dev.regolith.jmh.product;
 
+import dev.regolith.jmh.exercise.Draw;
+import dev.regolith.jmh.exercise.Exercise;
 import dev.regolith.jmh.rows.Shape;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -10,10 +12,7 @@ import java.lang.foreign.ValueLayout;
  * row-major, evenly distributed between -1 and 1, the same in every run. Contenders copy them into
  * memory of their own.
  */
-public final class Problem {
-  /** What the off-heap memory of {@code Tensor} is aligned to: no peer gets better or worse. */
-  public static final long ALIGNMENT = 64;
-
+public final class Problem implements Exercise {
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
 
   private final Shape shape;
@@ -23,8 +22,8 @@ public final class Problem {
   /** Draws the operands into memory of an arena. */
   public Problem(Shape shape, Arena arena) {
     this.shape = shape;
-    a = random(arena, (long) shape.batch() * shape.m() * shape.k(), 1);
-    b = random(arena, (long) shape.batch() * shape.k() * shape.n(), 2);
+    a = Draw.evenly(arena, (long) shape.batch() * shape.m() * shape.k(), 1, 1);
+    b = Draw.evenly(arena, (long) shape.batch() * shape.k() * shape.n(), 1, 2);
   }
 
   /** The sizes. */
@@ -59,7 +58,7 @@ public final class Problem {
 
   /** A copy of B, each matrix transposed: {@code [batch, n, k]}. */
   public MemorySegment transposedB(Arena arena) {
-    MemorySegment copy = arena.allocate(b.byteSize(), ALIGNMENT);
+    MemorySegment copy = arena.allocate(b.byteSize(), Draw.ALIGNMENT);
     for (int matrix = 0; matrix < shape.batch(); matrix++) {
       long start = (long) matrix * shape.k() * shape.n();
       for (int from = 0; from < shape.n(); from += 16) { // a line of B at a time
@@ -75,16 +74,8 @@ public final class Problem {
     return copy;
   }
 
-  /** Weyl steps through a 64-bit mixer: as good as needed, and fast for hundreds of megabytes. */
-  private static MemorySegment random(Arena arena, long elements, long seed) {
-    MemorySegment segment = arena.allocate(4 * elements, ALIGNMENT);
-    long state = seed * 0x9E3779B97F4A7C15L;
-    for (long i = 0; i < elements; i++) {
-      state += 0x9E3779B97F4A7C15L;
-      long bits = (state ^ state >>> 30) * 0xBF58476D1CE4E5B9L;
-      bits ^= bits >>> 27;
-      segment.setAtIndex(FLOAT, i, (bits >> 40) * 0x1p-23f);
-    }
-    return segment;
+  @Override
+  public Envelope check() {
+    return Envelope.of(this);
   }
 }

@@ -118,10 +118,10 @@ public final class BenchJson {
 
   private static Map<String, @Nullable Object> row(Row row, Figures figures) {
     Map<String, @Nullable Object> map = new LinkedHashMap<>();
-    map.put("kernel", Row.KERNEL);
+    map.put("kernel", row.sizes().kernel());
     map.put("group", row.group().id());
-    map.put("shape", row.shape().toList());
-    map.put("batch", row.shape().batch());
+    map.put("shape", row.sizes().toList());
+    map.put("batch", row.sizes().batch());
     map.put("operands", row.operands().id());
     map.put("threads", row.threads());
     map.put("impl", figures.impl().name());

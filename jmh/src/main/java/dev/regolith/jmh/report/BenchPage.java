@@ -201,10 +201,11 @@ public final class BenchPage {
         <p class="note">%d launches of a JVM, one after the other, in %s. In each, everybody
         computes in turn what a row asks for: slices of %d ms or one call, the order changing from
         round to round, a rest before each so that nobody's waiting threads disturb. Every result
-        was checked before it was timed: |c - exact| at most gamma_K |A||B|, in double precision.
+        was checked before it was timed: a product by |c - exact| at most gamma_K |A||B|, in double
+        precision, an attention beside one in double precision, by what rounding may do to it.
         Packed rows: whoever can pack ahead does, the others get B in the order they are faster
-        with. Decode rows go through copies of the weights four times as large as the last-level
-        cache, so that they come from memory. Intervals over launches are order statistics at
+        with. Decode rows go through copies of the weights, or of keys and values, four times as
+        large as the last-level cache, so that they come from memory. Intervals over launches are order statistics at
         95 %%.</p>
         </section>
         """

@@ -18,7 +18,7 @@ public final class ConsoleTable {
     var rows = new ArrayList<List<String>>();
     rows.add(
         List.of(
-            "m x k x n",
+            "sizes",
             "B",
             "thr",
             "off",
@@ -36,7 +36,9 @@ public final class ConsoleTable {
     }
     var lines = new ArrayList<>(aligned(rows));
     lines.add("");
-    lines.add("GFLOP/s; ceil: multiply-add peak, of decode rows (m <= 4) the read bandwidth.");
+    lines.add("GFLOP/s; ceil: multiply-add peak, of decode rows the read bandwidth.");
+    lines.add(
+        "Sizes: of products m x k x n, of attentions heads/kvHeads x queries x keys x headSize.");
     summary
         .result()
         .absent()
@@ -56,7 +58,7 @@ public final class ConsoleTable {
     Optional<Map.Entry<String, Estimate>> best = off.flatMap(Figures::toBestPeer);
     Optional<Estimate> cost = correct.flatMap(Figures::toUnprotected);
     return List.of(
-        row.row().shape().toString(),
+        row.row().sizes().toString(),
         row.row().operands().id(),
         "" + row.row().threads(),
         off.map(ConsoleTable::speed).orElse("-"),

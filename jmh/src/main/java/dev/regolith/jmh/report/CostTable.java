@@ -15,14 +15,14 @@ final class CostTable {
         """
         <div class="scroll">
         <table>
-        <tr><th>m x k x n</th><th>B</th><th class="n">threads</th><th class="n">protection</th>\
+        <tr><th>sizes</th><th>B</th><th class="n">threads</th><th class="n">protection</th>\
         <th class="n">from</th><th class="n">to</th><th class="n">computing twice</th>\
         <th class="n">three times, voting</th></tr>
         """);
     for (RowFigures row : rows) {
       Optional<Estimate> ours = cost(row, Impl.CORRECT);
       html.append("<tr>");
-      cell(html, "", row.row().shape().toString().replace("x", " x "));
+      cell(html, "", Numbers.sizes(row.row()));
       cell(html, "quiet", row.row().operands().id());
       cell(html, "n quiet", "" + row.row().threads());
       cell(html, "n", ours.map(r -> Numbers.cost(r.median())).orElse("–"));

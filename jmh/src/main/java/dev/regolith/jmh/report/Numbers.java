@@ -1,11 +1,17 @@
 package dev.regolith.jmh.report;
 
+import dev.regolith.jmh.rows.Row;
 import dev.regolith.jmh.statistics.Estimate;
 import java.util.Locale;
 
 /** How figures are written for people. */
 final class Numbers {
   private Numbers() {}
+
+  /** Sizes with room to read them. */
+  static String sizes(Row row) {
+    return row.sizes().toString().replace("x", " x ").replace("-", ", ");
+  }
 
   /** Three significant digits at least, none after the point from 100 on. */
   static String speed(double value) {

@@ -15,7 +15,7 @@ final class PeerTable {
         """
         <div class="scroll">
         <table>
-        <tr><th>m x k x n</th><th>B</th><th class="n">thr.</th><th>peer</th>\
+        <tr><th>sizes</th><th>B</th><th class="n">thr.</th><th>peer</th>\
         <th>entry point</th><th class="n">GFLOP/s</th>\
         <th class="n">unprot. / peer</th><th>interval</th>\
         <th class="n">prot. / peer</th><th>interval</th></tr>
@@ -24,7 +24,7 @@ final class PeerTable {
       boolean first = true;
       for (Figures peer : row.peers()) {
         html.append(first ? "<tr class=\"first\">" : "<tr>");
-        cell(html, "", first ? row.row().shape().toString().replace("x", " x ") : "");
+        cell(html, "", first ? Numbers.sizes(row.row()) : "");
         cell(html, "quiet", first ? row.row().operands().id() : "");
         cell(html, "n quiet", first ? "" + row.row().threads() : "");
         cell(html, "", peer.impl().name());

@@ -52,7 +52,7 @@ final class Roofline {
   private Roofline(Summary summary) {
     this.summary = summary;
     double[] intensities =
-        summary.rows().stream().mapToDouble(row -> row.row().shape().intensity()).toArray();
+        summary.rows().stream().mapToDouble(row -> row.row().sizes().intensity()).toArray();
     double[] speeds =
         summary.rows().stream()
             .flatMap(row -> row.all().stream())
@@ -145,7 +145,7 @@ final class Roofline {
     Optional<Figures> off = row.of(Impl.OFF);
     Optional<Figures> correct = row.of(Impl.CORRECT);
     Optional<Figures> peer = row.peers().stream().findFirst();
-    double at = x.at(row.row().shape().intensity());
+    double at = x.at(row.row().sizes().intensity());
     svg.append("<g><title>%s</title>".formatted(Html.escape(tooltip(row))));
     peer.ifPresent(figures -> point(Mark.PEER, at, figures));
     off.ifPresent(figures -> point(Mark.OFF, at, figures));

@@ -47,7 +47,7 @@ record RowFigures(Row row, List<Figures> all) {
 
   private static Figures figures(
       Row row, Impl impl, Iterable<Impl> others, List<RowSamples> launches) {
-    double flops = row.shape().flops();
+    double flops = row.sizes().flops();
     var toPeers = new LinkedHashMap<String, Estimate>();
     if (!impl.isPeer()) {
       for (Impl other : others) {
@@ -64,7 +64,7 @@ record RowFigures(Row row, List<Figures> all) {
             impl,
             launches,
             (launch, s) -> 100 * flops * Medians.ofRatios(s.callsPerSecond(), launch.fmaPeak())),
-        estimate(impl, launches, (launch, s) -> median(s) * row.shape().bytes() / 1e9),
+        estimate(impl, launches, (launch, s) -> median(s) * row.sizes().bytes() / 1e9),
         row.readsFromMemory()
             ? Optional.of(
                 estimate(
@@ -72,7 +72,7 @@ record RowFigures(Row row, List<Figures> all) {
                     launches,
                     (launch, s) ->
                         100
-                            * row.shape().bytes()
+                            * row.sizes().bytes()
                             * Medians.ofRatios(s.callsPerSecond(), launch.readBandwidth())))
             : Optional.empty(),
         toPeers,

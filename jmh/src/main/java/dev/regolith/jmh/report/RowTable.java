@@ -1,6 +1,7 @@
 package dev.regolith.jmh.report;
 
 import dev.regolith.jmh.contender.Impl;
+import dev.regolith.jmh.rows.AttentionShape;
 import dev.regolith.jmh.statistics.Estimate;
 import java.util.List;
 import java.util.Map;
@@ -15,7 +16,7 @@ final class RowTable {
   static String of(List<RowFigures> rows) {
     var table = new RowTable();
     boolean memory = rows.stream().anyMatch(row -> row.row().readsFromMemory());
-    table.head(memory);
+    table.head(memory, rows.getFirst().row().sizes() instanceof AttentionShape);
     int threads = -1;
     for (RowFigures row : rows) {
       table.row(row, memory, threads >= 0 && threads != row.row().threads());
@@ -24,7 +25,7 @@ final class RowTable {
     return table.html.append("</table>\n</div>\n").toString();
   }
 
-  private void head(boolean memory) {
+  private void head(boolean memory, boolean attention) {
     String unit = memory ? "GB/s" : "GFLOP/s";
     String ceiling = memory ? "% of read" : "% of peak";
     html.append(
@@ -35,17 +36,21 @@ final class RowTable {
         <th class="c" colspan="2">protected</th><th class="c" colspan="2">best peer</th>\
         <th class="c" colspan="2">unprot. / best peer</th>\
         <th class="c" colspan="2">prot. / unprot.</th></tr>
-        <tr><th>m x k x n</th><th>B</th><th class="n">thr.</th>\
+        <tr><th>%3$s</th><th>%4$s</th><th class="n">thr.</th>\
         <th class="n">%1$s</th><th class="n">%2$s</th><th class="n">%1$s</th>\
         <th class="n">%2$s</th><th></th><th class="n">%1$s</th>\
         <th class="n">ratio</th><th></th><th class="n">ratio</th><th>interval</th></tr>
         """
-            .formatted(unit, ceiling));
+            .formatted(
+                unit,
+                ceiling,
+                attention ? "heads/KV heads x queries x keys x size" : "m x k x n",
+                attention ? "K, V" : "B"));
   }
 
   private void row(RowFigures row, boolean memory, boolean first) {
     html.append(first ? "<tr class=\"first\">" : "<tr>");
-    cell("", row.row().shape().toString().replace("x", " x "));
+    cell("", Numbers.sizes(row.row()));
     cell("quiet", row.row().operands().id());
     cell("n quiet", Integer.toString(row.row().threads()));
     Optional<Figures> off = row.of(Impl.OFF);

@@ -13,7 +13,11 @@ public enum Group {
   /** Small and odd sizes. */
   SMALL("Small and odd"),
   /** Many small products in one call. */
-  BATCH("Strided batches");
+  BATCH("Strided batches"),
+  /** As many queries as keys. */
+  PREFILL("Attention: prefill"),
+  /** One query over keys and values that come from memory. */
+  ATTENTION_DECODE("Attention, decode: one query over cached keys");
 
   private final String title;
 
@@ -21,7 +25,20 @@ public enum Group {
     this.title = title;
   }
 
-  /** The group that a shape belongs to when nobody says. */
+  /** The group that sizes belong to when nobody says. */
+  public static Group of(Sizes sizes) {
+    return switch (sizes) {
+      case Shape shape -> of(shape);
+      case AttentionShape shape -> of(shape);
+    };
+  }
+
+  /** The group that an attention belongs to. */
+  public static Group of(AttentionShape shape) {
+    return shape.queries() == 1 ? ATTENTION_DECODE : PREFILL;
+  }
+
+  /** The group that a product belongs to when nobody says. */
   public static Group of(Shape shape) {
     if (shape.batch() > 1) {
       return BATCH;

@@ -16,6 +16,14 @@ public final class RowSets {
 
   private static final List<Shape> ODD = List.of(new Shape(37, 253, 1000), Shape.cube(100));
 
+  /** Tokens of all heads together, so that a call of the longest sequence takes about a second. */
+  private static final int TOKENS = 16384;
+
+  private static final List<Integer> SEQUENCES = List.of(512, 1024, 2048, 4096, 8192);
+  private static final List<Integer> HEAD_SIZES = List.of(64, 128);
+  private static final int LEAST_CACHED = 1024;
+  private static final int MOST_CACHED = 65536;
+
   private RowSets() {}
 
   /** Everything: plan two hours on two cores. */
@@ -50,7 +58,47 @@ public final class RowSets {
               new Shape(batch, 128, 128, 64))
           .forEach(shape -> rows.add(new Row(Group.BATCH, shape, FRESH, threads)));
     }
+    rows.addAll(chosenAttention(someAttention(), List.of(threads)));
     return rows.stream();
+  }
+
+  /** Every attention: prefill, then decode with 8 heads of keys for 32 or 8 of queries. */
+  public static List<Row> attention(List<Integer> threads) {
+    var shapes = new ArrayList<AttentionShape>();
+    for (int size : HEAD_SIZES) {
+      for (int sequence : SEQUENCES) {
+        shapes.add(prefill(sequence, size, true));
+        shapes.add(prefill(sequence, size, false));
+      }
+    }
+    for (int heads : new int[] {32, 8}) {
+      for (int keys = LEAST_CACHED; keys <= MOST_CACHED; keys *= 2) {
+        shapes.add(decode(heads, keys));
+      }
+    }
+    return chosenAttention(shapes, threads);
+  }
+
+  /** Those that stand for the others where everything is measured. */
+  private static List<AttentionShape> someAttention() {
+    return List.of(prefill(1024, 64, true), prefill(2048, 128, false), decode(32, 4096));
+  }
+
+  private static AttentionShape prefill(int sequence, int headSize, boolean causal) {
+    int heads = TOKENS / sequence;
+    return new AttentionShape(1, heads, heads, sequence, sequence, headSize, causal);
+  }
+
+  private static AttentionShape decode(int heads, int keys) {
+    return new AttentionShape(1, heads, 8, 1, keys, 128, false);
+  }
+
+  /** Chosen attentions. */
+  public static List<Row> chosenAttention(List<AttentionShape> shapes, List<Integer> threads) {
+    return threads.stream()
+        .flatMap(
+            count -> shapes.stream().map(shape -> new Row(Group.of(shape), shape, FRESH, count)))
+        .toList();
   }
 
   /** A first impression: squares up to 2048 and two decode rows. */

@@ -8,7 +8,10 @@ import java.util.regex.Pattern;
  *
  * @param batch number of products; 1 is a plain one
  */
-public record Shape(int batch, int m, int k, int n) {
+public record Shape(int batch, int m, int k, int n) implements Sizes {
+  /** See {@link #kernel}. */
+  public static final String KERNEL = "gemm";
+
   private static final Pattern FORM = Pattern.compile("(?:(\\d+)x)?(\\d+)x(\\d+)x(\\d+)");
   private static final long MOST_ELEMENTS = 1L << 29;
 
@@ -63,22 +66,34 @@ public record Shape(int batch, int m, int k, int n) {
     }
   }
 
-  /** Additions and multiplications of the whole batch. */
+  @Override
+  public String kernel() {
+    return KERNEL;
+  }
+
+  @Override
   public double flops() {
     return 2.0 * batch * m * k * n;
   }
 
-  /** Bytes of all operands, each counted once. */
+  /** {@inheritDoc} All operands, each counted once. */
+  @Override
   public double bytes() {
     return 4.0 * batch * ((double) m * k + (double) k * n + (double) m * n);
   }
 
-  /** Flops per byte that has to come from memory at least. */
+  /** {@inheritDoc} The weights: B. */
+  @Override
+  public long coldBytes() {
+    return 4L * batch * k * n;
+  }
+
+  @Override
   public double intensity() {
     return flops() / bytes();
   }
 
-  /** As in {@code bench.json}. */
+  @Override
   public List<Integer> toList() {
     return List.of(m, k, n);
   }

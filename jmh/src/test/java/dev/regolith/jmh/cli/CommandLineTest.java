@@ -63,12 +63,12 @@ class CommandLineTest {
   void theQuickRunHasItsRows() throws IOException {
     assertThat(bench("--quick", "--threads", "1", "--peers", "none", "--launches", "1")).isZero();
     assertThat(measured)
-        .extracting(row -> row.shape().toString())
+        .extracting(row -> row.sizes().toString())
         .contains("256x256x256", "2048x2048x2048", "1x4096x4096", "4x4096x4096");
     JsonNode json = read(folder.resolve("bench.json"));
     assertThat(json.get("pace").asText()).isEqualTo("quick");
     assertThat(json.get("coldStarts").size()).isEqualTo(1);
-    assertThat(json.get("peers").get("absent").size()).isEqualTo(3);
+    assertThat(json.get("peers").get("absent").size()).isEqualTo(5);
   }
 
   @Test
@@ -96,6 +96,28 @@ class CommandLineTest {
   }
 
   @Test
+  void attentionsAreChosen() throws IOException {
+    assertThat(
+            bench(
+                "--attention",
+                "8x64x64x64-causal,32/8x1x1024x128",
+                "--shapes",
+                "8x8x8",
+                "--threads",
+                "1",
+                "--launches",
+                "1"))
+        .isZero();
+    assertThat(measured)
+        .extracting(row -> row.sizes().kernel())
+        .containsExactly("gemm", "gemm", "attention", "attention");
+    assertThat(out.toString()).contains("32/8x1x1024x128", "PyTorch");
+    measured.clear();
+    assertThat(bench("--attention", "all", "--threads", "1", "--launches", "1")).isZero();
+    assertThat(measured).hasSize(20 + 14);
+  }
+
+  @Test
   void aWrongResultEndsWithOneAndIsNamed() {
     laboratory.lying();
     assertThat(bench("--shapes", "8x8x8", "--threads", "1", "--launches", "1"))
@@ -111,8 +133,11 @@ class CommandLineTest {
         "--threads 0|--threads: expected 1 to",
         "--threads 4096|the processors here), got 4096",
         "--threads two|'two' is not an int",
-        "--peers ATLAS|there is no 'ATLAS'; there are: oneDNN, OpenBLAS, MKL, or none",
+        "--peers ATLAS|there is no 'ATLAS'; there are: oneDNN, OpenBLAS, MKL, PyTorch, ONNXRuntime,"
+            + " or none",
         "--launches 0|--launches: expected 1 to 1000, got 0",
+        "--attention 8x8x8|expected [BATCHx]HEADS",
+        "--attention 8/3x1x8x8|cannot share",
         "--operands warm|expected one of [FRESH, PACKED]",
         "--waiting long|expected one of [BRIEF, PASSIVE]",
         "--quik|Unknown option",

@@ -4,7 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.regolith.jmh.contender.Impl;
+import dev.regolith.jmh.peer.Peers;
 import dev.regolith.jmh.peer.Waiting;
+import dev.regolith.jmh.rows.AttentionShape;
 import dev.regolith.jmh.rows.Group;
 import dev.regolith.jmh.rows.Operands;
 import dev.regolith.jmh.rows.Row;
@@ -26,12 +28,27 @@ class ChildJvmsTest {
     new ChildJvms(Waiting.BRIEF).rows(plan, "", events::add);
     assertThat(events).hasSize(3);
     var began = (LaunchEvent.Began) events.getFirst();
-    assertThat(began.absent()).containsOnlyKeys("oneDNN", "OpenBLAS", "MKL");
+    assertThat(began.absent()).containsOnlyKeys(Peers.names().toArray(String[]::new));
     try (var session = Regolith.open()) {
       assertThat(began.configuration()).isEqualTo(session.configuration());
     }
     var samples = ((LaunchEvent.RowEnded) events.getLast()).samples();
     assertThat(samples.failures()).isEmpty();
+    assertThat(samples.racers())
+        .extracting(sample -> sample.impl())
+        .containsExactly(Impl.OFF, Impl.CORRECT, Impl.TWICE, Impl.VOTE);
+  }
+
+  @Test
+  void anAttentionIsMeasuredToo() throws LaunchException {
+    var events = new ArrayList<LaunchEvent>();
+    var shape = AttentionShape.parse("4/2x24x24x16-causal");
+    var row = new Row(Group.of(shape), shape, Operands.FRESH, 1);
+    var plan = new LaunchPlan(List.of(row), Set.of(), true, "tiny", 1e9);
+    new ChildJvms(Waiting.BRIEF).rows(plan, "", events::add);
+    var samples = ((LaunchEvent.RowEnded) events.getLast()).samples();
+    assertThat(samples.failures()).isEmpty();
+    assertThat(samples.row()).isEqualTo(row);
     assertThat(samples.racers())
         .extracting(sample -> sample.impl())
         .containsExactly(Impl.OFF, Impl.CORRECT, Impl.TWICE, Impl.VOTE);

@@ -4,6 +4,7 @@ import dev.regolith.jmh.contender.Impl;
 import dev.regolith.jmh.measure.RowSamples;
 import dev.regolith.jmh.measure.RowSamples.Failure;
 import dev.regolith.jmh.measure.RowSamples.Sample;
+import dev.regolith.jmh.rows.AttentionShape;
 import dev.regolith.jmh.rows.Row;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -33,7 +34,7 @@ public final class FakeLaboratory implements Laboratory {
     launch++;
     Map<String, String> present = new LinkedHashMap<>();
     Map<String, String> absent = new LinkedHashMap<>();
-    for (String peer : List.of("oneDNN", "OpenBLAS", "MKL")) {
+    for (String peer : List.of("oneDNN", "OpenBLAS", "MKL", "PyTorch", "ONNXRuntime")) {
       if (!plan.peers().contains(peer)) {
         absent.put(peer, "not asked for");
       } else if (peer.equals("MKL")) {
@@ -51,11 +52,15 @@ public final class FakeLaboratory implements Laboratory {
   }
 
   private RowSamples samples(Row row, LaunchPlan plan, Map<String, String> present) {
-    double calls = 1e11 / row.shape().flops() * (1 + launch / 100.0);
+    double calls = 1e11 / row.sizes().flops() * (1 + launch / 100.0);
     var racers = new ArrayList<Sample>();
     var failures = new ArrayList<Failure>();
     racers.add(new Sample(Impl.OFF, "", rates(calls)));
     racers.add(new Sample(Impl.CORRECT, "", rates(calls * (0.9 + launch / 1000.0))));
+    if (row.sizes() instanceof AttentionShape) {
+      racers.add(new Sample(Impl.peer("PyTorch"), "flash", rates(calls * 0.5)));
+      return samples(row, racers, failures);
+    }
     if (present.containsKey("oneDNN")) {
       racers.add(new Sample(Impl.peer("oneDNN"), "matmul", rates(calls * 1.25)));
     }
@@ -70,6 +75,10 @@ public final class FakeLaboratory implements Laboratory {
       racers.add(new Sample(Impl.TWICE, "", rates(calls / 2)));
       racers.add(new Sample(Impl.VOTE, "", rates(calls / 3)));
     }
+    return samples(row, racers, failures);
+  }
+
+  private static RowSamples samples(Row row, List<Sample> racers, List<Failure> failures) {
     return new RowSamples(
         row,
         racers,

@@ -20,6 +20,12 @@ class WireTest {
   }
 
   @Test
+  void attentionsArriveAsTheyWereSent() {
+    var plan = new LaunchPlan(RowSets.attention(List.of(1)), Set.of(), true, "full", 1e9);
+    assertThat(Wire.plan(Wire.of(plan))).isEqualTo(plan);
+  }
+
+  @Test
   void eventsArriveAsTheyWereSent() {
     var row = RowSets.quick(List.of(1)).getFirst();
     var samples =

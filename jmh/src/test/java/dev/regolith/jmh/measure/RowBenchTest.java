@@ -11,6 +11,7 @@ import dev.regolith.jmh.contender.RegolithContender;
 import dev.regolith.jmh.contender.Repetition;
 import dev.regolith.jmh.contender.Sessions;
 import dev.regolith.jmh.contender.Way;
+import dev.regolith.jmh.rows.AttentionShape;
 import dev.regolith.jmh.rows.Group;
 import dev.regolith.jmh.rows.Operands;
 import dev.regolith.jmh.rows.Row;
@@ -21,6 +22,7 @@ import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Real products of this library beside peers that are none. */
 class RowBenchTest {
@@ -49,8 +51,8 @@ class RowBenchTest {
     public List<Way> ways(Row row) {
       Way way = new RegolithContender(sessions, Protection.OFF).ways(row).getFirst();
       return List.of(
-          Way.of("one", (r, problem, arena) -> forged(way.prepare(r, problem, arena))),
-          Way.of("other", (r, problem, arena) -> forged(way.prepare(r, problem, arena))));
+          Way.ofAny("one", (r, exercise, arena) -> forged(way.prepare(r, exercise, arena))),
+          Way.ofAny("other", (r, exercise, arena) -> forged(way.prepare(r, exercise, arena))));
     }
 
     private Computation forged(Computation honest) {
@@ -70,6 +72,19 @@ class RowBenchTest {
           return forge.apply(honest.result());
         }
       };
+    }
+  }
+
+  /** A library without the kernel that is asked for. */
+  private record Stranger() implements Contender {
+    @Override
+    public Impl impl() {
+      return Impl.peer("stranger");
+    }
+
+    @Override
+    public List<Way> ways(Row row) {
+      return List.of();
     }
   }
 
@@ -119,6 +134,33 @@ class RowBenchTest {
       assertThat(samples.racers())
           .allMatch(sample -> sample.callsPerSecond().size() == rounds)
           .allMatch(sample -> sample.callsPerSecond().stream().allMatch(rate -> rate > 0));
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"2x4/2x9x20x16-causal", "4x1x64x32"})
+  void attentionsAreHeldAgainstTheirOwnEnvelope(String sizes) {
+    var shape = AttentionShape.parse(sizes);
+    var row = new Row(Group.of(shape), shape, Operands.FRESH, 2);
+    try (var sessions = new Sessions()) {
+      RowSamples samples =
+          new RowBench(ROOF, Pace.TINY)
+              .measure(
+                  row,
+                  List.of(
+                      new RegolithContender(sessions, Protection.OFF),
+                      new RegolithContender(sessions, Protection.CORRECT),
+                      new Forger("liar", sessions, RowBenchTest::bump),
+                      new Stranger(),
+                      Repetition.twice(sessions)));
+      assertThat(samples.racers())
+          .extracting(RowSamples.Sample::impl)
+          .containsExactly(Impl.OFF, Impl.CORRECT, Impl.TWICE);
+      assertThat(samples.failures())
+          .singleElement()
+          .matches(failure -> failure.impl().name().equals("liar"))
+          .matches(failure -> failure.reason().contains("wrong result"));
+      assertThat(samples.readBandwidth().isEmpty()).isEqualTo(shape.queries() > 1);
     }
   }
 

@@ -18,6 +18,8 @@ class PeerEnvironmentTest {
                 "OMP_NUM_THREADS", "1",
                 "MKL_CBWR", "COMPATIBLE",
                 "KMP_BLOCKTIME", "infinite",
+                "ORT_DISABLE_FLASH_ATTENTION", "1",
+                "ATEN_CPU_CAPABILITY", "default",
                 "JAVA_TOOL_OPTIONS", "-Xint"));
     PeerEnvironment.clean(environment, Waiting.PASSIVE, "SKYLAKEX");
     assertThat(environment)
@@ -30,5 +32,16 @@ class PeerEnvironmentTest {
     assertThat(environment)
         .doesNotContainKey("OPENBLAS_CORETYPE")
         .containsEntry("KMP_BLOCKTIME", "50us");
+    assertThat(environment)
+        .doesNotContainKeys("ORT_DISABLE_FLASH_ATTENTION", "ATEN_CPU_CAPABILITY");
+  }
+
+  @Test
+  void onnxRuntimeIsToldByOptions() {
+    assertThat(Waiting.onnxRuntime(Waiting.PASSIVE.variables()))
+        .containsExactly(Map.entry("session.intra_op.allow_spinning", "0"));
+    assertThat(Waiting.onnxRuntime(Waiting.BRIEF.variables()))
+        .containsEntry("session.intra_op.spin_duration_us", "50")
+        .isEqualTo(Waiting.onnxRuntime(Map.of()));
   }
 }

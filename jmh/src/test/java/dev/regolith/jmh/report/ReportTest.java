@@ -13,6 +13,8 @@ import dev.regolith.jmh.launch.FakeLaboratory;
 import dev.regolith.jmh.machine.MachineFacts;
 import dev.regolith.jmh.measure.Pace;
 import dev.regolith.jmh.peer.Waiting;
+import dev.regolith.jmh.rows.AttentionShape;
+import dev.regolith.jmh.rows.Row;
 import dev.regolith.jmh.rows.RowSets;
 import java.io.IOException;
 import java.util.List;
@@ -31,16 +33,14 @@ class ReportTest {
       };
 
   private static Summary summary(int launches, Set<String> peers, boolean alternatives) {
+    return summary(RowSets.quick(List.of(1, 2)), launches, peers, alternatives);
+  }
+
+  private static Summary summary(
+      List<Row> rows, int launches, Set<String> peers, boolean alternatives) {
     var plan =
         new BenchPlan(
-            RowSets.quick(List.of(1, 2)),
-            launches,
-            peers,
-            Waiting.BRIEF,
-            alternatives,
-            Pace.TINY,
-            BenchPlan.NO_LIMIT,
-            1);
+            rows, launches, peers, Waiting.BRIEF, alternatives, Pace.TINY, BenchPlan.NO_LIMIT, 1);
     BenchResult result = new BenchRunner(plan, new FakeLaboratory(_ -> {}), NOBODY).run();
     return Summary.of(result, MachineFacts.current(), "./regolith bench --quick <now>");
   }
@@ -96,6 +96,34 @@ class ReportTest {
             .orElseThrow();
     assertThat(decode.get("percentOfReadBandwidth").get("median").asDouble()).isPositive();
     assertThat(decode.get("gigabytesPerSecond").asDouble()).isPositive();
+  }
+
+  @Test
+  void attentionRowsSayWhatTheyAre() throws IOException {
+    var rows =
+        RowSets.chosenAttention(
+            List.of(
+                AttentionShape.parse("8x512x512x64-causal"),
+                AttentionShape.parse("32/8x1x4096x128")),
+            List.of(1));
+    Summary summary = summary(rows, 6, Set.of("PyTorch"), true);
+    JsonNode json = json(summary);
+    JsonNode off = row(json, "regolith", "OFF");
+    assertThat(off.get("kernel").asText()).isEqualTo("attention");
+    assertThat(off.get("shape").toString()).isEqualTo("[1,8,8,512,512,64,1]");
+    assertThat(off.get("gflops").asDouble()).isCloseTo(103.5, within(1e-9));
+    assertThat(off.get("bestPeer").asText()).isEqualTo("PyTorch");
+    assertThat(off.get("percentOfReadBandwidth").isNull()).isTrue();
+    JsonNode decode = json.get("rows").get(json.get("rows").size() - 1);
+    assertThat(decode.get("group").asText()).isEqualTo("attention_decode");
+    // Four heads' 512 flops for the 1024 bytes of a key and a value.
+    assertThat(decode.get("gigabytesPerSecond").asDouble())
+        .isCloseTo(decode.get("gflops").asDouble() / 2, within(1e-3));
+    assertThat(decode.get("percentOfReadBandwidth").get("median").asDouble()).isPositive();
+    assertThat(BenchPage.of(summary))
+        .contains("8 x 512 x 512 x 64, causal", "32/8 x 1 x 4096 x 128", "Attention: prefill")
+        .doesNotContain("NaN");
+    assertThat(ConsoleTable.of(summary)).contains("8x512x512x64-causal");
   }
 
   @Test

@@ -2,6 +2,8 @@ package dev.regolith.jmh.rows;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+import static org.assertj.core.api.Assertions.within;
 
 import java.util.List;
 import java.util.stream.IntStream;
@@ -60,11 +62,11 @@ class RowsTest {
   void theSensibleSetAgreesWithItself() {
     List<Row> rows = RowSets.sensible(List.of(1, 2));
     assertThat(rows).doesNotHaveDuplicates();
-    assertThat(rows).allMatch(row -> Group.of(row.shape()) == row.group());
+    assertThat(rows).allMatch(row -> Group.of(row.sizes()) == row.group());
     assertThat(rows).extracting(Row::group).contains(Group.values());
     IntStream.of(256, 512, 1024, 2048, 4096)
         .forEach(size ->
-            assertThat(rows.stream().filter(row -> row.shape().equals(Shape.cube(size))))
+            assertThat(rows.stream().filter(row -> row.sizes().equals(Shape.cube(size))))
                 .hasSize(4));
     assertThat(rows.stream().filter(row -> row.group() == Group.WEIGHTS)).hasSize(30);
     assertThat(rows.stream().filter(row -> row.group() == Group.DECODE)).hasSize(24);
@@ -77,6 +79,64 @@ class RowsTest {
         .extracting(row -> row.shape().toString())
         .contains("256x256x256", "512x512x512", "1024x1024x1024", "2048x2048x2048");
     assertThat(rows.stream().filter(row -> row.group() == Group.DECODE)).hasSize(2);
+  }
+
+  @Property(tries = 100)
+  void attentionsThatArePrintedCanBeRead(
+      @ForAll @IntRange(min = 1, max = 30) int batch,
+      @ForAll @IntRange(min = 1, max = 9) int kvHeads,
+      @ForAll @IntRange(min = 1, max = 9) int group,
+      @ForAll @IntRange(min = 1, max = 99) int queries,
+      @ForAll @IntRange(min = 99, max = 999) int keys,
+      @ForAll @IntRange(min = 1, max = 256) int size,
+      @ForAll boolean causal) {
+    var shape = new AttentionShape(batch, kvHeads * group, kvHeads, queries, keys, size, causal);
+    assertThat(AttentionShape.parse(shape.toString())).isEqualTo(shape);
+    double pairs = IntStream.range(0, queries).mapToDouble(shape::visible).sum();
+    assertThat(shape.flops()).isCloseTo(4 * pairs * size * shape.heads() * batch, within(1e-3));
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "",
+        "8x8x8",
+        "8x8x8x8-casual",
+        "8/3x1x64x64",
+        "0x8x8x8",
+        "8x9x8x8-causal",
+        "8x1x99999999999x64",
+        "64x65536x65536x256"
+      })
+  void whatIsNoAttentionIsRefused(String text) {
+    assertThatIllegalArgumentException().isThrownBy(() -> AttentionShape.parse(text));
+  }
+
+  @Test
+  void attentionRowsAreThePromisedOnes() {
+    List<Row> rows = RowSets.attention(List.of(1, 2));
+    assertThat(rows).doesNotHaveDuplicates();
+    assertThat(rows.stream().filter(row -> row.group() == Group.PREFILL)).hasSize(2 * 5 * 2 * 2);
+    assertThat(rows.stream().filter(Row::readsFromMemory)).hasSize(2 * 7 * 2);
+    assertThat(rows)
+        .extracting(row -> row.sizes().toString())
+        .contains("32x512x512x64-causal", "2x8192x8192x128", "32/8x1x65536x128", "8x1x1024x128");
+    // At most about a second at 70 GFLOP/s, or reading half a gibibyte.
+    assertThat(rows)
+        .allMatch(row -> row.sizes().flops() < 7e10 && row.sizes().coldBytes() <= 1 << 29);
+    var decode = AttentionShape.parse("32/8x1x1024x128");
+    assertThat(decode.flops()).isEqualTo(4.0 * 128 * 32 * 1024);
+    assertThat(decode.bytes()).isEqualTo(2.0 * 4 * 8 * 1024 * 128);
+    assertThat(decode.toList()).containsExactly(1, 32, 8, 1, 1024, 128, 0);
+  }
+
+  @Test
+  void aRowKnowsItsKernel() {
+    Row row = RowSets.attention(List.of(1)).getFirst();
+    assertThat(row.attention()).isEqualTo(row.sizes());
+    assertThatIllegalStateException().isThrownBy(row::shape);
+    assertThatIllegalStateException()
+        .isThrownBy(() -> RowSets.quick(List.of(1)).getFirst().attention());
   }
 
   @Test

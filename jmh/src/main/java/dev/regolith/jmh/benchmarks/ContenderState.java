@@ -5,17 +5,18 @@ import dev.regolith.jmh.contender.Contender;
 import dev.regolith.jmh.contender.Impl;
 import dev.regolith.jmh.contender.RegolithContender;
 import dev.regolith.jmh.contender.Sessions;
+import dev.regolith.jmh.contender.Way;
+import dev.regolith.jmh.measure.Exercises;
 import dev.regolith.jmh.peer.PeerEnvironment;
 import dev.regolith.jmh.peer.Peers;
 import dev.regolith.jmh.peer.Waiting;
-import dev.regolith.jmh.product.Envelope;
-import dev.regolith.jmh.product.Problem;
 import dev.regolith.jmh.rows.Group;
 import dev.regolith.jmh.rows.Operands;
 import dev.regolith.jmh.rows.Row;
-import dev.regolith.jmh.rows.Shape;
+import dev.regolith.jmh.rows.Sizes;
 import dev.regolith.kernels.fault.Protection;
 import java.lang.foreign.Arena;
+import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
@@ -34,7 +35,7 @@ import org.openjdk.jmh.annotations.Warmup;
 
 /**
  * What all benchmarks share: one contender, prepared and checked. Of a peer that has several entry
- * points the last is taken, which is the one with weights packed ahead.
+ * points the last is taken, which is the one with weights packed ahead or with a cache.
  */
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MICROSECONDS)
@@ -44,11 +45,11 @@ import org.openjdk.jmh.annotations.Warmup;
     value = 2,
     jvmArgsPrepend = {"--add-modules=jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED"})
 @State(Scope.Benchmark)
-public abstract class GemmState {
+public abstract class ContenderState {
   /** Core type for OpenBLAS, by this system property; empty is its own choice. */
   private static final String OPENBLAS_CORE = "dev.regolith.jmh.openBlasCore";
 
-  /** Who computes: regolith, oneDNN, OpenBLAS or MKL. */
+  /** Who computes: regolith or a peer. */
   @Param(Impl.REGOLITH)
   public String impl = Impl.REGOLITH;
 
@@ -64,21 +65,26 @@ public abstract class GemmState {
   private final Sessions sessions = new Sessions();
   private Computation computation;
 
-  /** The product, as on the command line of {@code regolith bench}. */
-  abstract Shape shape();
+  /** What is computed, as on the command line of {@code regolith bench}. */
+  abstract Sizes sizes();
 
-  /** Whether B is packed ahead. */
+  /** Whether weights are packed ahead. */
   abstract Operands operands();
 
   /** Prepares the contender and checks its result. */
   @Setup(Level.Trial)
   public void prepare() {
-    var row = new Row(Group.of(shape()), shape(), operands(), threads);
-    var problem = new Problem(shape(), arena);
-    computation = contender().ways(row).getLast().prepare(row, problem, arena);
+    var row = new Row(Group.of(sizes()), sizes(), operands(), threads);
+    var exercise = Exercises.of(sizes(), arena);
+    List<Way> ways = contender().ways(row);
+    if (ways.isEmpty()) {
+      throw new IllegalArgumentException("%s has no %s".formatted(impl, sizes().kernel()));
+    }
+    computation = ways.getLast().prepare(row, exercise, arena);
     computation.spoil();
     computation.run();
-    Envelope.of(problem)
+    exercise
+        .check()
         .refuse(computation.result())
         .ifPresent(refusal -> {
           throw new IllegalStateException(impl + ": " + refusal);
