@@ -291,24 +291,22 @@ final class AttentionArguments {
   /** Whether each dimension steps over all that lies within it, whatever their order. */
   private static boolean isNested(Tensor tensor) {
     long span = 1;
-    for (int left = tensor.rank(); left > 0; left--) {
-      // The dimension with the least stride of those that were not taken yet.
-      long stride = Long.MAX_VALUE;
-      long size = 1;
+    int wide = 0;
+    int taken = 0;
+    for (int round = 0; round < tensor.rank(); round++) {
+      wide += tensor.size(round) > 1 ? 1 : 0;
+      // The least stride that steps over everything taken so far.
+      int next = -1;
       for (int d = 0; d < tensor.rank(); d++) {
-        boolean next = tensor.size(d) > 1 && tensor.stride(d) >= span && tensor.stride(d) < stride;
-        stride = next ? tensor.stride(d) : stride;
-        size = next ? tensor.size(d) : size;
+        boolean steps = tensor.size(d) > 1 && tensor.stride(d) >= span;
+        next = steps && (next < 0 || tensor.stride(d) < tensor.stride(next)) ? d : next;
       }
-      span = stride == Long.MAX_VALUE ? span : stride * (size - 1) + span;
+      if (next >= 0) {
+        span += (tensor.size(next) - 1) * tensor.stride(next);
+        taken++;
+      }
     }
-    long elements = 1;
-    long extent = 1;
-    for (int d = 0; d < tensor.rank(); d++) {
-      elements *= tensor.size(d);
-      extent += (tensor.size(d) - 1) * tensor.stride(d);
-    }
-    return elements == 0 || span == extent;
+    return taken == wide || tensor.elements() == 0;
   }
 
   private static boolean overlapsItself(Tensor tensor) {
