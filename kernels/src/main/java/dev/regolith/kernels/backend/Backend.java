@@ -56,6 +56,9 @@ public interface Backend {
   /** Whether so many floats are all finite. */
   boolean isFinite(MemorySegment memory, long offset, int floats);
 
+  /** Whether a packed panel's k-block is what its seal and its digest say. */
+  boolean isIntact(PackedB packed, long panel, int kBlock, long[] found, Workspace workspace);
+
   /** Sums one block of a seal grid up. */
   void scan(MemorySegment memory, SealGrid grid, long block, long[] found, Workspace workspace);
 

@@ -10,7 +10,6 @@ import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Visibility;
 import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.CheckBlock;
-import dev.regolith.kernels.checksum.Digest;
 import dev.regolith.kernels.checksum.Mended;
 import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.checksum.SealGrid;
@@ -315,7 +314,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
   private void cut() {
     long rows = problem.queries;
     int group = problem.group();
-    if (rows <= AttentionRegion.MAX_ROWS / 2 && group > 1) {
+    if (rows <= AttentionRegion.MAX_ROWS / 2) {
       headsPerRegion = Math.clamp(AttentionRegion.MAX_ROWS / Math.max(1, rows), 1, group);
       headsPerRegion = Math.ceilDiv(group, Math.ceilDiv(group, headsPerRegion));
       regionsPerHead = 1;
@@ -504,9 +503,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
             at,
             Seal.SUMS);
       }
-      backend.scan(packed.panels(), offset, packed.panelWords(kBlock), found[worker], w);
-      if (!Seal.same(found[worker], 0, packed.panelSeals(), at)
-          || (problem.pages != null && !digestAgrees(packed, panel))) {
+      if (!backend.isIntact(packed, panel, kBlock, found[worker], w)) {
         intact = false;
         int ofBlock = kBlock;
         note(component, () -> packed.mendPanel(panel, ofBlock));
@@ -532,18 +529,6 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     } else {
       guard.note(component);
     }
-  }
-
-  private static boolean digestAgrees(PackedB packed, long panel) {
-    var sums = new long[Digest.SUMS * packed.lanes()];
-    Digest.of(
-        packed.panels(),
-        packed.panelOffset(panel, 0),
-        packed.panelWords(0),
-        packed.lanes(),
-        sums,
-        0);
-    return packed.agrees(panel, 0, sums);
   }
 
   private void verifyRecords(PackedB packed, long matrix, int worker, Workspace w) {

@@ -61,6 +61,18 @@ public final class ScalarGemm implements Backend {
   }
 
   @Override
+  public boolean isIntact(
+      PackedB packed, long panel, int kBlock, long[] found, Workspace workspace) {
+    long offset = packed.panelOffset(panel, kBlock);
+    int words = packed.panelWords(kBlock);
+    long[] digest = ((Buffers) workspace).digest;
+    PackedB.scan(packed.panels(), offset, words, found, 0);
+    Digest.of(packed.panels(), offset, words, packed.lanes(), digest, 0);
+    return Seal.same(found, 0, packed.panelSeals(), packed.panelSealAt(panel, kBlock))
+        && packed.agrees(panel, kBlock, digest);
+  }
+
+  @Override
   public boolean isFinite(MemorySegment memory, long offset, int floats) {
     boolean finite = true;
     for (int i = 0; i < floats; i++) {

@@ -114,6 +114,20 @@ public final class VectorGemm implements Backend {
   }
 
   @Override
+  public boolean isIntact(
+      PackedB packed, long panel, int kBlock, long[] found, Workspace workspace) {
+    // A panel is full vectors: the first running sums of its seal are those of its digest.
+    scan(
+        packed.panels(),
+        packed.panelOffset(panel, kBlock),
+        packed.panelWords(kBlock),
+        found,
+        workspace);
+    return Seal.same(found, 0, packed.panelSeals(), packed.panelSealAt(panel, kBlock))
+        && packed.agrees(panel, kBlock, ((VectorWorkspace) workspace).raw);
+  }
+
+  @Override
   public boolean isFinite(MemorySegment memory, long offset, int floats) {
     return VectorSums.isFinite(memory, offset, floats);
   }
