@@ -13,6 +13,7 @@ import dev.regolith.kernels.checksum.Tolerance;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.function.Exponential;
 import dev.regolith.kernels.probe.Probe;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 
@@ -38,7 +39,8 @@ final class AttentionChecks {
 
   // Roundings of float32 lanes that add up a block, in units of what they add up.
   private static final int SCORE_LANES = Tolerance.SHOWN_WEIGHT + BLOCK + 16;
-  private static final int WEIGHT_LANES = BLOCK / 4 + 8;
+  private static final int WEIGHT_LANES = 40;
+  private static final double BLOCK_LANES = BLOCK / LANES + 4;
 
   /** Of a row, over a span or all spans before: what its sums must come to. */
   private static final class Expectation {
@@ -78,15 +80,17 @@ final class AttentionChecks {
       length[r] += factor * other.length[r];
       terms[r] += factor * other.terms[r];
     }
-
-    void probe(int rows) {
-      if (Probe.ON) {
-        AttentionProbes.expectation(max, sum, signed, rows);
-      }
-    }
   }
 
   private final Expectation span = new Expectation();
+
+  // The span's sums of weights, and of weights times signed sums of values, in lanes.
+  private final float[] weightSums = new float[MAX_ROWS * LANES];
+  private final float[] products = new float[MAX_ROWS * LANES];
+
+  /** The block's scores with signs, in lanes. */
+  private final float[] shownScores = new float[MAX_ROWS * LANES];
+
   private final Expectation total = new Expectation();
 
   /** Per row: length of its scaled query. */
@@ -98,11 +102,10 @@ final class AttentionChecks {
   /** Signed sums of the block's values. */
   private final float[] valueSums = new float[BLOCK];
 
-  // Of the block: maxima, as read for the last time; sums of weights; of weights times value sums.
+  // Of the block: maxima, as read for the last time, and what follows from them.
   private final float[] max = new float[MAX_ROWS];
   private final float[] reference = new float[MAX_ROWS];
-  private final double[] weightSums = new double[MAX_ROWS];
-  private final double[] products = new double[MAX_ROWS];
+  private final float[] decay = new float[MAX_ROWS];
 
   private final double[] rowSums = new double[3];
 
@@ -118,7 +121,7 @@ final class AttentionChecks {
   /** Starts a region whose queries were copied. */
   void open(AttentionBuffers w) {
     int rows = w.row[w.strips];
-    span.clear(rows);
+    clearSpan(rows);
     total.clear(rows);
     Arrays.fill(queryLength, 0, rows, -1);
     Arrays.fill(blocks, 0, rows, 0);
@@ -148,7 +151,9 @@ final class AttentionChecks {
         sink.suspect(p, region, Component.PARTIAL_SUM);
       }
     }
-    span.probe(w.row[w.strips]);
+    if (Probe.ON) {
+      AttentionProbes.expectation(span.max, weightSums, products, w.row[w.strips]);
+    }
   }
 
   /** What of a block's keys and values tolerances and predictions are made of. */
@@ -169,10 +174,14 @@ final class AttentionChecks {
     int step = p.valueStep(block / BLOCK);
     int count = Math.min(BLOCK, values.depthOf(kBlock) - step);
     double lengths = 0;
-    Arrays.fill(valueSums, 0);
+    Arrays.fill(valueSums, count, BLOCK, 0);
     for (long across = 0; across < values.blocks(); across++) {
       long vector = values.recordOffset(matrix, across, kBlock);
-      for (int j = 0; j < count; j++) {
+      if (across == 0) {
+        MemorySegment.copy(
+            values.records(), ValueLayout.JAVA_FLOAT, vector + 4L * step, valueSums, 0, count);
+      }
+      for (int j = 0; across > 0 && j < count; j++) {
         valueSums[j] += values.records().get(ValueLayout.JAVA_FLOAT, vector + 4L * (step + j));
       }
       double longest = 0;
@@ -184,10 +193,7 @@ final class AttentionChecks {
       lengths += longest;
     }
     valueLength = Math.sqrt(lengths);
-    largestValueSum = 0;
-    for (int j = 0; j < count; j++) {
-      largestValueSum = Math.max(largestValueSum, Math.abs((double) valueSums[j]));
-    }
+    largestValueSum = VectorSums.largest(valueSums, BLOCK);
   }
 
   /** At least the squares of any step of a grain, from its tolerance coefficient. */
@@ -210,64 +216,53 @@ final class AttentionChecks {
     for (int r = first; r < first + rows; r++) {
       max[r] = w.max[r];
       reference[r] = VectorAttention.reference(max[r]);
+      decay[r] = VectorAttention.decay(span.max[r], max[r]);
+      if (Float.floatToIntBits(decay[r]) != Float.floatToIntBits(w.decay[r])) {
+        sink.suspect(p, region, Component.RUNNING_ROW);
+      }
+      if (w.isTransformed[r]) {
+        VectorAttention.transform(p, region, strip, r, block, w.raw, w.raw, w.again, w);
+        if (SoftmaxPass.differ(w.scores, w.again, w.scoresAt(strip, r), end)) {
+          sink.suspect(p, region, Component.SCORES);
+        }
+      }
     }
     boolean differ =
         SoftmaxPass.weighAgain(
             w.scores,
+            w.raw,
+            w.isTransformed,
             AttentionBuffers.scoresAt(strip),
             rows,
             end / TILE_COLUMNS,
+            AttentionBuffers.tilesOf(p, block),
             reference,
+            decay,
             first,
             w.weights[strip],
+            (int) (p.keyBlock(block / BLOCK) % Signs.PATTERNS) * BLOCK,
             valueSums,
             weightSums,
-            products);
+            products,
+            shownScores,
+            w.digests,
+            w.scoresDigest(strip));
     if (differ) {
       sink.suspect(p, region, Component.WEIGHTS);
     }
     for (int r = first; r < first + rows; r++) {
-      scores(p, region, block, strip, r, end, w, sink);
-      float decay = VectorAttention.decay(span.max[r], max[r]);
-      if (Float.floatToIntBits(decay) != Float.floatToIntBits(w.decay[r])) {
-        sink.suspect(p, region, Component.RUNNING_ROW);
-      }
+      double residual = scoresResidual(p, region, block, strip, r, w);
+      evidence(p, region, r, 0, residual, scoresTolerance(p, r), sink);
+      double weights = w.blockSum[r];
       span.max[r] = max[r];
-      span.scale(r, decay);
-      span.sum[r] += weightSums[r];
-      span.signed[r] += products[r];
-      span.length[r] += weightSums[r] * valueLength;
-      span.terms[r] += weightSums[r] * largestValueSum;
+      span.length[r] = span.length[r] * decay[r] + weights * valueLength;
+      span.terms[r] = span.terms[r] * decay[r] + weights * largestValueSum;
       blocks[r]++;
     }
   }
 
-  private void scores(
-      AttentionProblem p,
-      AttentionRegion region,
-      long block,
-      int strip,
-      int r,
-      int end,
-      AttentionBuffers w,
-      AttentionSink sink) {
-    int at = w.scoresAt(strip, r);
-    float[] scores = w.scores;
-    if (w.isTransformed[r]) {
-      scores = w.raw;
-      VectorAttention.transform(p, region, strip, r, block, w.raw, w.raw, w.again, w);
-      if (SoftmaxPass.differ(w.scores, w.again, at, end)) {
-        sink.suspect(p, region, Component.SCORES);
-      }
-    }
-    int signs = (int) (p.keyBlock(block / BLOCK) % Signs.PATTERNS) * BLOCK;
-    int tiles = AttentionBuffers.tilesOf(p, block);
-    double shown = SoftmaxPass.survey(scores, at, tiles, signs, w.digests, w.scoresDigest(strip));
-    double predicted = predictScores(p, region, block, strip, r, w);
-    evidence(p, region, r, predicted, shown, scoresTolerance(p, r), sink);
-  }
-
-  private double predictScores(
+  /** What the block's check vector predicts of the scores' signed sum, less what they show. */
+  private double scoresResidual(
       AttentionProblem p,
       AttentionRegion region,
       long block,
@@ -282,7 +277,8 @@ final class AttentionChecks {
     }
     PackedB keys = p.keys(region.sequence, block / BLOCK);
     long record = keys.recordOffset(matrix, p.keyBlock(block / BLOCK), 0);
-    return VectorSums.dot(queries, at, keys.records(), record, p.depth);
+    return VectorSums.residual(
+        queries, at, keys.records(), record, p.depth, shownScores, r * LANES);
   }
 
   /**
@@ -342,6 +338,8 @@ final class AttentionChecks {
       if (!same) {
         sink.suspect(p, region, Component.RUNNING_ROW);
       }
+      span.sum[r] = VectorSums.sum(weightSums, r * LANES);
+      span.signed[r] = VectorSums.sum(products, r * LANES);
       sum(p, region, r, w.sum[r], w.sumCopy[r], span, sink);
       float max = span.max[r] > total.max[r] ? span.max[r] : total.max[r];
       float reference = VectorAttention.reference(max);
@@ -351,7 +349,13 @@ final class AttentionChecks {
       total.add(r, span, now);
       total.max[r] = max;
     }
+    clearSpan(rows);
+  }
+
+  private void clearSpan(int rows) {
     span.clear(rows);
+    Arrays.fill(weightSums, 0, rows * LANES, 0);
+    Arrays.fill(products, 0, rows * LANES, 0);
   }
 
   /** Verifies the tiles that were taken into the total, after that. */
@@ -377,7 +381,7 @@ final class AttentionChecks {
     if (Float.floatToIntBits(found) != Float.floatToIntBits(copy)) {
       sink.suspect(p, region, Component.RUNNING_ROW);
     }
-    double tolerance = (WEIGHT_LANES + 4.0 * blocks[r]) * Tolerance.U * expected.sum[r];
+    double tolerance = weightRoundings(r) * Tolerance.U * expected.sum[r];
     evidence(p, region, r, expected.sum[r], found, tolerance, sink);
   }
 
@@ -407,14 +411,15 @@ final class AttentionChecks {
     }
   }
 
+  /** Most roundings between a weight and the sum of all. */
+  private double weightRoundings(int r) {
+    return WEIGHT_LANES + blocks[r] * BLOCK_LANES;
+  }
+
   private boolean sameQuery(
       AttentionProblem p, AttentionRegion region, int r, float[] strip, int at) {
     VectorAttention.copyQuery(p, region, r, scratch, 0);
-    boolean same = true;
-    for (int i = 0; i < p.depth; i++) {
-      same &= Float.floatToIntBits(scratch[i]) == Float.floatToIntBits(strip[at + i]);
-    }
-    return same;
+    return !VectorSums.differ(scratch, 0, strip, at, p.depth);
   }
 
   private void result(
@@ -437,12 +442,12 @@ final class AttentionChecks {
     double steps = Math.max(0, w.to[r] - w.from[r]) + 4.0 * blocks[r] + 8;
     double length = total.length[r] * total.length[r];
     double terms = total.terms[r] * total.terms[r];
-    double roundings = steps * length + WEIGHT_LANES * terms;
+    double roundings = steps * length + weightRoundings(r) * terms;
     double tolerance =
         weights == 0
             ? 0
             : Tolerance.SIGMAS * Math.sqrt(Tolerance.ROUNDING_VARIANCE * roundings) / weights
-                + (WEIGHT_LANES + 4.0 * blocks[r]) * Tolerance.U * Math.abs(predicted)
+                + weightRoundings(r) * Tolerance.U * Math.abs(predicted)
                 + Tolerance.UNDERFLOW * (steps + 2) * p.columns;
     evidence(p, region, r, predicted, shown(p, region, head, query), tolerance, sink);
     if (p.lse.address() != 0) {

@@ -1,5 +1,6 @@
 package dev.regolith.kernels.backend.vector;
 
+import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
@@ -111,10 +112,10 @@ final class AttentionProbes {
     }
   }
 
-  static void expectation(float[] max, double[] sum, double[] signed, int rows) {
+  static void expectation(float[] max, float[] sums, float[] products, int rows) {
     Probe.reach(ProbePoint.EXPECTATION, max, 0, rows);
-    Probe.reach(ProbePoint.EXPECTATION, sum, 0, rows);
-    Probe.reach(ProbePoint.EXPECTATION, signed, 0, rows);
+    Probe.reach(ProbePoint.EXPECTATION, sums, 0, rows * LANES);
+    Probe.reach(ProbePoint.EXPECTATION, products, 0, rows * LANES);
   }
 
   static void evidence(double[] evidence) {

@@ -9,6 +9,7 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.known;
 
 import dev.regolith.kernels.backend.PackedB;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.LongVector;
@@ -103,6 +104,28 @@ final class PanelCopy {
       FloatVector.fromMemorySegment(FLOATS, source, row + 4L * LANES, ORDER)
           .intoMemorySegment(panels, at + 4L * LANES, ORDER);
     }
+  }
+
+  /**
+   * Copies columns that each lie in a row, as those of a transposed matrix do, into rows.
+   *
+   * @param stride from a column to the next
+   * @return the sum of the words, as unsigned integers
+   */
+  static long turn(MemorySegment source, long from, long stride, MemorySegment target, int depth) {
+    source = known(source);
+    target = known(target);
+    long sum = 0;
+    for (int k = 0; k < depth; k++) {
+      long row = from + 4L * k;
+      long to = 4L * k * TILE_COLUMNS;
+      for (int c = 0; c < TILE_COLUMNS; c++) {
+        int word = source.get(ValueLayout.JAVA_INT, row + c * stride);
+        target.set(ValueLayout.JAVA_INT, to + 4L * c, word);
+        sum += Integer.toUnsignedLong(word);
+      }
+    }
+    return sum;
   }
 
   /**

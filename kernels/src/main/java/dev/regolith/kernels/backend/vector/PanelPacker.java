@@ -81,7 +81,12 @@ final class PanelPacker {
       if (columns < TILE_COLUMNS) {
         memory.fill((byte) 0);
       }
-      read = Staging.gather(source, range, matrix, k, depth, j, columns, memory, 0, stride);
+      boolean columnwise = columns == TILE_COLUMNS && source.isNative() && range.rowStride() == 1;
+      read =
+          columnwise
+              ? PanelCopy.turn(
+                  source, 4 * range.word(matrix, k, j), 4 * range.columnStride(), memory, depth)
+              : Staging.gather(source, range, matrix, k, depth, j, columns, memory, 0, stride);
     }
     long panel = target.panel(matrix, block) + number;
     long to = target.panelOffset(panel, kBlock);

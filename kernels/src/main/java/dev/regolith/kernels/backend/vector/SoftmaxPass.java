@@ -56,7 +56,10 @@ final class SoftmaxPass {
     FloatVector hidden = FloatVector.broadcast(FLOATS, Float.NEGATIVE_INFINITY);
     for (int j = 0; j < Math.max(columns, all); j += LANES) {
       int k = at + j / TILE_COLUMNS * TILE + j % TILE_COLUMNS;
-      FloatVector t = FloatVector.fromArray(FLOATS, source, k);
+      FloatVector t = FloatVector.zero(FLOATS);
+      if (j < all) {
+        t = FloatVector.fromArray(FLOATS, source, k);
+      }
       t.intoArray(raw, k);
       if (j >= columns) {
         continue;
@@ -160,58 +163,104 @@ final class SoftmaxPass {
   }
 
   /**
-   * Makes the weights of a strip once more, and compares them with those in memory. From these it
-   * adds up, in an order of its own, what {@link #weigh} added up.
+   * Reads the scores and weights of a strip after their last use. Makes the weights once more, and
+   * compares them with those in memory; adds these up, in an order of its own; adds the scores up
+   * with signs, and subtracts them from their digest.
    *
+   * <p>Sums stay in lanes, row {@code i} at {@code i * LANES}: adding lanes up would cost as much
+   * as a fifth of the pass.
+   *
+   * @param tiles that were weighed, of {@code all} that the block has
+   * @param raw scores before masks, of rows that are {@code transformed}
+   * @param decays by what sums of earlier blocks are multiplied
+   * @param signs place of the first column's sign
    * @param factors a number for every weight
-   * @param sums receives, for every row, the sum of its weights
-   * @param products the sum of its weights times the factors
+   * @param sums of weights, receives the block's
+   * @param products of weights and factors, the same
+   * @param shown receives the block's scores with signs
    * @return whether any weight differs; NaN equals NaN
    */
   static boolean weighAgain(
       float[] scores,
+      float[] raw,
+      boolean[] transformed,
       int at,
       int rows,
       int tiles,
+      int all,
       float[] references,
+      float[] decays,
       int first,
       float[] weights,
+      int signs,
       float[] factors,
-      double[] sums,
-      double[] products) {
+      float[] sums,
+      float[] products,
+      float[] shown,
+      long[] digests,
+      int digest) {
     IntVector differences = IntVector.zero(INTS);
+    LongVector words = LongVector.fromArray(LONGS, digests, digest);
     for (int i = 0; i < rows; i++) {
+      int r = first + i;
+      float[] source = transformed[r] ? raw : scores;
       int row = at + i * TILE_COLUMNS;
       int from = i * MicroKernel.STRIP_STRIDE;
-      FloatVector reference = FloatVector.broadcast(FLOATS, references[first + i]);
-      FloatVector s0 = FloatVector.zero(FLOATS);
-      FloatVector s1 = s0;
-      FloatVector t0 = s0;
-      FloatVector t1 = s0;
+      FloatVector reference = FloatVector.broadcast(FLOATS, references[r]);
+      FloatVector sum = FloatVector.zero(FLOATS);
+      FloatVector product = sum;
+      FloatVector signed = sum;
       int j = 0;
-      for (int k = row; k < row + tiles * TILE; k += TILE) {
+      int k = row;
+      for (; k < row + tiles * TILE; k += TILE) {
         FloatVector again =
             VectorFunctions.expOfModerate(FloatVector.fromArray(FLOATS, scores, k).sub(reference));
         FloatVector weight = FloatVector.fromArray(FLOATS, weights, from + j);
-        s0 = s0.add(weight);
-        t0 = weight.fma(FloatVector.fromArray(FLOATS, factors, j), t0);
-        IntVector difference =
-            again.reinterpretAsInts().lanewise(VectorOperators.XOR, weight.reinterpretAsInts());
-        differences = differences.or(difference);
+        sum = sum.add(weight);
+        product = weight.fma(FloatVector.fromArray(FLOATS, factors, j), product);
+        differences =
+            differences.or(
+                again
+                    .reinterpretAsInts()
+                    .lanewise(VectorOperators.XOR, weight.reinterpretAsInts()));
+        FloatVector x = FloatVector.fromArray(FLOATS, source, k);
+        signed = x.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, signs + j), signed);
+        words = words.sub(x.reinterpretAsLongs());
+        int h = j + LANES;
         again =
             VectorFunctions.expOfModerate(
                 FloatVector.fromArray(FLOATS, scores, k + LANES).sub(reference));
-        weight = FloatVector.fromArray(FLOATS, weights, from + j + LANES);
-        s1 = s1.add(weight);
-        t1 = weight.fma(FloatVector.fromArray(FLOATS, factors, j + LANES), t1);
-        difference =
-            again.reinterpretAsInts().lanewise(VectorOperators.XOR, weight.reinterpretAsInts());
-        differences = differences.or(difference);
+        weight = FloatVector.fromArray(FLOATS, weights, from + h);
+        sum = sum.add(weight);
+        product = weight.fma(FloatVector.fromArray(FLOATS, factors, h), product);
+        differences =
+            differences.or(
+                again
+                    .reinterpretAsInts()
+                    .lanewise(VectorOperators.XOR, weight.reinterpretAsInts()));
+        x = FloatVector.fromArray(FLOATS, source, k + LANES);
+        signed = x.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, signs + h), signed);
+        words = words.sub(x.reinterpretAsLongs());
         j += TILE_COLUMNS;
       }
-      sums[first + i] = s0.add(s1).reduceLanes(VectorOperators.ADD);
-      products[first + i] = t0.add(t1).reduceLanes(VectorOperators.ADD);
+      for (; k < row + all * TILE; k += TILE) {
+        FloatVector x = FloatVector.fromArray(FLOATS, source, k);
+        signed = x.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, signs + j), signed);
+        words = words.sub(x.reinterpretAsLongs());
+        int h = j + LANES;
+        x = FloatVector.fromArray(FLOATS, source, k + LANES);
+        signed = x.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, signs + h), signed);
+        words = words.sub(x.reinterpretAsLongs());
+        j += TILE_COLUMNS;
+      }
+      FloatVector decay = FloatVector.broadcast(FLOATS, decays[r]);
+      FloatVector.fromArray(FLOATS, sums, r * LANES).fma(decay, sum).intoArray(sums, r * LANES);
+      FloatVector.fromArray(FLOATS, products, r * LANES)
+          .fma(decay, product)
+          .intoArray(products, r * LANES);
+      signed.intoArray(shown, r * LANES);
     }
+    words.intoArray(digests, digest);
     return differences.reduceLanes(VectorOperators.OR) != 0
         && differ(scores, at, rows, tiles, references, first, weights);
   }
@@ -238,30 +287,5 @@ final class SoftmaxPass {
       differ |= Float.floatToIntBits(x[k]) != Float.floatToIntBits(y[k]);
     }
     return differ;
-  }
-
-  /**
-   * Reads a row of scores after its last use: subtracts it from its digest.
-   *
-   * @param tiles of the block
-   * @param signs place of the first column's sign
-   * @return its sum with signs
-   */
-  static double survey(float[] scores, int at, int tiles, int signs, long[] digests, int digest) {
-    LongVector words = LongVector.fromArray(LONGS, digests, digest);
-    FloatVector s0 = FloatVector.zero(FLOATS);
-    FloatVector s1 = s0;
-    int j = signs;
-    for (int k = at; k < at + tiles * TILE; k += TILE) {
-      FloatVector x = FloatVector.fromArray(FLOATS, scores, k);
-      s0 = x.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, j), s0);
-      words = words.sub(x.reinterpretAsLongs());
-      x = FloatVector.fromArray(FLOATS, scores, k + LANES);
-      s1 = x.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, j + LANES), s1);
-      words = words.sub(x.reinterpretAsLongs());
-      j += TILE_COLUMNS;
-    }
-    words.intoArray(digests, digest);
-    return s0.add(s1).reduceLanes(VectorOperators.ADD);
   }
 }

@@ -1,6 +1,7 @@
 package dev.regolith.kernels.backend.vector;
 
 import static dev.regolith.kernels.backend.vector.VectorShapes.FLOATS;
+import static dev.regolith.kernels.backend.vector.VectorShapes.INTS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.ORDER;
 import static dev.regolith.kernels.backend.vector.VectorShapes.known;
@@ -8,46 +9,121 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.known;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
 
 /** Sums along a vector of floats for checks: in no canonical order. */
 final class VectorSums {
+  /** More than what up to 512 squares in float32 lanes lose of their sum. */
+  private static final double WIDENED = 1 + 0x1p-14;
+
+  /** More than what a square loses that is no normal number. */
+  private static final double UNDERFLOW = 0x1p-149;
+
   private VectorSums() {}
 
-  /** Inner product in float32 lanes. */
-  static double dot(float[] x, int at, MemorySegment y, long offset, int floats) {
+  /** Inner product in float32 lanes, in four chains, less the sum of other lanes. */
+  static double residual(
+      float[] x, int at, MemorySegment y, long offset, int floats, float[] lanes, int lanesAt) {
     y = known(y);
-    FloatVector sum = FloatVector.zero(FLOATS);
-    int full = FLOATS.loopBound(floats);
-    for (int i = 0; i < full; i += LANES) {
-      sum =
-          FloatVector.fromArray(FLOATS, x, at + i)
-              .fma(FloatVector.fromMemorySegment(FLOATS, y, offset + 4L * i, ORDER), sum);
+    FloatVector s0 = FloatVector.zero(FLOATS);
+    FloatVector s1 = s0;
+    FloatVector s2 = s0;
+    FloatVector s3 = s0;
+    int i = 0;
+    for (; i + 4 * LANES <= floats; i += 4 * LANES) {
+      s0 = term(x, at + i, y, offset + 4L * i, s0);
+      s1 = term(x, at + i + LANES, y, offset + 4L * (i + LANES), s1);
+      s2 = term(x, at + i + 2 * LANES, y, offset + 4L * (i + 2 * LANES), s2);
+      s3 = term(x, at + i + 3 * LANES, y, offset + 4L * (i + 3 * LANES), s3);
     }
-    double result = sum.reduceLanes(VectorOperators.ADD);
-    for (int i = full; i < floats; i++) {
+    for (; i + LANES <= floats; i += LANES) {
+      s0 = term(x, at + i, y, offset + 4L * i, s0);
+    }
+    FloatVector other = FloatVector.fromArray(FLOATS, lanes, lanesAt);
+    FloatVector difference = s0.add(s1).add(s2.add(s3)).sub(other);
+    double result = difference.reduceLanes(VectorOperators.ADD);
+    for (; i < floats; i++) {
       result += (double) x[at + i] * y.get(ValueLayout.JAVA_FLOAT, offset + 4L * i);
     }
     return result;
   }
 
-  /** Sum of squares. */
-  static double squares(float[] x, int at, int floats) {
+  /** Sum of a vector's lanes, in double precision. */
+  static double sum(float[] lanes, int at) {
     double sum = 0;
-    for (int i = 0; i < floats; i++) {
-      sum += (double) x[at + i] * x[at + i];
+    for (int i = 0; i < LANES; i++) {
+      sum += lanes[at + i];
     }
     return sum;
   }
 
-  /** Sum of squares. */
-  static double squares(MemorySegment x, long offset, int floats) {
-    double sum = 0;
-    for (int i = 0; i < floats; i++) {
-      double y = x.get(ValueLayout.JAVA_FLOAT, offset + 4L * i);
-      sum += y * y;
+  /** Whether stretches of floats differ in any bit; NaN equals NaN. */
+  static boolean differ(float[] x, int xAt, float[] y, int yAt, int floats) {
+    IntVector differences = IntVector.zero(INTS);
+    boolean differ = false;
+    int i = 0;
+    for (; i + LANES <= floats; i += LANES) {
+      IntVector bits = FloatVector.fromArray(FLOATS, x, xAt + i).reinterpretAsInts();
+      differences =
+          differences.or(
+              bits.lanewise(
+                  VectorOperators.XOR,
+                  FloatVector.fromArray(FLOATS, y, yAt + i).reinterpretAsInts()));
     }
-    return sum;
+    boolean exact = differences.reduceLanes(VectorOperators.OR) == 0;
+    for (int j = exact ? i : 0; j < floats; j++) {
+      differ |= Float.floatToIntBits(x[xAt + j]) != Float.floatToIntBits(y[yAt + j]);
+    }
+    return differ;
+  }
+
+  private static FloatVector term(
+      float[] x, int at, MemorySegment y, long offset, FloatVector sum) {
+    FloatVector factor = FloatVector.fromMemorySegment(FLOATS, y, offset, ORDER);
+    return FloatVector.fromArray(FLOATS, x, at).fma(factor, sum);
+  }
+
+  /** At least the sum of squares. */
+  static double squares(float[] x, int at, int floats) {
+    FloatVector sum = FloatVector.zero(FLOATS);
+    int full = FLOATS.loopBound(floats);
+    for (int i = 0; i < full; i += LANES) {
+      FloatVector y = FloatVector.fromArray(FLOATS, x, at + i);
+      sum = y.fma(y, sum);
+    }
+    double result = sum.reduceLanes(VectorOperators.ADD);
+    for (int i = full; i < floats; i++) {
+      result += (double) x[at + i] * x[at + i];
+    }
+    return WIDENED * result + UNDERFLOW * floats;
+  }
+
+  /** At least the sum of squares. */
+  static double squares(MemorySegment x, long offset, int floats) {
+    x = known(x);
+    FloatVector sum = FloatVector.zero(FLOATS);
+    int full = FLOATS.loopBound(floats);
+    for (int i = 0; i < full; i += LANES) {
+      FloatVector y = FloatVector.fromMemorySegment(FLOATS, x, offset + 4L * i, ORDER);
+      sum = y.fma(y, sum);
+    }
+    double result = sum.reduceLanes(VectorOperators.ADD);
+    for (int i = full; i < floats; i++) {
+      double y = x.get(ValueLayout.JAVA_FLOAT, offset + 4L * i);
+      result += y * y;
+    }
+    return WIDENED * result + UNDERFLOW * floats;
+  }
+
+  /** The largest absolute value of full vectors; what is not a number does not count. */
+  static double largest(float[] x, int floats) {
+    FloatVector largest = FloatVector.zero(FLOATS);
+    for (int i = 0; i < floats; i += LANES) {
+      FloatVector y = FloatVector.fromArray(FLOATS, x, i).abs();
+      largest = largest.blend(y, y.compare(VectorOperators.GT, largest));
+    }
+    return largest.reduceLanes(VectorOperators.MAX);
   }
 
   /** Whether floats are all finite: zero times anything else is NaN. */
