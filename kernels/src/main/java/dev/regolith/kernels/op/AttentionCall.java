@@ -334,6 +334,12 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
 
   private void prepare() {
     AttentionProblem p = problem;
+    if (Probe.ON) {
+      q.probe(ProbePoint.QUERY_SOURCE_READ);
+      k.probe(ProbePoint.KEY_SOURCE_READ);
+      v.probe(ProbePoint.VALUE_SOURCE_READ);
+      probeMask(ProbePoint.MASK_READ);
+    }
     phase = Phase.PREPARE;
     keyTasks = p.batch * p.kvHeads * keys.blocks();
     long valueTasks = p.keys == 0 ? 0 : p.batch * p.kvHeads * values.kBlocks();
@@ -349,6 +355,22 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     }
     execution.team().run(count, this, together);
     computed = true;
+    if (Probe.ON) {
+      q.probe(ProbePoint.QUERY_SOURCE_LAST_USE);
+      k.probe(ProbePoint.KEY_SOURCE_LAST_USE);
+      v.probe(ProbePoint.VALUE_SOURCE_LAST_USE);
+      probeMask(ProbePoint.MASK_LAST_USE);
+    }
+  }
+
+  /** Tells the probe of a whole additive mask. */
+  private void probeMask(ProbePoint point) {
+    AttentionProblem p = problem;
+    Visibility vis = p.visibility;
+    for (long i = 0; vis.mask == Visibility.Mask.ADDITIVE && i < p.queries; i++) {
+      long at = vis.maskAt(0, 0, i, 0);
+      Probe.reach(point, vis.maskMemory, 4 * at, p.keys, 4, 4 * vis.maskKeyStride);
+    }
   }
 
   private long regionCount() {
@@ -457,8 +479,12 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     }
     for (Watch watch : storage.watches()) {
       if (watch.inForce()) {
-        Status status =
-            execution.scrubber().scrub("attention", storage.segment(), (SealGrid) watch);
+        var grid = (SealGrid) watch;
+        if (Probe.ON) {
+          int sums = (int) (Seal.SUMS * grid.blocks());
+          Probe.reach(ProbePoint.OPERAND_SEAL, grid.sums(), 0, sums);
+        }
+        Status status = execution.scrubber().scrub("attention", storage.segment(), grid);
         if (status != Status.CLEAN) {
           good = false;
           guard.scrubbed();
