@@ -63,13 +63,15 @@ final class AttentionWindows {
     ANY,
     SEALED,
     MASKED,
+    MASKED_SEALED,
     IN_PLACE;
 
     boolean by(AttentionWorkload workload) {
       return switch (this) {
         case ANY -> true;
         case SEALED -> workload.sealed();
-        case MASKED -> workload.sealed() && workload.hasAdditiveMask();
+        case MASKED -> workload.hasAdditiveMask();
+        case MASKED_SEALED -> workload.sealed() && workload.hasAdditiveMask();
         case IN_PLACE -> workload.isInPlace();
       };
     }
@@ -88,10 +90,10 @@ final class AttentionWindows {
           window("values", "before-call", BEFORE, Offer.SEALED, VALUE_SOURCE_READ),
           window("values", "packed-to-check", DURING, Offer.SEALED, VALUE_SOURCE_LAST_USE),
           window("values", "check-to-next-read", AFTER, Offer.SEALED, VALUE_SOURCE_READ),
-          window("mask", "before-call", BEFORE, Offer.MASKED, MASK_READ),
+          window("mask", "before-call", BEFORE, Offer.MASKED_SEALED, MASK_READ),
           window("mask", "applied-to-compared", DURING, Offer.MASKED, MASK_BETWEEN),
-          window("mask", "last-use-to-check", DURING, Offer.MASKED, MASK_LAST_USE),
-          window("mask", "check-to-next-read", AFTER, Offer.MASKED, MASK_READ),
+          window("mask", "last-use-to-check", DURING, Offer.MASKED_SEALED, MASK_LAST_USE),
+          window("mask", "check-to-next-read", AFTER, Offer.MASKED_SEALED, MASK_READ),
           window("copied-queries", "between-reads", DURING, Offer.ANY, QUERIES_READ),
           window("copied-queries", "last-use-to-check", DURING, Offer.ANY, QUERIES_LAST_USE),
           window("packed-keys", "before-first-read", FIRST, Offer.ANY, KEYS_READ),

@@ -66,7 +66,10 @@ final class AttentionWorkloads {
     all.add(stacked.unsealed("unsealed, " + stacked.name()));
     all.add(first.unsealed("unsealed, " + first.name()).withLogSums());
     all.add(deepest.laid("turned, " + deepest.name(), Layout.TURNED));
-    all.add(wide.with("additive mask, " + wide.name(), wide.rules().mask(added(wide.shape()))));
+    AttentionWorkload masked =
+        wide.with("additive mask, " + wide.name(), wide.rules().mask(added(wide.shape())));
+    all.add(masked);
+    all.add(masked.unsealed("unsealed, " + masked.name()));
     all.add(
         deepest
             .with("hiding mask, " + deepest.name(), deepest.rules().hidden(hidden(deepest.shape())))

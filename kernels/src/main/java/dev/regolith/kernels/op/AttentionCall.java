@@ -70,6 +70,9 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
   private final HeadView k = new HeadView();
   private final HeadView v = new HeadView();
   private final ResultView view = new ResultView();
+  private final ResultView queryView = new ResultView();
+  private final CallSource querySource = new CallSource();
+  private final CallSource maskSource = new CallSource();
   private final Output output;
   private final Scratch lse = new Scratch();
   private final AttentionRegion[] regions;
@@ -115,10 +118,10 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
       return Status.CLEAN;
     }
     Range words = view.of(out, o.queryHeads());
-    if (words != null) {
+    if (words != null && queryRange(q, o) != null) {
       return run(q, k, v, out, words, o, 0);
     }
-    // A result that does not fold into matrices does so for each sequence.
+    // A tensor that does not fold into matrices does so for each sequence.
     Status worst = Status.CLEAN;
     for (long s = 0; s < out.size(0); s++) {
       Tensor part = out.slice(0, s, s + 1);
@@ -138,6 +141,19 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
       worst = status.compareTo(worst) > 0 ? status : worst;
     }
     return worst;
+  }
+
+  /** Words of the queries, as their owner would seal them if that is possible; null if neither. */
+  private @Nullable Range queryRange(Tensor queries, AttentionOptions o) {
+    return folds(queries) ? queries.range() : queryView.of(queries, o.queryHeads());
+  }
+
+  /** Whether the outer dimensions are one, with one stride. */
+  private static boolean folds(Tensor tensor) {
+    return tensor.rank() < 4
+        || tensor.size(0) == 1
+        || tensor.size(1) == 1
+        || tensor.stride(0) == tensor.size(1) * tensor.stride(1);
   }
 
   private Status run(
@@ -163,6 +179,9 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     }
     computed = false;
     boolean good = false;
+    if (verify) {
+      sealSources(qTensor, o);
+    }
     try {
       output.open(out.storage(), words, false, opened);
       view.place(opened, problem, output.isCopied());
@@ -172,6 +191,18 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     } finally {
       output.close(opened, computed, good, found[0], workspace);
       forget();
+    }
+  }
+
+  /** Seals what is read more than once. */
+  private void sealSources(Tensor queries, AttentionOptions o) {
+    Range range = queryRange(queries, o);
+    if (range != null) {
+      querySource.open(queries, range, backend, found[0], workspace);
+    }
+    Tensor mask = o.mask();
+    if (mask != null && folds(mask)) {
+      maskSource.open(mask, mask.range(), backend, found[0], workspace);
     }
   }
 
@@ -469,7 +500,17 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     good &= scrub(k.storage);
     good &= scrub(v.storage);
     good &= scrub(mask == null ? null : mask.storage());
+    good &= isUnchanged(querySource);
+    good &= isUnchanged(maskSource);
     return good;
+  }
+
+  private boolean isUnchanged(CallSource source) {
+    boolean same = source.verify(execution.scrubber()) == Status.CLEAN;
+    if (!same) {
+      guard.scrubbed();
+    }
+    return same;
   }
 
   private boolean scrub(@Nullable Storage storage) {
@@ -645,6 +686,8 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     q.forget();
     k.forget();
     v.forget();
+    querySource.forget();
+    maskSource.forget();
     problem.q = MemorySegment.NULL;
     problem.out = MemorySegment.NULL;
     opened.c = MemorySegment.NULL;
