@@ -22,6 +22,7 @@ import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Words changed while attention is computed, at every probe point. */
@@ -184,6 +185,21 @@ class AttentionFaultTest {
       }
     }
     assertThat(failures).isEmpty();
+  }
+
+  /** Their copies are verified against them: which of the two changed, only a seal can tell. */
+  @ParameterizedTest
+  @EnumSource(Variant.class)
+  void queriesThatNobodySealedChangeAfterTheyWereCopied(Variant variant) {
+    try (var subject = new Subject(variant, Protection.CORRECT)) {
+      for (UpsetKind kind : UpsetKind.values()) {
+        var upset = new Upset(ProbePoint.QUERY_SOURCE_COPIED, 1, kind, new SplittableRandom(5));
+        assertThat(subject.attend(upset)).as("%s", kind).isEqualTo(Status.CORRECTED);
+        assertThat(subject.right()).as("%s", kind).isTrue();
+        assertThat(subject.attend()).as("after %s", kind).isEqualTo(Status.CLEAN);
+        assertThat(subject.right()).as("after %s", kind).isTrue();
+      }
+    }
   }
 
   private static List<UpsetKind> kinds(int turn) {

@@ -8,7 +8,7 @@ import java.util.Objects;
  * @param index the control; numbered apart from the trials, with inputs of its own
  * @param bitIdentical whether the result has the bits of the unprotected reference
  * @param alarm whether protection reported a fault although there was none
- * @param workload the multiplication it ran
+ * @param workload what it computed
  * @param detail what differed or what was reported; empty if the control passed
  */
 public record ControlRecord(

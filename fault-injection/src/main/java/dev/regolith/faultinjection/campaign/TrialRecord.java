@@ -10,7 +10,7 @@ import java.util.Objects;
  * @param site the buffer that was hit, for example {@code packed-b}
  * @param window when it was hit, for example {@code between-k-blocks}
  * @param faultModel what was done to the word
- * @param workload the multiplication it happened in
+ * @param workload the computation it happened in
  * @param bit the lowest changed bit of the 32-bit word, 0 to 31, or -1 if nothing was changed
  * @param mask the changed bits in hexadecimal
  * @param outcome how it ended

@@ -17,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.SequencedMap;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
@@ -30,8 +31,8 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "campaign",
     description =
-        "Inject faults into the buffers of protected matrix products of a trained model, and tell"
-            + " what came of them.",
+        "Inject faults into the buffers of protected matrix products, or attentions, of a trained"
+            + " model, and tell what came of them.",
     mixinStandardHelpOptions = true,
     versionProvider = Regolith.Version.class,
     sortOptions = false,
@@ -51,9 +52,15 @@ final class CampaignCommand implements Callable<Integer> {
   private static final String TRIALS = "10000";
   private static final String SEED = "1";
 
-  private final EngineFactory engines;
+  private final SequencedMap<String, EngineFactory> workloads;
 
   @Spec private CommandSpec spec = CommandSpec.create(); // replaced by picocli
+
+  @Option(
+      names = "--workload",
+      paramLabel = "KIND",
+      description = "What is computed, gemm or attention (default: gemm).")
+  private Optional<String> workload = Optional.empty();
 
   @Option(
       names = "--trials",
@@ -98,8 +105,23 @@ final class CampaignCommand implements Callable<Integer> {
       description = "A folder with a Llama model as safetensors (default: the built-in one).")
   private Optional<Path> model = Optional.empty();
 
-  CampaignCommand(EngineFactory engines) {
-    this.engines = engines;
+  /** The command over kinds of workloads; the first is the default. */
+  CampaignCommand(SequencedMap<String, EngineFactory> workloads) {
+    this.workloads = workloads;
+  }
+
+  private String workload() {
+    return workload.orElse(workloads.firstEntry().getKey());
+  }
+
+  private EngineFactory engines() {
+    EngineFactory engines = workloads.get(workload());
+    if (engines == null) {
+      throw badUsage(
+          "--workload: there is no workload '%s'; there are: %s"
+              .formatted(workload(), String.join(", ", workloads.keySet())));
+    }
+    return engines;
   }
 
   @Override
@@ -115,6 +137,7 @@ final class CampaignCommand implements Callable<Integer> {
     if (trials < 1 || trials > Integer.MAX_VALUE) {
       throw badUsage("--trials: expected 1 to %d, got %d".formatted(Integer.MAX_VALUE, trials));
     }
+    EngineFactory engines = engines();
     for (String site : sites) {
       if (!engines.sites().contains(site)) {
         throw badUsage(
@@ -139,7 +162,7 @@ final class CampaignCommand implements Callable<Integer> {
 
   private Engine open() {
     try {
-      return engines.open(new EngineOptions(seed, arm.arms(), sites, model));
+      return engines().open(new EngineOptions(seed, arm.arms(), sites, model));
     } catch (IOException | ModelFileException | IllegalArgumentException e) {
       throw badUsage(Reason.of(e));
     }
@@ -152,7 +175,8 @@ final class CampaignCommand implements Callable<Integer> {
   private int run(Engine engine, CampaignFolder folder) throws IOException {
     var console = spec.commandLine().getOut();
     console.printf(
-        "%d trials, seed %d, %s, %s%n%n",
+        "%s: %d trials, seed %d, %s, %s%n%n",
+        workload(),
         trials,
         seed,
         arm.arms().stream().map(Arm::id).collect(Collectors.joining(" and ", "protection ", "")),
@@ -171,7 +195,14 @@ final class CampaignCommand implements Callable<Integer> {
         }
         var summary =
             new Summary(
-                seed, trials, arms, engine.configuration(), result, again(), Machine.current());
+                workload(),
+                seed,
+                trials,
+                arms,
+                engine.configuration(),
+                result,
+                again(),
+                Machine.current());
         folder.end(summary);
         console.println(ConsoleReport.of(summary));
         console.printf("Everything else is in %s%n", folder.report());
@@ -190,6 +221,7 @@ final class CampaignCommand implements Callable<Integer> {
 
   private String again() {
     String command = "./regolith campaign --trials %d --seed %d".formatted(trials, seed);
+    command += workload.map(kind -> " --workload " + kind).orElse("");
     if (arm.arms().size() == 1) {
       command += " --arm " + arm.arms().iterator().next().id();
     }

@@ -2,12 +2,14 @@ package dev.regolith.faultinjection.cli;
 
 import dev.regolith.faultinjection.campaign.EngineFactory;
 import dev.regolith.faultinjection.doctor.KernelsDoctor;
-import dev.regolith.faultinjection.inject.GemmEngines;
+import dev.regolith.faultinjection.inject.InjectionEngines;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.module.ModuleDescriptor;
+import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.SequencedMap;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 import picocli.CommandLine;
@@ -35,12 +37,15 @@ public final class Regolith {
   public static void main(String[] args) {
     Locale.setDefault(Locale.ROOT); // numbers look the same everywhere
     EXPECTED_FAULTS.setLevel(Level.OFF); // every fault here is one that we made
-    System.exit(commandLine(engines(), doctor()).execute(args));
+    System.exit(commandLine(workloads(), doctor()).execute(args));
   }
 
-  /** What injects the faults of a campaign. */
-  private static EngineFactory engines() {
-    return new GemmEngines();
+  /** What injects the faults of a campaign, by what it computes; the first is the default. */
+  private static SequencedMap<String, EngineFactory> workloads() {
+    var workloads = new LinkedHashMap<String, EngineFactory>();
+    workloads.put("gemm", InjectionEngines.gemm());
+    workloads.put("attention", InjectionEngines.attention());
+    return workloads;
   }
 
   /** What examines this machine. */
@@ -48,10 +53,10 @@ public final class Regolith {
     return new KernelsDoctor();
   }
 
-  /** The command line over any engine and doctor; {@code execute} returns the exit code. */
-  static CommandLine commandLine(EngineFactory engines, Doctor doctor) {
+  /** The command line over any engines and doctor; {@code execute} returns the exit code. */
+  static CommandLine commandLine(SequencedMap<String, EngineFactory> workloads, Doctor doctor) {
     return new CommandLine(new Regolith())
-        .addSubcommand(new CampaignCommand(engines))
+        .addSubcommand(new CampaignCommand(workloads))
         .addSubcommand(new DoctorCommand(doctor))
         .setUsageHelpWidth(100)
         .setParameterExceptionHandler(Regolith::badUsage)

@@ -79,10 +79,13 @@ final class Injector implements Probe.Hook {
     int number = passed.merge(point, 1, Integer::sum) - 1;
     if (recording != null) {
       boolean repeated = !seen.add(new Place(point, memory.address() + offset, rowBytes));
+      boolean blank = Occurrence.isBlank(memory, offset, rows, rowBytes, stride);
       recording.add(
-          new Occurrence(point, number, memory, offset, rows, rowBytes, stride, repeated));
+          new Occurrence(point, number, memory, offset, rows, rowBytes, stride, repeated, blank));
     } else if (target != null && number == target.number() && strike != null) {
-      strike.hit(new Occurrence(point, number, memory, offset, rows, rowBytes, stride, false));
+      var here =
+          new Occurrence(point, number, memory, offset, rows, rowBytes, stride, false, false);
+      strike.hit(here);
       target = null;
     }
   }

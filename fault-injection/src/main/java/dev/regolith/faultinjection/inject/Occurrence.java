@@ -2,6 +2,7 @@ package dev.regolith.faultinjection.inject;
 
 import dev.regolith.kernels.probe.ProbePoint;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 
 /**
  * One passing of a probe point.
@@ -14,6 +15,7 @@ import java.lang.foreign.MemorySegment;
  * @param rowBytes bytes in a row
  * @param stride bytes between rows
  * @param repeated whether the same region was passed at this point before in the call
+ * @param blank whether the region held nothing but zeros, so that zeroing a word changes nothing
  */
 record Occurrence(
     ProbePoint point,
@@ -23,7 +25,20 @@ record Occurrence(
     long rows,
     long rowBytes,
     long stride,
-    boolean repeated) {
+    boolean repeated,
+    boolean blank) {
+
+  /** Whether a region holds nothing but zeros. */
+  static boolean isBlank(MemorySegment memory, long offset, long rows, long rowBytes, long stride) {
+    for (long row = 0; row < rows; row++) {
+      for (long at = offset + row * stride; at < offset + row * stride + rowBytes; at += 4) {
+        if (memory.get(ValueLayout.JAVA_INT, at) != 0) {
+          return false;
+        }
+      }
+    }
+    return true;
+  }
 
   /** Words in the region. */
   long words() {

@@ -1,16 +1,15 @@
 package dev.regolith.faultinjection.inject;
 
 /**
- * What a product must be: the bits of the scalar chain, and the envelope that any correct product
- * obeys, both from undamaged inputs and without the library under test.
+ * What a computation must come to: the bits of a fault-free run, and the envelope that any correct
+ * computation obeys, both from undamaged inputs and without the library under test.
  *
- * <p>Envelope (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1): {@code |c -
- * exact| <= gamma_K (|A||B|)_ij} with {@code gamma_K = K u / (1 - K u)}, plus one rounding for each
- * of the operations that alpha and beta add, plus half the smallest subnormal number per operation.
+ * @param bits the words of all outputs, row-major, one output after the other
+ * @param exact the same in double precision
+ * @param envelope how far from {@code exact} a correct result can be
  */
-final class Truth {
-  private static final double U = 0x1p-24;
-  private static final double HALF_SUBNORMAL = 0x1p-150;
+@SuppressWarnings("ArrayRecordComponent") // a bundle of results; nobody compares or prints it
+record Truth(float[] bits, double[] exact, double[] envelope) {
 
   /** How a result compares. */
   enum Judgement {
@@ -19,53 +18,7 @@ final class Truth {
     OUTSIDE
   }
 
-  private final float[] bits;
-  private final double[] exact;
-  private final double[] envelope;
-
-  Truth(Workload w) {
-    int size = w.m() * w.n();
-    bits = new float[size];
-    exact = new double[size];
-    envelope = new double[size];
-    double gamma = w.k() * U / (1 - w.k() * U);
-    for (int i = 0; i < w.m(); i++) {
-      for (int j = 0; j < w.n(); j++) {
-        element(w, i, j, gamma);
-      }
-    }
-  }
-
-  private void element(Workload w, int i, int j, double gamma) {
-    float chain = 0;
-    double sum = 0;
-    double absolute = 0;
-    for (int k = 0; k < w.k(); k++) {
-      float x = w.a()[i * w.k() + k];
-      float y = w.weights()[j * w.k() + k];
-      chain = Math.fma(x, y, chain);
-      sum += (double) x * y;
-      absolute += Math.abs((double) x * y);
-    }
-    int at = i * w.n() + j;
-    double old = w.beta() == 0 ? 0 : w.old()[at];
-    bits[at] =
-        w.beta() == 0 ? w.alpha() * chain : Math.fma(w.alpha(), chain, w.beta() * w.old()[at]);
-    exact[at] = w.alpha() * sum + w.beta() * old;
-    double bound = Math.abs(w.alpha()) * gamma * absolute;
-    if (w.alpha() != 1 || w.beta() != 0) {
-      double magnitude = Math.abs(w.alpha()) * absolute * (1 + gamma) + Math.abs(w.beta() * old);
-      bound += 3 * U * magnitude;
-    }
-    envelope[at] = bound + 0x1p-50 * absolute + HALF_SUBNORMAL * (w.k() + 3);
-  }
-
-  /** The bits of a fault-free result, row-major. */
-  float[] bits() {
-    return bits;
-  }
-
-  /** Compares a result, row-major; any NaN equals any NaN. */
+  /** Compares a result, laid out like {@link #bits}; any NaN equals any NaN. */
   Judgement judge(float[] result) {
     var judgement = Judgement.IDENTICAL;
     for (int i = 0; i < bits.length; i++) {

@@ -1,64 +1,7 @@
 package dev.regolith.faultinjection.inject;
 
-/**
- * A matrix product with real operands: {@code C = alpha A B^T + beta C}.
- *
- * @param name for the reader of the report
- * @param m rows of A and C
- * @param k columns of A and of B^T's source
- * @param n columns of C
- * @param a the left operand, row-major [m x k]
- * @param weights the right operand as linear layers store it, row-major [n x k]
- * @param alpha factor of the product
- * @param beta factor of the old C
- * @param old the old C, row-major [m x n]; empty if beta is 0
- * @param packed whether the right operand is packed ahead, as weights are, or given as a tensor
- * @param sealed whether the left operand was sealed by whoever made it, or is sealed by the call
- * @param strided whether A and C are transposed views, which the kernels read and write as copies
- */
-@SuppressWarnings("ArrayRecordComponent") // a bundle of operands; nobody compares or prints it
-record Workload(
-    String name,
-    int m,
-    int k,
-    int n,
-    float[] a,
-    float[] weights,
-    float alpha,
-    float beta,
-    float[] old,
-    boolean packed,
-    boolean sealed,
-    boolean strided) {
-
-  /** A product with a packed right operand, without factors. */
-  static Workload packed(String name, int m, int k, int n, float[] a, float[] weights) {
-    return new Workload(name, m, k, n, a, weights, 1, 0, new float[0], true, true, false);
-  }
-
-  /** The same product with both operands as tensors. */
-  Workload fresh(String newName) {
-    return new Workload(newName, m, k, n, a, weights, alpha, beta, old, false, sealed, strided);
-  }
-
-  /** The same product with nothing sealed before the call. */
-  Workload unsealed(String newName) {
-    return new Workload(newName, m, k, n, a, weights, alpha, beta, old, packed, false, strided);
-  }
-
-  /** The same product added to an old C. */
-  Workload onto(String newName, float newAlpha, float newBeta, float[] newOld) {
-    return new Workload(
-        newName, m, k, n, a, weights, newAlpha, newBeta, newOld, packed, sealed, strided);
-  }
-
-  /** The same product of another left operand. */
-  Workload of(String newName, float[] newA) {
-    return new Workload(newName, m, k, n, newA, weights, alpha, beta, old, packed, sealed, strided);
-  }
-
-  /** The same product with A and C as transposed views. */
-  Workload strided(String newName) {
-    return new Workload(newName, m, k, n, a, weights, alpha, beta, old, packed, sealed, true);
-  }
+/** A computation with real operands, of whatever kind. */
+interface Workload {
+  /** For the reader of the report. */
+  String name();
 }

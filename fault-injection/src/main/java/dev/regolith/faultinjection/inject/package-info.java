@@ -1,4 +1,7 @@
-/** Faults in the real buffers of real products: workloads, windows, strikes, judgement. */
+/**
+ * Faults in the real buffers of real products and attentions: workloads, windows, strikes,
+ * judgement.
+ */
 @NullMarked
 package dev.regolith.faultinjection.inject;
 

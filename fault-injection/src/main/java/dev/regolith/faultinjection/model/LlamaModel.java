@@ -77,23 +77,24 @@ public final class LlamaModel {
    * @throws IllegalArgumentException if the window is empty or longer than the context
    */
   public Matrix logits(byte[] window) {
-    return logits(window, LinearObserver.NONE);
+    return logits(window, PassObserver.NONE);
   }
 
   /**
-   * As {@link #logits(byte[])}, and shows the input of every linear layer.
+   * As {@link #logits(byte[])}, and shows the input of every linear layer and attention.
    *
    * @param observer called on the caller's thread
    */
-  public Matrix logits(byte[] window, LinearObserver observer) {
+  public Matrix logits(byte[] window, PassObserver observer) {
     if (window.length == 0 || window.length > config.context()) {
       throw new IllegalArgumentException(
           "expected a window of 1 to %d bytes, found %d: cut the text"
               .formatted(config.context(), window.length));
     }
     Matrix x = embed(window);
-    for (Block block : blocks) {
-      x = x.plus(attend(block, x, observer));
+    for (int i = 0; i < blocks.size(); i++) {
+      Block block = blocks.get(i);
+      x = x.plus(attend(block, "layers.%d.attention".formatted(i), x, observer));
       x = x.plus(feedForward(block, x, observer));
     }
     return head.apply(normalise(x, weights.norm()), observer);
@@ -113,7 +114,33 @@ public final class LlamaModel {
               .formatted(text.length, tokens));
     }
     var inputs = new ArrayList<LayerInput>();
-    logits(Arrays.copyOf(text, tokens), inputs::add);
+    var observer =
+        new PassObserver() {
+          @Override
+          public void linear(LayerInput input) {
+            inputs.add(input);
+          }
+        };
+    logits(Arrays.copyOf(text, tokens), observer);
+    return List.copyOf(inputs);
+  }
+
+  /**
+   * What every attention is given in a pass over a window: one per block, in the order of
+   * computation.
+   *
+   * @throws IllegalArgumentException if the window is empty or longer than the context
+   */
+  public List<AttentionInput> attentions(byte[] window) {
+    var inputs = new ArrayList<AttentionInput>();
+    var observer =
+        new PassObserver() {
+          @Override
+          public void attention(AttentionInput input) {
+            inputs.add(input);
+          }
+        };
+    logits(window, observer);
     return List.copyOf(inputs);
   }
 
@@ -131,15 +158,16 @@ public final class LlamaModel {
     return x;
   }
 
-  private Matrix attend(Block block, Matrix x, LinearObserver observer) {
+  private Matrix attend(Block block, String name, Matrix x, PassObserver observer) {
     Matrix h = normalise(x, block.weights().attentionNorm());
     Matrix queries = rotary.turn(block.query().apply(h, observer));
     Matrix keys = rotary.turn(block.key().apply(h, observer));
     Matrix values = block.value().apply(h, observer);
+    observer.attention(new AttentionInput(name, queries, keys, values));
     return block.output().apply(attention.attend(queries, keys, values), observer);
   }
 
-  private Matrix feedForward(Block block, Matrix x, LinearObserver observer) {
+  private Matrix feedForward(Block block, Matrix x, PassObserver observer) {
     Matrix h = normalise(x, block.weights().feedForwardNorm());
     Matrix gate = block.gate().apply(h, observer);
     Matrix up = block.up().apply(h, observer);

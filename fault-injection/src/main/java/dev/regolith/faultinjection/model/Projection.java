@@ -27,8 +27,8 @@ final class Projection {
   }
 
   /** {@code x W^T} as a new matrix, [tokens x out]. */
-  Matrix apply(Matrix x, LinearObserver observer) {
-    observer.observe(new LayerInput(layer, x));
+  Matrix apply(Matrix x, PassObserver observer) {
+    observer.linear(new LayerInput(layer, x));
     Matrix y = Matrix.zeros(x.rows(), layer.out());
     float[] row = new float[layer.out()];
     for (int i = 0; i < x.rows(); i++) {

@@ -163,6 +163,7 @@ public final class HtmlReport {
         <table class="plain">
         """
             .formatted(Html.escape(summary.reproduce())));
+    fact("workload", summary.workload());
     fact("trials", "%s, each in %s".formatted(Share.count(tally.trials()), armNames()));
     fact(
         "runs without a fault",

@@ -14,6 +14,7 @@ import java.util.Set;
 /**
  * A campaign that ended, with everything its reports say.
  *
+ * @param workload the kind of computation that was struck
  * @param seed what it was seeded with
  * @param trialsAsked the trials that were asked for; fewer were done if it was interrupted
  * @param arms the arms it ran
@@ -23,6 +24,7 @@ import java.util.Set;
  * @param machine where it ran
  */
 public record Summary(
+    String workload,
     long seed,
     long trialsAsked,
     Set<Arm> arms,

@@ -27,6 +27,7 @@ public final class SummaryJson {
     Map<String, @Nullable Object> map = new LinkedHashMap<>();
     map.put("schema", SCHEMA);
     map.put("verdict", Verdict.of(summary).word());
+    map.put("workload", summary.workload());
     map.put("seed", summary.seed());
     map.put("trials", tally.trials());
     map.put("trialsAsked", summary.trialsAsked());

@@ -40,7 +40,7 @@ class CommandLineTest {
           opened.add(engine);
           return adapter.adapt(engine);
         });
-    CommandLine line = Regolith.commandLine(engines, FakeRegolith::examine);
+    CommandLine line = Regolith.commandLine(FakeRegolith.workloads(engines), FakeRegolith::examine);
     line.setOut(new PrintWriter(out, true));
     line.setErr(new PrintWriter(err, true));
     return line.execute(args);
@@ -93,6 +93,14 @@ class CommandLineTest {
   }
 
   @Test
+  void theWorkloadIsChosen() throws IOException {
+    assertThat(campaign("--trials", "20", "--workload", "attention")).isZero();
+    assertThat(summary().get("workload").asText()).isEqualTo("attention");
+    assertThat(Files.readString(folder.resolve("report.html")))
+        .contains("--trials 20 --seed 1 --workload attention<");
+  }
+
+  @Test
   void whateverHappensWithoutProtectionIsNoFailure() {
     assertThat(campaign("--trials", "60", "--arm", "off")).isZero();
   }
@@ -136,6 +144,7 @@ class CommandLineTest {
         "campaign --seed x|'x' is not a long",
         "campaign --arm sideways|expected off, correct or both, got 'sideways'",
         "campaign --site moon|no site 'moon'; there are: a, weights, packed-a",
+        "campaign --workload moon|no workload 'moon'; there are: gemm, attention",
         "campaign --model no/such/folder|'no/such/folder' is not a folder",
         "campaign --tirals 5|Unknown option",
         "campaign --trials|Missing required parameter for option '--trials'",

@@ -6,7 +6,9 @@ import dev.regolith.faultinjection.campaign.EngineOptions;
 import dev.regolith.faultinjection.campaign.FakeEngine;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.SequencedMap;
 import java.util.concurrent.locks.LockSupport;
 
 /** The command line over an engine that injects nothing; a process of its own in some tests. */
@@ -32,6 +34,14 @@ final class FakeRegolith {
     }
   }
 
+  /** The same engines for every kind of workload. */
+  static SequencedMap<String, EngineFactory> workloads(EngineFactory engines) {
+    var workloads = new LinkedHashMap<String, EngineFactory>();
+    workloads.put("gemm", engines);
+    workloads.put("attention", engines);
+    return workloads;
+  }
+
   static int examine(boolean json, PrintWriter out) {
     out.println(json ? "{\"ok\":true}" : "all is well");
     return 0;
@@ -40,6 +50,6 @@ final class FakeRegolith {
   /** A slow campaign: a trial takes a hundredth of a second. */
   public static void main(String[] args) {
     var engines = new Engines(engine -> engine.before(_ -> LockSupport.parkNanos(10_000_000)));
-    System.exit(Regolith.commandLine(engines, FakeRegolith::examine).execute(args));
+    System.exit(Regolith.commandLine(workloads(engines), FakeRegolith::examine).execute(args));
   }
 }

@@ -89,6 +89,17 @@ class LlamaModelTest {
   }
 
   @Test
+  void showsWhatEveryAttentionIsGiven() {
+    var attentions = model.attentions(TEXT);
+    assertThat(attentions).hasSize(model.config().layers());
+    for (AttentionInput input : attentions) {
+      assertThat(input.queries().columns()).isEqualTo(model.config().queryWidth());
+      assertThat(input.keys().columns()).isEqualTo(model.config().keyValueWidth());
+      assertThat(input.values().rows()).isEqualTo(TEXT.length);
+    }
+  }
+
+  @Test
   void refusesWeightsOfAnotherModel() {
     refused(new TinyModel().without("lm_head.weight"), "expected a tensor named lm_head.weight");
     refused(

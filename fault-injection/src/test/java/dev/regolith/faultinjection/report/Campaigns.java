@@ -48,6 +48,7 @@ final class Campaigns {
         new CampaignResult(
             result.tally(), result.interrupted(), result.errors(), Duration.ofMillis(83_250));
     return new Summary(
+        "gemm",
         7,
         trials,
         arms,

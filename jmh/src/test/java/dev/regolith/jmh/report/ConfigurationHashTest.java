@@ -59,7 +59,8 @@ class ConfigurationHashTest {
     var runner = new CampaignRunner(engine, new CampaignPlan(1, arms, false), List.of());
     runner.stop();
     var summary =
-        new Summary(1, 1, arms, engine.configuration(), runner.run(), "again", Machine.current());
+        new Summary(
+            "gemm", 1, 1, arms, engine.configuration(), runner.run(), "again", Machine.current());
     var json = JsonMapper.builder().build().readTree(SummaryJson.of(summary));
     assertThat(ConfigurationHash.of(configuration))
         .isEqualTo(json.get("configuration").get("hash").asText());

@@ -20,6 +20,7 @@ public final class Scrubber {
   private final FaultLog log;
   private final boolean mends;
   private final Workspace workspace;
+  private final long[] found = new long[Seal.SUMS];
 
   /** A scrubber of a session. */
   public Scrubber(Backend backend, FaultLog log, Protection protection) {
@@ -37,7 +38,6 @@ public final class Scrubber {
   public synchronized Status scrub(String operator, MemorySegment memory, SealGrid grid) {
     Incident incident = null;
     boolean lost = false;
-    long[] found = new long[Seal.SUMS];
     for (int block = 0; block < grid.blocks(); block++) {
       backend.scan(memory, grid, block, found, workspace);
       if (!Seal.same(found, 0, grid.sums(), Seal.SUMS * block)) {

@@ -74,6 +74,9 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
   private final HeadView k = new HeadView();
   private final HeadView v = new HeadView();
   private final ResultView view = new ResultView();
+  private final ResultView queryView = new ResultView();
+  private final CallSource querySource = new CallSource();
+  private final CallSource maskSource = new CallSource();
   private final Output output;
   private final Scratch lse = new Scratch();
   private final AttentionRegion[] regions;
@@ -136,10 +139,10 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
       return Status.CLEAN;
     }
     Range words = view.of(out, o.queryHeads());
-    if (words != null) {
+    if (words != null && queryRange(q, o) != null) {
       return run(q, k, v, cached, out, words, o, 0);
     }
-    // A result that does not fold into matrices does so for each sequence.
+    // A tensor that does not fold into matrices does so for each sequence.
     Status worst = Status.CLEAN;
     for (long s = 0; s < out.size(0); s++) {
       Tensor part = out.slice(0, s, s + 1);
@@ -160,6 +163,19 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
       worst = status.compareTo(worst) > 0 ? status : worst;
     }
     return worst;
+  }
+
+  /** Words of the queries, as their owner would seal them if that is possible; null if neither. */
+  private @Nullable Range queryRange(Tensor queries, AttentionOptions o) {
+    return folds(queries) ? queries.range() : queryView.of(queries, o.queryHeads());
+  }
+
+  /** Whether the outer dimensions are one, with one stride. */
+  private static boolean folds(Tensor tensor) {
+    return tensor.rank() < 4
+        || tensor.size(0) == 1
+        || tensor.size(1) == 1
+        || tensor.stride(0) == tensor.size(1) * tensor.stride(1);
   }
 
   private Status run(
@@ -189,6 +205,9 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     }
     computed = false;
     boolean good = false;
+    if (verify) {
+      sealSources(qTensor, o);
+    }
     try {
       output.open(out.storage(), words, false, opened);
       view.place(opened, problem, output.isCopied());
@@ -198,6 +217,18 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     } finally {
       output.close(opened, computed, good, found[0], workspace);
       forget();
+    }
+  }
+
+  /** Seals what is read more than once. */
+  private void sealSources(Tensor queries, AttentionOptions o) {
+    Range range = queryRange(queries, o);
+    if (range != null) {
+      querySource.open(queries, range, backend, found[0], workspace);
+    }
+    Tensor mask = o.mask();
+    if (mask != null && folds(mask)) {
+      maskSource.open(mask, mask.range(), backend, found[0], workspace);
     }
   }
 
@@ -396,8 +427,16 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
 
   private void prepare() {
     AttentionProblem p = problem;
+    if (Probe.ON) {
+      q.probe(ProbePoint.QUERY_SOURCE_READ);
+      probeMask(ProbePoint.MASK_READ);
+    }
     if (p.pages != null) {
       return;
+    }
+    if (Probe.ON) {
+      k.probe(ProbePoint.KEY_SOURCE_READ);
+      v.probe(ProbePoint.VALUE_SOURCE_READ);
     }
     phase = Phase.PREPARE;
     keyTasks = p.batch * p.kvHeads * keys.blocks();
@@ -414,6 +453,24 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     }
     execution.team().run(count, this, together);
     computed = true;
+    if (Probe.ON) {
+      q.probe(ProbePoint.QUERY_SOURCE_LAST_USE);
+      if (problem.pages == null) {
+        k.probe(ProbePoint.KEY_SOURCE_LAST_USE);
+        v.probe(ProbePoint.VALUE_SOURCE_LAST_USE);
+      }
+      probeMask(ProbePoint.MASK_LAST_USE);
+    }
+  }
+
+  /** Tells the probe of a whole additive mask. */
+  private void probeMask(ProbePoint point) {
+    AttentionProblem p = problem;
+    Visibility vis = p.visibility;
+    for (long i = 0; vis.mask == Visibility.Mask.ADDITIVE && i < p.queries; i++) {
+      long at = vis.maskAt(0, 0, i, 0);
+      Probe.reach(point, vis.maskMemory, 4 * at, p.keys, 4, 4 * vis.maskKeyStride);
+    }
   }
 
   private long regionCount() {
@@ -559,7 +616,17 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     good &= scrub(k.storage);
     good &= scrub(v.storage);
     good &= scrub(mask == null ? null : mask.storage());
+    good &= isUnchanged(querySource);
+    good &= isUnchanged(maskSource);
     return good;
+  }
+
+  private boolean isUnchanged(CallSource source) {
+    boolean same = source.verify(execution.scrubber()) == Status.CLEAN;
+    if (!same) {
+      guard.scrubbed();
+    }
+    return same;
   }
 
   private boolean scrub(@Nullable Storage storage) {
@@ -569,8 +636,12 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     }
     for (Watch watch : storage.watches()) {
       if (watch.inForce()) {
-        Status status =
-            execution.scrubber().scrub("attention", storage.segment(), (SealGrid) watch);
+        var grid = (SealGrid) watch;
+        if (Probe.ON) {
+          int sums = (int) (Seal.SUMS * grid.blocks());
+          Probe.reach(ProbePoint.OPERAND_SEAL, grid.sums(), 0, sums);
+        }
+        Status status = execution.scrubber().scrub("attention", storage.segment(), grid);
         if (status != Status.CLEAN) {
           good = false;
           guard.scrubbed();
@@ -732,6 +803,8 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     q.forget();
     k.forget();
     v.forget();
+    querySource.forget();
+    maskSource.forget();
     problem.q = MemorySegment.NULL;
     problem.out = MemorySegment.NULL;
     opened.c = MemorySegment.NULL;

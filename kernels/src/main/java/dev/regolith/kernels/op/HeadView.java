@@ -2,6 +2,8 @@ package dev.regolith.kernels.op;
 
 import dev.regolith.kernels.memory.Range;
 import dev.regolith.kernels.memory.Storage;
+import dev.regolith.kernels.probe.Probe;
+import dev.regolith.kernels.probe.ProbePoint;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -66,6 +68,18 @@ final class HeadView {
       return known;
     }
     return new Range(start, batch * heads, down, across, headStride, downStride, acrossStride);
+  }
+
+  /** Tells the probe of every row. */
+  void probe(ProbePoint point) {
+    for (long sequence = 0; sequence < batch; sequence++) {
+      for (long head = 0; head < heads; head++) {
+        for (long row = 0; row < rows; row++) {
+          long at = offset + sequence * batchStride + head * headStride + row * rowStride;
+          Probe.reach(point, memory, 4 * at, columns, 4, 4 * columnStride);
+        }
+      }
+    }
   }
 
   /** Lets go of the memory. */

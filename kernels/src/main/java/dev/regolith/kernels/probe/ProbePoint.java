@@ -99,5 +99,27 @@ public enum ProbePoint {
   /** The result of an attention after it was stored, before it is sealed. */
   RESULT_STORED,
   /** Logarithms of sums of exponentials after they were stored, before they are delivered. */
-  LOG_SUM_STORED
+  LOG_SUM_STORED,
+  /** The source of queries, before an attention reads any of it. */
+  QUERY_SOURCE_READ,
+  /** The source of queries that were copied, before the copies are compared with it. */
+  QUERY_SOURCE_COPIED,
+  /** The source of queries after its last use, before its seals are compared. */
+  QUERY_SOURCE_LAST_USE,
+  /** The source of keys, before they are packed. */
+  KEY_SOURCE_READ,
+  /** The source of keys after they were packed, before its seals are compared. */
+  KEY_SOURCE_LAST_USE,
+  /** The source of values, before they are packed. */
+  VALUE_SOURCE_READ,
+  /** The source of values after they were packed, before its seals are compared. */
+  VALUE_SOURCE_LAST_USE,
+  /** An additive mask, before an attention reads any of it. */
+  MASK_READ,
+  /** An additive mask that a block was computed with, before it is read again to verify that. */
+  MASK_BETWEEN,
+  /** An additive mask after its last use, before its seals are compared. */
+  MASK_LAST_USE,
+  /** The seals of an attention's operands, before they are compared. */
+  OPERAND_SEAL
 }

@@ -327,9 +327,6 @@ final class AttentionChecks {
   /** Verifies a span, before it is taken into the total. */
   void closeSpan(
       AttentionProblem p, AttentionRegion region, AttentionBuffers w, AttentionSink sink) {
-    if (Probe.ON) {
-      AttentionProbes.beforeMerge(w);
-    }
     int rows = w.row[w.strips];
     for (int r = 0; r < rows; r++) {
       boolean same =
@@ -387,9 +384,6 @@ final class AttentionChecks {
 
   /** Verifies the result, in memory. */
   void close(AttentionProblem p, AttentionRegion region, AttentionBuffers w, AttentionSink sink) {
-    if (Probe.ON) {
-      AttentionProbes.afterStore(p, region, w);
-    }
     for (int strip = 0; strip < w.strips; strip++) {
       for (int r = w.row[strip]; r < w.row[strip + 1]; r++) {
         if (!sameQuery(p, region, r, w.queries[strip], w.inStrip(strip, r))) {

@@ -8,6 +8,7 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 import dev.regolith.kernels.backend.AttentionProblem;
 import dev.regolith.kernels.backend.AttentionRegion;
 import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.backend.Visibility;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
 
@@ -16,6 +17,27 @@ final class AttentionProbes {
   private static final int BLOCK = AttentionProblem.BLOCK;
 
   private AttentionProbes() {}
+
+  static void queriesCopied(AttentionProblem p, AttentionRegion region) {
+    for (int r = 0; r < region.rows(); r++) {
+      long at = p.query(region.sequence, region.headOf(r), region.queryOf(r));
+      Probe.reach(ProbePoint.QUERY_SOURCE_COPIED, p.q, at, p.depth, 4, p.qStride);
+    }
+  }
+
+  private static void mask(
+      AttentionProblem p, AttentionRegion region, long block, AttentionBuffers w) {
+    Visibility visibility = p.visibility;
+    for (int r = 0; r < region.rows(); r++) {
+      long from = Math.max(block, w.from[r]);
+      long to = Math.min(block + BLOCK, w.to[r]);
+      if (from < to) {
+        long at = visibility.maskAt(region.sequence, region.headOf(r), region.queryOf(r), from);
+        long stride = 4 * visibility.maskKeyStride;
+        Probe.reach(ProbePoint.MASK_BETWEEN, visibility.maskMemory, 4 * at, to - from, 4, stride);
+      }
+    }
+  }
 
   static void beforeBlock(
       AttentionProblem p, AttentionRegion region, long block, AttentionBuffers w) {
@@ -76,8 +98,12 @@ final class AttentionProbes {
     }
   }
 
-  static void weightsWritten(AttentionBuffers w) {
+  static void weightsWritten(
+      AttentionProblem p, AttentionRegion region, long block, AttentionBuffers w) {
     weights(ProbePoint.WEIGHTS_WRITTEN, w);
+    if (p.visibility.mask == Visibility.Mask.ADDITIVE) {
+      mask(p, region, block, w);
+    }
   }
 
   private static void weights(ProbePoint point, AttentionBuffers w) {
@@ -167,7 +193,7 @@ final class AttentionProbes {
               ProbePoint.LOG_SUM_STORED, p.lse, p.lseAt(region.sequence, head, query), 1, 4, 0);
         }
       }
-      if (w.merged[strip]) {
+      if (p.verify && w.merged[strip]) {
         Probe.reach(ProbePoint.ROW_DIGEST, w.digests, w.totalsDigest(strip), WIDE_LANES);
       }
     }

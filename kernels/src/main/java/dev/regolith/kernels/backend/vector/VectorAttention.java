@@ -41,6 +41,9 @@ final class VectorAttention {
         copyQuery(p, region, r, w.queries[strip], w.inStrip(strip, r));
       }
     }
+    if (Probe.ON) {
+      AttentionProbes.queriesCopied(p, region);
+    }
     if (p.verify) {
       w.checks.open(w);
     }
@@ -56,6 +59,9 @@ final class VectorAttention {
       for (long block = Math.max(span, first / BLOCK * BLOCK); block < end; block += BLOCK) {
         block(p, region, block, w, sink);
       }
+      if (Probe.ON) {
+        AttentionProbes.beforeMerge(w);
+      }
       if (p.verify) {
         w.checks.closeSpan(p, region, w, sink);
       }
@@ -68,6 +74,9 @@ final class VectorAttention {
       AttentionProbes.beforeStore(w);
     }
     store(p, region, w);
+    if (Probe.ON) {
+      AttentionProbes.afterStore(p, region, w);
+    }
     if (p.verify) {
       w.checks.close(p, region, w, sink);
     }
@@ -92,7 +101,7 @@ final class VectorAttention {
       }
     }
     if (Probe.ON) {
-      AttentionProbes.weightsWritten(w);
+      AttentionProbes.weightsWritten(p, region, block, w);
     }
     multiplyValues(p, region, block, w, sink);
     if (p.verify) {

@@ -12,31 +12,31 @@ import java.util.List;
  * factors, operands nobody sealed, strided operands, and legitimate NaN, infinities and subnormal
  * numbers.
  */
-final class Workloads {
+final class GemmWorkloads {
   /** Bytes of text, that is rows of A. */
   static final int TOKENS = 64;
 
   /** From here on a product has several k-blocks; the stacked products reach beyond. */
   private static final int STACKED_DEPTH = 2048;
 
-  private Workloads() {}
+  private GemmWorkloads() {}
 
   /** All products over one window of the model's text. */
-  static List<Workload> of(TrainedModel model, int window) {
+  static List<GemmWorkload> of(TrainedModel model, int window) {
     byte[] text = model.text();
     int tokens = Math.min(TOKENS, text.length);
     int windows = Math.max(1, text.length / tokens);
     int from = window % windows * tokens;
     List<LayerInput> inputs =
         model.network().activations(Arrays.copyOfRange(text, from, from + tokens), tokens);
-    List<Workload> all = new ArrayList<>();
+    List<GemmWorkload> all = new ArrayList<>();
     for (LayerInput input : inputs) {
       all.add(layer(input));
     }
-    Workload widest = all.stream().max((x, y) -> Integer.compare(x.n(), y.n())).orElseThrow();
-    Workload deepest = all.stream().max((x, y) -> Integer.compare(x.k(), y.k())).orElseThrow();
-    Workload first = all.getFirst();
-    Workload stacked = stack(inputs, deepest);
+    GemmWorkload widest = all.stream().max((x, y) -> Integer.compare(x.n(), y.n())).orElseThrow();
+    GemmWorkload deepest = all.stream().max((x, y) -> Integer.compare(x.k(), y.k())).orElseThrow();
+    GemmWorkload first = all.getFirst();
+    GemmWorkload stacked = stack(inputs, deepest);
     all.add(stacked);
     all.add(stacked.fresh("fresh, " + stacked.name()));
     all.add(stacked.unsealed("unsealed, " + stacked.name()));
@@ -60,9 +60,9 @@ final class Workloads {
     return all;
   }
 
-  private static Workload layer(LayerInput input) {
+  private static GemmWorkload layer(LayerInput input) {
     var layer = input.layer();
-    return Workload.packed(
+    return GemmWorkload.packed(
         layer.name(),
         input.tokens(),
         layer.in(),
@@ -72,7 +72,7 @@ final class Workloads {
   }
 
   /** Layers of one shape side by side along k: the sum of their outputs, as one deep product. */
-  private static Workload stack(List<LayerInput> inputs, Workload pattern) {
+  private static GemmWorkload stack(List<LayerInput> inputs, GemmWorkload pattern) {
     List<LayerInput> same =
         inputs.stream()
             .filter(i -> i.layer().in() == pattern.k() && i.layer().out() == pattern.n())
@@ -86,7 +86,7 @@ final class Workloads {
       place(input.activations().values(), pattern.m(), pattern.k(), a, k, l * pattern.k());
       place(input.layer().weight().values(), pattern.n(), pattern.k(), weights, k, l * pattern.k());
     }
-    return Workload.packed(
+    return GemmWorkload.packed(
         "stacked x%d, %s".formatted(layers, pattern.name()),
         pattern.m(),
         k,
@@ -110,7 +110,7 @@ final class Workloads {
   }
 
   /** Some rows with a NaN, an infinity, or nothing but subnormal numbers; the others stay. */
-  private static float[] withSpecialValues(Workload workload) {
+  private static float[] withSpecialValues(GemmWorkload workload) {
     float[] a = workload.a().clone();
     int k = workload.k();
     a[3 * k + 17] = Float.NaN;

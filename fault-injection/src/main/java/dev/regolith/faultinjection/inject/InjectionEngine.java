@@ -23,37 +23,48 @@ import java.util.SplittableRandom;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Strikes the buffers of running matrix products, the same fault in each arm.
+ * Strikes the buffers of running computations, the same fault in each arm.
  *
- * <p>Trials run on one thread per product, so that the n-th passing of a probe point is the same
- * passing every time.
+ * <p>Every call runs on one thread, so that the n-th passing of a probe point is the same passing
+ * every time.
+ *
+ * @param <W> the workloads of the kind of computation that is struck
  */
-final class GemmEngine implements Engine {
+final class InjectionEngine<W extends Workload> implements Engine {
   /** Windows of text that controls take their inputs from. */
   private static final int CONTROL_TEXTS = 16;
 
+  /** How often a passing is drawn again because the fault would change nothing there. */
+  private static final int DRAWS = 64;
+
   /** A workload with its truth and its memory in each arm. */
-  private record Station(Workload workload, Truth truth, Map<Arm, Bench> benches) {}
+  private record Station<W>(W workload, Truth truth, Map<Arm, Bench> benches) {}
 
   /** Where a window can be hit in one workload. */
-  private record Offering(Station station, List<Occurrence> occurrences) {}
+  private record Offering<W>(Station<W> station, List<Occurrence> occurrences) {}
 
   /** Where it is hit. */
-  private record Target(Station station, Occurrence occurrence) {}
+  private record Target<W>(Station<W> station, Occurrence occurrence) {
+    boolean isBlank() {
+      return occurrence.blank();
+    }
+  }
 
+  private final Kind<W> kind;
   private final EngineOptions options;
   private final TrainedModel model;
   private final Injector injector = Injector.install();
   private final Arena arena = Arena.ofShared();
   private final Map<Arm, Session> sessions = new EnumMap<>(Arm.class);
   private final Map<Arm, List<FaultReport>> reports = new EnumMap<>(Arm.class);
-  private final List<Station> stations = new ArrayList<>();
-  private final Map<Window, List<Offering>> offerings = new EnumMap<>(Window.class);
-  private final Map<Integer, List<Workload>> controlWorkloads = new HashMap<>();
+  private final List<Station<W>> stations = new ArrayList<>();
+  private final Map<Window<W>, List<Offering<W>>> offerings = new HashMap<>();
+  private final Map<Integer, List<W>> controlWorkloads = new HashMap<>();
   private final Deadline deadline = new Deadline();
   private boolean hung;
 
-  GemmEngine(EngineOptions options, TrainedModel model) {
+  InjectionEngine(Kind<W> kind, EngineOptions options, TrainedModel model) {
+    this.kind = kind;
     this.options = options;
     this.model = model;
     for (Arm arm : Arm.values()) {
@@ -66,29 +77,31 @@ final class GemmEngine implements Engine {
                   .protection(arm == Arm.OFF ? Protection.OFF : Protection.CORRECT)
                   .onFault(list::add)));
     }
-    for (Workload workload : Workloads.of(model, 0)) {
+    for (W workload : kind.workloads(model, 0)) {
       stations.add(station(workload));
     }
-    for (Window window : Window.values()) {
+    for (Window<W> window : kind.windows()) {
       offerings.put(window, offeringsOf(window));
     }
   }
 
-  private Station station(Workload workload) {
+  private Station<W> station(W workload) {
     var benches = new EnumMap<Arm, Bench>(Arm.class);
     for (Arm arm : Arm.values()) {
-      benches.put(arm, bench(workload, arm));
+      benches.put(arm, bench(workload, arm, arena));
     }
-    return new Station(workload, new Truth(workload), benches);
+    return new Station<>(workload, kind.truth(workload), benches);
   }
 
-  private Bench bench(Workload workload, Arm arm) {
-    return new Bench(workload, arm, get(sessions, arm), get(reports, arm), arena, injector);
+  private Bench bench(W workload, Arm arm, Arena memory) {
+    Session session = get(sessions, arm);
+    Setup setup = kind.setup(workload, arm, session, memory);
+    return new Bench(setup, arm, session, get(reports, arm), injector);
   }
 
-  private List<Offering> offeringsOf(Window window) {
-    var found = new ArrayList<Offering>();
-    for (Station station : stations) {
+  private List<Offering<W>> offeringsOf(Window<W> window) {
+    var found = new ArrayList<Offering<W>>();
+    for (Station<W> station : stations) {
       Bench off = get(station.benches(), Arm.OFF);
       // Blocks with NaN are computed twice under protection; both arms are struck the first time.
       List<Occurrence> admitted =
@@ -98,7 +111,7 @@ final class GemmEngine implements Engine {
                   !off.passes(occurrence.point()) || off.counterpart(occurrence) != null)
               .toList();
       if (!admitted.isEmpty()) {
-        found.add(new Offering(station, admitted));
+        found.add(new Offering<>(station, admitted));
       }
     }
     return found;
@@ -108,9 +121,12 @@ final class GemmEngine implements Engine {
   public List<TrialRecord> trial(long index) {
     var random = random(index, 0);
     List<String> sites = sites();
-    Window window = draw(Window.of(draw(sites, random)), random);
+    Window<W> window = draw(kind.windows(draw(sites, random)), random);
     FaultModel faultModel = draw(List.of(FaultModel.values()), random);
-    Target target = draw(window, random);
+    Target<W> target = draw(window, random);
+    for (int i = 0; faultModel == FaultModel.ZERO_WORD && target.isBlank() && i < DRAWS; i++) {
+      target = draw(window, random);
+    }
     long seed = random.nextLong();
     var records = new ArrayList<TrialRecord>();
     for (Arm arm : options.arms()) {
@@ -120,14 +136,14 @@ final class GemmEngine implements Engine {
   }
 
   /** The workloads are drawn evenly, then the passings of the window in the drawn one. */
-  private Target draw(Window window, SplittableRandom random) {
-    List<Offering> all = get(offerings, window);
+  private Target<W> draw(Window<W> window, SplittableRandom random) {
+    List<Offering<W>> all = get(offerings, window);
     if (all.isEmpty()) {
       throw new IllegalStateException(
           "no workload offers the window %s of %s".formatted(window.label(), window.site()));
     }
-    Offering offering = draw(all, random);
-    return new Target(offering.station(), draw(offering.occurrences(), random));
+    Offering<W> offering = draw(all, random);
+    return new Target<>(offering.station(), draw(offering.occurrences(), random));
   }
 
   private static <T> T draw(List<T> list, SplittableRandom random) {
@@ -135,8 +151,8 @@ final class GemmEngine implements Engine {
   }
 
   private TrialRecord trial(
-      long index, Arm arm, Window window, FaultModel faultModel, Target target, long seed) {
-    Station station = target.station();
+      long index, Arm arm, Window<W> window, FaultModel faultModel, Target<W> target, long seed) {
+    Station<W> station = target.station();
     Bench bench = get(station.benches(), arm);
     Occurrence here = bench.counterpart(target.occurrence());
     var strike = new Strike(faultModel, seed);
@@ -151,7 +167,7 @@ final class GemmEngine implements Engine {
       if (run == null) {
         outcome = Outcome.HANG;
         hung = true;
-        station.benches().put(arm, bench(station.workload(), arm));
+        station.benches().put(arm, bench(station.workload(), arm, arena));
       } else {
         outcome = judge(strike, station.truth(), run);
         latent = run.latent();
@@ -207,19 +223,12 @@ final class GemmEngine implements Engine {
   public ControlRecord control(long index) {
     var random = random(index, 1);
     int text = 1 + random.nextInt(CONTROL_TEXTS);
-    List<Workload> workloads =
-        controlWorkloads.computeIfAbsent(text, window -> Workloads.of(model, window));
-    Workload workload = draw(workloads, random);
+    List<W> workloads =
+        controlWorkloads.computeIfAbsent(text, window -> kind.workloads(model, window));
+    W workload = draw(workloads, random);
     try (var memory = Arena.ofShared()) {
-      var bench =
-          new Bench(
-              workload,
-              Arm.CORRECT,
-              get(sessions, Arm.CORRECT),
-              get(reports, Arm.CORRECT),
-              memory,
-              injector);
-      var truth = new Truth(workload);
+      Bench bench = bench(workload, Arm.CORRECT, memory);
+      Truth truth = kind.truth(workload);
       Bench.Run run = bench.run();
       boolean identical =
           truth.judge(run.first()) == Truth.Judgement.IDENTICAL
@@ -242,12 +251,12 @@ final class GemmEngine implements Engine {
 
   @Override
   public List<String> sites() {
-    return options.sites().isEmpty() ? Window.sites() : options.sites();
+    return options.sites().isEmpty() ? kind.sites() : options.sites();
   }
 
   @Override
   public List<String> windows(String site) {
-    return Window.of(site).stream().map(Window::label).toList();
+    return kind.windows(site).stream().map(Window::label).toList();
   }
 
   private static <K, V> V get(Map<K, V> map, K key) {

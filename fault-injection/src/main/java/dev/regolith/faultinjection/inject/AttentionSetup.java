@@ -1,0 +1,199 @@
+package dev.regolith.faultinjection.inject;
+
+import dev.regolith.faultinjection.campaign.Arm;
+import dev.regolith.faultinjection.inject.AttentionWorkload.Layout;
+import dev.regolith.faultinjection.inject.AttentionWorkload.Rules;
+import dev.regolith.faultinjection.inject.AttentionWorkload.Shape;
+import dev.regolith.kernels.Session;
+import dev.regolith.kernels.attention.AttentionOptions;
+import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.probe.ProbePoint;
+import dev.regolith.kernels.tensor.DType;
+import dev.regolith.kernels.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/** An attention in memory: operands, mask, seals, results and logarithms. */
+final class AttentionSetup implements Setup {
+  /** Buffers that outlive a call; what is packed of keys and values does not. */
+  private static final Set<ProbePoint> PERSISTENT =
+      EnumSet.of(
+          ProbePoint.QUERY_SOURCE_READ,
+          ProbePoint.KEY_SOURCE_READ,
+          ProbePoint.VALUE_SOURCE_READ,
+          ProbePoint.MASK_READ,
+          ProbePoint.OPERAND_SEAL);
+
+  private final AttentionWorkload workload;
+  private final Session session;
+  private final boolean sealed;
+  private final Tensor q;
+  private final Tensor k;
+  private final Tensor v;
+  private final @Nullable Tensor mask;
+  private final AttentionOptions options;
+  private final List<Tensor> first;
+  private final List<Tensor> second;
+
+  AttentionSetup(AttentionWorkload workload, Arm arm, Session session, Arena arena) {
+    this.workload = workload;
+    this.session = session;
+    sealed = arm == Arm.CORRECT && workload.sealed();
+    Shape s = workload.shape();
+    q = tensor(arena, s.heads(), s.queries());
+    k = tensor(arena, s.kvHeads(), s.keys());
+    v = tensor(arena, s.kvHeads(), s.keys());
+    mask = mask(arena, s, workload.rules());
+    writeOperands();
+    if (sealed) {
+      session.seal(q);
+      session.seal(k);
+      session.seal(v);
+    }
+    if (sealed && mask != null && workload.hasAdditiveMask()) {
+      session.seal(mask);
+    }
+    options = options();
+    first = outputs(arena);
+    second = outputs(arena);
+  }
+
+  private Tensor tensor(Arena arena, int heads, int rows) {
+    Shape s = workload.shape();
+    return switch (workload.layout()) {
+      case SIDE_BY_SIDE ->
+          Tensor.zeros(arena, DType.FLOAT32, s.batch(), rows, (long) heads * s.depth());
+      case APART -> Tensor.zeros(arena, DType.FLOAT32, s.batch(), heads, rows, s.depth());
+      case TURNED ->
+          Tensor.zeros(arena, DType.FLOAT32, s.batch(), heads, s.depth(), rows).transposed();
+    };
+  }
+
+  private static @Nullable Tensor mask(Arena arena, Shape s, Rules rules) {
+    if (rules.mask() == null) {
+      return null;
+    }
+    if (!rules.booleanMask()) {
+      return Tensor.zeros(arena, DType.FLOAT32, s.queries(), s.keys());
+    }
+    MemorySegment bytes = arena.allocate((long) s.queries() * s.keys());
+    return Tensor.wrap(bytes, DType.BOOL, s.queries(), s.keys());
+  }
+
+  private List<Tensor> outputs(Arena arena) {
+    Shape s = workload.shape();
+    Tensor result = tensor(arena, s.heads(), s.queries());
+    return workload.logSums()
+        ? List.of(result, Tensor.zeros(arena, DType.FLOAT32, s.batch(), s.heads(), s.queries()))
+        : List.of(result);
+  }
+
+  private AttentionOptions options() {
+    Shape s = workload.shape();
+    Rules rules = workload.rules();
+    var o = AttentionOptions.defaults().scale(workload.scale()).causal().softcap(rules.softcap());
+    if (workload.layout() == Layout.SIDE_BY_SIDE) {
+      o = o.heads(s.heads(), s.kvHeads());
+    }
+    if (rules.left() >= 0) {
+      o = o.window(rules.left(), -1);
+    }
+    if (rules.slopes() != null) {
+      o = o.slopes(rules.slopes());
+    }
+    if (rules.keyLengths() != null) {
+      o = o.keyLengths(Arrays.stream(rules.keyLengths()).asLongStream().toArray());
+    }
+    return mask == null ? o : o.mask(mask);
+  }
+
+  @Override
+  public List<Tensor> first() {
+    return first;
+  }
+
+  @Override
+  public List<Tensor> second() {
+    return second;
+  }
+
+  @Override
+  public void open(List<Tensor> outputs) {
+    for (Tensor output : outputs) {
+      try (var edit = session.edit(output)) {
+        MemorySegment memory = edit.segment();
+        for (long at = 0;
+            at < output.elements();
+            at++) { // each has memory of its own, without gaps
+          memory.setAtIndex(ValueLayout.JAVA_FLOAT, at, Float.NaN);
+        }
+      }
+    }
+  }
+
+  @Override
+  public Status compute(List<Tensor> outputs) {
+    AttentionOptions o = workload.logSums() ? options.logSumExp(outputs.getLast()) : options;
+    return session.attention(q, k, v, outputs.getFirst(), o);
+  }
+
+  @Override
+  public boolean outlivesCall(Occurrence occurrence) {
+    return sealed && PERSISTENT.contains(occurrence.point());
+  }
+
+  @Override
+  public void restoreInputs() {
+    if (!sealed) {
+      writeOperands();
+    }
+  }
+
+  private void writeOperands() {
+    Shape s = workload.shape();
+    write(q, workload.q(), s.heads(), s.queries());
+    write(k, workload.k(), s.kvHeads(), s.keys());
+    write(v, workload.v(), s.kvHeads(), s.keys());
+    if (mask != null) {
+      writeMask(mask.segment(), Objects.requireNonNull(workload.rules().mask()));
+    }
+  }
+
+  private void writeMask(MemorySegment memory, float[] values) {
+    for (int i = 0; i < values.length; i++) {
+      if (workload.rules().booleanMask()) {
+        memory.set(ValueLayout.JAVA_BYTE, i, (byte) (values[i] == 0 ? 1 : 0));
+      } else {
+        memory.setAtIndex(ValueLayout.JAVA_FLOAT, i, values[i]);
+      }
+    }
+  }
+
+  /** Writes {@code [batch][row][head][column]} into a tensor of this workload's layout. */
+  private void write(Tensor tensor, float[] values, int heads, int rows) {
+    MemorySegment memory = tensor.segment();
+    int depth = workload.shape().depth();
+    boolean apart = tensor.rank() == 4;
+    long rowStride = tensor.stride(-2);
+    long columnStride = tensor.stride(-1);
+    long headStride = apart ? tensor.stride(1) : depth;
+    for (int at = 0; at < values.length; at++) {
+      int head = at / depth % heads;
+      int row = at / depth / heads % rows;
+      int sequence = at / depth / heads / rows;
+      long word =
+          sequence * tensor.stride(0)
+              + head * headStride
+              + row * rowStride
+              + at % depth * columnStride;
+      memory.setAtIndex(ValueLayout.JAVA_FLOAT, word, values[at]);
+    }
+  }
+}

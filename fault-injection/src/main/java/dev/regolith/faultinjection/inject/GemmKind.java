@@ -1,0 +1,30 @@
+package dev.regolith.faultinjection.inject;
+
+import dev.regolith.faultinjection.campaign.Arm;
+import dev.regolith.faultinjection.model.TrainedModel;
+import dev.regolith.kernels.Session;
+import java.lang.foreign.Arena;
+import java.util.List;
+
+/** Matrix products. */
+final class GemmKind implements Kind<GemmWorkload> {
+  @Override
+  public List<Window<GemmWorkload>> windows() {
+    return GemmWindows.ALL;
+  }
+
+  @Override
+  public List<GemmWorkload> workloads(TrainedModel model, int text) {
+    return GemmWorkloads.of(model, text);
+  }
+
+  @Override
+  public Truth truth(GemmWorkload workload) {
+    return GemmTruth.of(workload);
+  }
+
+  @Override
+  public Setup setup(GemmWorkload workload, Arm arm, Session session, Arena arena) {
+    return new GemmSetup(workload, arm, session, arena);
+  }
+}

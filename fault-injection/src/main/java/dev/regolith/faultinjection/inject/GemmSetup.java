@@ -1,0 +1,150 @@
+package dev.regolith.faultinjection.inject;
+
+import dev.regolith.faultinjection.campaign.Arm;
+import dev.regolith.kernels.PackedMatrix;
+import dev.regolith.kernels.Session;
+import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.probe.ProbePoint;
+import dev.regolith.kernels.tensor.DType;
+import dev.regolith.kernels.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/** A product in memory: operands, packed weights, seals. */
+final class GemmSetup implements Setup {
+  /** Buffers that outlive a call: damage that stays in them would be latent. */
+  private static final Set<ProbePoint> PERSISTENT =
+      EnumSet.of(
+          ProbePoint.A_READ,
+          ProbePoint.A_SEAL,
+          ProbePoint.PACKED_B_READ,
+          ProbePoint.PACKED_B_SEAL,
+          ProbePoint.PACKED_B_DIGEST,
+          ProbePoint.CHECK_VECTORS_READ,
+          ProbePoint.CHECK_VECTORS_SEAL);
+
+  private final GemmWorkload workload;
+  private final Session session;
+  private final boolean verifies;
+  private final Tensor a;
+  private final @Nullable Tensor b;
+  private final @Nullable PackedMatrix packed;
+  private final Tensor c;
+  private final Tensor second;
+
+  GemmSetup(GemmWorkload workload, Arm arm, Session session, Arena arena) {
+    this.workload = workload;
+    this.session = session;
+    verifies = arm == Arm.CORRECT;
+    a = matrix(arena, workload.m(), workload.k(), workload.strided());
+    write(a, workload.a());
+    Tensor weights = Tensor.of(arena, workload.weights(), workload.n(), workload.k());
+    if (workload.packed()) {
+      packed = session.pack(arena, weights).transposed();
+      b = null;
+    } else {
+      packed = null;
+      b = weights.transposed();
+    }
+    if (verifies && workload.sealed()) {
+      session.seal(a);
+    }
+    c = matrix(arena, workload.m(), workload.n(), workload.strided());
+    second = matrix(arena, workload.m(), workload.n(), workload.strided());
+  }
+
+  private static Tensor matrix(Arena arena, long rows, long columns, boolean strided) {
+    return strided
+        ? Tensor.zeros(arena, DType.FLOAT32, columns, rows).transposed()
+        : Tensor.zeros(arena, DType.FLOAT32, rows, columns);
+  }
+
+  @Override
+  public List<Tensor> first() {
+    return List.of(c);
+  }
+
+  @Override
+  public List<Tensor> second() {
+    return List.of(second);
+  }
+
+  @Override
+  public void open(List<Tensor> outputs) {
+    outputs.forEach(this::open);
+  }
+
+  @Override
+  public Status compute(List<Tensor> outputs) {
+    return multiply(outputs.getFirst());
+  }
+
+  @Override
+  public boolean outlivesCall(Occurrence occurrence) {
+    boolean lasts = PERSISTENT.contains(occurrence.point());
+    boolean ofB =
+        occurrence.point() != ProbePoint.A_READ && occurrence.point() != ProbePoint.A_SEAL;
+    // A strided A is read from a copy that ends with the call.
+    boolean made = ofB ? workload.packed() : workload.sealed() && !workload.strided();
+    return lasts && made;
+  }
+
+  /**
+   * Prepares an output: the old values, sealed as their producer would have left them, or NaN, so
+   * that a store that does not happen shows.
+   */
+  private void open(Tensor output) {
+    boolean blends = workload.beta() != 0;
+    try (var edit = session.edit(output)) {
+      MemorySegment memory = edit.segment();
+      int at = 0;
+      for (int i = 0; i < workload.m(); i++) {
+        for (int j = 0; j < workload.n(); j++) {
+          float value = blends ? workload.old()[at++] : Float.NaN;
+          memory.setAtIndex(
+              ValueLayout.JAVA_FLOAT, i * output.stride(0) + j * output.stride(1), value);
+        }
+      }
+    }
+    if (blends && verifies && !output.isSealed()) {
+      session.seal(output);
+    }
+  }
+
+  @Override
+  public void restoreInputs() {
+    if (!(verifies && workload.sealed())) {
+      write(a, workload.a());
+    }
+    if (b != null) {
+      write(b.transposed(), workload.weights());
+    }
+  }
+
+  /** Writes a row-major array into a matrix of any layout that is not sealed. */
+  private static void write(Tensor tensor, float[] values) {
+    MemorySegment memory = tensor.segment();
+    long columns = tensor.size(1);
+    for (int at = 0; at < values.length; at++) {
+      memory.setAtIndex(
+          ValueLayout.JAVA_FLOAT,
+          at / columns * tensor.stride(0) + at % columns * tensor.stride(1),
+          values[at]);
+    }
+  }
+
+  private Status multiply(Tensor output) {
+    float alpha = workload.alpha();
+    float beta = workload.beta();
+    if (packed != null) {
+      return session.gemm(alpha, a, packed, beta, output);
+    }
+    return session.gemm(alpha, a, Objects.requireNonNull(b), beta, output);
+  }
+}

@@ -1,0 +1,26 @@
+package dev.regolith.faultinjection.inject;
+
+import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.tensor.Tensor;
+import java.util.List;
+
+/** A workload laid out in memory: operands, seals, and two sets of outputs. */
+interface Setup {
+  /** The outputs of the call that is struck. */
+  List<Tensor> first();
+
+  /** The outputs of the call after it. */
+  List<Tensor> second();
+
+  /** Prepares outputs so that a store that does not happen shows. */
+  void open(List<Tensor> outputs);
+
+  /** Computes; the worst that the call reported. */
+  Status compute(List<Tensor> outputs);
+
+  /** Whether the buffer of a passing outlives the call: damage that stays in it is latent. */
+  boolean outlivesCall(Occurrence occurrence);
+
+  /** Writes operands that nobody watches over again. */
+  void restoreInputs();
+}

@@ -1,0 +1,7 @@
+package dev.regolith.faultinjection.inject;
+
+class AttentionEngineTest extends EngineContract {
+  AttentionEngineTest() {
+    super(InjectionEngines.attention());
+  }
+}
