@@ -99,5 +99,17 @@ public enum ProbePoint {
   /** The result of an attention after it was stored, before it is sealed. */
   RESULT_STORED,
   /** Logarithms of sums of exponentials after they were stored, before they are delivered. */
-  LOG_SUM_STORED
+  LOG_SUM_STORED,
+  /** An input of a row operator before its rows are read: sealed, or copied and sealed. */
+  ROW_INPUT_READ,
+  /** An input of a row operator after its rows' last use, before its seals are compared. */
+  ROW_INPUT_LAST_USE,
+  /** The seals of an input of a row operator, of its producer or the call, before that. */
+  ROW_INPUT_SEAL,
+  /** Sixteen lanes of a sum along a row, before they are added up. */
+  ROW_SUMS,
+  /** Rows of a result after the store, before they are sealed and computed a second time. */
+  ROW_STORED,
+  /** A row computed a second time, before it is compared. */
+  ROW_REPEATED
 }
