@@ -22,7 +22,7 @@ package dev.regolith.kernels.function;
  */
 public final class ErrorFunction {
   /** Bound of the error, in units in the last place of the exact result. */
-  public static final double ULPS = 1.1;
+  public static final double ULPS = 1.2;
 
   /** Where the first polynomial ends. */
   public static final float SMALL = 0.875f;

@@ -222,8 +222,9 @@ final class RowCall implements Team.Tasks, Calls.Call {
   // ----------------------------------------------------------------------------------- the phases
 
   private Status compute() {
-    takeShared(true);
-    runRows(true);
+    again = false;
+    takeShared();
+    runRows();
     return Status.CLEAN;
   }
 
@@ -234,8 +235,9 @@ final class RowCall implements Team.Tasks, Calls.Call {
       // Whoever puts a word back may do so after somebody else here read it: then all is done
       // again. So it is after damage that only seals of other cuts of an input show.
       long mark = Repairs.OF_TENSORS.mark();
-      takeShared(attempt == 0);
-      runRows(attempt == 0);
+      again = attempt > 0;
+      takeShared();
+      runRows();
       phase = Phase.FOREIGN_SEALS;
       execution.team().run(foreign.tasks(), this, together);
       settled = Repairs.OF_TENSORS.noneSince(mark);
@@ -250,8 +252,7 @@ final class RowCall implements Team.Tasks, Calls.Call {
     return guard.close();
   }
 
-  private void runRows(boolean first) {
-    again = !first;
+  private void runRows() {
     phase = Phase.ROWS;
     execution.team().run(Math.ceilDiv(batch * down, unitsOfTask), this, together);
   }
@@ -335,19 +336,19 @@ final class RowCall implements Team.Tasks, Calls.Call {
     }
   }
 
-  private void takeShared(boolean fresh) {
-    take(weight, operands.weight, fresh);
-    take(bias, operands.bias, fresh);
+  private void takeShared() {
+    take(weight, operands.weight);
+    take(bias, operands.bias);
   }
 
-  private void take(RowInput input, @Nullable Tensor tensor, boolean fresh) {
+  private void take(RowInput input, @Nullable Tensor tensor) {
     if (tensor == null) {
       return;
     }
     long from = operands.operator.isRope() ? operands.first / CheckBlock.ROWS : 0;
     long end = operands.operator.isRope() ? endOfTable() : input.units();
     for (long unit = from; unit < end; unit++) {
-      input.take(unit, fresh, workers[0].found, workspace);
+      input.take(unit, true, again, workers[0].found, workspace);
     }
   }
 
@@ -357,9 +358,9 @@ final class RowCall implements Team.Tasks, Calls.Call {
 
   private void takeRows(long first, long end, boolean fresh, Worker worker, Workspace w) {
     for (long unit = first; unit < end; unit++) {
-      x.take(unit, fresh && !again, worker.found, w);
+      x.take(unit, fresh, again, worker.found, w);
       if (operands.y != null) {
-        y.take(unit, fresh && !again, worker.found, w);
+        y.take(unit, fresh, again, worker.found, w);
       }
     }
   }

@@ -110,11 +110,11 @@ final class RowInput implements AutoCloseable {
   /**
    * Makes a unit ready to be read: seals and copies it, as far as that is called for.
    *
-   * @param fresh false to read a unit again, whose seals are known; what was overwritten meanwhile
-   *     is in the copy already
+   * @param fresh false to read a unit again whose seals were made since the call's last pass began
+   * @param again whether this is not the first pass: what was overwritten is in the copy already
    */
-  void take(long unit, boolean fresh, long[] found, Workspace workspace) {
-    if (overwritten && !fresh) {
+  void take(long unit, boolean fresh, boolean again, long[] found, Workspace workspace) {
+    if (overwritten && (again || !fresh)) {
       return;
     }
     long across = CheckBlock.across(range.columns());
