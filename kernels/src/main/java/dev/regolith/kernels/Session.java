@@ -5,6 +5,7 @@ import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.KeyValuePages;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Region;
+import dev.regolith.kernels.backend.RowOperator;
 import dev.regolith.kernels.backend.scalar.ScalarGemm;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Seal;
@@ -21,6 +22,7 @@ import dev.regolith.kernels.memory.Watch;
 import dev.regolith.kernels.op.Attention;
 import dev.regolith.kernels.op.Execution;
 import dev.regolith.kernels.op.Gemm;
+import dev.regolith.kernels.op.RowOperators;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.LinkedHashMap;
@@ -58,6 +60,7 @@ public final class Session implements AutoCloseable {
   private final Execution execution;
   private final Gemm gemm;
   private final Attention attention;
+  private final RowOperators rows;
   private volatile @Nullable Thread closer;
 
   Session(SessionOptions options) {
@@ -79,6 +82,7 @@ public final class Session implements AutoCloseable {
             options.protection());
     gemm = new Gemm(execution);
     attention = new Attention(execution);
+    rows = new RowOperators(execution);
   }
 
   /** {@code C = A B}; see {@link #gemm(float, Tensor, Tensor, float, Tensor)}. */
@@ -224,6 +228,151 @@ public final class Session implements AutoCloseable {
         pages[i] = caches.get(i).pages();
       }
       return attention.attend(q, pages, out, options);
+    } finally {
+      leave();
+    }
+  }
+
+  /** {@link #softmax(float, Tensor, Tensor)} with scale 1. */
+  public Status softmax(Tensor x, Tensor out) {
+    return softmax(1, x, out);
+  }
+
+  /**
+   * {@code out = exp(scale x) / sum(exp(scale x))} along the last dimension, float32.
+   *
+   * <p>What holds for all operators of rows, from here to {@link #add}: tensors of any rank from 1
+   * whose outer dimensions fold into one stride; any other strides, heap or off-heap (fastest:
+   * off-heap with unit stride in the last dimension); x and {@code out} of one shape. {@code out}
+   * may be the very tensor that is read row by row, but may not share elements in any other way.
+   * Rows are shared out to the session's threads; nothing is allocated on the heap. Orders of
+   * operations, error bounds and what protects every step: docs/operators.md. Faults are dealt with
+   * as in {@link #gemm(float, Tensor, Tensor, float, Tensor)}; a result is sealed likewise. NaN
+   * stays within its row.
+   *
+   * <p>Rows of nothing but minus infinity become zeros, as fully masked rows of an attention do. A
+   * NaN or an infinity that is not masked away makes its row NaN.
+   *
+   * @return whether anything was found; the result is right unless {@link Status#DETECTED}
+   * @throws IllegalArgumentException if shapes, types or places do not fit; nothing was written
+   * @throws IllegalStateException if the session or an arena is closed; nothing was written
+   * @throws dev.regolith.kernels.fault.UncorrectableFaultException if rows could be neither
+   *     verified nor reproduced; the result holds NaN
+   */
+  public Status softmax(float scale, Tensor x, Tensor out) {
+    enter();
+    try {
+      return rows.softmax(scale, x, out);
+    } finally {
+      leave();
+    }
+  }
+
+  /**
+   * {@code out = x / sqrt(mean(x^2) + epsilon) * weight} along the last dimension (Zhang and
+   * Sennrich, 2019), with weights {@code [columns]}; otherwise like {@link #softmax(float, Tensor,
+   * Tensor)}.
+   */
+  public Status rmsNorm(Tensor x, Tensor weight, float epsilon, Tensor out) {
+    return norm(false, x, null, weight, null, epsilon, null, out);
+  }
+
+  /**
+   * {@code sum = x + residual}, and the {@link #rmsNorm(Tensor, Tensor, float, Tensor)} of that sum
+   * into {@code out}. The sum may be x or the residual itself.
+   */
+  public Status rmsNorm(
+      Tensor x, Tensor residual, Tensor weight, float epsilon, Tensor sum, Tensor out) {
+    return norm(false, x, residual, weight, null, epsilon, sum, out);
+  }
+
+  /**
+   * {@code out = (x - mean(x)) / sqrt(variance(x) + epsilon) * weight + bias} along the last
+   * dimension (Ba et al., 2016), with weights and biases {@code [columns]}; otherwise like {@link
+   * #softmax(float, Tensor, Tensor)}.
+   *
+   * @param bias null for none
+   */
+  public Status layerNorm(
+      Tensor x, Tensor weight, @Nullable Tensor bias, float epsilon, Tensor out) {
+    return norm(true, x, null, weight, bias, epsilon, null, out);
+  }
+
+  /**
+   * {@code sum = x + residual}, and the {@link #layerNorm(Tensor, Tensor, Tensor, float, Tensor)}
+   * of that sum into {@code out}. The sum may be x or the residual itself.
+   */
+  public Status layerNorm(
+      Tensor x,
+      Tensor residual,
+      Tensor weight,
+      @Nullable Tensor bias,
+      float epsilon,
+      Tensor sum,
+      Tensor out) {
+    return norm(true, x, residual, weight, bias, epsilon, sum, out);
+  }
+
+  private Status norm(
+      boolean centred,
+      Tensor x,
+      @Nullable Tensor residual,
+      Tensor weight,
+      @Nullable Tensor bias,
+      float epsilon,
+      @Nullable Tensor sum,
+      Tensor out) {
+    enter();
+    try {
+      return rows.norm(centred, x, residual, weight, bias, epsilon, sum, out);
+    } finally {
+      leave();
+    }
+  }
+
+  /**
+   * Rotary positions of {@code [.., sequence, dim]}, such as {@code [batch, heads, sequence, dim]}:
+   * row s of a sequence is turned by the angles of position {@code first + s}. Otherwise like
+   * {@link #softmax(float, Tensor, Tensor)}.
+   */
+  public Status rope(Tensor x, Rotary rotary, long first, Tensor out) {
+    return rope(x, rotary, first, false, out);
+  }
+
+  /** The same for {@code [.., sequence, heads, dim]}: all heads of a position are turned alike. */
+  public Status ropeOfHeads(Tensor x, Rotary rotary, long first, Tensor out) {
+    return rope(x, rotary, first, true, out);
+  }
+
+  private Status rope(Tensor x, Rotary rotary, long first, boolean headsWithin, Tensor out) {
+    enter();
+    try {
+      boolean interleaved = rotary.convention() == Rotary.Convention.INTERLEAVED;
+      return rows.rope(interleaved, x, rotary.cos(), rotary.sin(), first, headsWithin, out);
+    } finally {
+      leave();
+    }
+  }
+
+  /** {@code out = f(x)}; otherwise like {@link #softmax(float, Tensor, Tensor)}. */
+  public Status activate(Activation f, Tensor x, Tensor out) {
+    return map(f.operator(), x, null, out);
+  }
+
+  /** {@code out = f(gate) * up}, as in SwiGLU and GeGLU (Shazeer, 2020); may be either's place. */
+  public Status activate(Activation f, Tensor gate, Tensor up, Tensor out) {
+    return map(f.operator(), gate, up, out);
+  }
+
+  /** {@code out = x + y}; otherwise like {@link #softmax(float, Tensor, Tensor)}. */
+  public Status add(Tensor x, Tensor y, Tensor out) {
+    return map(RowOperator.ADD, x, y, out);
+  }
+
+  private Status map(RowOperator operator, Tensor x, @Nullable Tensor y, Tensor out) {
+    enter();
+    try {
+      return rows.map(operator, x, y, out);
     } finally {
       leave();
     }
@@ -399,6 +548,7 @@ public final class Session implements AutoCloseable {
     }
     gemm.close();
     attention.close();
+    rows.close();
     execution.team().close();
     arena.close();
   }

@@ -19,7 +19,7 @@ final class AllocationWorkout {
   /** {@code com.sun.management.ThreadMXBean.getThreadAllocatedBytes(long)}: not in our graph. */
   private static final MethodHandle ALLOCATED = allocated();
 
-  private interface Call {
+  interface Call {
     void run();
   }
 
@@ -60,7 +60,7 @@ final class AllocationWorkout {
   }
 
   /** Rounds of calls until several in a row allocate nothing, or there were too many. */
-  private static void measure(String name, Call call) throws Throwable {
+  static void measure(String name, Call call) throws Throwable {
     long bytes = 0;
     int quiet = 0;
     for (int round = 0; round < ROUNDS && quiet < QUIET_ROUNDS; round++) {

@@ -19,6 +19,9 @@ public interface Backend {
   /** Buffers for one thread. */
   Workspace newWorkspace();
 
+  /** What computes the rows of row operators, for one thread. */
+  RowKernels newRowKernels();
+
   /**
    * Packs one check block's columns of one k-block, with seals and check record if {@code verify}.
    *

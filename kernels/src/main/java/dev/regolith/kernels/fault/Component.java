@@ -26,6 +26,8 @@ public enum Component {
   WEIGHTS,
   /** A running maximum, sum or decay of an attention's row. */
   RUNNING_ROW,
+  /** Weights, biases or a table of a row operator. */
+  ROW_PARAMETER,
   /** The output in memory, or a tensor that was verified on request. */
   OUTPUT,
   /** A checksum or tolerance of one check, or the arithmetic itself. */

@@ -90,7 +90,8 @@ final class GemmArguments {
     }
   }
 
-  private static boolean overlaps(Tensor x, Tensor y) {
+  /** Whether two tensors share a word, whatever storages they know the memory by. */
+  static boolean overlaps(Tensor x, Tensor y) {
     MemorySegment xs = x.storage().segment();
     MemorySegment ys = y.storage().segment();
     if (x.storage() == y.storage()) {

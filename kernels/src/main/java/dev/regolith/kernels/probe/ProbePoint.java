@@ -121,5 +121,17 @@ public enum ProbePoint {
   /** An additive mask after its last use, before its seals are compared. */
   MASK_LAST_USE,
   /** The seals of an attention's operands, before they are compared. */
-  OPERAND_SEAL
+  OPERAND_SEAL,
+  /** An input of a row operator before its rows are read: sealed, or copied and sealed. */
+  ROW_INPUT_READ,
+  /** An input of a row operator after its rows' last use, before its seals are compared. */
+  ROW_INPUT_LAST_USE,
+  /** The seals of an input of a row operator, of its producer or the call, before that. */
+  ROW_INPUT_SEAL,
+  /** Sixteen lanes of a sum along a row, before they are added up. */
+  ROW_SUMS,
+  /** Rows of a result after the store, before they are sealed and computed a second time. */
+  ROW_STORED,
+  /** A row computed a second time, before it is compared. */
+  ROW_REPEATED
 }

@@ -11,6 +11,7 @@ import dev.regolith.kernels.backend.LeftCheck;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.PackedBCheck;
 import dev.regolith.kernels.backend.Region;
+import dev.regolith.kernels.backend.RowKernels;
 import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Digest;
@@ -89,6 +90,11 @@ public final class ScalarGemm implements Backend {
   @Override
   public int panelColumns() {
     return PANEL_COLUMNS;
+  }
+
+  @Override
+  public RowKernels newRowKernels() {
+    return new ScalarRows();
   }
 
   @Override

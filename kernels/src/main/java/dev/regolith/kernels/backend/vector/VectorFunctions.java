@@ -2,6 +2,7 @@ package dev.regolith.kernels.backend.vector;
 
 import static dev.regolith.kernels.backend.vector.VectorShapes.FLOATS;
 
+import dev.regolith.kernels.function.ErrorFunction;
 import dev.regolith.kernels.function.Exponential;
 import dev.regolith.kernels.function.HyperbolicTangent;
 import jdk.incubator.vector.FloatVector;
@@ -77,6 +78,34 @@ final class VectorFunctions {
     FloatVector e = expOfModerate(clamped.mul(2));
     return one.sub(FloatVector.broadcast(FLOATS, 2).div(e.add(1)))
         .blend(small, a.compare(VectorOperators.LT, HyperbolicTangent.SMALL))
+        .reinterpretAsInts()
+        .or(x.reinterpretAsInts().and(Integer.MIN_VALUE))
+        .reinterpretAsFloats();
+  }
+
+  /** {@link ErrorFunction}. */
+  static FloatVector erf(FloatVector x) {
+    FloatVector a = x.abs();
+    FloatVector z = a.mul(a);
+    FloatVector p = FloatVector.broadcast(FLOATS, ErrorFunction.S11);
+    p = p.fma(z, FloatVector.broadcast(FLOATS, ErrorFunction.S9));
+    p = p.fma(z, FloatVector.broadcast(FLOATS, ErrorFunction.S7));
+    p = p.fma(z, FloatVector.broadcast(FLOATS, ErrorFunction.S5));
+    p = p.fma(z, FloatVector.broadcast(FLOATS, ErrorFunction.S3));
+    p = p.fma(z, FloatVector.broadcast(FLOATS, ErrorFunction.S1));
+    FloatVector small = a.fma(p, a);
+    FloatVector b =
+        a.blend(ErrorFunction.LARGE, a.compare(VectorOperators.GT, ErrorFunction.LARGE));
+    FloatVector q = FloatVector.broadcast(FLOATS, ErrorFunction.L6);
+    q = q.fma(b, FloatVector.broadcast(FLOATS, ErrorFunction.L5));
+    q = q.fma(b, FloatVector.broadcast(FLOATS, ErrorFunction.L4));
+    q = q.fma(b, FloatVector.broadcast(FLOATS, ErrorFunction.L3));
+    q = q.fma(b, FloatVector.broadcast(FLOATS, ErrorFunction.L2));
+    q = q.fma(b, FloatVector.broadcast(FLOATS, ErrorFunction.L1));
+    q = q.fma(b, FloatVector.broadcast(FLOATS, ErrorFunction.L0));
+    return FloatVector.broadcast(FLOATS, 1)
+        .sub(expOfModerate(q))
+        .blend(small, a.compare(VectorOperators.LT, ErrorFunction.SMALL))
         .reinterpretAsInts()
         .or(x.reinterpretAsInts().and(Integer.MIN_VALUE))
         .reinterpretAsFloats();

@@ -14,6 +14,7 @@ import dev.regolith.kernels.backend.GemmProblem;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.PackedBCheck;
 import dev.regolith.kernels.backend.Region;
+import dev.regolith.kernels.backend.RowKernels;
 import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Seal;
@@ -45,6 +46,11 @@ public final class VectorGemm implements Backend {
   @Override
   public int panelColumns() {
     return TILE_COLUMNS;
+  }
+
+  @Override
+  public RowKernels newRowKernels() {
+    return new VectorRows();
   }
 
   @Override

@@ -2,6 +2,8 @@ package dev.regolith.kernels.backend.vector;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.regolith.kernels.PreciseErf;
+import dev.regolith.kernels.function.ErrorFunction;
 import dev.regolith.kernels.function.Exponential;
 import dev.regolith.kernels.function.HyperbolicTangent;
 import java.util.Random;
@@ -39,6 +41,17 @@ class FunctionsTest {
     double worst = worstError(HyperbolicTangent::of, Math::tanh, 0x1p-13f, 20);
     System.out.printf("tanh: at most %.4f ulp%n", worst);
     assertThat(worst).isLessThan(HyperbolicTangent.ULPS);
+  }
+
+  @Test
+  @Tag("once")
+  void errorFunctionOfEveryFloatIsWithinItsBound() {
+    // Below 2^-13 the polynomial is its first coefficient; the function is odd, bit for bit.
+    double worst = worstError(ErrorFunction::of, PreciseErf::of, 0x1p-14f, 5);
+    System.out.printf("erf: at most %.4f ulp%n", worst);
+    assertThat(worst).isLessThan(ErrorFunction.ULPS);
+    double tiny = worstError(ErrorFunction::of, PreciseErf::of, 0x1p-20f, 0x1p-14f);
+    assertThat(tiny).isLessThan(ErrorFunction.ULPS);
   }
 
   /** Over all floats from one to another of the same sign; the bits of both count upwards. */
@@ -85,9 +98,22 @@ class FunctionsTest {
   }
 
   @Test
+  void errorFunctionAtItsEnds() {
+    assertThat(Float.floatToRawIntBits(ErrorFunction.of(-0f))).isEqualTo(Integer.MIN_VALUE);
+    assertThat(ErrorFunction.of(Float.POSITIVE_INFINITY)).isEqualTo(1);
+    assertThat(ErrorFunction.of(Float.NEGATIVE_INFINITY)).isEqualTo(-1);
+    assertThat(ErrorFunction.of(Float.NaN)).isNaN();
+    assertThat(ErrorFunction.of(4)).isEqualTo(1);
+    assertThat(ErrorFunction.of(-0.7f)).isEqualTo(-ErrorFunction.of(0.7f));
+    // Where the argument is subnormal, too.
+    assertThat(ErrorFunction.of(Float.MIN_VALUE)).isEqualTo(Float.MIN_VALUE);
+  }
+
+  @Test
   void vectorsComputeTheSameBits() {
     compare(Exponential::of, VectorFunctions::exp);
     compare(HyperbolicTangent::of, VectorFunctions::tanh);
+    compare(ErrorFunction::of, VectorFunctions::erf);
   }
 
   private static void compare(Scalar scalar, UnaryOperator<FloatVector> vector) {

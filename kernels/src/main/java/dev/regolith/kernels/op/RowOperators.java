@@ -1,0 +1,91 @@
+package dev.regolith.kernels.op;
+
+import dev.regolith.kernels.backend.RowOperator;
+import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What engines compute between products, row by row: softmax, norms, rotary positions, activations,
+ * sums. Thread-safe.
+ */
+public final class RowOperators implements AutoCloseable {
+  private final Calls<RowCall> calls;
+
+  /** The operators of a session. */
+  public RowOperators(Execution execution) {
+    calls = new Calls<>(() -> new RowCall(execution));
+  }
+
+  /** {@code out = exp(scale x) / sum(exp(scale x))}. */
+  public Status softmax(float scale, Tensor x, Tensor out) {
+    RowCall call = calls.take();
+    RowOperands o = call.operands;
+    o.scalar = scale;
+    return run(call, RowOperator.SOFTMAX, x, null, out);
+  }
+
+  /** A norm with weights and biases, perhaps of a sum that is written as well. */
+  public Status norm(
+      boolean centred,
+      Tensor x,
+      @Nullable Tensor residual,
+      Tensor weight,
+      @Nullable Tensor bias,
+      float epsilon,
+      @Nullable Tensor sum,
+      Tensor out) {
+    RowCall call = calls.take();
+    RowOperands o = call.operands;
+    o.scalar = epsilon;
+    o.weight = weight;
+    o.bias = bias;
+    o.sum = sum;
+    return run(call, centred ? RowOperator.LAYER_NORM : RowOperator.RMS_NORM, x, residual, out);
+  }
+
+  /** Rotates pairs by the angles of their row's position. */
+  public Status rope(
+      boolean interleaved,
+      Tensor x,
+      Tensor cos,
+      Tensor sin,
+      long first,
+      boolean headsWithin,
+      Tensor out) {
+    RowCall call = calls.take();
+    RowOperands o = call.operands;
+    o.weight = cos;
+    o.bias = sin;
+    o.first = first;
+    o.sequence = headsWithin ? -3 : -2;
+    var operator = interleaved ? RowOperator.ROPE_INTERLEAVED : RowOperator.ROPE_HALVES;
+    return run(call, operator, x, null, out);
+  }
+
+  /** An operator of one or two tensors and nothing else. */
+  public Status map(RowOperator operator, Tensor x, @Nullable Tensor y, Tensor out) {
+    return run(calls.take(), operator, x, y, out);
+  }
+
+  private Status run(RowCall call, RowOperator operator, Tensor x, @Nullable Tensor y, Tensor out) {
+    RowOperands o = call.operands;
+    o.operator = operator;
+    o.x = x;
+    o.y = y;
+    o.out = out;
+    try {
+      RowArguments.check(o);
+      return call.run();
+    } finally {
+      o.clear();
+      calls.giveBack(call);
+    }
+  }
+
+  /** Frees the buffers; no call may be in flight. */
+  @Override
+  public void close() {
+    calls.close();
+  }
+}

@@ -1,0 +1,55 @@
+package dev.regolith.kernels;
+
+import dev.regolith.kernels.fault.Protection;
+import dev.regolith.kernels.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.util.SplittableRandom;
+
+/** The same as {@link AllocationWorkout} for operators of rows. */
+final class RowAllocationWorkout {
+  private static final int ROWS = 40;
+  private static final int COLUMNS = 203;
+
+  private RowAllocationWorkout() {}
+
+  public static void main(String[] arguments) throws Throwable {
+    for (int threads = 1; threads <= 2; threads++) {
+      int count = threads;
+      for (Protection protection : new Protection[] {Protection.CORRECT, Protection.OFF}) {
+        try (var session = Regolith.open(o -> o.threads(count).protection(protection));
+            var arena = Arena.ofShared()) {
+          for (RowVariant variant : RowVariant.values()) {
+            cases(session, arena, variant);
+          }
+        }
+      }
+    }
+  }
+
+  private static void cases(Session session, Arena arena, RowVariant variant) throws Throwable {
+    var random = new SplittableRandom(1);
+    int pairs = RowVariant.pairs(COLUMNS);
+    long[] ofParameters = variant.isRope() ? new long[] {60, pairs} : new long[] {COLUMNS};
+    int length = variant.isRope() ? 60 * pairs : COLUMNS;
+    var x = fill(arena, random, 2, ROWS, COLUMNS);
+    var y = fill(arena, random, 2, ROWS, COLUMNS);
+    var heap = Tensor.wrap(Operand.gaussian(random, 2 * ROWS * COLUMNS), 2, ROWS, COLUMNS);
+    var weight = Tensor.of(arena, Operand.gaussian(random, length), ofParameters);
+    var bias = Tensor.of(arena, Operand.gaussian(random, length), ofParameters);
+    var sum = fill(arena, random, 2, ROWS, COLUMNS);
+    var out = fill(arena, random, 2, ROWS, COLUMNS);
+    session.seal(bias);
+    String title = session.threads() + " thread(s), " + session.protection() + ", " + variant;
+    var apart = new RowVariant.Tensors(x, y, weight, bias, sum, out);
+    var inPlace = new RowVariant.Tensors(x, y, weight, bias, variant.writesSum() ? y : sum, out);
+    var staged = new RowVariant.Tensors(heap, y, weight, bias, sum, heap);
+    AllocationWorkout.measure(title + ", apart", () -> variant.call(session, apart));
+    AllocationWorkout.measure(title + ", in place", () -> variant.call(session, inPlace));
+    AllocationWorkout.measure(title + ", on the heap", () -> variant.call(session, staged));
+  }
+
+  private static Tensor fill(Arena arena, SplittableRandom random, int... shape) {
+    int count = shape[0] * shape[1] * shape[2];
+    return Tensor.of(arena, Operand.gaussian(random, count), shape[0], shape[1], shape[2]);
+  }
+}
