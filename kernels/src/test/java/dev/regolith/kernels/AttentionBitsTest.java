@@ -20,7 +20,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * of threads and protection.
  */
 class AttentionBitsTest {
-  private static final int CASES = 40;
+  private static final int CASES = 24;
 
   @ParameterizedTest
   @ValueSource(ints = {0, 1, 2, 3, 4})

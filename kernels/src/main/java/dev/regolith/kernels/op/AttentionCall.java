@@ -6,11 +6,9 @@ import dev.regolith.kernels.backend.AttentionRegion;
 import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.GemmProblem;
 import dev.regolith.kernels.backend.KeyValuePages;
-import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Visibility;
 import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.CheckBlock;
-import dev.regolith.kernels.checksum.Mended;
 import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.exec.Team;
@@ -29,7 +27,6 @@ import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -53,14 +50,11 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     PREPARE,
     COMPUTE,
     VERIFY,
-    VERIFY_PAGES,
     SEAL
   }
 
   private static final int ATTEMPTS = 3;
   private static final int DISTURBANCES = 100;
-
-  private static final Range NO_RANGE = new Range(0, 0, 0, 0, 0, 0, 0);
 
   private final Execution execution;
   private final Backend backend;
@@ -68,8 +62,6 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
   private final boolean verify;
   private final AttentionProblem problem = new AttentionProblem();
   private final GemmProblem opened = new GemmProblem();
-  private final PackedB keys;
-  private final PackedB values;
   private final HeadView q = new HeadView();
   private final HeadView k = new HeadView();
   private final HeadView v = new HeadView();
@@ -79,41 +71,31 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
   private final CallSource maskSource = new CallSource();
   private final Output output;
   private final Scratch lse = new Scratch();
+  private final AttentionRegions cuts = new AttentionRegions(problem);
   private final AttentionRegion[] regions;
   private final long[][] found;
   private final AttentionGuard guard;
+  private final KeysAndValues operands;
 
   /** Per region: the sums of what was stored. */
   private long[] stored = {};
 
   private long[] logarithms = {};
-  private Range[] keyRanges = {};
-  private Range[] valueRanges = {};
   private final AttentionGuard.Settled settled = this::keepSums;
   private Phase phase = Phase.PREPARE;
-  private volatile boolean intact;
-  private boolean scansPages;
-  private long pageTasks;
   private boolean together;
   private boolean computed;
-
-  // How rows are cut into regions.
-  private long keyTasks;
-  private int headsPerRegion;
-  private int regionsPerHead;
-  private int rowsPerRegion;
 
   AttentionCall(Execution execution) {
     this.execution = execution;
     backend = execution.backend();
     workspace = backend.newWorkspace();
     verify = execution.protection() != Protection.OFF;
-    keys = new PackedB(backend.panelColumns());
-    values = new PackedB(backend.panelColumns());
     output = new Output(backend, execution.scrubber(), verify);
     int threads = execution.team().threads();
     guard = new AttentionGuard(backend, execution.twin(), execution.log(), execution.protection());
     found = new long[threads][Seal.SUMS];
+    operands = new KeysAndValues(problem, backend, guard, verify, k, v, found);
     regions = new AttentionRegion[threads];
     Arrays.setAll(regions, i -> new AttentionRegion());
   }
@@ -255,25 +237,14 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     p.qRowStride = 4 * q.rowStride;
     p.qStride = 4 * q.columnStride;
     if (pages == null) {
-      long matrices = p.batch * p.kvHeads;
-      keys.reshape(matrices, p.depth, p.keys);
-      values.reshape(matrices, p.keys, p.columns);
-      p.k = keys;
-      p.v = values;
-      long blocks = matrices * p.blocks();
-      if (p.finite.length < blocks) {
-        p.finite = new boolean[Math.toIntExact(blocks)];
-      }
-      ranges();
+      operands.open();
     }
     p.lse =
         o.logSumExp() == null ? MemorySegment.NULL : lse.atLeast(4 * p.batch * p.heads * p.queries);
     describeVisibility(o, firstSequence);
-    cut();
+    cuts.cut();
     // With one low region for all that reads a head's keys, kernels compare digests on their way.
-    int rows = headsPerRegion * rowsPerRegion;
-    boolean one = regionsPerHead == 1 && headsPerRegion == p.group();
-    p.checksInline = verify && pages != null && one && rows <= backend.checkingRows();
+    p.checksInline = verify && pages != null && cuts.rowsOfOnlyRegion() <= backend.checkingRows();
   }
 
   private static long longest(KeyValuePages[] pages) {
@@ -282,20 +253,6 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
       longest = Math.max(longest, sequence.length());
     }
     return longest;
-  }
-
-  private void ranges() {
-    int sequences = Math.toIntExact(problem.batch);
-    if (keyRanges.length < sequences) {
-      keyRanges = new Range[sequences];
-      valueRanges = new Range[sequences];
-      Arrays.fill(keyRanges, NO_RANGE);
-      Arrays.fill(valueRanges, NO_RANGE);
-    }
-    for (int s = 0; s < sequences; s++) {
-      keyRanges[s] = k.ofSequence(s, true, keyRanges[s]);
-      valueRanges[s] = v.ofSequence(s, false, valueRanges[s]);
-    }
   }
 
   private void describeVisibility(AttentionOptions o, int firstSequence) {
@@ -341,24 +298,6 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     return mask.rank() < fromLast || mask.size(-fromLast) == 1 ? 0 : mask.stride(-fromLast);
   }
 
-  /** Whole heads while they are short, else stretches of one head's queries, of about one size. */
-  private void cut() {
-    long rows = problem.queries;
-    int group = problem.group();
-    if (rows <= AttentionRegion.MAX_ROWS / 2) {
-      headsPerRegion = Math.clamp(AttentionRegion.MAX_ROWS / Math.max(1, rows), 1, group);
-      headsPerRegion = Math.ceilDiv(group, Math.ceilDiv(group, headsPerRegion));
-      regionsPerHead = 1;
-      rowsPerRegion = (int) rows;
-      return;
-    }
-    headsPerRegion = 1;
-    long blocks = CheckBlock.down(rows);
-    long perRegion = AttentionRegion.MAX_ROWS / CheckBlock.ROWS;
-    regionsPerHead = Math.toIntExact(Math.max(1, Math.ceilDiv(blocks, perRegion)));
-    rowsPerRegion = (int) Math.ceilDiv(blocks, regionsPerHead) * CheckBlock.ROWS;
-  }
-
   private Status computeOnly(AttentionOptions o, int firstSequence) {
     prepare();
     compute();
@@ -378,8 +317,8 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
       return guard.close();
     }
     AttentionRegion region = regions[0];
-    for (long task = 0; task < regionCount(); task++) {
-      if (describe(task, region)) {
+    for (long task = 0; task < cuts.count(); task++) {
+      if (cuts.describe(task, region)) {
         guard.poison(problem, region);
       }
     }
@@ -393,7 +332,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     guard.forgetDoubts();
     prepare();
     compute();
-    boolean good = problem.pages == null ? verifyPacked() : verifyPages(problem.pages);
+    boolean good = verifyOperands();
     good &= verifySources(o);
     good &= Repairs.OF_TENSORS.noneSince(mark) && noPageRepairedSince(pageMark);
     if (!guard.mends()) {
@@ -439,14 +378,19 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
       v.probe(ProbePoint.VALUE_SOURCE_READ);
     }
     phase = Phase.PREPARE;
-    keyTasks = p.batch * p.kvHeads * keys.blocks();
-    long valueTasks = p.keys == 0 ? 0 : p.batch * p.kvHeads * values.kBlocks();
-    execution.team().run(keyTasks + valueTasks, this, together);
+    execution.team().run(operands.packingTasks(), this, together);
+  }
+
+  /** After their last use: packed or cached keys and values, and what checks are made from. */
+  private boolean verifyOperands() {
+    phase = Phase.VERIFY;
+    execution.team().run(operands.verifyingTasks(), this, together);
+    return operands.isIntact();
   }
 
   private void compute() {
     phase = Phase.COMPUTE;
-    int count = Math.toIntExact(regionCount());
+    int count = Math.toIntExact(cuts.count());
     if (stored.length < count) {
       stored = new long[count];
       logarithms = new long[count];
@@ -470,142 +414,6 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     for (long i = 0; vis.mask == Visibility.Mask.ADDITIVE && i < p.queries; i++) {
       long at = vis.maskAt(0, 0, i, 0);
       Probe.reach(point, vis.maskMemory, 4 * at, p.keys, 4, 4 * vis.maskKeyStride);
-    }
-  }
-
-  private long regionCount() {
-    AttentionProblem p = problem;
-    long perGroup = Math.ceilDiv(p.group(), headsPerRegion);
-    return p.batch * p.kvHeads * perGroup * regionsPerHead;
-  }
-
-  /** After their last use: packed keys and values, and what checks are made from. */
-  private boolean verifyPacked() {
-    phase = Phase.VERIFY;
-    intact = true;
-    execution.team().run(panels(keys) + panels(values) + keys.matrices(), this, together);
-    return intact;
-  }
-
-  /** Cached pages: their check vectors, and, unless kernels did, their words. */
-  private boolean verifyPages(KeyValuePages[] pages) {
-    phase = Phase.VERIFY_PAGES;
-    intact = true;
-    // Doubts may come of damaged words: they are looked at, and put back, before anything else.
-    scansPages = !problem.checksInline || guard.any();
-    pageTasks = 0;
-    for (KeyValuePages sequence : pages) {
-      pageTasks += sequence.pages();
-    }
-    execution.team().run(pageTasks, this, together);
-    return intact;
-  }
-
-  private void verifyPage(long task, int worker, Workspace w) {
-    KeyValuePages[] pages = problem.pages;
-    long page = task;
-    for (int s = 0; pages != null && s < pages.length; s++) {
-      if (page < pages[s].pages()) {
-        PackedB ofKeys = pages[s].keys(page);
-        PackedB ofValues = pages[s].values(page);
-        for (long panel = 0; scansPages && panel < ofKeys.panelCount(); panel++) {
-          verifyPanel(Component.OPERAND_B, ofKeys, true, panel, worker, w);
-        }
-        for (long panel = 0; scansPages && panel < ofValues.panelCount(); panel++) {
-          verifyPanel(Component.PACKED_B, ofValues, false, panel, worker, w);
-        }
-        for (int h = 0; h < problem.kvHeads; h++) {
-          verifyRecords(ofKeys, h, worker, w);
-          verifyRecords(ofValues, h, worker, w);
-        }
-        return;
-      }
-      page -= pages[s].pages();
-    }
-  }
-
-  private static long panels(PackedB packed) {
-    return packed.depth() == 0 ? 0 : packed.panelCount();
-  }
-
-  private void verify(long task, int worker, Workspace w) {
-    if (task < panels(keys)) {
-      verifyPanel(Component.OPERAND_B, keys, true, task, worker, w);
-    } else if (task < panels(keys) + panels(values)) {
-      verifyPanel(Component.PACKED_B, values, false, task - panels(keys), worker, w);
-    } else {
-      long matrix = task - panels(keys) - panels(values);
-      verifyRecords(keys, matrix, worker, w);
-      verifyRecords(values, matrix, worker, w);
-      verifyFinite(matrix);
-    }
-  }
-
-  private void verifyPanel(
-      Component component, PackedB packed, boolean ofKeys, long panel, int worker, Workspace w) {
-    for (int kBlock = 0; kBlock < packed.kBlocks(); kBlock++) {
-      long offset = packed.panelOffset(panel, kBlock);
-      int at = packed.panelSealAt(panel, kBlock);
-      if (Probe.ON) {
-        Probe.reach(
-            ofKeys ? ProbePoint.KEYS_LAST_USE : ProbePoint.VALUES_LAST_USE,
-            packed.panels(),
-            offset,
-            1,
-            4L * packed.panelWords(kBlock),
-            0);
-        Probe.reach(
-            ofKeys ? ProbePoint.KEYS_SEAL : ProbePoint.VALUES_SEAL,
-            packed.panelSeals(),
-            at,
-            Seal.SUMS);
-      }
-      if (!backend.isIntact(packed, panel, kBlock, found[worker], w)) {
-        intact = false;
-        int ofBlock = kBlock;
-        note(component, () -> packed.mendPanel(panel, ofBlock));
-      }
-    }
-  }
-
-  private void verifyFinite(long matrix) {
-    for (int kBlock = 0; panels(values) > 0 && kBlock < values.kBlocks(); kBlock++) {
-      for (int step = 0; step < values.depthOf(kBlock); step += AttentionProblem.BLOCK) {
-        if (problem.finite[finiteAt(matrix, kBlock, step)] != isFinite(matrix, kBlock, step)) {
-          intact = false;
-          guard.note(Component.CHECK_VECTOR);
-        }
-      }
-    }
-  }
-
-  /** What was packed for this call is packed again; what is cached is put back. */
-  private void note(Component component, Supplier<Mended> mending) {
-    if (problem.pages != null && guard.mends()) {
-      guard.note(component, mending.get());
-    } else {
-      guard.note(component);
-    }
-  }
-
-  private void verifyRecords(PackedB packed, long matrix, int worker, Workspace w) {
-    for (long block = 0; packed.depth() > 0 && block < packed.blocks(); block++) {
-      for (int kBlock = 0; kBlock < packed.kBlocks(); kBlock++) {
-        long offset = packed.recordOffset(matrix, block, kBlock);
-        int at = packed.recordSealAt(matrix, block, kBlock);
-        if (Probe.ON) {
-          long bytes = 4L * packed.recordWords();
-          Probe.reach(ProbePoint.CHECK_VECTORS_LAST_USE, packed.records(), offset, 1, bytes, 0);
-          Probe.reach(ProbePoint.CHECK_VECTORS_SEAL, packed.recordSeals(), at, Seal.SUMS);
-        }
-        backend.scan(packed.records(), offset, packed.recordWords(), found[worker], w);
-        if (!Seal.same(found[worker], 0, packed.recordSeals(), at)) {
-          intact = false;
-          long record = block;
-          int ofBlock = kBlock;
-          note(Component.CHECK_VECTOR, () -> packed.mendRecord(matrix, record, ofBlock));
-        }
-      }
     }
   }
 
@@ -665,7 +473,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     for (long block = 0; block < grid.blocks(); block++) {
       difference += grid.sums()[(int) (Seal.SUMS * block)];
     }
-    for (int region = 0; region < regionCount(); region++) {
+    for (int region = 0; region < cuts.count(); region++) {
       difference -= stored[region];
     }
     return difference == 0;
@@ -688,72 +496,16 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
   public void perform(long task, int worker) {
     Workspace w = worker == 0 ? workspace : execution.helpers().get(worker - 1);
     switch (phase) {
-      case PREPARE -> prepare(task, w);
+      case PREPARE -> operands.pack(task, w);
       case COMPUTE -> compute(task, worker, w);
-      case VERIFY -> verify(task, worker, w);
-      case VERIFY_PAGES -> verifyPage(task, worker, w);
+      case VERIFY -> operands.verify(task, worker, w);
       case SEAL -> seal(task, worker, w);
     }
   }
 
-  private void prepare(long task, Workspace w) {
-    AttentionProblem p = problem;
-    if (task < keyTasks) {
-      long matrix = task / keys.blocks();
-      int sequence = (int) (matrix / p.kvHeads);
-      backend.pack(k.memory, keyRanges[sequence], matrix, keys, task % keys.blocks(), 0, verify, w);
-      return;
-    }
-    long rest = task - keyTasks;
-    long matrix = rest / values.kBlocks();
-    int kBlock = (int) (rest % values.kBlocks());
-    int sequence = (int) (matrix / p.kvHeads);
-    for (long block = 0; block < values.blocks(); block++) {
-      backend.pack(v.memory, valueRanges[sequence], matrix, values, block, kBlock, verify, w);
-    }
-    for (int step = 0; step < values.depthOf(kBlock); step += AttentionProblem.BLOCK) {
-      p.finite[finiteAt(matrix, kBlock, step)] = isFinite(matrix, kBlock, step);
-    }
-  }
-
-  private int finiteAt(long matrix, int kBlock, int step) {
-    long block = ((long) kBlock * PackedB.DEPTH + step) / AttentionProblem.BLOCK;
-    return problem.finiteAt(matrix, block);
-  }
-
-  /** Whether the values of a block of keys are all finite. */
-  private boolean isFinite(long matrix, int kBlock, int step) {
-    int steps = Math.min(AttentionProblem.BLOCK, values.depthOf(kBlock) - step);
-    int width = values.panelColumns();
-    boolean finite = true;
-    for (long i = 0; i < panels(values) / values.matrices(); i++) {
-      long offset = values.panelOffset(values.panel(matrix, 0) + i, kBlock) + 4L * step * width;
-      finite &= backend.isFinite(values.panels(), offset, steps * width);
-    }
-    return finite;
-  }
-
-  /** Sets a region by its number; whether it has any rows. */
-  private boolean describe(long task, AttentionRegion region) {
-    AttentionProblem p = problem;
-    int perGroup = Math.ceilDiv(p.group(), headsPerRegion);
-    // The last regions of causal heads are the longest: they go first.
-    int part = regionsPerHead - 1 - (int) (task % regionsPerHead);
-    long rest = task / regionsPerHead;
-    int inGroup = (int) (rest % perGroup) * headsPerRegion;
-    long matrix = rest / perGroup;
-    int kvHead = (int) (matrix % p.kvHeads);
-    long row = (long) part * rowsPerRegion;
-    int rows = (int) Math.min(rowsPerRegion, p.queries - row);
-    int heads = Math.min(headsPerRegion, p.group() - inGroup);
-    region.set(matrix / p.kvHeads, kvHead, kvHead * p.group() + inGroup, heads, row, rows);
-    region.number = (int) task;
-    return rows > 0;
-  }
-
   private void compute(long task, int worker, Workspace w) {
     AttentionRegion region = regions[worker];
-    boolean any = describe(task, region);
+    boolean any = cuts.describe(task, region);
     region.stored = 0;
     region.logarithms = 0;
     if (any) {
@@ -793,7 +545,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
         }
       }
     }
-    for (int region = 0; region < regionCount(); region++) {
+    for (int region = 0; region < cuts.count(); region++) {
       difference -= logarithms[region];
     }
     return difference == 0;
@@ -815,8 +567,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
 
   @Override
   public void close() {
-    keys.release();
-    values.release();
+    operands.close();
     output.close();
     lse.close();
   }
