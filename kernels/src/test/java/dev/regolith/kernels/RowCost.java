@@ -42,7 +42,7 @@ final class RowCost {
       () -> variant.call(off, plain), () -> variant.call(on, sealed), () -> variant.call(on, open)
     };
     long once = time(ways[0], 3);
-    int calls = (int) Math.clamp(2_000_000 / Math.max(1, once), 1, 2000);
+    int calls = Math.clamp(2_000_000 / Math.max(1, once), 1, 2000);
     long end = System.nanoTime() + 1_200_000_000L;
     while (System.nanoTime() < end) {
       for (Runnable way : ways) {
