@@ -43,9 +43,21 @@ final class RowAllocationWorkout {
     var apart = new RowVariant.Tensors(x, y, weight, bias, sum, out);
     var inPlace = new RowVariant.Tensors(x, y, weight, bias, variant.writesSum() ? y : sum, out);
     var staged = new RowVariant.Tensors(heap, y, weight, bias, sum, heap);
-    AllocationWorkout.measure(title + ", apart", () -> variant.call(session, apart));
-    AllocationWorkout.measure(title + ", in place", () -> variant.call(session, inPlace));
-    AllocationWorkout.measure(title + ", on the heap", () -> variant.call(session, staged));
+    AllocationWorkout.measure(title + ", apart", call(session, variant, apart));
+    AllocationWorkout.measure(title + ", in place", call(session, variant, inPlace));
+    AllocationWorkout.measure(title + ", on the heap", call(session, variant, staged));
+  }
+
+  /** Tables are put together once, not at every call. */
+  private static AllocationWorkout.Call call(
+      Session session, RowVariant variant, RowVariant.Tensors t) {
+    var rotary = new Rotary(Rotary.Convention.HALVES, t.weight(), t.bias());
+    return switch (variant) {
+      case ROPE_INTERLEAVED, ROPE_HALVES ->
+          () -> session.rope(t.x(), rotary, RowVariant.FIRST, t.out());
+      case ROPE_OF_HEADS -> () -> session.ropeOfHeads(t.x(), rotary, RowVariant.FIRST, t.out());
+      default -> () -> variant.call(session, t);
+    };
   }
 
   private static Tensor fill(Arena arena, SplittableRandom random, int... shape) {

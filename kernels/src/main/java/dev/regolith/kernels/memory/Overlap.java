@@ -11,7 +11,8 @@ final class Overlap {
   private Overlap() {}
 
   static boolean selfOverlaps(Range r) {
-    if (r.batch() == 1 && r.columnStride() == 1 && r.rowStride() >= r.columns()) {
+    boolean apart = r.batch() == 1 || r.batchStride() >= r.rows() * r.rowStride();
+    if (apart && r.columnStride() == 1 && r.rowStride() >= r.columns()) {
       return false; // the usual case, decided without allocating
     }
     // Sort the dimensions by stride: nested if each stride clears the span of the smaller ones.

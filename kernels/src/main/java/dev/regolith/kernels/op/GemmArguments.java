@@ -101,7 +101,7 @@ final class GemmArguments {
       return false;
     }
     long shift = (ys.address() - xs.address()) / 4;
-    if (xs.isNative() && (shift > xs.byteSize() / 4 || -shift > ys.byteSize() / 4)) {
+    if (xs.isNative() && (shift >= xs.byteSize() / 4 || -shift >= ys.byteSize() / 4)) {
       return false;
     }
     Range r = y.range();

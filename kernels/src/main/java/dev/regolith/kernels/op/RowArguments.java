@@ -127,7 +127,8 @@ final class RowArguments {
                   o.sequence == -2 ? "[.., sequence, dim]" : "[.., sequence, heads, dim]",
                   Arrays.toString(x.shape())));
     }
-    if (cos.rank() != 2 || sin.rank() != 2 || !Arrays.equals(cos.shape(), sin.shape())) {
+    boolean same = cos.rank() == 2 && sin.rank() == 2;
+    if (!same || cos.size(0) != sin.size(0) || cos.size(1) != sin.size(1)) {
       throw new IllegalArgumentException(
           "rope takes cosines and sines of one shape [positions, pairs], not %s and %s"
               .formatted(Arrays.toString(cos.shape()), Arrays.toString(sin.shape())));

@@ -122,71 +122,55 @@ final class RowMaps {
     }
   }
 
-  /** {@link Activations#silu}, times y if {@code gated}. */
-  static void silu(
-      MemorySegment x,
-      long at,
-      MemorySegment y,
-      long yAt,
-      boolean gated,
-      MemorySegment out,
-      long to,
-      int n) {
+  /** {@code x y}. */
+  static void multiply(
+      MemorySegment x, long at, MemorySegment y, long yAt, MemorySegment out, long to, int n) {
     x = known(x);
     y = known(y);
     out = known(out);
     int full = FLOATS.loopBound(n);
     for (int j = 0; j < full; j += LANES) {
-      FloatVector v = load(x, at, j);
-      v = v.div(VectorFunctions.exp(v.neg()).add(1));
-      v = gated ? v.mul(load(y, yAt, j)) : v;
-      v.intoMemorySegment(out, to + 4L * j, ORDER);
+      load(x, at, j).mul(load(y, yAt, j)).intoMemorySegment(out, to + 4L * j, ORDER);
     }
     for (int j = full; j < n; j++) {
-      float v = Activations.silu(x.get(FLOAT, at + 4L * j));
-      out.set(FLOAT, to + 4L * j, gated ? v * y.get(FLOAT, yAt + 4L * j) : v);
+      out.set(FLOAT, to + 4L * j, x.get(FLOAT, at + 4L * j) * y.get(FLOAT, yAt + 4L * j));
     }
   }
 
-  /** {@link Activations#gelu}, times y if {@code gated}. */
-  static void gelu(
-      MemorySegment x,
-      long at,
-      MemorySegment y,
-      long yAt,
-      boolean gated,
-      MemorySegment out,
-      long to,
-      int n) {
+  /** {@link Activations#silu}. */
+  static void silu(MemorySegment x, long at, MemorySegment out, long to, int n) {
     x = known(x);
-    y = known(y);
+    out = known(out);
+    int full = FLOATS.loopBound(n);
+    for (int j = 0; j < full; j += LANES) {
+      FloatVector v = load(x, at, j);
+      v = v.div(VectorFunctions.exp(v.neg()).add(1));
+      v.intoMemorySegment(out, to + 4L * j, ORDER);
+    }
+    for (int j = full; j < n; j++) {
+      out.set(FLOAT, to + 4L * j, Activations.silu(x.get(FLOAT, at + 4L * j)));
+    }
+  }
+
+  /** {@link Activations#gelu}. */
+  static void gelu(MemorySegment x, long at, MemorySegment out, long to, int n) {
+    x = known(x);
     out = known(out);
     int full = FLOATS.loopBound(n);
     for (int j = 0; j < full; j += LANES) {
       FloatVector v = load(x, at, j);
       FloatVector h = v.mul(0.5f);
       v = h.fma(VectorFunctions.erf(v.mul(Activations.SQRT_HALF)), h);
-      v = gated ? v.mul(load(y, yAt, j)) : v;
       v.intoMemorySegment(out, to + 4L * j, ORDER);
     }
     for (int j = full; j < n; j++) {
-      float v = Activations.gelu(x.get(FLOAT, at + 4L * j));
-      out.set(FLOAT, to + 4L * j, gated ? v * y.get(FLOAT, yAt + 4L * j) : v);
+      out.set(FLOAT, to + 4L * j, Activations.gelu(x.get(FLOAT, at + 4L * j)));
     }
   }
 
-  /** {@link Activations#geluTanh}, times y if {@code gated}. */
-  static void geluTanh(
-      MemorySegment x,
-      long at,
-      MemorySegment y,
-      long yAt,
-      boolean gated,
-      MemorySegment out,
-      long to,
-      int n) {
+  /** {@link Activations#geluTanh}. */
+  static void geluTanh(MemorySegment x, long at, MemorySegment out, long to, int n) {
     x = known(x);
-    y = known(y);
     out = known(out);
     FloatVector cubic = FloatVector.broadcast(FLOATS, Activations.CUBIC);
     FloatVector linear = FloatVector.broadcast(FLOATS, Activations.LINEAR);
@@ -195,12 +179,10 @@ final class RowMaps {
       FloatVector v = load(x, at, j);
       FloatVector h = v.mul(0.5f);
       v = h.fma(VectorFunctions.tanh(v.mul(v.mul(v).fma(cubic, linear))), h);
-      v = gated ? v.mul(load(y, yAt, j)) : v;
       v.intoMemorySegment(out, to + 4L * j, ORDER);
     }
     for (int j = full; j < n; j++) {
-      float v = Activations.geluTanh(x.get(FLOAT, at + 4L * j));
-      out.set(FLOAT, to + 4L * j, gated ? v * y.get(FLOAT, yAt + 4L * j) : v);
+      out.set(FLOAT, to + 4L * j, Activations.geluTanh(x.get(FLOAT, at + 4L * j)));
     }
   }
 

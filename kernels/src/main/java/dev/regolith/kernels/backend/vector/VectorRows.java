@@ -7,6 +7,7 @@ import dev.regolith.kernels.backend.RowOperator;
 import dev.regolith.kernels.backend.RowProblem;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -15,7 +16,11 @@ import java.lang.foreign.MemorySegment;
  * elementary functions in one loop would not be inlined.
  */
 final class VectorRows implements RowKernels {
+  /** Activations on their way to a product: the result may lie where the factor does. */
+  private static final int GATED = 1024;
+
   private final float[] lanes = new float[LANES];
+  private final MemorySegment gated = Arena.ofAuto().allocate(4L * GATED, 64);
 
   @Override
   public void row(
@@ -43,10 +48,41 @@ final class VectorRows implements RowKernels {
         }
       }
       case ROPE_INTERLEAVED, ROPE_HALVES -> rotate(p, matrix, row, x, at, out, outAt);
-      case SILU -> RowMaps.silu(x, at, y, yAt, paired, out, outAt, n);
-      case GELU -> RowMaps.gelu(x, at, y, yAt, paired, out, outAt, n);
-      case GELU_TANH -> RowMaps.geluTanh(x, at, y, yAt, paired, out, outAt, n);
+      case SILU, GELU, GELU_TANH -> {
+        if (paired) {
+          gate(p.operator, x, at, y, yAt, out, outAt, n);
+        } else {
+          activate(p.operator, x, at, out, outAt, n);
+        }
+      }
       case ADD -> RowMaps.add(x, at, y, yAt, out, outAt, n);
+    }
+  }
+
+  /** In two passes: with the product in the same loop, C2 boxed the vectors of the function. */
+  private void gate(
+      RowOperator operator,
+      MemorySegment x,
+      long at,
+      MemorySegment y,
+      long yAt,
+      MemorySegment out,
+      long outAt,
+      int n) {
+    for (int from = 0; from < n; from += GATED) {
+      int count = Math.min(GATED, n - from);
+      long bytes = 4L * from;
+      activate(operator, x, at + bytes, gated, 0, count);
+      RowMaps.multiply(gated, 0, y, yAt + bytes, out, outAt + bytes, count);
+    }
+  }
+
+  private static void activate(
+      RowOperator operator, MemorySegment x, long at, MemorySegment out, long outAt, int n) {
+    switch (operator) {
+      case SILU -> RowMaps.silu(x, at, out, outAt, n);
+      case GELU -> RowMaps.gelu(x, at, out, outAt, n);
+      default -> RowMaps.geluTanh(x, at, out, outAt, n);
     }
   }
 
