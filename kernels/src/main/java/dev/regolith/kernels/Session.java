@@ -446,7 +446,7 @@ public final class Session implements AutoCloseable {
   public Status verify(Tensor tensor) {
     enter();
     try {
-      return scrub("verify", tensor);
+      return execution.scrubber().scrub("verify", tensor);
     } finally {
       leave();
     }
@@ -459,23 +459,11 @@ public final class Session implements AutoCloseable {
   public Edit edit(Tensor tensor) {
     enter();
     try {
-      scrub("edit", tensor);
+      execution.scrubber().scrub("edit", tensor);
       return new Edit(tensor);
     } finally {
       leave();
     }
-  }
-
-  private Status scrub(String operator, Tensor tensor) {
-    Status worst = Status.CLEAN;
-    for (Watch watch : tensor.storage().watches()) {
-      if (watch.inForce() && watch.range().intersects(tensor.range())) {
-        Status status =
-            execution.scrubber().scrub(operator, tensor.storage().segment(), (SealGrid) watch);
-        worst = status.compareTo(worst) > 0 ? status : worst;
-      }
-    }
-    return worst;
   }
 
   /** What was counted since the session was opened. */

@@ -14,11 +14,9 @@ import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
-import java.util.List;
 import java.util.Random;
 import java.util.Set;
 import java.util.SplittableRandom;
-import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -141,7 +139,7 @@ class AttentionFaultTest {
       var random = new SplittableRandom(point.name().hashCode());
       int turn = 0;
       for (long occurrence : occurrences(subject, point)) {
-        for (UpsetKind kind : kinds(turn++)) {
+        for (UpsetKind kind : UpsetKind.ofTurn(turn++)) {
           var upset = new Upset(point, occurrence, kind, random);
           Status status = subject.attend(upset);
           boolean right = subject.right() && status != Status.DETECTED;
@@ -172,7 +170,7 @@ class AttentionFaultTest {
       var random = new SplittableRandom(point.name().hashCode());
       int turn = 0;
       for (long occurrence : occurrences(subject, point)) {
-        UpsetKind kind = kinds(turn++).getFirst();
+        UpsetKind kind = UpsetKind.ofTurn(turn++).getFirst();
         Status status = subject.attend(new Upset(point, occurrence, kind, random));
         int reports = subject.under.reports().size();
         boolean flagged = status == Status.DETECTED;
@@ -202,23 +200,11 @@ class AttentionFaultTest {
     }
   }
 
-  private static List<UpsetKind> kinds(int turn) {
-    var all = UpsetKind.values();
-    return Stream.of(0, 1, 2).map(i -> all[(3 * turn + i) % all.length]).toList();
-  }
-
   /** The first, the last, and some between. */
   private static Set<Long> occurrences(Subject subject, ProbePoint point) {
     var counter = new Upset(point, -1, UpsetKind.BIT_0, new SplittableRandom(1));
     assertThat(subject.attend(counter)).isEqualTo(Status.CLEAN);
     assertThat(subject.right()).isTrue();
-    long count = counter.reached();
-    assertThat(count).as("times that %s was reached", point).isPositive();
-    var chosen = new TreeSet<Long>();
-    for (int i = 0; i <= 4; i++) {
-      chosen.add(i * (count - 1) / 4);
-    }
-    chosen.add(Math.min(1, count - 1));
-    return chosen;
+    return counter.spread(4);
   }
 }

@@ -8,9 +8,11 @@ import dev.regolith.kernels.SessionOptions.Compute;
 import dev.regolith.kernels.attention.AttentionOptions;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.fault.UncorrectableFaultException;
 import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -216,6 +218,49 @@ class AttentionSpecialsTest {
       assertThat(out.isSealed()).isTrue();
       assertThat(under.session().verify(out)).isEqualTo(Status.CLEAN);
       return result;
+    }
+  }
+
+  @Test
+  void whatReadALostOperandIsPoisoned() {
+    var c = new AttentionCase(1, 2, 1, 20, 150, 16, 16, new Random(11));
+    try (var arena = Arena.ofShared()) {
+      var session = protectedSession().session();
+      Tensor q = AttentionCase.tensor(arena, c.q, Layout.HEADS_FIRST);
+      Tensor k = AttentionCase.tensor(arena, c.k, Layout.ROWS_FIRST);
+      Tensor v = AttentionCase.tensor(arena, c.v, Layout.GAPS);
+      session.seal(v);
+      Tensor out = c.result(arena, Layout.HEADS_FIRST);
+      for (long word = 40; word < 43; word++) {
+        v.storage()
+            .segment()
+            .setAtIndex(ValueLayout.JAVA_FLOAT, v.offset() + word % 16, (float) (100 * word));
+      }
+      assertThatThrownBy(() -> session.attention(q, k, v, out, c.options(arena)))
+          .isInstanceOf(UncorrectableFaultException.class);
+      for (float x : out.toArray()) {
+        assertThat(x).isNaN();
+      }
+    }
+  }
+
+  /** Seals over other parts of an operand's memory are not this call's to ask. */
+  @Test
+  void damageBesideAnOperandIsNotLookedAt() {
+    var c = new AttentionCase(1, 1, 1, 20, 150, 16, 16, new Random(12));
+    try (var arena = Arena.ofShared()) {
+      var under = protectedSession();
+      Tensor both = Tensor.zeros(arena, DType.FLOAT32, 1, 2, 150, 16);
+      Tensor k = both.slice(1, 0, 1);
+      Tensor beside = both.slice(1, 1, 2);
+      AttentionCase.fill(k, c.k);
+      under.session().seal(beside);
+      beside.storage().segment().setAtIndex(ValueLayout.JAVA_FLOAT, beside.offset() + 3, 1);
+      Tensor q = AttentionCase.tensor(arena, c.q, Layout.HEADS_FIRST);
+      Tensor v = AttentionCase.tensor(arena, c.v, Layout.HEADS_FIRST);
+      Tensor out = c.result(arena, Layout.HEADS_FIRST);
+      assertThat(under.session().attention(q, k, v, out)).isEqualTo(Status.CLEAN);
+      assertThat(under.session().verify(beside)).isEqualTo(Status.CORRECTED);
     }
   }
 

@@ -14,8 +14,6 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 import java.util.SplittableRandom;
-import java.util.TreeSet;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -63,7 +61,7 @@ class InCallFaultTest {
       var random = new SplittableRandom(point.name().hashCode());
       int turn = 0;
       for (long occurrence : occurrences(gemm, point)) {
-        for (var kind : kinds(turn++)) {
+        for (var kind : UpsetKind.ofTurn(turn++)) {
           var upset = new Upset(point, occurrence, kind, random);
           Outcome outcome = gemm.run(upset);
           boolean right =
@@ -93,7 +91,7 @@ class InCallFaultTest {
       var random = new SplittableRandom(point.name().hashCode());
       int turn = 0;
       for (long occurrence : occurrences(gemm, point)) {
-        var kind = kinds(turn++).getFirst();
+        var kind = UpsetKind.ofTurn(turn++).getFirst();
         Outcome outcome = gemm.run(new Upset(point, occurrence, kind, random));
         boolean flagged =
             outcome.status() == Status.DETECTED || outcome.verified() == Status.DETECTED;
@@ -112,23 +110,10 @@ class InCallFaultTest {
     assertThat(failures).isEmpty();
   }
 
-  /** Three kinds, other ones every turn, so that a point sees all of them. */
-  private static List<UpsetKind> kinds(int turn) {
-    var all = UpsetKind.values();
-    return IntStream.range(0, 3).mapToObj(i -> all[(3 * turn + i) % all.length]).toList();
-  }
-
   /** The first, the last, and some between. */
   private static Set<Long> occurrences(FaultyGemm gemm, ProbePoint point) {
     var counter = new Upset(point, -1, UpsetKind.BIT_0, new SplittableRandom(1));
     assertThat(gemm.run(counter)).isEqualTo(CLEAN);
-    long count = counter.reached();
-    assertThat(count).as("times that %s was reached", point).isPositive();
-    var chosen = new TreeSet<Long>();
-    for (int i = 0; i <= 4; i++) {
-      chosen.add(i * (count - 1) / 4);
-    }
-    chosen.add(Math.min(1, count - 1));
-    return chosen;
+    return counter.spread(4);
   }
 }

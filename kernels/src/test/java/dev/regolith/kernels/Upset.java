@@ -1,9 +1,13 @@
 package dev.regolith.kernels;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.IntUnaryOperator;
 import java.util.random.RandomGenerator;
@@ -40,6 +44,20 @@ final class Upset implements Probe.Hook {
       memory.set(ValueLayout.JAVA_INT_UNALIGNED, at, after);
       changed = before != after;
     }
+  }
+
+  /**
+   * Occurrences to strike of those that were counted: the first two, the last, and some between.
+   */
+  Set<Long> spread(int parts) {
+    long count = reached();
+    assertThat(count).as("times that %s was reached", point).isPositive();
+    var chosen = new TreeSet<Long>();
+    for (int i = 0; i <= parts; i++) {
+      chosen.add(i * (count - 1) / parts);
+    }
+    chosen.add(Math.min(1, count - 1));
+    return chosen;
   }
 
   /** How often the point was reached. */

@@ -1,6 +1,8 @@
 package dev.regolith.kernels;
 
+import java.util.List;
 import java.util.function.IntUnaryOperator;
+import java.util.stream.IntStream;
 
 /** How an upset changes a word. */
 enum UpsetKind implements IntUnaryOperator {
@@ -13,6 +15,12 @@ enum UpsetKind implements IntUnaryOperator {
   TWO_BITS,
   ZEROED,
   SCRAMBLED;
+
+  /** Three kinds, other ones every turn, so that a point sees all of them. */
+  static List<UpsetKind> ofTurn(int turn) {
+    var all = values();
+    return IntStream.range(0, 3).mapToObj(i -> all[(3 * turn + i) % all.length]).toList();
+  }
 
   @Override
   public int applyAsInt(int word) {

@@ -11,6 +11,8 @@ import dev.regolith.kernels.fault.Resolution;
 import dev.regolith.kernels.fault.Status;
 import dev.regolith.kernels.fault.Step;
 import dev.regolith.kernels.fault.UncorrectableFaultException;
+import dev.regolith.kernels.memory.Watch;
+import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
@@ -46,6 +48,18 @@ public final class Scrubber {
       }
     }
     return close(incident, lost);
+  }
+
+  /** Verifies every seal in force that a tensor has a word under; the worst of what was found. */
+  public Status scrub(String operator, Tensor tensor) {
+    Status worst = Status.CLEAN;
+    for (Watch watch : tensor.storage().watches()) {
+      if (watch.inForce() && tensor.touches(watch.range())) {
+        Status found = scrub(operator, tensor.storage().segment(), (SealGrid) watch);
+        worst = found.compareTo(worst) > 0 ? found : worst;
+      }
+    }
+    return worst;
   }
 
   private boolean mend(MemorySegment memory, SealGrid grid, int block, Incident incident) {

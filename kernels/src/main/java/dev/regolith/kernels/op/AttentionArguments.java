@@ -3,10 +3,8 @@ package dev.regolith.kernels.op;
 import dev.regolith.kernels.attention.AttentionOptions;
 import dev.regolith.kernels.backend.AttentionProblem;
 import dev.regolith.kernels.backend.KeyValuePages;
-import dev.regolith.kernels.memory.Range;
 import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
-import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
@@ -170,7 +168,7 @@ final class AttentionArguments {
     if (lse == null) {
       return;
     }
-    requireReachable("logSumExp", lse);
+    Arguments.requireReachable("logSumExp", lse);
     if (lse.dtype() != DType.FLOAT32
         || !Arrays.equals(lse.shape(), new long[] {batch, heads, queries})) {
       throw new IllegalArgumentException(
@@ -213,19 +211,7 @@ final class AttentionArguments {
           "%d columns are no multiple of %d heads: %s, %s"
               .formatted(tensor.size(2), heads, name, tensor));
     }
-    requireReachable(name, tensor);
-  }
-
-  private static void requireReachable(String name, Tensor tensor) {
-    MemorySegment segment = tensor.storage().segment();
-    if (!segment.scope().isAlive()) {
-      throw new IllegalStateException("the arena of %s, %s, is closed".formatted(name, tensor));
-    }
-    if (!segment.isAccessibleBy(Thread.currentThread())) {
-      throw new IllegalStateException(
-          "%s, %s, lies in an arena that is confined to another thread; use Arena.ofShared()"
-              .formatted(name, tensor));
-    }
+    Arguments.requireReachable(name, tensor);
   }
 
   private static long heads(Tensor tensor, int sideBySide) {
@@ -262,7 +248,7 @@ final class AttentionArguments {
     if (mask.dtype() != DType.FLOAT32 && mask.dtype() != DType.BOOL) {
       throw new IllegalArgumentException("a mask is FLOAT32 or BOOL, not " + mask);
     }
-    requireReachable("the mask", mask);
+    Arguments.requireReachable("the mask", mask);
     long[] wanted = {batch, heads, queries, keys};
     boolean fits = mask.rank() >= 1 && mask.rank() <= 4;
     for (int d = 1; fits && d <= mask.rank(); d++) {
@@ -332,53 +318,20 @@ final class AttentionArguments {
   }
 
   private static boolean overlaps(Tensor x, Tensor y) {
-    MemorySegment xs = x.storage().segment();
-    MemorySegment ys = y.storage().segment();
-    boolean sameStorage = x.storage() == y.storage();
-    if (x.elements() == 0 || y.elements() == 0 || xs.isNative() != ys.isNative()) {
+    if (!Arguments.mayOverlap(x, y)) {
       return false;
     }
-    if (!sameStorage && !xs.isNative() && xs.asOverlappingSlice(ys).isEmpty()) {
-      return false;
-    }
-    long xBytes = x.dtype().bytes();
-    long yBytes = y.dtype().bytes();
-    long xFirst = xs.address() + xBytes * x.offset();
-    long yFirst = ys.address() + yBytes * y.offset();
-    if (xFirst >= yFirst + yBytes * extent(y) || yFirst >= xFirst + xBytes * extent(x)) {
-      return false;
-    }
-    if (xBytes != yBytes) {
+    if (x.dtype().bytes() != y.dtype().bytes()) {
       return true; // a mask of bytes within the words of another tensor: not looked at any closer
     }
-    long shift = (ys.address() - xs.address()) / xBytes;
     for (Tensor one : parts(x)) {
       for (Tensor other : parts(y)) {
-        Range r = other.range();
-        var moved =
-            new Range(
-                r.offset() + shift,
-                r.batch(),
-                r.rows(),
-                r.columns(),
-                r.batchStride(),
-                r.rowStride(),
-                r.columnStride());
-        if (one.range().intersects(moved)) {
+        if (Arguments.overlap(one, other)) {
           return true;
         }
       }
     }
     return false;
-  }
-
-  /** Elements from the first to behind the last. */
-  private static long extent(Tensor tensor) {
-    long extent = 1;
-    for (int d = 0; d < tensor.rank(); d++) {
-      extent += (tensor.size(d) - 1) * tensor.stride(d);
-    }
-    return extent;
   }
 
   /** Views that fold into matrices: a sequence each. */

@@ -15,10 +15,10 @@ import dev.regolith.kernels.exec.Team;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.fault.UncorrectableFaultException;
 import dev.regolith.kernels.guard.AttentionGuard;
 import dev.regolith.kernels.memory.Range;
 import dev.regolith.kernels.memory.Repairs;
-import dev.regolith.kernels.memory.Storage;
 import dev.regolith.kernels.memory.Watch;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
@@ -53,6 +53,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     SEAL
   }
 
+  private static final String OPERATOR = "attention";
   private static final int ATTEMPTS = 3;
   private static final int DISTURBANCES = 100;
 
@@ -91,7 +92,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     backend = execution.backend();
     workspace = backend.newWorkspace();
     verify = execution.protection() != Protection.OFF;
-    output = new Output(backend, execution.scrubber(), verify);
+    output = new Output(OPERATOR, backend, execution.scrubber(), verify);
     int threads = execution.team().threads();
     guard = new AttentionGuard(backend, execution.twin(), execution.log(), execution.protection());
     found = new long[threads][Seal.SUMS];
@@ -149,15 +150,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
 
   /** Words of the queries, as their owner would seal them if that is possible; null if neither. */
   private @Nullable Range queryRange(Tensor queries, AttentionOptions o) {
-    return folds(queries) ? queries.range() : queryView.of(queries, o.queryHeads());
-  }
-
-  /** Whether the outer dimensions are one, with one stride. */
-  private static boolean folds(Tensor tensor) {
-    return tensor.rank() < 4
-        || tensor.size(0) == 1
-        || tensor.size(1) == 1
-        || tensor.stride(0) == tensor.size(1) * tensor.stride(1);
+    return queries.folds() ? queries.range() : queryView.of(queries, o.queryHeads());
   }
 
   private Status run(
@@ -209,7 +202,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
       querySource.open(queries, range, backend, found[0], workspace);
     }
     Tensor mask = o.mask();
-    if (mask != null && folds(mask)) {
+    if (mask != null && mask.folds()) {
       maskSource.open(mask, mask.range(), backend, found[0], workspace);
     }
   }
@@ -316,13 +309,17 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
       }
       return guard.close();
     }
+    poison();
+    throw guard.giveUp();
+  }
+
+  private void poison() {
     AttentionRegion region = regions[0];
     for (long task = 0; task < cuts.count(); task++) {
       if (cuts.describe(task, region)) {
         guard.poison(problem, region);
       }
     }
-    throw guard.giveUp();
   }
 
   /** Computes and verifies; whether there is a result. */
@@ -419,44 +416,51 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
 
   /** Sealed operands, after they were read: what changed is put back. */
   private boolean verifySources(AttentionOptions o) {
-    Tensor mask = o.mask();
-    boolean good = scrub(q.storage);
-    good &= scrub(k.storage);
-    good &= scrub(v.storage);
-    good &= scrub(mask == null ? null : mask.storage());
-    good &= isUnchanged(querySource);
-    good &= isUnchanged(maskSource);
-    return good;
+    try {
+      boolean good = scrub(q.tensor);
+      good &= scrub(k.tensor);
+      good &= scrub(v.tensor);
+      Tensor mask = o.mask();
+      good &= mask == null || mask.dtype() != DType.FLOAT32 || scrub(mask);
+      good &= isUnchanged(querySource);
+      good &= isUnchanged(maskSource);
+      return good;
+    } catch (UncorrectableFaultException beyond) {
+      poison(); // all of it may have read what is lost
+      throw beyond;
+    }
   }
 
   private boolean isUnchanged(CallSource source) {
-    boolean same = source.verify(execution.scrubber()) == Status.CLEAN;
-    if (!same) {
-      guard.scrubbed();
-    }
-    return same;
+    return note(source.verify(execution.scrubber()));
   }
 
-  private boolean scrub(@Nullable Storage storage) {
-    boolean good = true;
-    if (storage == null) {
+  private boolean scrub(@Nullable Tensor tensor) {
+    if (tensor == null) {
       return true;
     }
-    for (Watch watch : storage.watches()) {
-      if (watch.inForce()) {
+    if (Probe.ON) {
+      probeSeals(tensor);
+    }
+    return note(execution.scrubber().scrub(OPERATOR, tensor));
+  }
+
+  /** Whether an operand was as it had been sealed. */
+  private boolean note(Status found) {
+    if (found != Status.CLEAN) {
+      guard.scrubbed();
+    }
+    return found == Status.CLEAN;
+  }
+
+  private static void probeSeals(Tensor tensor) {
+    for (Watch watch : tensor.storage().watches()) {
+      if (watch.inForce() && tensor.touches(watch.range())) {
         var grid = (SealGrid) watch;
-        if (Probe.ON) {
-          int sums = (int) (Seal.SUMS * grid.blocks());
-          Probe.reach(ProbePoint.OPERAND_SEAL, grid.sums(), 0, sums);
-        }
-        Status status = execution.scrubber().scrub("attention", storage.segment(), grid);
-        if (status != Status.CLEAN) {
-          good = false;
-          guard.scrubbed();
-        }
+        int sums = (int) (Seal.SUMS * grid.blocks());
+        Probe.reach(ProbePoint.OPERAND_SEAL, grid.sums(), 0, sums);
       }
     }
-    return good;
   }
 
   /** Seals the result; whether its words are those that were computed. */

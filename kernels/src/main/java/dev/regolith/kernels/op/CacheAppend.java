@@ -1,12 +1,10 @@
 package dev.regolith.kernels.op;
 
 import dev.regolith.kernels.backend.KeyValuePages;
-import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.exec.Team;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
 import dev.regolith.kernels.memory.Repairs;
-import dev.regolith.kernels.memory.Watch;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.ValueLayout;
 
@@ -43,24 +41,16 @@ final class CacheAppend implements Team.Tasks {
       mark = Repairs.OF_TENSORS.mark();
       pages.grow(k.rows);
       team.run(pages.heads(), this, together);
-      Status found = scrub(kTensor, vTensor);
-      worst = found.compareTo(worst) > 0 ? found : worst;
+      if (execution.protection() != Protection.OFF) {
+        worst = worse(worst, execution.scrubber().scrub("append", kTensor));
+        worst = worse(worst, execution.scrubber().scrub("append", vTensor));
+      }
     } while (worst != Status.DETECTED && !Repairs.OF_TENSORS.noneSince(mark));
     return worst;
   }
 
-  private Status scrub(Tensor... sources) {
-    Status worst = Status.CLEAN;
-    for (Tensor source : sources) {
-      for (Watch watch : source.storage().watches()) {
-        if (execution.protection() != Protection.OFF && watch.inForce()) {
-          Status found =
-              execution.scrubber().scrub("append", source.storage().segment(), (SealGrid) watch);
-          worst = found.compareTo(worst) > 0 ? found : worst;
-        }
-      }
-    }
-    return worst;
+  private static Status worse(Status x, Status y) {
+    return x.compareTo(y) > 0 ? x : y;
   }
 
   @Override

@@ -1,12 +1,10 @@
 package dev.regolith.kernels.op;
 
 import dev.regolith.kernels.backend.PackedB;
-import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.exec.Team;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
 import dev.regolith.kernels.memory.Repairs;
-import dev.regolith.kernels.memory.Watch;
 import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
@@ -101,10 +99,8 @@ public final class Gemm implements AutoCloseable {
       // The source, if sealed, is verified after it was read; what was put back is read again.
       mark = Repairs.OF_TENSORS.mark();
       packAll.run();
-      for (Watch watch : b.storage().watches()) {
-        if (verify && watch.inForce() && watch.range().intersects(b.range())) {
-          execution.scrubber().scrub("pack", b.storage().segment(), (SealGrid) watch);
-        }
+      if (verify) {
+        execution.scrubber().scrub("pack", b);
       }
     } while (!Repairs.OF_TENSORS.noneSince(mark));
     return packed;

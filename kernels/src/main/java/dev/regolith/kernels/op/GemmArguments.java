@@ -1,9 +1,7 @@
 package dev.regolith.kernels.op;
 
-import dev.regolith.kernels.memory.Range;
 import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
-import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
 /** Refuses what gemm cannot do, before anything is written. */
@@ -37,15 +35,7 @@ final class GemmArguments {
           "gemm takes matrices [rows, columns] or batches [batch, rows, columns], but %s is %s"
               .formatted(name, tensor));
     }
-    MemorySegment segment = tensor.storage().segment();
-    if (!segment.scope().isAlive()) {
-      throw new IllegalStateException("the arena of %s, %s, is closed".formatted(name, tensor));
-    }
-    if (!segment.isAccessibleBy(Thread.currentThread())) {
-      throw new IllegalStateException(
-          "%s, %s, lies in an arena that is confined to another thread; use Arena.ofShared()"
-              .formatted(name, tensor));
-    }
+    Arguments.requireReachable(name, tensor);
   }
 
   private static void requireShapes(Tensor a, long bBatch, long bRows, long bColumns, Tensor c) {
@@ -83,37 +73,10 @@ final class GemmArguments {
   }
 
   private static void requireApart(String name, Tensor operand, Tensor c) {
-    if (overlaps(operand, c)) {
+    if (Arguments.overlap(operand, c)) {
       throw new IllegalArgumentException(
           "C %s shares elements with %s %s; the product needs another place"
               .formatted(c, name, operand));
     }
-  }
-
-  /** Whether two tensors share a word, whatever storages they know the memory by. */
-  static boolean overlaps(Tensor x, Tensor y) {
-    MemorySegment xs = x.storage().segment();
-    MemorySegment ys = y.storage().segment();
-    if (x.storage() == y.storage()) {
-      return x.range().intersects(y.range());
-    }
-    if (xs.isNative() != ys.isNative() || (!xs.isNative() && xs.asOverlappingSlice(ys).isEmpty())) {
-      return false;
-    }
-    long shift = (ys.address() - xs.address()) / 4;
-    if (xs.isNative() && (shift >= xs.byteSize() / 4 || -shift >= ys.byteSize() / 4)) {
-      return false;
-    }
-    Range r = y.range();
-    return x.range()
-        .intersects(
-            new Range(
-                r.offset() + shift,
-                r.batch(),
-                r.rows(),
-                r.columns(),
-                r.batchStride(),
-                r.rowStride(),
-                r.columnStride()));
   }
 }

@@ -81,7 +81,7 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
         new Guard("gemm", backend, execution.twin(), execution.log(), execution.protection());
     this.left = new LeftOperand(backend, verify);
     this.right = new RightOperand(backend, verify);
-    this.output = new Output(backend, execution.scrubber(), verify);
+    this.output = new Output("gemm", backend, execution.scrubber(), verify);
     int threads = execution.team().threads();
     regions = new Region[threads];
     found = new long[threads][Seal.SUMS];

@@ -1,7 +1,6 @@
 package dev.regolith.kernels.op;
 
 import dev.regolith.kernels.memory.Range;
-import dev.regolith.kernels.memory.Storage;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
 import dev.regolith.kernels.tensor.Tensor;
@@ -13,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * such or as {@code [sequence, row, head * column]}. Strides are in elements. Mutable and reused.
  */
 final class HeadView {
-  @Nullable Storage storage;
+  @Nullable Tensor tensor;
   MemorySegment memory = MemorySegment.NULL;
   long offset;
   long batch;
@@ -31,7 +30,7 @@ final class HeadView {
    * @param sideBySide heads of a tensor of rank 3
    */
   HeadView set(Tensor tensor, int sideBySide) {
-    storage = tensor.storage();
+    this.tensor = tensor;
     memory = tensor.storage().segment();
     offset = tensor.offset();
     batch = tensor.size(0);
@@ -84,7 +83,7 @@ final class HeadView {
 
   /** Lets go of the memory. */
   void forget() {
-    storage = null;
+    tensor = null;
     memory = MemorySegment.NULL;
   }
 }

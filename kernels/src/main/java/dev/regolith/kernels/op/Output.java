@@ -26,6 +26,7 @@ final class Output implements AutoCloseable {
   private static final int ATTEMPTS = 3;
   private static final Range NONE = new Range(0, 0, 0, 0, 0, 0, 0);
 
+  private final String operator;
   private final Backend backend;
   private final Scrubber scrubber;
   private final boolean verify;
@@ -48,7 +49,13 @@ final class Output implements AutoCloseable {
   private int partCount;
   private Status found = Status.CLEAN;
 
-  Output(Backend backend, Scrubber scrubber, boolean verify) {
+  /**
+   * A result.
+   *
+   * @param operator whose, for reports
+   */
+  Output(String operator, Backend backend, Scrubber scrubber, boolean verify) {
+    this.operator = operator;
     this.backend = backend;
     this.scrubber = scrubber;
     this.verify = verify;
@@ -127,7 +134,7 @@ final class Output implements AutoCloseable {
   private long[] takeOut(SealGrid grid) {
     long[] contribution = grid.contribution(target, range);
     if (verify && grid.inForce()) {
-      Status status = scrubber.scrub("gemm", target, grid);
+      Status status = scrubber.scrub(operator, target, grid);
       if (status != Status.CLEAN) {
         note(status);
         contribution = grid.contribution(target, range);
@@ -160,7 +167,7 @@ final class Output implements AutoCloseable {
   void verifyOldParts(long[] sums, Workspace workspace) {
     boolean again = false;
     for (int i = 0; i < partCount && verify && oldSeals != null; i++) {
-      Status status = scrubber.scrub("gemm", target, parts[i]);
+      Status status = scrubber.scrub(operator, target, parts[i]);
       note(status);
       again |= status == Status.CORRECTED;
     }
@@ -243,7 +250,7 @@ final class Output implements AutoCloseable {
   private void putBack(SealGrid grid, long[] contribution, boolean good) {
     long[] after = grid.contribution(target, range);
     SealGrid own = watch == null ? ownSeals : watch;
-    if (good && verify && own != null && scrubber.scrub("gemm", target, own) != Status.CLEAN) {
+    if (good && verify && own != null && scrubber.scrub(operator, target, own) != Status.CLEAN) {
       after = grid.contribution(target, range);
     }
     grid.resume(contribution, after);
@@ -260,9 +267,9 @@ final class Output implements AutoCloseable {
       if (!verify || !good || same(delivered, wanted, sums, workspace)) {
         return;
       }
-      note(scrubber.scrub("gemm", problem.c, wanted));
+      note(scrubber.scrub(operator, problem.c, wanted));
     }
-    throw scrubber.undelivered("gemm");
+    throw scrubber.undelivered(operator);
   }
 
   private boolean same(SealGrid delivered, SealGrid wanted, long[] sums, Workspace workspace) {

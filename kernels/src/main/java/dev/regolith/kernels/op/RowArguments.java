@@ -3,7 +3,6 @@ package dev.regolith.kernels.op;
 import dev.regolith.kernels.backend.RowOperator;
 import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
-import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -40,7 +39,7 @@ final class RowArguments {
     requireWritable(operator, "the sum", o.sum);
     requireApart(o, "the result", out);
     requireApart(o, "the sum", o.sum);
-    if (o.sum != null && GemmArguments.overlaps(o.sum, out)) {
+    if (o.sum != null && Arguments.overlap(o.sum, out)) {
       throw new IllegalArgumentException(
           "%s writes two tensors, but the sum %s shares elements with the result %s; give it"
                   .formatted(operator, o.sum, out)
@@ -60,15 +59,7 @@ final class RowArguments {
       throw new IllegalArgumentException(
           "%s computes in FLOAT32, but %s is %s".formatted(operator, name, tensor));
     }
-    MemorySegment segment = tensor.storage().segment();
-    if (!segment.scope().isAlive()) {
-      throw new IllegalStateException("the arena of %s, %s, is closed".formatted(name, tensor));
-    }
-    if (!segment.isAccessibleBy(Thread.currentThread())) {
-      throw new IllegalStateException(
-          "%s, %s, lies in an arena that is confined to another thread; use Arena.ofShared()"
-              .formatted(name, tensor));
-    }
+    Arguments.requireReachable(name, tensor);
     tensor.range(); // refuses what does not fold
   }
 
@@ -180,7 +171,7 @@ final class RowArguments {
       Tensor written) {
     if (operand == null
         || (mayBeSame && isSame(operand, written))
-        || !GemmArguments.overlaps(operand, written)) {
+        || !Arguments.overlap(operand, written)) {
       return;
     }
     throw new IllegalArgumentException(

@@ -30,7 +30,7 @@ final class RowOutput implements AutoCloseable {
 
   RowOutput(Backend backend, Scrubber scrubber, boolean verify) {
     this.backend = backend;
-    this.output = new Output(backend, scrubber, verify);
+    this.output = new Output("rows", backend, scrubber, verify);
   }
 
   /** Takes up a tensor. */

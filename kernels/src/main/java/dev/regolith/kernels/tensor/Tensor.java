@@ -255,6 +255,48 @@ public final class Tensor {
     return known;
   }
 
+  /**
+   * Elements from the first of this view to behind its last, those between them included; for the
+   * library's own packages.
+   */
+  public long extent() {
+    long extent = 1;
+    for (int d = 0; d < shape.length; d++) {
+      extent += (shape[d] - 1) * strides[d];
+    }
+    return extent;
+  }
+
+  /** Whether {@link #range} exists: the outer dimensions fold into one. */
+  public boolean folds() {
+    long batch = 1;
+    long batchStride = 0;
+    for (int d = shape.length - 3; d >= 0; d--) {
+      if (shape[d] != 1) {
+        if (batch != 1 && strides[d] != batch * batchStride) {
+          return false;
+        }
+        batchStride = batch == 1 ? strides[d] : batchStride;
+        batch *= shape[d];
+      }
+    }
+    return true;
+  }
+
+  /**
+   * Whether this view shares a word with a range of its memory; where it does not {@link #folds
+   * fold}, whether it may.
+   */
+  @SuppressWarnings("exports")
+  public boolean touches(Range words) {
+    if (elements() == 0) {
+      return false;
+    }
+    return folds()
+        ? words.intersects(range())
+        : words.offset() < offset + extent() && offset <= words.last();
+  }
+
   private Range fold() {
     int n = shape.length;
     long rows = n >= 2 ? shape[n - 2] : 1;

@@ -6,6 +6,7 @@ import dev.regolith.kernels.backend.AttentionSink;
 import dev.regolith.kernels.backend.Visibility;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.function.Exponential;
+import dev.regolith.kernels.function.LogSumExp;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 
@@ -44,7 +45,7 @@ final class ScalarAttention {
         p.out.set(ValueLayout.JAVA_FLOAT, at + c * p.outStride, w.total[c]);
         region.stored += Integer.toUnsignedLong(Float.floatToRawIntBits(w.total[c]));
       }
-      float logSum = logSum(w.totalMax, w.totalSum);
+      float logSum = LogSumExp.of(w.totalMax, w.totalSum);
       if (p.lse.address() != 0) {
         p.lse.set(ValueLayout.JAVA_FLOAT, p.lseAt(region.sequence, head, query), logSum);
         region.logarithms += Integer.toUnsignedLong(Float.floatToRawIntBits(logSum));
@@ -54,7 +55,8 @@ final class ScalarAttention {
       }
       row(p, region.sequence, region.kvHead, head, query, w);
       boolean same =
-          Float.floatToIntBits(logSum(w.totalMax, w.totalSum)) == Float.floatToIntBits(logSum);
+          Float.floatToIntBits(LogSumExp.of(w.totalMax, w.totalSum))
+              == Float.floatToIntBits(logSum);
       for (int c = 0; c < p.columns; c++) {
         float stored = p.out.get(ValueLayout.JAVA_FLOAT, at + c * p.outStride);
         same &= Float.floatToIntBits(stored) == Float.floatToIntBits(w.total[c]);
@@ -93,11 +95,6 @@ final class ScalarAttention {
     for (int c = 0; c < p.columns; c++) {
       w.total[c] = w.totalSum == 0 ? 0 : w.total[c] / w.totalSum + 0f;
     }
-  }
-
-  /** Logarithm of the sum of exponentials; minus infinity of a row that sees nothing. */
-  static float logSum(float max, float sum) {
-    return sum == 0 ? Float.NEGATIVE_INFINITY : (float) (max + StrictMath.log(sum));
   }
 
   private static void block(

@@ -12,6 +12,7 @@ import dev.regolith.kernels.checksum.Signs;
 import dev.regolith.kernels.checksum.Tolerance;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.function.Exponential;
+import dev.regolith.kernels.function.LogSumExp;
 import dev.regolith.kernels.probe.Probe;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -446,7 +447,7 @@ final class AttentionChecks {
     evidence(p, region, r, predicted, shown(p, region, head, query), tolerance, sink);
     if (p.lse.address() != 0) {
       float stored = p.lse.get(ValueLayout.JAVA_FLOAT, p.lseAt(region.sequence, head, query));
-      float again = VectorAttention.logSum(total.max[r], sum);
+      float again = LogSumExp.of(total.max[r], sum);
       if (Float.floatToIntBits(stored) != Float.floatToIntBits(again)) {
         sink.suspect(p, region, Component.RUNNING_ROW);
       }

@@ -14,6 +14,7 @@ import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Visibility;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.function.Exponential;
+import dev.regolith.kernels.function.LogSumExp;
 import dev.regolith.kernels.probe.Probe;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -462,16 +463,11 @@ final class VectorAttention {
                   columns);
         }
         if (p.lse.address() != 0) {
-          float logSum = logSum(w.totalMax[r], sum);
+          float logSum = LogSumExp.of(w.totalMax[r], sum);
           p.lse.set(ValueLayout.JAVA_FLOAT, p.lseAt(region.sequence, head, query), logSum);
           region.logarithms += Integer.toUnsignedLong(Float.floatToRawIntBits(logSum));
         }
       }
     }
-  }
-
-  /** Logarithm of the sum of exponentials; minus infinity of a row that sees nothing. */
-  static float logSum(float max, float sum) {
-    return sum == 0 ? Float.NEGATIVE_INFINITY : (float) (max + StrictMath.log(sum));
   }
 }
