@@ -33,8 +33,7 @@ class InCallFaultTest {
           ProbePoint.PACKED_A_LAST_USE,
           ProbePoint.PACKED_A_DIGEST,
           ProbePoint.PARTIAL_SUM_READ,
-          ProbePoint.PARTIAL_SUM_LAST_USE,
-          ProbePoint.PARTIAL_SUM_DIGEST,
+          ProbePoint.TILE_DIGEST,
           ProbePoint.PACKED_B_DIGEST,
           ProbePoint.TILE_WRITTEN,
           ProbePoint.C_CHECKED);

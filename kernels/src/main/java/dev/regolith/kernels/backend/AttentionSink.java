@@ -5,17 +5,19 @@ import dev.regolith.kernels.fault.Component;
 /** Where a backend hands what it noticed of an attention; it draws no conclusion itself. */
 public interface AttentionSink {
   /**
-   * A checksum that the inputs predict, and what was found.
+   * Checksums that the inputs predict, and what was found: one for each of a few rows.
    *
-   * @param row of the region
+   * @param row the first, of the region
+   * @param predicted by row of the region, like the other two
    */
   void evidence(
       AttentionProblem problem,
       AttentionRegion region,
       int row,
-      double predicted,
-      double shown,
-      double tolerance);
+      int rows,
+      double[] predicted,
+      double[] shown,
+      double[] tolerance);
 
   /** An exact code, or a second computation, says that something the region used was damaged. */
   void suspect(AttentionProblem problem, AttentionRegion region, Component component);

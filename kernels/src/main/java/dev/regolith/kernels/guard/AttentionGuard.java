@@ -72,12 +72,19 @@ public final class AttentionGuard implements AttentionSink {
       AttentionProblem p,
       AttentionRegion region,
       int row,
-      double predicted,
-      double shown,
-      double tolerance) {
-    if (agrees(predicted, shown, tolerance)) {
-      return;
+      int rows,
+      double[] predicted,
+      double[] shown,
+      double[] tolerance) {
+    for (int r = row; r < row + rows; r++) {
+      if (!agrees(predicted[r], shown[r], tolerance[r])) {
+        disagreement(region, r, predicted[r], shown[r], tolerance[r]);
+      }
     }
+  }
+
+  private void disagreement(
+      AttentionRegion region, int row, double predicted, double shown, double tolerance) {
     if (isConclusive(predicted, tolerance)) {
       incident().disagree(new Disagreement(region.queryOf(row), predicted, shown, tolerance));
       doubt(suspects, region);
@@ -287,10 +294,13 @@ public final class AttentionGuard implements AttentionSink {
         AttentionProblem p,
         AttentionRegion region,
         int row,
-        double predicted,
-        double shown,
-        double tolerance) {
-      agrees &= AttentionGuard.agrees(predicted, shown, tolerance);
+        int rows,
+        double[] predicted,
+        double[] shown,
+        double[] tolerance) {
+      for (int r = row; r < row + rows; r++) {
+        agrees &= AttentionGuard.agrees(predicted[r], shown[r], tolerance[r]);
+      }
     }
 
     @Override

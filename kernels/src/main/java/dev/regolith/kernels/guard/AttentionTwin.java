@@ -22,7 +22,13 @@ final class AttentionTwin {
       new AttentionSink() {
         @Override
         public void evidence(
-            AttentionProblem p, AttentionRegion region, int row, double x, double y, double z) {}
+            AttentionProblem p,
+            AttentionRegion region,
+            int row,
+            int rows,
+            double[] predicted,
+            double[] shown,
+            double[] tolerance) {}
 
         @Override
         public void suspect(AttentionProblem p, AttentionRegion region, Component component) {}

@@ -18,7 +18,8 @@ final class AttentionBuffers {
   private static final int STRIP = TILE_ROWS * MicroKernel.STRIP_STRIDE + LANES;
 
   private static final int SCORES = 0;
-  private static final int TILES = 1;
+  private static final int WEIGHTS = 1;
+  private static final int TILES = 2;
   private static final int TOTALS = 3;
   private static final int DIGESTS = 4;
 
@@ -87,23 +88,14 @@ final class AttentionBuffers {
 
   final boolean[] merged = new boolean[MAX_STRIPS];
 
-  /**
-   * Weighted sums of values in the span: tiles of a strip side by side, in two places. From block
-   * to block they move to the other one, so that what a kernel loaded is still there to be
-   * verified.
-   */
+  /** Weighted sums of values in the span: tiles of a strip side by side. */
   float[] span = {};
 
   /** The same of all spans before. */
   float[] total = {};
 
-  /** In which of its two places a strip's tiles are. */
-  final int[] place = new int[MAX_STRIPS];
-
   /** Panels of values. */
   int panels;
-
-  private int half;
 
   /** What is added to the scores of a row; minus infinity hides a key. */
   final float[] bias = new float[AttentionProblem.BLOCK];
@@ -111,12 +103,7 @@ final class AttentionBuffers {
   /** Distances of keys from the query, for linear biases. */
   final float[] distances = new float[AttentionProblem.BLOCK];
 
-  /** A row's weights, added up in lanes. */
-  final float[] lanes = new float[AttentionProblem.SUM_LANES];
-
-  /**
-   * Digests, a vector each: of scores, of tiles in either place, and of totals; for every strip.
-   */
+  /** Digests, a vector each: of scores, of weights, of the span's tiles and the total's. */
   final long[] digests = new long[DIGESTS * MAX_STRIPS * WIDE_LANES];
 
   /** By what a row's sums of earlier blocks were multiplied. */
@@ -148,10 +135,10 @@ final class AttentionBuffers {
       }
     }
     panels = Math.ceilDiv(p.columns, TILE_COLUMNS);
-    half = MAX_STRIPS * panels * TILE;
-    if (total.length < half) {
-      span = new float[2 * half];
-      total = new float[half];
+    int room = MAX_STRIPS * panels * TILE;
+    if (total.length < room) {
+      span = new float[room];
+      total = new float[room];
     }
     Arrays.fill(totalMax, 0, rows, Float.NEGATIVE_INFINITY);
     Arrays.fill(totalSum, 0, rows, 0);
@@ -204,19 +191,9 @@ final class AttentionBuffers {
     return strip;
   }
 
-  /** Place of a strip's tile in the total. */
+  /** Place of a strip's tile, in the span and in the total. */
   int tile(int strip, int panel) {
     return (strip * panels + panel) * TILE;
-  }
-
-  /** Place of a strip's tile in the span. */
-  int spanTile(int strip, int panel) {
-    return place[strip] * half + tile(strip, panel);
-  }
-
-  /** Where the tile moves to with the next block. */
-  int nextSpanTile(int strip, int panel) {
-    return (1 - place[strip]) * half + tile(strip, panel);
   }
 
   /** Place of the digest of a strip's scores. */
@@ -224,14 +201,14 @@ final class AttentionBuffers {
     return (DIGESTS * strip + SCORES) * WIDE_LANES;
   }
 
-  /** Place of the digest of a strip's tiles where they are. */
-  int tilesDigest(int strip) {
-    return (DIGESTS * strip + TILES + place[strip]) * WIDE_LANES;
+  /** Place of the digest of a strip's weights. */
+  int weightsDigest(int strip) {
+    return (DIGESTS * strip + WEIGHTS) * WIDE_LANES;
   }
 
-  /** Place of the digest of a strip's tiles where they move to. */
-  int nextTilesDigest(int strip) {
-    return (DIGESTS * strip + TILES + 1 - place[strip]) * WIDE_LANES;
+  /** Place of the digest of a strip's tiles in the span. */
+  int tilesDigest(int strip) {
+    return (DIGESTS * strip + TILES) * WIDE_LANES;
   }
 
   /** Place of the digest of a strip's totals. */
@@ -239,8 +216,12 @@ final class AttentionBuffers {
     return (DIGESTS * strip + TOTALS) * WIDE_LANES;
   }
 
-  /** Sets a digest to that of nothing. */
-  void clearDigest(int at) {
-    Arrays.fill(digests, at, at + WIDE_LANES, 0);
+  /** Whether a digest is that of nothing; it is afterwards. */
+  boolean takeZero(int at) {
+    boolean zero = Strip.isZero(digests, at);
+    if (!zero) {
+      Arrays.fill(digests, at, at + WIDE_LANES, 0);
+    }
+    return zero;
   }
 }

@@ -110,21 +110,29 @@ final class AttentionChecks {
 
   private final double[] rowSums = new double[3];
 
-  /** Predicted, shown, tolerance: in memory, so that campaigns reach them. */
-  private final double[] evidence = new double[3];
+  // Evidence of rows.
+  private final double[] predicted = new double[MAX_ROWS];
+  private final double[] shown = new double[MAX_ROWS];
+  private final double[] tolerance = new double[MAX_ROWS];
 
-  // Of the block: squares of the keys, length of their check vector, longest value, largest sum.
-  private double keySquares;
-  private double vectorLength;
+  // Of the block: tolerance of its scores, per length of the query, and what underflow adds;
+  // longest value, largest sum of a value.
+  private double scoreTolerance;
+  private double scoreUnderflow;
   private double valueLength;
   private double largestValueSum;
 
   /** Starts a region whose queries were copied. */
-  void open(AttentionBuffers w) {
+  void open(AttentionProblem p, AttentionBuffers w) {
     int rows = w.row[w.strips];
     clearSpan(rows);
     total.clear(rows);
-    Arrays.fill(queryLength, 0, rows, -1);
+    for (int strip = 0; strip < w.strips; strip++) {
+      for (int r = w.row[strip]; r < w.row[strip + 1]; r++) {
+        double squares = VectorSums.squares(w.queries[strip], w.inStrip(strip, r), p.depth);
+        queryLength[r] = Math.sqrt(squares);
+      }
+    }
     Arrays.fill(blocks, 0, rows, 0);
   }
 
@@ -144,12 +152,8 @@ final class AttentionChecks {
         continue;
       }
       strip(p, region, block, strip, w, sink);
-      if (!Strip.isZero(w.digests, w.scoresDigest(strip))) {
-        w.clearDigest(w.scoresDigest(strip));
+      if (!w.takeZero(w.scoresDigest(strip))) {
         sink.suspect(p, region, Component.SCORES);
-      }
-      if (w.started[strip] && !takeTiles(strip, w)) {
-        sink.suspect(p, region, Component.PARTIAL_SUM);
       }
     }
     if (Probe.ON) {
@@ -162,14 +166,18 @@ final class AttentionChecks {
     long matrix = p.matrix(region.sequence, region.kvHead);
     PackedB keys = p.keys(region.sequence, block / BLOCK);
     long record = keys.recordOffset(matrix, p.keyBlock(block / BLOCK), 0);
-    vectorLength = VectorSums.squares(keys.records(), record, keys.vectorLength());
-    vectorLength = Math.sqrt(vectorLength);
-    keySquares = 0;
+    double vectorSquares = VectorSums.squares(keys.records(), record, keys.vectorLength());
+    double keySquares = 0;
     for (int grain = 0; grain * Tolerance.GRAIN < p.depth; grain++) {
       int rest = p.depth - grain * Tolerance.GRAIN;
       double squares = energy(keys, record, grain, rest);
       keySquares += squares * Math.min(rest, Tolerance.GRAIN);
     }
+    // No partial sum of a score is longer than query times key (Cauchy and Schwarz), so nothing is
+    // assumed about directions.
+    double roundings = (p.depth + SCORE_LANES) * keySquares + p.depth * vectorSquares;
+    scoreTolerance = Tolerance.SIGMAS * Math.sqrt(Tolerance.ROUNDING_VARIANCE * roundings);
+    scoreUnderflow = Tolerance.UNDERFLOW * (BLOCK + 1) * p.depth;
     PackedB values = p.values(region.sequence, block / BLOCK);
     int kBlock = p.valueBlock(block / BLOCK);
     int step = p.valueStep(block / BLOCK);
@@ -228,12 +236,13 @@ final class AttentionChecks {
         }
       }
     }
-    boolean differ =
-        SoftmaxPass.weighAgain(
+    int at = AttentionBuffers.scoresAt(strip);
+    boolean fits =
+        SoftmaxPass.verify(
             w.scores,
             w.raw,
             w.isTransformed,
-            AttentionBuffers.scoresAt(strip),
+            at,
             rows,
             end / TILE_COLUMNS,
             AttentionBuffers.tilesOf(p, block),
@@ -247,82 +256,41 @@ final class AttentionChecks {
             products,
             shownScores,
             w.digests,
-            w.scoresDigest(strip));
+            w.scoresDigest(strip),
+            w.weightsDigest(strip));
+    boolean differ =
+        !w.takeZero(w.weightsDigest(strip))
+            || (!fits
+                && SoftmaxPass.differ(
+                    w.scores, at, rows, end / TILE_COLUMNS, reference, first, w.weights[strip]));
     if (differ) {
       sink.suspect(p, region, Component.WEIGHTS);
     }
+    PackedB keys = p.keys(region.sequence, block / BLOCK);
+    long matrix = p.matrix(region.sequence, region.kvHead);
+    long record = keys.recordOffset(matrix, p.keyBlock(block / BLOCK), 0);
+    VectorSums.residuals(
+        w.queries[strip], rows, keys.records(), record, p.depth, shownScores, shown, first);
     for (int r = first; r < first + rows; r++) {
-      double residual = scoresResidual(p, region, block, strip, r, w);
-      evidence(p, region, r, 0, residual, scoresTolerance(p, r), sink);
+      predicted[r] = 0;
+      tolerance[r] = queryLength[r] * scoreTolerance + scoreUnderflow;
       double weights = w.blockSum[r];
       span.max[r] = max[r];
       span.length[r] = span.length[r] * decay[r] + weights * valueLength;
       span.terms[r] = span.terms[r] * decay[r] + weights * largestValueSum;
       blocks[r]++;
     }
+    evidence(p, region, first, rows, sink);
   }
 
-  /** What the block's check vector predicts of the scores' signed sum, less what they show. */
-  private double scoresResidual(
-      AttentionProblem p,
-      AttentionRegion region,
-      long block,
-      int strip,
-      int r,
-      AttentionBuffers w) {
-    long matrix = p.matrix(region.sequence, region.kvHead);
-    float[] queries = w.queries[strip];
-    int at = w.inStrip(strip, r);
-    if (queryLength[r] < 0) {
-      queryLength[r] = Math.sqrt(VectorSums.squares(queries, at, p.depth));
-    }
-    PackedB keys = p.keys(region.sequence, block / BLOCK);
-    long record = keys.recordOffset(matrix, p.keyBlock(block / BLOCK), 0);
-    return VectorSums.residual(
-        queries, at, keys.records(), record, p.depth, shownScores, r * LANES);
-  }
-
-  /**
-   * No partial sum of a score is longer than query times key (Cauchy and Schwarz), so nothing is
-   * assumed about directions.
-   */
-  private double scoresTolerance(AttentionProblem p, int r) {
-    double q = queryLength[r];
-    double roundings =
-        q * q * ((p.depth + SCORE_LANES) * keySquares + p.depth * vectorLength * vectorLength);
-    return Tolerance.SIGMAS * Math.sqrt(Tolerance.ROUNDING_VARIANCE * roundings)
-        + Tolerance.UNDERFLOW * (BLOCK + 1) * p.depth;
-  }
-
+  /** Hands over evidence of rows. */
   private void evidence(
-      AttentionProblem p,
-      AttentionRegion region,
-      int r,
-      double predicted,
-      double shown,
-      double tolerance,
-      AttentionSink sink) {
-    region.checks++;
-    evidence[0] = predicted;
-    evidence[1] = shown;
-    evidence[2] = tolerance;
+      AttentionProblem p, AttentionRegion region, int row, int rows, AttentionSink sink) {
+    region.checks += rows;
     if (Probe.ON) {
-      AttentionProbes.evidence(evidence);
+      AttentionProbes.evidence(predicted, shown, tolerance, row, rows);
     }
-    sink.evidence(p, region, r, evidence[0], evidence[1], evidence[2]);
-  }
-
-  /** Reads a strip's tiles, which kernels have loaded, again; whether they are as stored. */
-  private static boolean takeTiles(int strip, AttentionBuffers w) {
-    int digest = w.tilesDigest(strip);
-    int rows = w.row[strip + 1] - w.row[strip];
-    for (int panel = 0; panel < w.panels; panel++) {
-      Strip.subtract(
-          w.span, w.spanTile(strip, panel), TILE_COLUMNS, rows, TILE_COLUMNS, w.digests, digest);
-    }
-    boolean zero = Strip.isZero(w.digests, digest);
-    w.clearDigest(digest);
-    return zero;
+    sink.evidence(p, region, row, rows, predicted, shown, tolerance);
   }
 
   /** Verifies a span, before it is taken into the total. */
@@ -347,6 +315,7 @@ final class AttentionChecks {
       total.add(r, span, now);
       total.max[r] = max;
     }
+    evidence(p, region, 0, rows, sink);
     clearSpan(rows);
   }
 
@@ -360,8 +329,7 @@ final class AttentionChecks {
   void spanTaken(
       AttentionProblem p, AttentionRegion region, AttentionBuffers w, AttentionSink sink) {
     for (int strip = 0; strip < w.strips; strip++) {
-      if (w.started[strip] && !Strip.isZero(w.digests, w.tilesDigest(strip))) {
-        w.clearDigest(w.tilesDigest(strip));
+      if (w.started[strip] && !w.takeZero(w.tilesDigest(strip))) {
         sink.suspect(p, region, Component.PARTIAL_SUM);
       }
     }
@@ -379,12 +347,18 @@ final class AttentionChecks {
     if (Float.floatToIntBits(found) != Float.floatToIntBits(copy)) {
       sink.suspect(p, region, Component.RUNNING_ROW);
     }
-    double tolerance = weightRoundings(r) * Tolerance.U * expected.sum[r];
-    evidence(p, region, r, expected.sum[r], found, tolerance, sink);
+    predicted[r] = expected.sum[r];
+    shown[r] = found;
+    tolerance[r] = weightRoundings(r) * Tolerance.U * expected.sum[r];
   }
 
   /** Verifies the result, in memory. */
   void close(AttentionProblem p, AttentionRegion region, AttentionBuffers w, AttentionSink sink) {
+    int rows = w.row[w.strips];
+    for (int r = 0; r < rows; r++) {
+      sum(p, region, r, w.totalSum[r], w.totalSumCopy[r], total, sink);
+    }
+    evidence(p, region, 0, rows, sink);
     for (int strip = 0; strip < w.strips; strip++) {
       for (int r = w.row[strip]; r < w.row[strip + 1]; r++) {
         if (!sameQuery(p, region, r, w.queries[strip], w.inStrip(strip, r))) {
@@ -404,6 +378,7 @@ final class AttentionChecks {
         sink.suspect(p, region, Component.PARTIAL_SUM);
       }
     }
+    evidence(p, region, 0, rows, sink);
   }
 
   /** Most roundings between a weight and the sum of all. */
@@ -425,7 +400,6 @@ final class AttentionChecks {
       AttentionBuffers w,
       AttentionSink sink) {
     float sum = w.merged[strip] ? w.totalSum[r] : 0;
-    sum(p, region, r, w.totalSum[r], w.totalSumCopy[r], total, sink);
     // The largest score has a weight of 1: less means that the maximum was none.
     if (total.max[r] > Float.NEGATIVE_INFINITY && sum <= 0.5f) {
       sink.suspect(p, region, Component.RUNNING_ROW);
@@ -433,18 +407,18 @@ final class AttentionChecks {
     int head = region.headOf(r);
     long query = region.queryOf(r);
     double weights = total.sum[r];
-    double predicted = weights == 0 ? 0 : total.signed[r] / weights;
+    predicted[r] = weights == 0 ? 0 : total.signed[r] / weights;
+    shown[r] = shown(p, region, head, query);
     double steps = Math.max(0, w.to[r] - w.from[r]) + 4.0 * blocks[r] + 8;
     double length = total.length[r] * total.length[r];
     double terms = total.terms[r] * total.terms[r];
     double roundings = steps * length + weightRoundings(r) * terms;
-    double tolerance =
+    tolerance[r] =
         weights == 0
             ? 0
             : Tolerance.SIGMAS * Math.sqrt(Tolerance.ROUNDING_VARIANCE * roundings) / weights
-                + weightRoundings(r) * Tolerance.U * Math.abs(predicted)
+                + weightRoundings(r) * Tolerance.U * Math.abs(predicted[r])
                 + Tolerance.UNDERFLOW * (steps + 2) * p.columns;
-    evidence(p, region, r, predicted, shown(p, region, head, query), tolerance, sink);
     if (p.lse.address() != 0) {
       float stored = p.lse.get(ValueLayout.JAVA_FLOAT, p.lseAt(region.sequence, head, query));
       float again = LogSumExp.of(total.max[r], sum);

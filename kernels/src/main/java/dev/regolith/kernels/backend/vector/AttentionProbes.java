@@ -80,8 +80,7 @@ final class AttentionProbes {
             ProbePoint.QUERIES_READ, w.queries[strip], r * MicroKernel.STRIP_STRIDE, p.depth);
       }
       for (int panel = 0; w.started[strip] && panel < w.panels; panel++) {
-        Probe.reach(
-            ProbePoint.VALUE_SUMS_READ, w.span, w.spanTile(strip, panel), rows * TILE_COLUMNS);
+        Probe.reach(ProbePoint.VALUE_SUMS_READ, w.span, w.tile(strip, panel), rows * TILE_COLUMNS);
       }
     }
     Probe.reach(ProbePoint.ROW_MAXIMUM, w.max, 0, w.row[w.strips]);
@@ -126,13 +125,9 @@ final class AttentionProbes {
       }
     }
     for (int strip = 0; strip < w.strips; strip++) {
-      int rows = w.row[strip + 1] - w.row[strip];
-      for (int panel = 0; w.started[strip] && panel < w.panels; panel++) {
-        Probe.reach(
-            ProbePoint.VALUE_SUMS_LAST_USE, w.span, w.spanTile(strip, panel), rows * TILE_COLUMNS);
-      }
-      Probe.reach(ProbePoint.ROW_DIGEST, w.digests, w.scoresDigest(strip), WIDE_LANES);
-      if (w.started[strip]) {
+      if (w.sees(strip, block)) {
+        Probe.reach(ProbePoint.ROW_DIGEST, w.digests, w.scoresDigest(strip), WIDE_LANES);
+        Probe.reach(ProbePoint.ROW_DIGEST, w.digests, w.weightsDigest(strip), WIDE_LANES);
         Probe.reach(ProbePoint.ROW_DIGEST, w.digests, w.tilesDigest(strip), WIDE_LANES);
       }
     }
@@ -144,9 +139,10 @@ final class AttentionProbes {
     Probe.reach(ProbePoint.EXPECTATION, products, 0, rows * LANES);
   }
 
-  static void evidence(double[] evidence) {
-    Probe.reach(ProbePoint.EVIDENCE, evidence, 0, 2);
-    Probe.reach(ProbePoint.TOLERANCE, evidence, 2, 1);
+  static void evidence(double[] predicted, double[] shown, double[] tolerance, int row, int rows) {
+    Probe.reach(ProbePoint.EVIDENCE, predicted, row, rows);
+    Probe.reach(ProbePoint.EVIDENCE, shown, row, rows);
+    Probe.reach(ProbePoint.TOLERANCE, tolerance, row, rows);
   }
 
   static void beforeMerge(AttentionBuffers w) {
@@ -159,7 +155,7 @@ final class AttentionProbes {
         }
         if (w.started[strip]) {
           Probe.reach(
-              ProbePoint.VALUE_SUMS_READ, w.span, w.spanTile(strip, panel), rows * TILE_COLUMNS);
+              ProbePoint.VALUE_SUMS_READ, w.span, w.tile(strip, panel), rows * TILE_COLUMNS);
         }
       }
     }

@@ -13,6 +13,7 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.LongVector;
 import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorShuffle;
 
 /**
  * Passes over the scores of a strip: rows of tiles, as kernels stored them. A row of a block is two
@@ -24,7 +25,27 @@ import jdk.incubator.vector.VectorOperators;
 final class SoftmaxPass {
   private static final int SUM_LANES = AttentionProblem.SUM_LANES;
 
+  private static final VectorShuffle<Float> BY_EIGHT = rotation(8);
+  private static final VectorShuffle<Float> BY_FOUR = rotation(4);
+  private static final VectorShuffle<Float> BY_TWO = rotation(2);
+  private static final VectorShuffle<Float> BY_ONE = rotation(1);
+
+  /** Keeps products of four weights normal: each is at most 1. */
+  private static final float GROUP_UNIT = 0x1p126f;
+
+  private static final int GROUP_UNIT_BITS = Float.floatToRawIntBits(GROUP_UNIT);
+
+  /** Roundings of five exponentials and a product of four, with room to spare (numerics.md). */
+  private static final float GROUP_ROUNDINGS = 0x1p-20f;
+
+  /** Roundings of three sums, in units of the exponent, which is negative. */
+  private static final float GROUP_ROUNDINGS_OF_EXPONENT = -0x1p-22f;
+
   private SoftmaxPass() {}
+
+  private static VectorShuffle<Float> rotation(int by) {
+    return VectorShuffle.fromOp(FLOATS, lane -> (lane + by) % LANES);
+  }
 
   /**
    * Scores of a row to what the softmax sees: softcap, linear bias, mask; hidden before {@code
@@ -103,9 +124,8 @@ final class SoftmaxPass {
   }
 
   /**
-   * Weights of a strip: {@code exp(score - reference)}; and their sums, in canonical order.
-   *
-   * @param lanes room for {@link AttentionProblem#SUM_LANES} floats
+   * Weights of a strip: {@code exp(score - reference)}; their digest; and their sums, in canonical
+   * order.
    */
   static void weigh(
       float[] scores,
@@ -116,17 +136,23 @@ final class SoftmaxPass {
       int first,
       float[] weights,
       float[] sums,
-      float[] lanes) {
+      long[] digests,
+      int digest) {
+    LongVector words = LongVector.fromArray(LONGS, digests, digest);
     for (int i = 0; i < rows; i++) {
       int row = at + i * TILE_COLUMNS;
       int to = i * MicroKernel.STRIP_STRIDE;
       FloatVector reference = FloatVector.broadcast(FLOATS, references[first + i]);
       for (int k = row; k < row + tiles * TILE; k += TILE) {
-        VectorFunctions.expOfModerate(FloatVector.fromArray(FLOATS, scores, k).sub(reference))
-            .intoArray(weights, to);
-        VectorFunctions.expOfModerate(
-                FloatVector.fromArray(FLOATS, scores, k + LANES).sub(reference))
-            .intoArray(weights, to + LANES);
+        FloatVector weight =
+            VectorFunctions.expOfModerate(FloatVector.fromArray(FLOATS, scores, k).sub(reference));
+        weight.intoArray(weights, to);
+        words = words.add(weight.reinterpretAsLongs());
+        weight =
+            VectorFunctions.expOfModerate(
+                FloatVector.fromArray(FLOATS, scores, k + LANES).sub(reference));
+        weight.intoArray(weights, to + LANES);
+        words = words.add(weight.reinterpretAsLongs());
         to += TILE_COLUMNS;
       }
       int from = i * MicroKernel.STRIP_STRIDE;
@@ -144,7 +170,7 @@ final class SoftmaxPass {
           s3 = s3.add(FloatVector.fromArray(FLOATS, weights, k + 3 * LANES));
         }
       }
-      // The halving of sixteen lanes, as far as it adds whole vectors.
+      // The halving of sixteen lanes: whole vectors first, then within one.
       if (2 * LANES < SUM_LANES) {
         s0 = s0.add(s2);
         s1 = s1.add(s3);
@@ -152,25 +178,28 @@ final class SoftmaxPass {
       if (LANES < SUM_LANES) {
         s0 = s0.add(s1);
       }
-      s0.intoArray(lanes, 0);
-      for (int half = Math.min(LANES, SUM_LANES) / 2; half > 0; half /= 2) {
-        for (int lane = 0; lane < half; lane++) {
-          lanes[lane] = lanes[lane] + lanes[lane + half];
-        }
+      if (LANES >= 16) {
+        s0 = s0.add(s0.rearrange(BY_EIGHT));
       }
-      sums[first + i] = lanes[0];
+      if (LANES >= 8) {
+        s0 = s0.add(s0.rearrange(BY_FOUR));
+      }
+      s0 = s0.add(s0.rearrange(BY_TWO));
+      sums[first + i] = s0.add(s0.rearrange(BY_ONE)).lane(0);
     }
+    words.intoArray(digests, digest);
   }
 
   /**
-   * Reads the scores and weights of a strip after their last use. Makes the weights once more, and
-   * compares them with those in memory; adds these up, in an order of its own; adds the scores up
-   * with signs, and subtracts them from their digest.
+   * Reads the scores and weights of a strip after their last use. Subtracts both from their
+   * digests; adds the weights up, in an order of its own; adds the scores up with signs; and holds
+   * four weights at a time against each other: their product is the exponential of the sum of what
+   * they are the exponentials of.
    *
    * <p>Sums stay in lanes, row {@code i} at {@code i * LANES}: adding lanes up would cost as much
    * as a fifth of the pass.
    *
-   * @param tiles that were weighed, of {@code all} that the block has
+   * @param tiles that were weighed, an even number, of {@code all} that the block has
    * @param raw scores before masks, of rows that are {@code transformed}
    * @param decays by what sums of earlier blocks are multiplied
    * @param signs place of the first column's sign
@@ -178,9 +207,10 @@ final class SoftmaxPass {
    * @param sums of weights, receives the block's
    * @param products of weights and factors, the same
    * @param shown receives the block's scores with signs
-   * @return whether any weight differs; NaN equals NaN
+   * @return whether all four of every group fit together: not if one of them is zero, nor if the
+   *     product is too small for float32, or NaN
    */
-  static boolean weighAgain(
+  static boolean verify(
       float[] scores,
       float[] raw,
       boolean[] transformed,
@@ -198,60 +228,73 @@ final class SoftmaxPass {
       float[] products,
       float[] shown,
       long[] digests,
-      int digest) {
-    IntVector differences = IntVector.zero(INTS);
-    LongVector words = LongVector.fromArray(LONGS, digests, digest);
+      int scoresDigest,
+      int weightsDigest) {
+    IntVector wrong = IntVector.zero(INTS);
+    LongVector scoreWords = LongVector.fromArray(LONGS, digests, scoresDigest);
+    LongVector weightWords = LongVector.fromArray(LONGS, digests, weightsDigest);
     for (int i = 0; i < rows; i++) {
       int r = first + i;
       float[] source = transformed[r] ? raw : scores;
-      int row = at + i * TILE_COLUMNS;
+      int k = at + i * TILE_COLUMNS;
       int from = i * MicroKernel.STRIP_STRIDE;
       FloatVector reference = FloatVector.broadcast(FLOATS, references[r]);
       FloatVector sum = FloatVector.zero(FLOATS);
       FloatVector product = sum;
       FloatVector signed = sum;
       int j = 0;
-      int k = row;
-      for (; k < row + tiles * TILE; k += TILE) {
-        FloatVector again =
-            VectorFunctions.expOfModerate(FloatVector.fromArray(FLOATS, scores, k).sub(reference));
+      for (; j < tiles * TILE_COLUMNS; j += 2 * TILE_COLUMNS) {
+        FloatVector exponent = FloatVector.fromArray(FLOATS, scores, k).sub(reference);
         FloatVector weight = FloatVector.fromArray(FLOATS, weights, from + j);
+        FloatVector group = weight.mul(GROUP_UNIT);
         sum = sum.add(weight);
         product = weight.fma(FloatVector.fromArray(FLOATS, factors, j), product);
-        differences =
-            differences.or(
-                again
-                    .reinterpretAsInts()
-                    .lanewise(VectorOperators.XOR, weight.reinterpretAsInts()));
-        FloatVector x = FloatVector.fromArray(FLOATS, source, k);
-        signed = x.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, signs + j), signed);
-        words = words.sub(x.reinterpretAsLongs());
-        int h = j + LANES;
-        again =
-            VectorFunctions.expOfModerate(
-                FloatVector.fromArray(FLOATS, scores, k + LANES).sub(reference));
-        weight = FloatVector.fromArray(FLOATS, weights, from + h);
+        weightWords = weightWords.sub(weight.reinterpretAsLongs());
+
+        int n = j + LANES;
+        exponent = exponent.add(FloatVector.fromArray(FLOATS, scores, k + LANES).sub(reference));
+        weight = FloatVector.fromArray(FLOATS, weights, from + n);
+        group = group.mul(weight);
         sum = sum.add(weight);
-        product = weight.fma(FloatVector.fromArray(FLOATS, factors, h), product);
-        differences =
-            differences.or(
-                again
-                    .reinterpretAsInts()
-                    .lanewise(VectorOperators.XOR, weight.reinterpretAsInts()));
-        x = FloatVector.fromArray(FLOATS, source, k + LANES);
-        signed = x.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, signs + h), signed);
-        words = words.sub(x.reinterpretAsLongs());
-        j += TILE_COLUMNS;
+        product = weight.fma(FloatVector.fromArray(FLOATS, factors, n), product);
+        weightWords = weightWords.sub(weight.reinterpretAsLongs());
+
+        n = j + TILE_COLUMNS;
+        exponent = exponent.add(FloatVector.fromArray(FLOATS, scores, k + TILE).sub(reference));
+        weight = FloatVector.fromArray(FLOATS, weights, from + n);
+        group = group.mul(weight);
+        sum = sum.add(weight);
+        product = weight.fma(FloatVector.fromArray(FLOATS, factors, n), product);
+        weightWords = weightWords.sub(weight.reinterpretAsLongs());
+
+        n = j + TILE_COLUMNS + LANES;
+        exponent =
+            exponent.add(FloatVector.fromArray(FLOATS, scores, k + TILE + LANES).sub(reference));
+        weight = FloatVector.fromArray(FLOATS, weights, from + n);
+        group = group.mul(weight);
+        sum = sum.add(weight);
+        product = weight.fma(FloatVector.fromArray(FLOATS, factors, n), product);
+        weightWords = weightWords.sub(weight.reinterpretAsLongs());
+
+        FloatVector expected = VectorFunctions.scaledExp(exponent, GROUP_UNIT_BITS);
+        FloatVector tolerance =
+            exponent.fma(
+                FloatVector.broadcast(FLOATS, GROUP_ROUNDINGS_OF_EXPONENT),
+                FloatVector.broadcast(FLOATS, GROUP_ROUNDINGS));
+        FloatVector distance = group.sub(expected).abs().neg();
+        // Negative, or a NaN with the sign of the distance, if the four do not fit together.
+        wrong = wrong.or(expected.fma(tolerance, distance).reinterpretAsInts());
+        k += 2 * TILE;
       }
-      for (; k < row + all * TILE; k += TILE) {
+      k = at + i * TILE_COLUMNS;
+      for (j = 0; j < all * TILE_COLUMNS; j += TILE_COLUMNS) {
         FloatVector x = FloatVector.fromArray(FLOATS, source, k);
         signed = x.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, signs + j), signed);
-        words = words.sub(x.reinterpretAsLongs());
-        int h = j + LANES;
+        scoreWords = scoreWords.sub(x.reinterpretAsLongs());
         x = FloatVector.fromArray(FLOATS, source, k + LANES);
-        signed = x.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, signs + h), signed);
-        words = words.sub(x.reinterpretAsLongs());
-        j += TILE_COLUMNS;
+        signed = x.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, signs + j + LANES), signed);
+        scoreWords = scoreWords.sub(x.reinterpretAsLongs());
+        k += TILE;
       }
       FloatVector decay = FloatVector.broadcast(FLOATS, decays[r]);
       FloatVector.fromArray(FLOATS, sums, r * LANES).fma(decay, sum).intoArray(sums, r * LANES);
@@ -260,13 +303,33 @@ final class SoftmaxPass {
           .intoArray(products, r * LANES);
       signed.intoArray(shown, r * LANES);
     }
-    words.intoArray(digests, digest);
-    return differences.reduceLanes(VectorOperators.OR) != 0
-        && differ(scores, at, rows, tiles, references, first, weights);
+    scoreWords.intoArray(digests, scoresDigest);
+    weightWords.intoArray(digests, weightsDigest);
+    return wrong.reduceLanes(VectorOperators.OR) >= 0;
   }
 
-  private static boolean differ(
+  /** Whether the weights of a strip are others than their scores make; NaN equals NaN. */
+  static boolean differ(
       float[] scores, int at, int rows, int tiles, float[] references, int first, float[] weights) {
+    IntVector differences = IntVector.zero(INTS);
+    for (int i = 0; i < rows; i++) {
+      int row = at + i * TILE_COLUMNS;
+      int from = i * MicroKernel.STRIP_STRIDE;
+      FloatVector reference = FloatVector.broadcast(FLOATS, references[first + i]);
+      for (int k = row; k < row + tiles * TILE; k += TILE) {
+        for (int half = 0; half < TILE_COLUMNS; half += LANES) {
+          FloatVector again =
+              VectorFunctions.expOfModerate(
+                  FloatVector.fromArray(FLOATS, scores, k + half).sub(reference));
+          FloatVector weight = FloatVector.fromArray(FLOATS, weights, from + half);
+          differences = differences.or(difference(again, weight));
+        }
+        from += TILE_COLUMNS;
+      }
+    }
+    if (differences.reduceLanes(VectorOperators.OR) == 0) {
+      return false;
+    }
     boolean differ = false;
     for (int i = 0; i < rows; i++) {
       for (int j = 0; j < tiles * TILE_COLUMNS; j++) {
@@ -279,8 +342,21 @@ final class SoftmaxPass {
     return differ;
   }
 
-  /** Whether the parts of two rows of tiles differ in any bit; NaN equals NaN. */
+  private static IntVector difference(FloatVector x, FloatVector y) {
+    return x.reinterpretAsInts().lanewise(VectorOperators.XOR, y.reinterpretAsInts());
+  }
+
+  /** Whether the parts of two rows of tiles, full tiles, differ in any bit; NaN equals NaN. */
   static boolean differ(float[] x, float[] y, int at, int columns) {
+    IntVector differences = IntVector.zero(INTS);
+    for (int j = 0; j < columns; j += LANES) {
+      int k = at + j / TILE_COLUMNS * TILE + j % TILE_COLUMNS;
+      FloatVector a = FloatVector.fromArray(FLOATS, x, k);
+      differences = differences.or(difference(a, FloatVector.fromArray(FLOATS, y, k)));
+    }
+    if (differences.reduceLanes(VectorOperators.OR) == 0) {
+      return false;
+    }
     boolean differ = false;
     for (int j = 0; j < columns; j++) {
       int k = at + j / TILE_COLUMNS * TILE + j % TILE_COLUMNS;

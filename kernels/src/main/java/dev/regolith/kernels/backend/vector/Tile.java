@@ -16,22 +16,20 @@ import jdk.incubator.vector.VectorMask;
 final class Tile {
   private Tile() {}
 
-  /** {@code tile = alpha * tile}; the digest is consumed and made anew. */
+  /** {@code tile = alpha * tile}; the digest follows. */
   static void scale(float[] tile, int at, int words, float alpha, long[] digest, int digestAt) {
-    LongVector before = LongVector.fromArray(LONGS, digest, digestAt);
-    LongVector after = LongVector.zero(LONGS);
+    LongVector sum = LongVector.fromArray(LONGS, digest, digestAt);
     for (int k = 0; k < words; k += LANES) {
       FloatVector x = FloatVector.fromArray(FLOATS, tile, at + k);
-      before = before.sub(x.reinterpretAsLongs());
+      sum = sum.sub(x.reinterpretAsLongs());
       FloatVector y = x.mul(alpha);
       y.intoArray(tile, at + k);
-      after = after.add(y.reinterpretAsLongs());
+      sum = sum.add(y.reinterpretAsLongs());
     }
-    // What was damaged before shows up in what is digested now.
-    after.add(before).intoArray(digest, digestAt);
+    sum.intoArray(digest, digestAt);
   }
 
-  /** {@code tile = fma(alpha, tile, beta * old)}; the digest is consumed and made anew. */
+  /** {@code tile = fma(alpha, tile, beta * old)}; the digest follows. */
   static void blend(
       float[] tile,
       int at,
@@ -46,28 +44,24 @@ final class Tile {
       int digestAt) {
     old = known(old);
     FloatVector factor = FloatVector.broadcast(FLOATS, alpha);
-    LongVector before = LongVector.fromArray(LONGS, digest, digestAt);
-    LongVector after = LongVector.zero(LONGS);
+    LongVector sum = LongVector.fromArray(LONGS, digest, digestAt);
     for (int j = 0; j < TILE_COLUMNS; j += LANES) {
       VectorMask<Float> mask = FLOATS.indexInRange(j, columns);
       for (int i = 0; i < rows; i++) {
         int k = at + i * TILE_COLUMNS + j;
         FloatVector x = FloatVector.fromArray(FLOATS, tile, k);
-        before = before.sub(x.reinterpretAsLongs());
+        sum = sum.sub(x.reinterpretAsLongs());
         FloatVector c =
             FloatVector.fromMemorySegment(FLOATS, old, offset + i * stride + 4L * j, ORDER, mask);
         FloatVector y = factor.fma(x, c.mul(beta));
         y.intoArray(tile, k);
-        after = after.add(y.reinterpretAsLongs());
+        sum = sum.add(y.reinterpretAsLongs());
       }
     }
-    after.add(before).intoArray(digest, digestAt);
+    sum.intoArray(digest, digestAt);
   }
 
-  /**
-   * Stores the first columns of a tile into C. Its words are subtracted from its digest, which must
-   * leave zero; what was stored of them is added to another.
-   */
+  /** Stores the first columns of a tile into C; the digest loses the tile, and gains them. */
   static void store(
       float[] tile,
       int at,
@@ -77,22 +71,19 @@ final class Tile {
       long offset,
       long stride,
       long[] digest,
-      int digestAt,
-      int storedAt) {
+      int digestAt) {
     c = known(c);
-    LongVector left = LongVector.fromArray(LONGS, digest, digestAt);
-    LongVector stored = LongVector.fromArray(LONGS, digest, storedAt);
+    LongVector sum = LongVector.fromArray(LONGS, digest, digestAt);
     FloatVector zero = FloatVector.zero(FLOATS);
     for (int j = 0; j < TILE_COLUMNS; j += LANES) {
       VectorMask<Float> mask = FLOATS.indexInRange(j, columns);
       for (int i = 0; i < rows; i++) {
         FloatVector x = FloatVector.fromArray(FLOATS, tile, at + i * TILE_COLUMNS + j);
-        left = left.sub(x.reinterpretAsLongs());
-        stored = stored.add(zero.blend(x, mask).reinterpretAsLongs());
+        sum = sum.sub(x.reinterpretAsLongs());
+        sum = sum.add(zero.blend(x, mask).reinterpretAsLongs());
         x.intoMemorySegment(c, offset + i * stride + 4L * j, ORDER, mask);
       }
     }
-    left.intoArray(digest, digestAt);
-    stored.intoArray(digest, storedAt);
+    sum.intoArray(digest, digestAt);
   }
 }

@@ -46,7 +46,7 @@ final class VectorAttention {
       AttentionProbes.queriesCopied(p, region);
     }
     if (p.verify) {
-      w.checks.open(w);
+      w.checks.open(p, w);
     }
     long first = Long.MAX_VALUE;
     long last = 0;
@@ -109,10 +109,7 @@ final class VectorAttention {
       w.checks.block(p, region, block, w, sink);
     }
     for (int strip = 0; strip < w.strips; strip++) {
-      if (w.sees(strip, block)) {
-        w.started[strip] = true;
-        w.place[strip] = 1 - w.place[strip];
-      }
+      w.started[strip] |= w.sees(strip, block);
     }
   }
 
@@ -174,7 +171,6 @@ final class VectorAttention {
                     offset,
                     p.depth,
                     w.scores,
-                    0,
                     AttentionBuffers.scoresAt(strip) + i * TILE,
                     w.digests,
                     w.scoresDigest(strip),
@@ -196,14 +192,13 @@ final class VectorAttention {
     return offset + 2 * bytes <= panels.byteSize() ? offset + bytes : offset;
   }
 
-  /** How far a strip's weights go in a block, in whole vectors and lanes of sums. */
+  /** How far a strip's weights go in a block: pairs of tiles, and with them lanes of sums. */
   static int end(AttentionProblem p, int strip, long block, AttentionBuffers w) {
     if (p.checksInline) {
       return BLOCK; // all of it is read, to be compared with its digests
     }
     int end = (int) Math.min(BLOCK, w.stripTo[strip] - block);
-    int unit = Math.max(TILE_COLUMNS, AttentionProblem.SUM_LANES);
-    return Math.ceilDiv(end, unit) * unit;
+    return Math.ceilDiv(end, 2 * TILE_COLUMNS) * 2 * TILE_COLUMNS;
   }
 
   /** From scores to weights, and the decay of what was summed up before. */
@@ -232,7 +227,16 @@ final class VectorAttention {
       w.reference[r] = reference(max);
     }
     SoftmaxPass.weigh(
-        w.scores, at, rows, tiles, w.reference, first, w.weights[strip], w.blockSum, w.lanes);
+        w.scores,
+        at,
+        rows,
+        tiles,
+        w.reference,
+        first,
+        w.weights[strip],
+        w.blockSum,
+        w.digests,
+        w.weightsDigest(strip));
     for (int r = first; r < first + rows; r++) {
       float decay = w.decay[r];
       w.sum[r] = Math.fma(w.sum[r], decay, w.blockSum[r]);
@@ -240,7 +244,7 @@ final class VectorAttention {
       if (decay != 1 && w.started[strip]) {
         int digest = w.tilesDigest(strip);
         for (int panel = 0; panel < w.panels; panel++) {
-          int row = w.spanTile(strip, panel) + (r - first) * TILE_COLUMNS;
+          int row = w.tile(strip, panel) + (r - first) * TILE_COLUMNS;
           AttentionTiles.scale(w.span, row, decay, w.digests, digest);
         }
       }
@@ -331,11 +335,6 @@ final class VectorAttention {
     long step = 4L * TILE_COLUMNS * p.valueStep(block / BLOCK);
     int checking = p.checksInline && finite ? w.lastThatSees(block) : -1;
     long first = values.panel(matrix, 0);
-    for (int strip = 0; strip < w.strips; strip++) {
-      if (w.sees(strip, block)) {
-        w.clearDigest(w.nextTilesDigest(strip));
-      }
-    }
     for (int panel = 0; panel < w.panels; panel++) {
       long offset = values.panelOffset(first + panel, kBlock) + step;
       for (int strip = 0; strip < w.strips; strip++) {
@@ -356,10 +355,9 @@ final class VectorAttention {
                     offset,
                     steps,
                     w.span,
-                    w.spanTile(strip, panel),
-                    w.nextSpanTile(strip, panel),
+                    w.tile(strip, panel),
                     w.digests,
-                    w.nextTilesDigest(strip),
+                    w.tilesDigest(strip),
                     near(values.panels(), offset, steps),
                     w.panelSums,
                     MemorySegment.NULL,
@@ -386,12 +384,15 @@ final class VectorAttention {
     Visibility visibility = p.visibility;
     for (int r = w.row[strip]; r < w.row[strip + 1]; r++) {
       int row = (r - w.row[strip]) * TILE_COLUMNS;
-      int from = w.spanTile(strip, panel) + row;
-      int to = w.nextSpanTile(strip, panel) + row;
+      int tile = w.tile(strip, panel) + row;
       int weights = w.inStrip(strip, r);
       for (int c = 0; c < TILE_COLUMNS; c++) {
         int column = panel * TILE_COLUMNS + c;
-        float sum = w.started[strip] ? w.span[from + c] : 0;
+        float sum = 0;
+        if (w.started[strip]) {
+          sum = w.span[tile + c];
+          AttentionTiles.count(sum, c, -1, w.digests, w.tilesDigest(strip));
+        }
         long end = Math.min(block + BLOCK, w.to[r]);
         for (long key = Math.max(block, w.from[r]); column < p.columns && key < end; key++) {
           if (!visibility.hides(region.sequence, region.headOf(r), region.queryOf(r), key)) {
@@ -400,9 +401,9 @@ final class VectorAttention {
             sum = Math.fma(weight, value, sum);
           }
         }
-        w.span[to + c] = sum;
+        w.span[tile + c] = sum;
+        AttentionTiles.count(sum, c, 1, w.digests, w.tilesDigest(strip));
       }
-      AttentionTiles.add(w.span, to, w.digests, w.nextTilesDigest(strip));
     }
   }
 
@@ -424,7 +425,7 @@ final class VectorAttention {
           int row = (r - w.row[strip]) * TILE_COLUMNS;
           AttentionTiles.merge(
               w.span,
-              w.spanTile(strip, panel) + row,
+              w.tile(strip, panel) + row,
               w.digests,
               w.tilesDigest(strip),
               w.total,

@@ -21,11 +21,17 @@ final class VectorFunctions {
 
   private VectorFunctions() {}
 
-  /**
-   * {@link Exponential} of numbers up to {@link Exponential#MODERATE}, and NaN. One method, without
-   * helpers: in a loop with two of them, the last helper was not inlined, and boxed its vector.
-   */
+  /** {@link Exponential} of numbers up to {@link Exponential#MODERATE}, and NaN. */
   static FloatVector expOfModerate(FloatVector x) {
+    return scaledExp(x, ONE).blend(0, x.compare(VectorOperators.LT, Exponential.SMALLEST));
+  }
+
+  /**
+   * Exponentials times a power of two, of numbers whose result is normal then.
+   *
+   * @param unit the power of two, as the bits of a float
+   */
+  static FloatVector scaledExp(FloatVector x, int unit) {
     FloatVector rounder = FloatVector.broadcast(FLOATS, Exponential.ROUNDER);
     FloatVector z = x.fma(FloatVector.broadcast(FLOATS, Exponential.LOG2_E), rounder);
     FloatVector n = z.sub(rounder);
@@ -38,10 +44,9 @@ final class VectorFunctions {
     p = r.fma(p, FloatVector.broadcast(FLOATS, Exponential.C3));
     p = r.fma(p, FloatVector.broadcast(FLOATS, Exponential.C2));
     p = r.fma(r.fma(p, one), one);
-    IntVector power = z.reinterpretAsInts().lanewise(VectorOperators.LSHL, FRACTION_BITS).add(ONE);
+    IntVector power = z.reinterpretAsInts().lanewise(VectorOperators.LSHL, FRACTION_BITS).add(unit);
     // Multiplying, not adding exponents, keeps NaN with any payload what it is.
-    return p.mul(power.reinterpretAsFloats())
-        .blend(0, x.compare(VectorOperators.LT, Exponential.SMALLEST));
+    return p.mul(power.reinterpretAsFloats());
   }
 
   /** {@link Exponential} of any number. */

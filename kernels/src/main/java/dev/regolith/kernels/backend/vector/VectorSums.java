@@ -22,31 +22,46 @@ final class VectorSums {
 
   private VectorSums() {}
 
-  /** Inner product in float32 lanes, in four chains, less the sum of other lanes. */
-  static double residual(
-      float[] x, int at, MemorySegment y, long offset, int floats, float[] lanes, int lanesAt) {
+  /**
+   * What an inner product of every row of a strip with a vector is more than the sum of other
+   * lanes, in float32.
+   *
+   * @param lanes of row {@code i}, at {@code (first + i) * LANES}
+   */
+  static void residuals(
+      float[] strip,
+      int rows,
+      MemorySegment y,
+      long offset,
+      int floats,
+      float[] lanes,
+      double[] residuals,
+      int first) {
     y = known(y);
-    FloatVector s0 = FloatVector.zero(FLOATS);
-    FloatVector s1 = s0;
-    FloatVector s2 = s0;
-    FloatVector s3 = s0;
-    int i = 0;
-    for (; i + 4 * LANES <= floats; i += 4 * LANES) {
-      s0 = term(x, at + i, y, offset + 4L * i, s0);
-      s1 = term(x, at + i + LANES, y, offset + 4L * (i + LANES), s1);
-      s2 = term(x, at + i + 2 * LANES, y, offset + 4L * (i + 2 * LANES), s2);
-      s3 = term(x, at + i + 3 * LANES, y, offset + 4L * (i + 3 * LANES), s3);
+    int full = FLOATS.loopBound(floats);
+    for (int r = 0; r < rows; r++) {
+      int at = r * MicroKernel.STRIP_STRIDE;
+      FloatVector s0 = FloatVector.zero(FLOATS);
+      FloatVector s1 = FloatVector.fromArray(FLOATS, lanes, (first + r) * LANES).neg();
+      int i = 0;
+      for (; i + 2 * LANES <= full; i += 2 * LANES) {
+        FloatVector factor = FloatVector.fromMemorySegment(FLOATS, y, offset + 4L * i, ORDER);
+        s0 = FloatVector.fromArray(FLOATS, strip, at + i).fma(factor, s0);
+        factor = FloatVector.fromMemorySegment(FLOATS, y, offset + 4L * (i + LANES), ORDER);
+        s1 = FloatVector.fromArray(FLOATS, strip, at + i + LANES).fma(factor, s1);
+      }
+      if (i < full) {
+        FloatVector factor = FloatVector.fromMemorySegment(FLOATS, y, offset + 4L * i, ORDER);
+        s0 = FloatVector.fromArray(FLOATS, strip, at + i).fma(factor, s0);
+      }
+      residuals[first + r] = s0.add(s1).reduceLanes(VectorOperators.ADD);
     }
-    for (; i + LANES <= floats; i += LANES) {
-      s0 = term(x, at + i, y, offset + 4L * i, s0);
+    for (int r = 0; full < floats && r < rows; r++) {
+      for (int i = full; i < floats; i++) {
+        double factor = y.get(ValueLayout.JAVA_FLOAT, offset + 4L * i);
+        residuals[first + r] += strip[r * MicroKernel.STRIP_STRIDE + i] * factor;
+      }
     }
-    FloatVector other = FloatVector.fromArray(FLOATS, lanes, lanesAt);
-    FloatVector difference = s0.add(s1).add(s2.add(s3)).sub(other);
-    double result = difference.reduceLanes(VectorOperators.ADD);
-    for (; i < floats; i++) {
-      result += (double) x[at + i] * y.get(ValueLayout.JAVA_FLOAT, offset + 4L * i);
-    }
-    return result;
   }
 
   /** Sum of a vector's lanes, in double precision. */
@@ -76,12 +91,6 @@ final class VectorSums {
       differ |= Float.floatToIntBits(x[xAt + j]) != Float.floatToIntBits(y[yAt + j]);
     }
     return differ;
-  }
-
-  private static FloatVector term(
-      float[] x, int at, MemorySegment y, long offset, FloatVector sum) {
-    FloatVector factor = FloatVector.fromMemorySegment(FLOATS, y, offset, ORDER);
-    return FloatVector.fromArray(FLOATS, x, at).fma(factor, sum);
   }
 
   /** At least the sum of squares. */
