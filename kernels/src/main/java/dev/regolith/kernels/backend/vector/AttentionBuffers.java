@@ -17,13 +17,15 @@ final class AttentionBuffers {
   private static final int MAX_STRIPS = Math.ceilDiv(MAX_ROWS, TILE_ROWS);
   private static final int STRIP = TILE_ROWS * MicroKernel.STRIP_STRIDE + LANES;
 
-  private static final int SCORES = 0;
-  private static final int WEIGHTS = 1;
-  private static final int TILES = 2;
-  private static final int TOTALS = 3;
-  private static final int DIGESTS = 4;
+  private static final int SCORES = AttentionProblem.BLOCK / TILE_COLUMNS * TILE;
 
-  private static final int TILES_ACROSS = AttentionProblem.BLOCK / TILE_COLUMNS;
+  /** Place of the digest of the scores. */
+  static final int SCORES_DIGEST = 0;
+
+  /** Place of the digest of the weights. */
+  static final int WEIGHTS_DIGEST = WIDE_LANES;
+
+  private static final int TILES_DIGEST = 2 * WIDE_LANES;
 
   /** Number of strips. */
   int strips;
@@ -34,17 +36,17 @@ final class AttentionBuffers {
   /** Strips of scaled queries. */
   final float[][] queries = new float[MAX_STRIPS][STRIP];
 
-  /** Strips of the block's weights: exponentials of its scores. */
-  final float[][] weights = new float[MAX_STRIPS][STRIP];
+  /** One strip's weights in a block: exponentials of its scores. */
+  final float[] weights = new float[STRIP];
 
-  /** Scores of the block, in tiles; and what softcap, biases and masks make of them, in place. */
-  final float[] scores = new float[MAX_STRIPS * TILES_ACROSS * TILE];
+  /** One strip's scores in a block, in tiles; and what softcap, biases and masks make of them. */
+  final float[] scores = new float[SCORES];
 
   /** Scores before that, of rows that have any of it. */
-  final float[] raw = new float[MAX_STRIPS * TILES_ACROSS * TILE];
+  final float[] raw = new float[SCORES];
 
   /** What is made of them, made again. */
-  final float[] again = new float[MAX_STRIPS * TILES_ACROSS * TILE];
+  final float[] again = new float[SCORES];
 
   /** Running sums of a panel that a checking kernel read. */
   final long[] panelSums = new long[SealLanes.RAW];
@@ -103,8 +105,8 @@ final class AttentionBuffers {
   /** Distances of keys from the query, for linear biases. */
   final float[] distances = new float[AttentionProblem.BLOCK];
 
-  /** Digests, a vector each: of scores, of weights, of the span's tiles and the total's. */
-  final long[] digests = new long[DIGESTS * MAX_STRIPS * WIDE_LANES];
+  /** Digests, a vector each: of scores, of weights, of every strip's tiles of span and total. */
+  final long[] digests = new long[2 * (1 + MAX_STRIPS) * WIDE_LANES];
 
   /** By what a row's sums of earlier blocks were multiplied. */
   final float[] decay = new float[MAX_ROWS];
@@ -167,14 +169,9 @@ final class AttentionBuffers {
     return p.tiles(block / AttentionProblem.BLOCK);
   }
 
-  /** Place of a strip's first tile of scores. */
-  static int scoresAt(int strip) {
-    return strip * TILES_ACROSS * TILE;
-  }
-
-  /** Place of a row's first score. */
-  int scoresAt(int strip, int r) {
-    return scoresAt(strip) + (r - row[strip]) * TILE_COLUMNS;
+  /** Number of rows of a strip. */
+  int rowsOf(int strip) {
+    return row[strip + 1] - row[strip];
   }
 
   /** Place of a row in its strip. */
@@ -196,24 +193,14 @@ final class AttentionBuffers {
     return (strip * panels + panel) * TILE;
   }
 
-  /** Place of the digest of a strip's scores. */
-  int scoresDigest(int strip) {
-    return (DIGESTS * strip + SCORES) * WIDE_LANES;
-  }
-
-  /** Place of the digest of a strip's weights. */
-  int weightsDigest(int strip) {
-    return (DIGESTS * strip + WEIGHTS) * WIDE_LANES;
-  }
-
   /** Place of the digest of a strip's tiles in the span. */
   int tilesDigest(int strip) {
-    return (DIGESTS * strip + TILES) * WIDE_LANES;
+    return TILES_DIGEST + 2 * strip * WIDE_LANES;
   }
 
   /** Place of the digest of a strip's totals. */
   int totalsDigest(int strip) {
-    return (DIGESTS * strip + TOTALS) * WIDE_LANES;
+    return tilesDigest(strip) + WIDE_LANES;
   }
 
   /** Whether a digest is that of nothing; it is afterwards. */

@@ -136,33 +136,8 @@ final class AttentionChecks {
     Arrays.fill(blocks, 0, rows, 0);
   }
 
-  /** Verifies a block, after its last use. */
-  void block(
-      AttentionProblem p,
-      AttentionRegion region,
-      long block,
-      AttentionBuffers w,
-      AttentionSink sink) {
-    if (Probe.ON) {
-      AttentionProbes.afterBlock(p, region, block, w);
-    }
-    openBlock(p, region, block);
-    for (int strip = 0; strip < w.strips; strip++) {
-      if (!w.sees(strip, block)) {
-        continue;
-      }
-      strip(p, region, block, strip, w, sink);
-      if (!w.takeZero(w.scoresDigest(strip))) {
-        sink.suspect(p, region, Component.SCORES);
-      }
-    }
-    if (Probe.ON) {
-      AttentionProbes.expectation(span.max, weightSums, products, w.row[w.strips]);
-    }
-  }
-
   /** What of a block's keys and values tolerances and predictions are made of. */
-  private void openBlock(AttentionProblem p, AttentionRegion region, long block) {
+  void openBlock(AttentionProblem p, AttentionRegion region, long block) {
     long matrix = p.matrix(region.sequence, region.kvHead);
     PackedB keys = p.keys(region.sequence, block / BLOCK);
     long record = keys.recordOffset(matrix, p.keyBlock(block / BLOCK), 0);
@@ -212,15 +187,16 @@ final class AttentionChecks {
     return coefficient / (stepsLeft + Tolerance.SHOWN_WEIGHT + Tolerance.VECTOR_WEIGHT);
   }
 
-  private void strip(
+  /** Verifies a strip's part of a block, after its last use. */
+  void strip(
       AttentionProblem p,
       AttentionRegion region,
-      long block,
       int strip,
+      long block,
       AttentionBuffers w,
       AttentionSink sink) {
     int first = w.row[strip];
-    int rows = w.row[strip + 1] - first;
+    int rows = w.rowsOf(strip);
     int end = VectorAttention.end(p, strip, block, w);
     for (int r = first; r < first + rows; r++) {
       max[r] = w.max[r];
@@ -231,38 +207,39 @@ final class AttentionChecks {
       }
       if (w.isTransformed[r]) {
         VectorAttention.transform(p, region, strip, r, block, w.raw, w.raw, w.again, w);
-        if (SoftmaxPass.differ(w.scores, w.again, w.scoresAt(strip, r), end)) {
+        if (SoftmaxPass.differ(w.scores, w.again, (r - first) * TILE_COLUMNS, end)) {
           sink.suspect(p, region, Component.SCORES);
         }
       }
     }
-    int at = AttentionBuffers.scoresAt(strip);
     boolean fits =
         SoftmaxPass.verify(
             w.scores,
             w.raw,
             w.isTransformed,
-            at,
             rows,
             end / TILE_COLUMNS,
             AttentionBuffers.tilesOf(p, block),
             reference,
             decay,
             first,
-            w.weights[strip],
+            w.weights,
             (int) (p.keyBlock(block / BLOCK) % Signs.PATTERNS) * BLOCK,
             valueSums,
             weightSums,
             products,
             shownScores,
             w.digests,
-            w.scoresDigest(strip),
-            w.weightsDigest(strip));
+            AttentionBuffers.SCORES_DIGEST,
+            AttentionBuffers.WEIGHTS_DIGEST);
+    if (!w.takeZero(AttentionBuffers.SCORES_DIGEST)) {
+      sink.suspect(p, region, Component.SCORES);
+    }
     boolean differ =
-        !w.takeZero(w.weightsDigest(strip))
+        !w.takeZero(AttentionBuffers.WEIGHTS_DIGEST)
             || (!fits
                 && SoftmaxPass.differ(
-                    w.scores, at, rows, end / TILE_COLUMNS, reference, first, w.weights[strip]));
+                    w.scores, rows, end / TILE_COLUMNS, reference, first, w.weights));
     if (differ) {
       sink.suspect(p, region, Component.WEIGHTS);
     }
@@ -281,6 +258,11 @@ final class AttentionChecks {
       blocks[r]++;
     }
     evidence(p, region, first, rows, sink);
+  }
+
+  /** Shows what rows are expected to come to. */
+  void probe(AttentionBuffers w) {
+    AttentionProbes.expectation(span.max, weightSums, products, w.row[w.strips]);
   }
 
   /** Hands over evidence of rows. */

@@ -26,9 +26,9 @@ final class AttentionProbes {
   }
 
   private static void mask(
-      AttentionProblem p, AttentionRegion region, long block, AttentionBuffers w) {
+      AttentionProblem p, AttentionRegion region, int strip, long block, AttentionBuffers w) {
     Visibility visibility = p.visibility;
-    for (int r = 0; r < region.rows(); r++) {
+    for (int r = w.row[strip]; r < w.row[strip + 1]; r++) {
       long from = Math.max(block, w.from[r]);
       long to = Math.min(block + BLOCK, w.to[r]);
       if (from < to) {
@@ -74,7 +74,7 @@ final class AttentionProbes {
           0);
     }
     for (int strip = 0; strip < w.strips; strip++) {
-      int rows = w.row[strip + 1] - w.row[strip];
+      int rows = w.rowsOf(strip);
       for (int r = 0; r < rows; r++) {
         Probe.reach(
             ProbePoint.QUERIES_READ, w.queries[strip], r * MicroKernel.STRIP_STRIDE, p.depth);
@@ -87,50 +87,43 @@ final class AttentionProbes {
     Probe.reach(ProbePoint.ROW_SUM, w.sum, 0, w.row[w.strips]);
   }
 
-  static void scoresWritten(AttentionProblem p, long block, AttentionBuffers w) {
-    for (int strip = 0; strip < w.strips; strip++) {
-      int rows = w.row[strip + 1] - w.row[strip];
-      for (int i = 0; w.sees(strip, block) && i < AttentionBuffers.tilesOf(p, block); i++) {
-        int at = AttentionBuffers.scoresAt(strip) + i * TILE;
-        Probe.reach(ProbePoint.SCORES_WRITTEN, w.scores, at, rows * TILE_COLUMNS);
-      }
+  static void scoresWritten(AttentionProblem p, int strip, long block, AttentionBuffers w) {
+    scores(ProbePoint.SCORES_WRITTEN, p, strip, block, w.scores, w);
+  }
+
+  private static void scores(
+      ProbePoint point,
+      AttentionProblem p,
+      int strip,
+      long block,
+      float[] scores,
+      AttentionBuffers w) {
+    for (int i = 0; i < AttentionBuffers.tilesOf(p, block); i++) {
+      Probe.reach(point, scores, i * TILE, w.rowsOf(strip) * TILE_COLUMNS);
     }
   }
 
   static void weightsWritten(
-      AttentionProblem p, AttentionRegion region, long block, AttentionBuffers w) {
-    weights(ProbePoint.WEIGHTS_WRITTEN, w);
+      AttentionProblem p, AttentionRegion region, int strip, long block, AttentionBuffers w) {
+    weights(ProbePoint.WEIGHTS_WRITTEN, strip, w);
     if (p.visibility.mask == Visibility.Mask.ADDITIVE) {
-      mask(p, region, block, w);
+      mask(p, region, strip, block, w);
     }
   }
 
-  private static void weights(ProbePoint point, AttentionBuffers w) {
-    for (int strip = 0; strip < w.strips; strip++) {
-      for (int r = 0; r < w.row[strip + 1] - w.row[strip]; r++) {
-        Probe.reach(point, w.weights[strip], r * MicroKernel.STRIP_STRIDE, BLOCK);
-      }
+  private static void weights(ProbePoint point, int strip, AttentionBuffers w) {
+    for (int r = 0; r < w.rowsOf(strip); r++) {
+      Probe.reach(point, w.weights, r * MicroKernel.STRIP_STRIDE, BLOCK);
     }
   }
 
-  static void afterBlock(
-      AttentionProblem p, AttentionRegion region, long block, AttentionBuffers w) {
-    weights(ProbePoint.WEIGHTS_LAST_USE, w);
-    for (int strip = 0; strip < w.strips; strip++) {
-      int rows = w.row[strip + 1] - w.row[strip];
-      for (int i = 0; w.sees(strip, block) && i < AttentionBuffers.tilesOf(p, block); i++) {
-        int at = AttentionBuffers.scoresAt(strip) + i * TILE;
-        Probe.reach(ProbePoint.SCORES_LAST_USE, w.scores, at, rows * TILE_COLUMNS);
-        Probe.reach(ProbePoint.SCORES_LAST_USE, w.raw, at, rows * TILE_COLUMNS);
-      }
-    }
-    for (int strip = 0; strip < w.strips; strip++) {
-      if (w.sees(strip, block)) {
-        Probe.reach(ProbePoint.ROW_DIGEST, w.digests, w.scoresDigest(strip), WIDE_LANES);
-        Probe.reach(ProbePoint.ROW_DIGEST, w.digests, w.weightsDigest(strip), WIDE_LANES);
-        Probe.reach(ProbePoint.ROW_DIGEST, w.digests, w.tilesDigest(strip), WIDE_LANES);
-      }
-    }
+  static void lastUse(AttentionProblem p, int strip, long block, AttentionBuffers w) {
+    weights(ProbePoint.WEIGHTS_LAST_USE, strip, w);
+    scores(ProbePoint.SCORES_LAST_USE, p, strip, block, w.scores, w);
+    scores(ProbePoint.SCORES_LAST_USE, p, strip, block, w.raw, w);
+    Probe.reach(ProbePoint.ROW_DIGEST, w.digests, AttentionBuffers.SCORES_DIGEST, WIDE_LANES);
+    Probe.reach(ProbePoint.ROW_DIGEST, w.digests, AttentionBuffers.WEIGHTS_DIGEST, WIDE_LANES);
+    Probe.reach(ProbePoint.ROW_DIGEST, w.digests, w.tilesDigest(strip), WIDE_LANES);
   }
 
   static void expectation(float[] max, float[] sums, float[] products, int rows) {
@@ -147,7 +140,7 @@ final class AttentionProbes {
 
   static void beforeMerge(AttentionBuffers w) {
     for (int strip = 0; strip < w.strips; strip++) {
-      int rows = w.row[strip + 1] - w.row[strip];
+      int rows = w.rowsOf(strip);
       for (int panel = 0; panel < w.panels; panel++) {
         if (w.merged[strip]) {
           Probe.reach(
@@ -167,7 +160,7 @@ final class AttentionProbes {
 
   static void beforeStore(AttentionBuffers w) {
     for (int strip = 0; strip < w.strips; strip++) {
-      int rows = w.row[strip + 1] - w.row[strip];
+      int rows = w.rowsOf(strip);
       for (int panel = 0; w.merged[strip] && panel < w.panels; panel++) {
         Probe.reach(ProbePoint.TOTAL_SUMS_READ, w.total, w.tile(strip, panel), rows * TILE_COLUMNS);
       }

@@ -107,11 +107,11 @@ final class SoftmaxPass {
   }
 
   /** The largest score of every row that is a number; minus infinity if there is none. */
-  static void maxima(float[] scores, int at, int rows, int tiles, float[] found, int foundAt) {
+  static void maxima(float[] scores, int rows, int tiles, float[] found, int foundAt) {
     for (int i = 0; i < rows; i++) {
       FloatVector m = FloatVector.broadcast(FLOATS, Float.NEGATIVE_INFINITY);
       FloatVector n = m;
-      int row = at + i * TILE_COLUMNS;
+      int row = i * TILE_COLUMNS;
       for (int k = row; k < row + tiles * TILE; k += TILE) {
         FloatVector x = FloatVector.fromArray(FLOATS, scores, k);
         m = m.blend(x, x.compare(VectorOperators.GT, m));
@@ -129,7 +129,6 @@ final class SoftmaxPass {
    */
   static void weigh(
       float[] scores,
-      int at,
       int rows,
       int tiles,
       float[] references,
@@ -140,7 +139,7 @@ final class SoftmaxPass {
       int digest) {
     LongVector words = LongVector.fromArray(LONGS, digests, digest);
     for (int i = 0; i < rows; i++) {
-      int row = at + i * TILE_COLUMNS;
+      int row = i * TILE_COLUMNS;
       int to = i * MicroKernel.STRIP_STRIDE;
       FloatVector reference = FloatVector.broadcast(FLOATS, references[first + i]);
       for (int k = row; k < row + tiles * TILE; k += TILE) {
@@ -214,7 +213,6 @@ final class SoftmaxPass {
       float[] scores,
       float[] raw,
       boolean[] transformed,
-      int at,
       int rows,
       int tiles,
       int all,
@@ -236,7 +234,7 @@ final class SoftmaxPass {
     for (int i = 0; i < rows; i++) {
       int r = first + i;
       float[] source = transformed[r] ? raw : scores;
-      int k = at + i * TILE_COLUMNS;
+      int k = i * TILE_COLUMNS;
       int from = i * MicroKernel.STRIP_STRIDE;
       FloatVector reference = FloatVector.broadcast(FLOATS, references[r]);
       FloatVector sum = FloatVector.zero(FLOATS);
@@ -286,7 +284,7 @@ final class SoftmaxPass {
         wrong = wrong.or(expected.fma(tolerance, distance).reinterpretAsInts());
         k += 2 * TILE;
       }
-      k = at + i * TILE_COLUMNS;
+      k = i * TILE_COLUMNS;
       for (j = 0; j < all * TILE_COLUMNS; j += TILE_COLUMNS) {
         FloatVector x = FloatVector.fromArray(FLOATS, source, k);
         signed = x.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, signs + j), signed);
@@ -310,10 +308,10 @@ final class SoftmaxPass {
 
   /** Whether the weights of a strip are others than their scores make; NaN equals NaN. */
   static boolean differ(
-      float[] scores, int at, int rows, int tiles, float[] references, int first, float[] weights) {
+      float[] scores, int rows, int tiles, float[] references, int first, float[] weights) {
     IntVector differences = IntVector.zero(INTS);
     for (int i = 0; i < rows; i++) {
-      int row = at + i * TILE_COLUMNS;
+      int row = i * TILE_COLUMNS;
       int from = i * MicroKernel.STRIP_STRIDE;
       FloatVector reference = FloatVector.broadcast(FLOATS, references[first + i]);
       for (int k = row; k < row + tiles * TILE; k += TILE) {
@@ -333,7 +331,7 @@ final class SoftmaxPass {
     boolean differ = false;
     for (int i = 0; i < rows; i++) {
       for (int j = 0; j < tiles * TILE_COLUMNS; j++) {
-        int k = at + i * TILE_COLUMNS + j / TILE_COLUMNS * TILE + j % TILE_COLUMNS;
+        int k = i * TILE_COLUMNS + j / TILE_COLUMNS * TILE + j % TILE_COLUMNS;
         float again = Exponential.of(scores[k] - references[first + i]);
         int bits = Float.floatToIntBits(weights[i * MicroKernel.STRIP_STRIDE + j]);
         differ |= Float.floatToIntBits(again) != bits;

@@ -92,24 +92,43 @@ final class VectorAttention {
     if (Probe.ON) {
       AttentionProbes.beforeBlock(p, region, block, w);
     }
-    multiplyKeys(p, region, block, w, sink);
-    if (Probe.ON) {
-      AttentionProbes.scoresWritten(p, block, w);
+    if (p.verify) {
+      w.checks.openBlock(p, region, block);
     }
     for (int strip = 0; strip < w.strips; strip++) {
       if (w.sees(strip, block)) {
-        softmax(p, region, strip, block, w);
+        strip(p, region, strip, block, w, sink);
       }
     }
+    if (Probe.ON && p.verify) {
+      w.checks.probe(w);
+    }
+  }
+
+  private static void strip(
+      AttentionProblem p,
+      AttentionRegion region,
+      int strip,
+      long block,
+      AttentionBuffers w,
+      AttentionSink sink) {
+    // Who reads the block last, also compares it with its digests.
+    boolean checks = p.checksInline && strip == w.lastThatSees(block);
+    multiplyKeys(p, region, strip, block, checks, w, sink);
     if (Probe.ON) {
-      AttentionProbes.weightsWritten(p, region, block, w);
+      AttentionProbes.scoresWritten(p, strip, block, w);
     }
-    multiplyValues(p, region, block, w, sink);
+    softmax(p, region, strip, block, w);
+    if (Probe.ON) {
+      AttentionProbes.weightsWritten(p, region, strip, block, w);
+    }
+    multiplyValues(p, region, strip, block, checks, w, sink);
+    w.started[strip] = true;
     if (p.verify) {
-      w.checks.block(p, region, block, w, sink);
-    }
-    for (int strip = 0; strip < w.strips; strip++) {
-      w.started[strip] |= w.sees(strip, block);
+      if (Probe.ON) {
+        AttentionProbes.lastUse(p, strip, block, w);
+      }
+      w.checks.strip(p, region, strip, block, w, sink);
     }
   }
 
@@ -140,13 +159,15 @@ final class VectorAttention {
   }
 
   /**
-   * Scores of a block: every panel of keys with every strip that sees any of its keys; with every
-   * strip that sees the block, if scores are going to be held against the block's check vector.
+   * Scores of a strip: with every panel that holds a key it sees; with every panel, if they are
+   * going to be held against the block's check vector.
    */
   private static void multiplyKeys(
       AttentionProblem p,
       AttentionRegion region,
+      int strip,
       long block,
+      boolean checks,
       AttentionBuffers w,
       AttentionSink sink) {
     PackedB keys = p.keys(region.sequence, block / BLOCK);
@@ -154,33 +175,28 @@ final class VectorAttention {
     long keyBlock = p.keyBlock(block / BLOCK);
     long panel = keys.panel(matrix, keyBlock);
     int count = keys.panelsOf(keyBlock);
-    int checking = p.checksInline ? w.lastThatSees(block) : -1;
+    if (!p.verify) {
+      count = (int) Math.min(count, Math.ceilDiv(w.stripTo[strip] - block, TILE_COLUMNS));
+    }
+    MicroKernel kernel = MicroKernels.of(w.rowsOf(strip), false, checks, false);
     for (int i = 0; i < count; i++) {
       long offset = keys.panelOffset(panel + i, 0);
-      long near = near(keys.panels(), offset, p.depth);
-      for (int strip = 0; strip < w.strips; strip++) {
-        long needed = p.verify ? block : block + (long) i * TILE_COLUMNS;
-        if (!w.sees(strip, block) || needed >= w.stripTo[strip]) {
-          continue;
-        }
-        w.touched +=
-            MicroKernels.of(w.row[strip + 1] - w.row[strip], false, strip == checking, false)
-                .run(
-                    w.queries[strip],
-                    keys.panels(),
-                    offset,
-                    p.depth,
-                    w.scores,
-                    AttentionBuffers.scoresAt(strip) + i * TILE,
-                    w.digests,
-                    w.scoresDigest(strip),
-                    near,
-                    w.panelSums,
-                    MemorySegment.NULL,
-                    0,
-                    0);
-      }
-      if (checking >= 0 && !keys.agrees(panel + i, 0, w.panelSums)) {
+      w.touched +=
+          kernel.run(
+              w.queries[strip],
+              keys.panels(),
+              offset,
+              p.depth,
+              w.scores,
+              i * TILE,
+              w.digests,
+              AttentionBuffers.SCORES_DIGEST,
+              near(keys.panels(), offset, p.depth),
+              w.panelSums,
+              MemorySegment.NULL,
+              0,
+              0);
+      if (checks && !keys.agrees(panel + i, 0, w.panelSums)) {
         sink.suspect(p, region, Component.OPERAND_B);
       }
     }
@@ -207,7 +223,7 @@ final class VectorAttention {
     int end = end(p, strip, block, w);
     boolean whole = end <= AttentionBuffers.tilesOf(p, block) * TILE_COLUMNS;
     int first = w.row[strip];
-    int rows = w.row[strip + 1] - first;
+    int rows = w.rowsOf(strip);
     for (int r = first; r < first + rows; r++) {
       boolean transforms =
           !whole || !p.visibility.isPlain() || w.from[r] > block || w.to[r] < block + end;
@@ -216,9 +232,8 @@ final class VectorAttention {
         transform(p, region, strip, r, block, w.scores, w.raw, w.scores, w);
       }
     }
-    int at = AttentionBuffers.scoresAt(strip);
     int tiles = end / TILE_COLUMNS;
-    SoftmaxPass.maxima(w.scores, at, rows, tiles, w.reference, first);
+    SoftmaxPass.maxima(w.scores, rows, tiles, w.reference, first);
     for (int r = first; r < first + rows; r++) {
       float before = w.max[r];
       float max = w.reference[r] > before ? w.reference[r] : before;
@@ -228,15 +243,14 @@ final class VectorAttention {
     }
     SoftmaxPass.weigh(
         w.scores,
-        at,
         rows,
         tiles,
         w.reference,
         first,
-        w.weights[strip],
+        w.weights,
         w.blockSum,
         w.digests,
-        w.weightsDigest(strip));
+        AttentionBuffers.WEIGHTS_DIGEST);
     for (int r = first; r < first + rows; r++) {
       float decay = w.decay[r];
       w.sum[r] = Math.fma(w.sum[r], decay, w.blockSum[r]);
@@ -292,7 +306,7 @@ final class VectorAttention {
         source,
         raw,
         target,
-        w.scoresAt(strip, r),
+        (r - w.row[strip]) * TILE_COLUMNS,
         end,
         AttentionBuffers.tilesOf(p, block) * TILE_COLUMNS,
         visibility.softcap,
@@ -325,46 +339,41 @@ final class VectorAttention {
   private static void multiplyValues(
       AttentionProblem p,
       AttentionRegion region,
+      int strip,
       long block,
+      boolean checks,
       AttentionBuffers w,
       AttentionSink sink) {
+    if (!p.isFinite(region.sequence, region.kvHead, block / BLOCK)) {
+      for (int panel = 0; panel < w.panels; panel++) {
+        addVisible(p, region, block, strip, panel, w);
+      }
+      return;
+    }
     PackedB values = p.values(region.sequence, block / BLOCK);
-    long matrix = p.matrix(region.sequence, region.kvHead);
-    boolean finite = p.isFinite(region.sequence, region.kvHead, block / BLOCK);
+    long panel = values.panel(p.matrix(region.sequence, region.kvHead), 0);
     int kBlock = p.valueBlock(block / BLOCK);
     long step = 4L * TILE_COLUMNS * p.valueStep(block / BLOCK);
-    int checking = p.checksInline && finite ? w.lastThatSees(block) : -1;
-    long first = values.panel(matrix, 0);
-    for (int panel = 0; panel < w.panels; panel++) {
-      long offset = values.panelOffset(first + panel, kBlock) + step;
-      for (int strip = 0; strip < w.strips; strip++) {
-        if (!w.sees(strip, block)) {
-          continue;
-        }
-        if (!finite) {
-          addVisible(p, region, block, strip, panel, w);
-          continue;
-        }
-        int steps = p.checksInline ? BLOCK : (int) Math.min(BLOCK, w.stripTo[strip] - block);
-        w.touched +=
-            MicroKernels.of(
-                    w.row[strip + 1] - w.row[strip], w.started[strip], strip == checking, false)
-                .run(
-                    w.weights[strip],
-                    values.panels(),
-                    offset,
-                    steps,
-                    w.span,
-                    w.tile(strip, panel),
-                    w.digests,
-                    w.tilesDigest(strip),
-                    near(values.panels(), offset, steps),
-                    w.panelSums,
-                    MemorySegment.NULL,
-                    0,
-                    0);
-      }
-      if (checking >= 0 && !values.agrees(first + panel, kBlock, w.panelSums)) {
+    int steps = p.checksInline ? BLOCK : (int) Math.min(BLOCK, w.stripTo[strip] - block);
+    MicroKernel kernel = MicroKernels.of(w.rowsOf(strip), w.started[strip], checks, false);
+    for (int i = 0; i < w.panels; i++) {
+      long offset = values.panelOffset(panel + i, kBlock) + step;
+      w.touched +=
+          kernel.run(
+              w.weights,
+              values.panels(),
+              offset,
+              steps,
+              w.span,
+              w.tile(strip, i),
+              w.digests,
+              w.tilesDigest(strip),
+              near(values.panels(), offset, steps),
+              w.panelSums,
+              MemorySegment.NULL,
+              0,
+              0);
+      if (checks && !values.agrees(panel + i, kBlock, w.panelSums)) {
         sink.suspect(p, region, Component.PACKED_B);
       }
     }
@@ -396,7 +405,7 @@ final class VectorAttention {
         long end = Math.min(block + BLOCK, w.to[r]);
         for (long key = Math.max(block, w.from[r]); column < p.columns && key < end; key++) {
           if (!visibility.hides(region.sequence, region.headOf(r), region.queryOf(r), key)) {
-            float weight = w.weights[strip][weights + (int) (key - block)];
+            float weight = w.weights[weights + (int) (key - block)];
             float value = p.value(region.sequence, region.kvHead, key, column);
             sum = Math.fma(weight, value, sum);
           }
