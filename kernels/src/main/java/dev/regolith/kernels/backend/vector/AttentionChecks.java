@@ -212,34 +212,36 @@ final class AttentionChecks {
         }
       }
     }
-    boolean fits =
-        SoftmaxPass.verify(
-            w.scores,
-            w.raw,
-            w.isTransformed,
-            rows,
-            end / TILE_COLUMNS,
-            AttentionBuffers.tilesOf(p, block),
-            reference,
-            decay,
-            first,
-            w.weights,
-            (int) (p.keyBlock(block / BLOCK) % Signs.PATTERNS) * BLOCK,
-            valueSums,
-            weightSums,
-            products,
-            shownScores,
-            w.digests,
-            AttentionBuffers.SCORES_DIGEST,
-            AttentionBuffers.WEIGHTS_DIGEST);
+    SoftmaxPass.show(
+        w.scores,
+        w.raw,
+        w.isTransformed,
+        rows,
+        AttentionBuffers.tilesOf(p, block),
+        first,
+        (int) (p.keyBlock(block / BLOCK) % Signs.PATTERNS) * BLOCK,
+        shownScores,
+        w.digests,
+        AttentionBuffers.SCORES_DIGEST);
     if (!w.takeZero(AttentionBuffers.SCORES_DIGEST)) {
       sink.suspect(p, region, Component.SCORES);
     }
+    int tiles = end / TILE_COLUMNS;
+    SoftmaxPass.addUp(
+        w.weights,
+        rows,
+        tiles,
+        decay,
+        first,
+        valueSums,
+        weightSums,
+        products,
+        w.digests,
+        AttentionBuffers.WEIGHTS_DIGEST);
     boolean differ =
         !w.takeZero(AttentionBuffers.WEIGHTS_DIGEST)
-            || (!fits
-                && SoftmaxPass.differ(
-                    w.scores, rows, end / TILE_COLUMNS, reference, first, w.weights));
+            || (!SoftmaxPass.fit(w.scores, rows, tiles, reference, first, w.weights)
+                && SoftmaxPass.differ(w.scores, rows, tiles, reference, first, w.weights));
     if (differ) {
       sink.suspect(p, region, Component.WEIGHTS);
     }

@@ -142,31 +142,33 @@ final class SoftmaxPass {
       int row = i * TILE_COLUMNS;
       int to = i * MicroKernel.STRIP_STRIDE;
       FloatVector reference = FloatVector.broadcast(FLOATS, references[first + i]);
-      for (int k = row; k < row + tiles * TILE; k += TILE) {
-        FloatVector weight =
-            VectorFunctions.expOfModerate(FloatVector.fromArray(FLOATS, scores, k).sub(reference));
-        weight.intoArray(weights, to);
-        words = words.add(weight.reinterpretAsLongs());
-        weight =
-            VectorFunctions.expOfModerate(
-                FloatVector.fromArray(FLOATS, scores, k + LANES).sub(reference));
-        weight.intoArray(weights, to + LANES);
-        words = words.add(weight.reinterpretAsLongs());
-        to += TILE_COLUMNS;
-      }
-      int from = i * MicroKernel.STRIP_STRIDE;
       FloatVector s0 = FloatVector.zero(FLOATS);
       FloatVector s1 = s0;
       FloatVector s2 = s0;
       FloatVector s3 = s0;
-      for (int k = from; k < from + tiles * TILE_COLUMNS; k += SUM_LANES) {
-        s0 = s0.add(FloatVector.fromArray(FLOATS, weights, k));
-        if (LANES < SUM_LANES) {
-          s1 = s1.add(FloatVector.fromArray(FLOATS, weights, k + LANES));
-        }
-        if (2 * LANES < SUM_LANES) {
-          s2 = s2.add(FloatVector.fromArray(FLOATS, weights, k + 2 * LANES));
-          s3 = s3.add(FloatVector.fromArray(FLOATS, weights, k + 3 * LANES));
+      for (int k = row; k < row + tiles * TILE; k += TILE) {
+        FloatVector x =
+            VectorFunctions.expOfModerate(FloatVector.fromArray(FLOATS, scores, k).sub(reference));
+        FloatVector y =
+            VectorFunctions.expOfModerate(
+                FloatVector.fromArray(FLOATS, scores, k + LANES).sub(reference));
+        x.intoArray(weights, to);
+        y.intoArray(weights, to + LANES);
+        words = words.add(x.reinterpretAsLongs().add(y.reinterpretAsLongs()));
+        to += TILE_COLUMNS;
+        // Sixteen lanes are one vector, two, or four that take turns.
+        if (LANES >= SUM_LANES) {
+          s0 = s0.add(x).add(y);
+        } else if (2 * LANES >= SUM_LANES) {
+          s0 = s0.add(x);
+          s1 = s1.add(y);
+        } else {
+          x = s0.add(x);
+          y = s1.add(y);
+          s0 = s2;
+          s1 = s3;
+          s2 = x;
+          s3 = y;
         }
       }
       // The halving of sixteen lanes: whole vectors first, then within one.
@@ -190,119 +192,153 @@ final class SoftmaxPass {
   }
 
   /**
-   * Reads the scores and weights of a strip after their last use. Subtracts both from their
-   * digests; adds the weights up, in an order of its own; adds the scores up with signs; and holds
-   * four weights at a time against each other: their product is the exponential of the sum of what
-   * they are the exponentials of.
+   * Reads the scores of a strip after their last use: adds them up with signs, in lanes, and
+   * subtracts them from their digest.
    *
-   * <p>Sums stay in lanes, row {@code i} at {@code i * LANES}: adding lanes up would cost as much
-   * as a fifth of the pass.
-   *
-   * @param tiles that were weighed, an even number, of {@code all} that the block has
    * @param raw scores before masks, of rows that are {@code transformed}
-   * @param decays by what sums of earlier blocks are multiplied
+   * @param tiles that the block has
    * @param signs place of the first column's sign
-   * @param factors a number for every weight
-   * @param sums of weights, receives the block's
-   * @param products of weights and factors, the same
-   * @param shown receives the block's scores with signs
-   * @return whether all four of every group fit together: not if one of them is zero, nor if the
-   *     product is too small for float32, or NaN
+   * @param shown receives the sums, row {@code i} at {@code (first + i) * LANES}
    */
-  static boolean verify(
+  static void show(
       float[] scores,
       float[] raw,
       boolean[] transformed,
       int rows,
       int tiles,
-      int all,
-      float[] references,
+      int first,
+      int signs,
+      float[] shown,
+      long[] digests,
+      int digest) {
+    LongVector words = LongVector.fromArray(LONGS, digests, digest);
+    for (int i = 0; i < rows; i++) {
+      float[] source = transformed[first + i] ? raw : scores;
+      int k = i * TILE_COLUMNS;
+      FloatVector s0 = FloatVector.zero(FLOATS);
+      FloatVector s1 = s0;
+      FloatVector s2 = s0;
+      FloatVector s3 = s0;
+      int j = signs;
+      int end = signs + tiles * TILE_COLUMNS;
+      for (; j + TILE_COLUMNS < end; j += 2 * TILE_COLUMNS) {
+        FloatVector a = FloatVector.fromArray(FLOATS, source, k);
+        FloatVector b = FloatVector.fromArray(FLOATS, source, k + LANES);
+        FloatVector c = FloatVector.fromArray(FLOATS, source, k + TILE);
+        FloatVector d = FloatVector.fromArray(FLOATS, source, k + TILE + LANES);
+        s0 = a.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, j), s0);
+        s1 = b.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, j + LANES), s1);
+        s2 = c.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, j + 2 * LANES), s2);
+        s3 = d.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, j + 3 * LANES), s3);
+        LongVector ab = a.reinterpretAsLongs().add(b.reinterpretAsLongs());
+        words = words.sub(ab.add(c.reinterpretAsLongs().add(d.reinterpretAsLongs())));
+        k += 2 * TILE;
+      }
+      if (j < end) {
+        FloatVector a = FloatVector.fromArray(FLOATS, source, k);
+        FloatVector b = FloatVector.fromArray(FLOATS, source, k + LANES);
+        s0 = a.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, j), s0);
+        s1 = b.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, j + LANES), s1);
+        words = words.sub(a.reinterpretAsLongs().add(b.reinterpretAsLongs()));
+      }
+      s0.add(s1).add(s2.add(s3)).intoArray(shown, (first + i) * LANES);
+    }
+    words.intoArray(digests, digest);
+  }
+
+  /**
+   * Reads the weights of a strip after their last use: adds them up, in an order of its own, and
+   * subtracts them from their digest. Sums stay in lanes, row {@code i} at {@code (first + i) *
+   * LANES}: adding lanes up would cost as much as the rest.
+   *
+   * @param tiles that were weighed, an even number
+   * @param decays by what sums of earlier blocks are multiplied
+   * @param factors a number for every weight
+   * @param sums of weights, receives the block's
+   * @param products of weights and factors, the same
+   */
+  static void addUp(
+      float[] weights,
+      int rows,
+      int tiles,
       float[] decays,
       int first,
-      float[] weights,
-      int signs,
       float[] factors,
       float[] sums,
       float[] products,
-      float[] shown,
       long[] digests,
-      int scoresDigest,
-      int weightsDigest) {
-    IntVector wrong = IntVector.zero(INTS);
-    LongVector scoreWords = LongVector.fromArray(LONGS, digests, scoresDigest);
-    LongVector weightWords = LongVector.fromArray(LONGS, digests, weightsDigest);
+      int digest) {
+    LongVector words = LongVector.fromArray(LONGS, digests, digest);
     for (int i = 0; i < rows; i++) {
-      int r = first + i;
-      float[] source = transformed[r] ? raw : scores;
-      int k = i * TILE_COLUMNS;
       int from = i * MicroKernel.STRIP_STRIDE;
-      FloatVector reference = FloatVector.broadcast(FLOATS, references[r]);
-      FloatVector sum = FloatVector.zero(FLOATS);
-      FloatVector product = sum;
-      FloatVector signed = sum;
-      int j = 0;
-      for (; j < tiles * TILE_COLUMNS; j += 2 * TILE_COLUMNS) {
-        FloatVector exponent = FloatVector.fromArray(FLOATS, scores, k).sub(reference);
-        FloatVector weight = FloatVector.fromArray(FLOATS, weights, from + j);
-        FloatVector group = weight.mul(GROUP_UNIT);
-        sum = sum.add(weight);
-        product = weight.fma(FloatVector.fromArray(FLOATS, factors, j), product);
-        weightWords = weightWords.sub(weight.reinterpretAsLongs());
+      FloatVector s0 = FloatVector.zero(FLOATS);
+      FloatVector s1 = s0;
+      FloatVector p0 = s0;
+      FloatVector p1 = s0;
+      FloatVector p2 = s0;
+      FloatVector p3 = s0;
+      for (int j = 0; j < tiles * TILE_COLUMNS; j += 2 * TILE_COLUMNS) {
+        FloatVector a = FloatVector.fromArray(FLOATS, weights, from + j);
+        FloatVector b = FloatVector.fromArray(FLOATS, weights, from + j + LANES);
+        FloatVector c = FloatVector.fromArray(FLOATS, weights, from + j + 2 * LANES);
+        FloatVector d = FloatVector.fromArray(FLOATS, weights, from + j + 3 * LANES);
+        s0 = s0.add(a.add(b));
+        s1 = s1.add(c.add(d));
+        p0 = a.fma(FloatVector.fromArray(FLOATS, factors, j), p0);
+        p1 = b.fma(FloatVector.fromArray(FLOATS, factors, j + LANES), p1);
+        p2 = c.fma(FloatVector.fromArray(FLOATS, factors, j + 2 * LANES), p2);
+        p3 = d.fma(FloatVector.fromArray(FLOATS, factors, j + 3 * LANES), p3);
+        LongVector ab = a.reinterpretAsLongs().add(b.reinterpretAsLongs());
+        words = words.sub(ab.add(c.reinterpretAsLongs().add(d.reinterpretAsLongs())));
+      }
+      int r = (first + i) * LANES;
+      FloatVector decay = FloatVector.broadcast(FLOATS, decays[first + i]);
+      FloatVector.fromArray(FLOATS, sums, r).fma(decay, s0.add(s1)).intoArray(sums, r);
+      FloatVector.fromArray(FLOATS, products, r)
+          .fma(decay, p0.add(p1).add(p2.add(p3)))
+          .intoArray(products, r);
+    }
+    words.intoArray(digests, digest);
+  }
 
-        int n = j + LANES;
-        exponent = exponent.add(FloatVector.fromArray(FLOATS, scores, k + LANES).sub(reference));
-        weight = FloatVector.fromArray(FLOATS, weights, from + n);
-        group = group.mul(weight);
-        sum = sum.add(weight);
-        product = weight.fma(FloatVector.fromArray(FLOATS, factors, n), product);
-        weightWords = weightWords.sub(weight.reinterpretAsLongs());
-
-        n = j + TILE_COLUMNS;
-        exponent = exponent.add(FloatVector.fromArray(FLOATS, scores, k + TILE).sub(reference));
-        weight = FloatVector.fromArray(FLOATS, weights, from + n);
-        group = group.mul(weight);
-        sum = sum.add(weight);
-        product = weight.fma(FloatVector.fromArray(FLOATS, factors, n), product);
-        weightWords = weightWords.sub(weight.reinterpretAsLongs());
-
-        n = j + TILE_COLUMNS + LANES;
-        exponent =
-            exponent.add(FloatVector.fromArray(FLOATS, scores, k + TILE + LANES).sub(reference));
-        weight = FloatVector.fromArray(FLOATS, weights, from + n);
-        group = group.mul(weight);
-        sum = sum.add(weight);
-        product = weight.fma(FloatVector.fromArray(FLOATS, factors, n), product);
-        weightWords = weightWords.sub(weight.reinterpretAsLongs());
-
+  /**
+   * Holds four weights of a strip at a time against each other: their product is the exponential of
+   * the sum of what they are the exponentials of.
+   *
+   * @param tiles that were weighed, an even number
+   * @return whether all four of every group fit together: not if one of them is zero, nor if the
+   *     product is too small for float32, or NaN
+   */
+  static boolean fit(
+      float[] scores, int rows, int tiles, float[] references, int first, float[] weights) {
+    IntVector wrong = IntVector.zero(INTS);
+    for (int i = 0; i < rows; i++) {
+      int from = i * MicroKernel.STRIP_STRIDE;
+      FloatVector reference = FloatVector.broadcast(FLOATS, references[first + i]);
+      int row = i * TILE_COLUMNS;
+      for (int k = row; k < row + tiles * TILE; k += 2 * TILE) {
+        FloatVector a = FloatVector.fromArray(FLOATS, scores, k).sub(reference);
+        FloatVector b = FloatVector.fromArray(FLOATS, scores, k + LANES).sub(reference);
+        FloatVector c = FloatVector.fromArray(FLOATS, scores, k + TILE).sub(reference);
+        FloatVector d = FloatVector.fromArray(FLOATS, scores, k + TILE + LANES).sub(reference);
+        FloatVector exponent = a.add(b).add(c.add(d));
         FloatVector expected = VectorFunctions.scaledExp(exponent, GROUP_UNIT_BITS);
+        FloatVector product =
+            FloatVector.fromArray(FLOATS, weights, from)
+                .mul(GROUP_UNIT)
+                .mul(FloatVector.fromArray(FLOATS, weights, from + LANES))
+                .mul(FloatVector.fromArray(FLOATS, weights, from + TILE_COLUMNS))
+                .mul(FloatVector.fromArray(FLOATS, weights, from + TILE_COLUMNS + LANES));
         FloatVector tolerance =
             exponent.fma(
                 FloatVector.broadcast(FLOATS, GROUP_ROUNDINGS_OF_EXPONENT),
                 FloatVector.broadcast(FLOATS, GROUP_ROUNDINGS));
-        FloatVector distance = group.sub(expected).abs().neg();
+        FloatVector distance = product.sub(expected).abs().neg();
         // Negative, or a NaN with the sign of the distance, if the four do not fit together.
         wrong = wrong.or(expected.fma(tolerance, distance).reinterpretAsInts());
-        k += 2 * TILE;
+        from += 2 * TILE_COLUMNS;
       }
-      k = i * TILE_COLUMNS;
-      for (j = 0; j < all * TILE_COLUMNS; j += TILE_COLUMNS) {
-        FloatVector x = FloatVector.fromArray(FLOATS, source, k);
-        signed = x.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, signs + j), signed);
-        scoreWords = scoreWords.sub(x.reinterpretAsLongs());
-        x = FloatVector.fromArray(FLOATS, source, k + LANES);
-        signed = x.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, signs + j + LANES), signed);
-        scoreWords = scoreWords.sub(x.reinterpretAsLongs());
-        k += TILE;
-      }
-      FloatVector decay = FloatVector.broadcast(FLOATS, decays[r]);
-      FloatVector.fromArray(FLOATS, sums, r * LANES).fma(decay, sum).intoArray(sums, r * LANES);
-      FloatVector.fromArray(FLOATS, products, r * LANES)
-          .fma(decay, product)
-          .intoArray(products, r * LANES);
-      signed.intoArray(shown, r * LANES);
     }
-    scoreWords.intoArray(digests, scoresDigest);
-    weightWords.intoArray(digests, weightsDigest);
     return wrong.reduceLanes(VectorOperators.OR) >= 0;
   }
 

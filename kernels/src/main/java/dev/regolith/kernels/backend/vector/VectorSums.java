@@ -44,7 +44,7 @@ final class VectorSums {
       FloatVector s0 = FloatVector.zero(FLOATS);
       FloatVector s1 = FloatVector.fromArray(FLOATS, lanes, (first + r) * LANES).neg();
       int i = 0;
-      for (; i + 2 * LANES <= full; i += 2 * LANES) {
+      for (; i + LANES < full; i += 2 * LANES) {
         FloatVector factor = FloatVector.fromMemorySegment(FLOATS, y, offset + 4L * i, ORDER);
         s0 = FloatVector.fromArray(FLOATS, strip, at + i).fma(factor, s0);
         factor = FloatVector.fromMemorySegment(FLOATS, y, offset + 4L * (i + LANES), ORDER);
