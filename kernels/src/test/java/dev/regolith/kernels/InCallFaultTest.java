@@ -33,7 +33,8 @@ class InCallFaultTest {
           ProbePoint.PACKED_A_LAST_USE,
           ProbePoint.PACKED_A_DIGEST,
           ProbePoint.PARTIAL_SUM_READ,
-          ProbePoint.TILE_DIGEST,
+          ProbePoint.PARTIAL_SUM_LAST_USE,
+          ProbePoint.PARTIAL_SUM_DIGEST,
           ProbePoint.PACKED_B_DIGEST,
           ProbePoint.TILE_WRITTEN,
           ProbePoint.C_CHECKED);

@@ -40,6 +40,7 @@ import static dev.regolith.kernels.probe.ProbePoint.VALUES_READ;
 import static dev.regolith.kernels.probe.ProbePoint.VALUES_SEAL;
 import static dev.regolith.kernels.probe.ProbePoint.VALUE_SOURCE_LAST_USE;
 import static dev.regolith.kernels.probe.ProbePoint.VALUE_SOURCE_READ;
+import static dev.regolith.kernels.probe.ProbePoint.VALUE_SUMS_LAST_USE;
 import static dev.regolith.kernels.probe.ProbePoint.VALUE_SUMS_READ;
 import static dev.regolith.kernels.probe.ProbePoint.WEIGHTS_LAST_USE;
 import static dev.regolith.kernels.probe.ProbePoint.WEIGHTS_WRITTEN;
@@ -108,6 +109,7 @@ final class AttentionWindows {
           window("running-maxima", "between-blocks", DURING, Offer.ANY, ROW_MAXIMUM),
           window("running-sums", "between-blocks", DURING, Offer.ANY, ROW_SUM),
           window("value-sums", "between-blocks", DURING, Offer.ANY, VALUE_SUMS_READ),
+          window("value-sums", "last-use-to-check", DURING, Offer.ANY, VALUE_SUMS_LAST_USE),
           window("value-sums", "between-spans", DURING, Offer.ANY, TOTAL_SUMS_READ),
           window("output", "stored-to-sealed", DURING, Offer.ANY, RESULT_STORED),
           window("output", "return-to-next-read", AFTER, Offer.IN_PLACE, RESULT_STORED),

@@ -27,8 +27,9 @@ import static dev.regolith.kernels.probe.ProbePoint.PACKED_B_DIGEST;
 import static dev.regolith.kernels.probe.ProbePoint.PACKED_B_LAST_USE;
 import static dev.regolith.kernels.probe.ProbePoint.PACKED_B_READ;
 import static dev.regolith.kernels.probe.ProbePoint.PACKED_B_SEAL;
+import static dev.regolith.kernels.probe.ProbePoint.PARTIAL_SUM_DIGEST;
+import static dev.regolith.kernels.probe.ProbePoint.PARTIAL_SUM_LAST_USE;
 import static dev.regolith.kernels.probe.ProbePoint.PARTIAL_SUM_READ;
-import static dev.regolith.kernels.probe.ProbePoint.TILE_DIGEST;
 import static dev.regolith.kernels.probe.ProbePoint.TILE_WRITTEN;
 import static dev.regolith.kernels.probe.ProbePoint.TOLERANCE;
 import static dev.regolith.kernels.probe.ProbePoint.TOLERANCE_COEFFICIENTS_READ;
@@ -81,6 +82,7 @@ final class GemmWindows {
           window("packed-b", "between-reads", AGAIN, Offer.FRESH, PACKED_B_READ),
           window("packed-b", "last-use-to-check", DURING, Offer.FRESH, PACKED_B_LAST_USE),
           window("partial-sum", "between-k-blocks", DURING, Offer.ANY, PARTIAL_SUM_READ),
+          window("partial-sum", "last-use-to-check", DURING, Offer.ANY, PARTIAL_SUM_LAST_USE),
           window("partial-sum", "finished-to-store", DURING, Offer.ANY, TILE_WRITTEN),
           window("c", "store-to-check", DURING, Offer.ANY, C_STORED),
           window("c", "check-to-return", DURING, Offer.ANY, C_CHECKED),
@@ -117,7 +119,13 @@ final class GemmWindows {
               CHECK_VECTORS_SEAL,
               A_SEAL,
               OLD_C_SEAL),
-          window("seals", "digest-to-compared", DURING, Offer.ANY, PACKED_A_DIGEST, TILE_DIGEST),
+          window(
+              "seals",
+              "digest-to-compared",
+              DURING,
+              Offer.ANY,
+              PACKED_A_DIGEST,
+              PARTIAL_SUM_DIGEST),
           window(
               "seals",
               "check-to-next-read",

@@ -16,7 +16,7 @@ public enum Component {
   SEAL,
   /** The copied strip of the left operand. */
   PACKED_A,
-  /** Weighted sums of an attention, between two blocks of keys. */
+  /** A partial sum in memory between two k-blocks, or a tile on its way to C. */
   PARTIAL_SUM,
   /** The copied, scaled queries of an attention. */
   QUERIES,
@@ -28,7 +28,7 @@ public enum Component {
   RUNNING_ROW,
   /** Weights, biases or a table of a row operator. */
   ROW_PARAMETER,
-  /** The output in memory, what of it was on its way there, or a tensor verified on request. */
+  /** The output in memory, or a tensor that was verified on request. */
   OUTPUT,
   /** A checksum or tolerance of one check, or the arithmetic itself. */
   ARITHMETIC

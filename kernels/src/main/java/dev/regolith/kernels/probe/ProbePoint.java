@@ -36,10 +36,12 @@ public enum ProbePoint {
   TOLERANCE_COEFFICIENTS_READ,
   /** A partial sum parked between two k-blocks, before it is reloaded. */
   PARTIAL_SUM_READ,
+  /** A parked partial sum after it was reloaded, before its digest is compared. */
+  PARTIAL_SUM_LAST_USE,
+  /** The digest of a parked partial sum, before it is compared. */
+  PARTIAL_SUM_DIGEST,
   /** A finished tile on its way from the registers to C. */
   TILE_WRITTEN,
-  /** The digest of what a strip has in a check block, before C is compared with it. */
-  TILE_DIGEST,
   /** C after the store, before the shown checksum is read from it. */
   C_STORED,
   /** C after the shown checksum was read, before the call returns. */
@@ -86,6 +88,8 @@ public enum ProbePoint {
   ROW_SUM,
   /** Weighted sums of values in memory between two blocks of keys, before they are reloaded. */
   VALUE_SUMS_READ,
+  /** Weighted sums after they were reloaded, before their digest is compared. */
+  VALUE_SUMS_LAST_USE,
   /** Weighted sums of earlier spans of keys, and of all at the end. */
   TOTAL_SUMS_READ,
   /** The digests of scores and weighted sums, before they are compared. */

@@ -14,6 +14,8 @@ import java.util.Arrays;
 /** One thread's buffers for {@link VectorAttention}: a region in progress. */
 final class AttentionBuffers {
   private static final int MAX_ROWS = AttentionRegion.MAX_ROWS;
+  // A last vector of rows may be no whole one.
+  private static final int ROWS = MAX_ROWS + LANES;
   private static final int MAX_STRIPS = Math.ceilDiv(MAX_ROWS, TILE_ROWS);
   private static final int STRIP = TILE_ROWS * MicroKernel.STRIP_STRIDE + LANES;
 
@@ -25,7 +27,9 @@ final class AttentionBuffers {
   /** Place of the digest of the weights. */
   static final int WEIGHTS_DIGEST = WIDE_LANES;
 
-  private static final int TILES_DIGEST = 2 * WIDE_LANES;
+  private static final int TILES = 2;
+  private static final int TOTALS = 4;
+  private static final int DIGESTS = 3;
 
   /** Number of strips. */
   int strips;
@@ -55,10 +59,10 @@ final class AttentionBuffers {
   final boolean[] isTransformed = new boolean[MAX_ROWS];
 
   /** Largest scores of the block, then what exponents are taken relative to. */
-  final float[] reference = new float[MAX_ROWS];
+  final float[] reference = new float[ROWS];
 
   /** Sums of the block's weights. */
-  final float[] blockSum = new float[MAX_ROWS];
+  final float[] blockSum = new float[ROWS];
 
   /** First key that a row sees, and behind the last. */
   final long[] from = new long[MAX_ROWS];
@@ -71,12 +75,12 @@ final class AttentionBuffers {
   final long[] stripTo = new long[MAX_STRIPS];
 
   /** Largest score of each row in the span, and sum of its weights. */
-  final float[] max = new float[MAX_ROWS];
+  final float[] max = new float[ROWS];
 
-  final float[] sum = new float[MAX_ROWS];
+  final float[] sum = new float[ROWS];
 
   /** A second copy of the sums. */
-  final float[] sumCopy = new float[MAX_ROWS];
+  final float[] sumCopy = new float[ROWS];
 
   /** The same of all spans before. */
   final float[] totalMax = new float[MAX_ROWS];
@@ -90,14 +94,23 @@ final class AttentionBuffers {
 
   final boolean[] merged = new boolean[MAX_STRIPS];
 
-  /** Weighted sums of values in the span: tiles of a strip side by side. */
+  /**
+   * Weighted sums of values in the span: tiles of a strip side by side, in two places. From block
+   * to block they move to the other one, so that what a kernel loaded is still there to be
+   * verified.
+   */
   float[] span = {};
 
   /** The same of all spans before. */
   float[] total = {};
 
+  /** In which of its two places a strip's tiles are. */
+  final int[] place = new int[MAX_STRIPS];
+
   /** Panels of values. */
   int panels;
+
+  private int half;
 
   /** What is added to the scores of a row; minus infinity hides a key. */
   final float[] bias = new float[AttentionProblem.BLOCK];
@@ -105,11 +118,14 @@ final class AttentionBuffers {
   /** Distances of keys from the query, for linear biases. */
   final float[] distances = new float[AttentionProblem.BLOCK];
 
-  /** Digests, a vector each: of scores, of weights, of every strip's tiles of span and total. */
-  final long[] digests = new long[2 * (1 + MAX_STRIPS) * WIDE_LANES];
+  /**
+   * Digests, a vector each: of scores, of weights; of every strip's tiles in either place, and of
+   * its total.
+   */
+  final long[] digests = new long[(TILES + DIGESTS * MAX_STRIPS) * WIDE_LANES];
 
   /** By what a row's sums of earlier blocks were multiplied. */
-  final float[] decay = new float[MAX_ROWS];
+  final float[] decay = new float[ROWS];
 
   /** What checks need to know of the region. */
   final AttentionChecks checks = new AttentionChecks();
@@ -137,10 +153,10 @@ final class AttentionBuffers {
       }
     }
     panels = Math.ceilDiv(p.columns, TILE_COLUMNS);
-    int room = MAX_STRIPS * panels * TILE;
-    if (total.length < room) {
-      span = new float[room];
-      total = new float[room];
+    half = MAX_STRIPS * panels * TILE;
+    if (total.length < half) {
+      span = new float[2 * half];
+      total = new float[half];
     }
     Arrays.fill(totalMax, 0, rows, Float.NEGATIVE_INFINITY);
     Arrays.fill(totalSum, 0, rows, 0);
@@ -188,19 +204,34 @@ final class AttentionBuffers {
     return strip;
   }
 
-  /** Place of a strip's tile, in the span and in the total. */
+  /** Place of a strip's tile in the total. */
   int tile(int strip, int panel) {
     return (strip * panels + panel) * TILE;
   }
 
-  /** Place of the digest of a strip's tiles in the span. */
+  /** Place of a strip's tile in the span. */
+  int spanTile(int strip, int panel) {
+    return place[strip] * half + tile(strip, panel);
+  }
+
+  /** Where the tile moves to with the next block. */
+  int nextSpanTile(int strip, int panel) {
+    return (1 - place[strip]) * half + tile(strip, panel);
+  }
+
+  /** Place of the digest of a strip's tiles where they are. */
   int tilesDigest(int strip) {
-    return TILES_DIGEST + 2 * strip * WIDE_LANES;
+    return (DIGESTS * strip + TILES + place[strip]) * WIDE_LANES;
+  }
+
+  /** Place of the digest of a strip's tiles where they move to. */
+  int nextTilesDigest(int strip) {
+    return (DIGESTS * strip + TILES + 1 - place[strip]) * WIDE_LANES;
   }
 
   /** Place of the digest of a strip's totals. */
   int totalsDigest(int strip) {
-    return tilesDigest(strip) + WIDE_LANES;
+    return (DIGESTS * strip + TOTALS) * WIDE_LANES;
   }
 
   /** Whether a digest is that of nothing; it is afterwards. */

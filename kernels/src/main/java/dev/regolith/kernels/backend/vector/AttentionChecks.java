@@ -1,6 +1,7 @@
 package dev.regolith.kernels.backend.vector;
 
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 
 import dev.regolith.kernels.backend.AttentionProblem;
@@ -35,6 +36,7 @@ import java.util.Arrays;
  */
 final class AttentionChecks {
   private static final int MAX_ROWS = AttentionRegion.MAX_ROWS;
+  private static final int ROWS = MAX_ROWS + LANES;
   private static final int BLOCK = AttentionProblem.BLOCK;
   private static final int GRAINS = BLOCK / Tolerance.GRAIN;
 
@@ -43,10 +45,13 @@ final class AttentionChecks {
   private static final int WEIGHT_LANES = 40;
   private static final double BLOCK_LANES = BLOCK / LANES + 4;
 
+  /** More than what bounds lose that are kept in float32, over the longest rows. */
+  private static final double SLACK = 1 + 0x1p-6;
+
   /** Of a row, over a span or all spans before: what its sums must come to. */
   private static final class Expectation {
     /** Largest score. */
-    final float[] max = new float[MAX_ROWS];
+    final float[] max = new float[ROWS];
 
     /** Sum of weights. */
     final double[] sum = new double[MAX_ROWS];
@@ -55,10 +60,10 @@ final class AttentionChecks {
     final double[] signed = new double[MAX_ROWS];
 
     /** Sum of weights times norms of values: no partial sum of a row is longer. */
-    final double[] length = new double[MAX_ROWS];
+    final float[] length = new float[ROWS];
 
     /** Sum of weights times signed sums of values, all positive. */
-    final double[] terms = new double[MAX_ROWS];
+    final float[] terms = new float[ROWS];
 
     void clear(int rows) {
       Arrays.fill(max, 0, rows, Float.NEGATIVE_INFINITY);
@@ -68,18 +73,12 @@ final class AttentionChecks {
       Arrays.fill(terms, 0, rows, 0);
     }
 
-    void scale(int r, double factor) {
-      sum[r] *= factor;
-      signed[r] *= factor;
-      length[r] *= factor;
-      terms[r] *= factor;
-    }
-
-    void add(int r, Expectation other, double factor) {
-      sum[r] += factor * other.sum[r];
-      signed[r] += factor * other.signed[r];
-      length[r] += factor * other.length[r];
-      terms[r] += factor * other.terms[r];
+    /** {@code this = this before + other now}. */
+    void merge(int r, float before, Expectation other, float now) {
+      sum[r] = sum[r] * before + other.sum[r] * now;
+      signed[r] = signed[r] * before + other.signed[r] * now;
+      length[r] = length[r] * before + other.length[r] * now;
+      terms[r] = terms[r] * before + other.terms[r] * now;
     }
   }
 
@@ -103,10 +102,9 @@ final class AttentionChecks {
   /** Signed sums of the block's values. */
   private final float[] valueSums = new float[BLOCK];
 
-  // Of the block: maxima, as read for the last time, and what follows from them.
-  private final float[] max = new float[MAX_ROWS];
-  private final float[] reference = new float[MAX_ROWS];
-  private final float[] decay = new float[MAX_ROWS];
+  // Of the block: what follows from its maxima, as read for the last time.
+  private final float[] reference = new float[ROWS];
+  private final float[] decay = new float[ROWS];
 
   private final double[] rowSums = new double[3];
 
@@ -119,8 +117,8 @@ final class AttentionChecks {
   // longest value, largest sum of a value.
   private double scoreTolerance;
   private double scoreUnderflow;
-  private double valueLength;
-  private double largestValueSum;
+  private float valueLength;
+  private float largestValueSum;
 
   /** Starts a region whose queries were copied. */
   void open(AttentionProblem p, AttentionBuffers w) {
@@ -176,8 +174,8 @@ final class AttentionChecks {
       }
       lengths += longest;
     }
-    valueLength = Math.sqrt(lengths);
-    largestValueSum = VectorSums.largest(valueSums, BLOCK);
+    valueLength = (float) (SLACK * Math.sqrt(lengths));
+    largestValueSum = (float) (SLACK * VectorSums.largest(valueSums, BLOCK));
   }
 
   /** At least the squares of any step of a grain, from its tolerance coefficient. */
@@ -198,13 +196,10 @@ final class AttentionChecks {
     int first = w.row[strip];
     int rows = w.rowsOf(strip);
     int end = VectorAttention.end(p, strip, block, w);
+    if (RunningRows.follow(w.max, span.max, reference, decay, w.decay, first, rows)) {
+      sink.suspect(p, region, Component.RUNNING_ROW);
+    }
     for (int r = first; r < first + rows; r++) {
-      max[r] = w.max[r];
-      reference[r] = VectorAttention.reference(max[r]);
-      decay[r] = VectorAttention.decay(span.max[r], max[r]);
-      if (Float.floatToIntBits(decay[r]) != Float.floatToIntBits(w.decay[r])) {
-        sink.suspect(p, region, Component.RUNNING_ROW);
-      }
       if (w.isTransformed[r]) {
         VectorAttention.transform(p, region, strip, r, block, w.raw, w.raw, w.again, w);
         if (SoftmaxPass.differ(w.scores, w.again, (r - first) * TILE_COLUMNS, end)) {
@@ -245,21 +240,36 @@ final class AttentionChecks {
     if (differ) {
       sink.suspect(p, region, Component.WEIGHTS);
     }
+    if (w.started[strip] && !takeTiles(strip, w)) {
+      sink.suspect(p, region, Component.PARTIAL_SUM);
+    }
     PackedB keys = p.keys(region.sequence, block / BLOCK);
     long matrix = p.matrix(region.sequence, region.kvHead);
     long record = keys.recordOffset(matrix, p.keyBlock(block / BLOCK), 0);
     VectorSums.residuals(
         w.queries[strip], rows, keys.records(), record, p.depth, shownScores, shown, first);
+    RunningRows.extend(span.length, decay, w.blockSum, valueLength, first, rows);
+    RunningRows.extend(span.terms, decay, w.blockSum, largestValueSum, first, rows);
     for (int r = first; r < first + rows; r++) {
       predicted[r] = 0;
       tolerance[r] = queryLength[r] * scoreTolerance + scoreUnderflow;
-      double weights = w.blockSum[r];
-      span.max[r] = max[r];
-      span.length[r] = span.length[r] * decay[r] + weights * valueLength;
-      span.terms[r] = span.terms[r] * decay[r] + weights * largestValueSum;
       blocks[r]++;
     }
     evidence(p, region, first, rows, sink);
+  }
+
+  /** Reads a strip's tiles, which kernels have loaded, again; whether they are as stored. */
+  private static boolean takeTiles(int strip, AttentionBuffers w) {
+    int digest = w.tilesDigest(strip);
+    int rows = w.rowsOf(strip);
+    int at = w.spanTile(strip, 0);
+    int words = w.panels * TILE;
+    if (rows * TILE_COLUMNS == TILE) {
+      Strip.subtract(w.span, at, words, 1, words, w.digests, digest);
+    } else {
+      Strip.subtract(w.span, at, TILE, w.panels, rows * TILE_COLUMNS, w.digests, digest);
+    }
+    return w.takeZero(digest);
   }
 
   /** Shows what rows are expected to come to. */
@@ -293,10 +303,9 @@ final class AttentionChecks {
       sum(p, region, r, w.sum[r], w.sumCopy[r], span, sink);
       float max = span.max[r] > total.max[r] ? span.max[r] : total.max[r];
       float reference = VectorAttention.reference(max);
-      double before = VectorAttention.decay(total.max[r], max);
-      double now = Exponential.of(span.max[r] - reference);
-      total.scale(r, before);
-      total.add(r, span, now);
+      float before = VectorAttention.decay(total.max[r], max);
+      float now = Exponential.of(span.max[r] - reference);
+      total.merge(r, before, span, now);
       total.max[r] = max;
     }
     evidence(p, region, 0, rows, sink);
@@ -394,8 +403,8 @@ final class AttentionChecks {
     predicted[r] = weights == 0 ? 0 : total.signed[r] / weights;
     shown[r] = shown(p, region, head, query);
     double steps = Math.max(0, w.to[r] - w.from[r]) + 4.0 * blocks[r] + 8;
-    double length = total.length[r] * total.length[r];
-    double terms = total.terms[r] * total.terms[r];
+    double length = (double) total.length[r] * total.length[r];
+    double terms = (double) total.terms[r] * total.terms[r];
     double roundings = steps * length + weightRoundings(r) * terms;
     tolerance[r] =
         weights == 0

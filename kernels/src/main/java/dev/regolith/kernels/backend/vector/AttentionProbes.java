@@ -80,7 +80,8 @@ final class AttentionProbes {
             ProbePoint.QUERIES_READ, w.queries[strip], r * MicroKernel.STRIP_STRIDE, p.depth);
       }
       for (int panel = 0; w.started[strip] && panel < w.panels; panel++) {
-        Probe.reach(ProbePoint.VALUE_SUMS_READ, w.span, w.tile(strip, panel), rows * TILE_COLUMNS);
+        Probe.reach(
+            ProbePoint.VALUE_SUMS_READ, w.span, w.spanTile(strip, panel), rows * TILE_COLUMNS);
       }
     }
     Probe.reach(ProbePoint.ROW_MAXIMUM, w.max, 0, w.row[w.strips]);
@@ -123,7 +124,13 @@ final class AttentionProbes {
     scores(ProbePoint.SCORES_LAST_USE, p, strip, block, w.raw, w);
     Probe.reach(ProbePoint.ROW_DIGEST, w.digests, AttentionBuffers.SCORES_DIGEST, WIDE_LANES);
     Probe.reach(ProbePoint.ROW_DIGEST, w.digests, AttentionBuffers.WEIGHTS_DIGEST, WIDE_LANES);
-    Probe.reach(ProbePoint.ROW_DIGEST, w.digests, w.tilesDigest(strip), WIDE_LANES);
+    if (w.started[strip]) {
+      for (int panel = 0; panel < w.panels; panel++) {
+        int words = w.rowsOf(strip) * TILE_COLUMNS;
+        Probe.reach(ProbePoint.VALUE_SUMS_LAST_USE, w.span, w.spanTile(strip, panel), words);
+      }
+      Probe.reach(ProbePoint.ROW_DIGEST, w.digests, w.tilesDigest(strip), WIDE_LANES);
+    }
   }
 
   static void expectation(float[] max, float[] sums, float[] products, int rows) {
@@ -148,7 +155,7 @@ final class AttentionProbes {
         }
         if (w.started[strip]) {
           Probe.reach(
-              ProbePoint.VALUE_SUMS_READ, w.span, w.tile(strip, panel), rows * TILE_COLUMNS);
+              ProbePoint.VALUE_SUMS_READ, w.span, w.spanTile(strip, panel), rows * TILE_COLUMNS);
         }
       }
     }

@@ -33,11 +33,13 @@ final class AttentionTiles {
     sum.intoArray(digests, digest);
   }
 
-  /** Adds one word of a row to a digest, or, with a sign of -1, subtracts it. */
-  static void count(float word, int column, int sign, long[] digests, int digest) {
-    int lane = column % LANES;
-    long bits = Integer.toUnsignedLong(Float.floatToRawIntBits(word));
-    digests[digest + lane / 2] += sign * (bits << (Integer.SIZE * (lane % 2)));
+  /** Adds a row to a digest. */
+  static void add(float[] tiles, int at, long[] digests, int digest) {
+    LongVector sum = LongVector.fromArray(LONGS, digests, digest);
+    for (int c = 0; c < TILE_COLUMNS; c += LANES) {
+      sum = sum.add(FloatVector.fromArray(FLOATS, tiles, at + c).reinterpretAsLongs());
+    }
+    sum.intoArray(digests, digest);
   }
 
   /** {@code total = before total + now span}, or {@code now span} if there is no total yet. */

@@ -27,10 +27,11 @@ abstract class MicroKernel {
    * @param panelOffset where the panel's k-block starts, in bytes
    * @param depth number of steps along k, at most {@link #STRIP_STRIDE}
    * @param tiles tiles, {@code [rows][TILE_COLUMNS]}
-   * @param tile where the accumulators are loaded from, if the kernel continues a chain, and
-   *     stored, unless it finishes
-   * @param digest the lane-wise 64-bit sum of the loaded registers is subtracted from the vector at
-   *     {@code digestAt}, that of the stored ones is added: it follows the words through memory
+   * @param from where the accumulators are loaded from, if the kernel continues a chain; another
+   *     place than {@code to}, so that what was loaded can still be verified afterwards
+   * @param to where the accumulators are stored, unless the kernel finishes
+   * @param digest the lane-wise 64-bit sum of the stored registers is added to the vector at {@code
+   *     digestAt}
    * @param near what of the packed memory will be read soon: a word is touched at every turn of the
    *     loop from there on, {@link #NEAR_STEP} bytes further for every step, by kernels of at most
    *     {@link VectorShapes#TOUCHING_ROWS} rows
@@ -46,7 +47,8 @@ abstract class MicroKernel {
       long panelOffset,
       int depth,
       float[] tiles,
-      int tile,
+      int from,
+      int to,
       long[] digest,
       int digestAt,
       long near,

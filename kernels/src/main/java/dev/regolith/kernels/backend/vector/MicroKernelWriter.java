@@ -27,7 +27,7 @@ import jdk.incubator.vector.VectorSpecies;
  * one of them would read
  *
  * <pre>{@code
- * FloatVector c00 = FloatVector.zero(FLOATS), c01 = ...;       // or fromArray(FLOATS, tiles, tile + ...)
+ * FloatVector c00 = FloatVector.zero(FLOATS), c01 = ...;       // or fromArray(FLOATS, tiles, from + ...)
  * int k = 0;
  * for (; k + UNROLL - 1 < depth; k += UNROLL) {                // and the rest, a step a turn
  *   FloatVector b0 = fromMemorySegment(FLOATS, panel, offset + 4 * TILE_COLUMNS * k, ORDER), b1 = ...;
@@ -37,7 +37,7 @@ import jdk.incubator.vector.VectorSpecies;
  *   c10 = x.fma(b0, c10);  ...
  *   ...                                                        // step k + 1, if UNROLL > 1
  * }
- * c00.intoArray(tiles, tile);  ...                               // or intoMemorySegment(c, cAt, ORDER)
+ * c00.intoArray(tiles, to);  ...                                // or intoMemorySegment(c, cAt, ORDER)
  * }</pre>
  *
  * <p>Arrays or lists of vectors would box (no scalar replacement across them), and a hand-written
@@ -63,21 +63,22 @@ final class MicroKernelWriter {
   private static final int OFFSET = 3;
   private static final int DEPTH = 5;
   private static final int TILES = 6;
-  private static final int TILE = 7;
-  private static final int DIGEST = 8;
-  private static final int DIGEST_AT = 9;
-  private static final int NEAR_AT = 10;
-  private static final int SUMS = 12;
-  private static final int C = 13;
-  private static final int C_AT = 14;
-  private static final int C_STRIDE = 16;
-  private static final int K = 18;
-  private static final int B0 = 19;
-  private static final int B1 = 20;
-  private static final int X = 21;
-  private static final int WORDS = 22;
-  private static final int TOUCHED = 23;
-  private static final int RUNNING = 24;
+  private static final int FROM = 7;
+  private static final int TO = 8;
+  private static final int DIGEST = 9;
+  private static final int DIGEST_AT = 10;
+  private static final int NEAR_AT = 11;
+  private static final int SUMS = 13;
+  private static final int C = 14;
+  private static final int C_AT = 15;
+  private static final int C_STRIDE = 17;
+  private static final int K = 19;
+  private static final int B0 = 20;
+  private static final int B1 = 21;
+  private static final int X = 22;
+  private static final int WORDS = 23;
+  private static final int TOUCHED = 24;
+  private static final int RUNNING = 25;
   private static final int ACCUMULATORS = RUNNING + Digest.SUMS;
 
   /** HotSpot's FreqInlineSize, in bytes. */
@@ -151,6 +152,7 @@ final class MicroKernelWriter {
                             CD_int,
                             FLOAT_ARRAY,
                             CD_int,
+                            CD_int,
                             LONG_ARRAY,
                             CD_int,
                             CD_long,
@@ -168,9 +170,6 @@ final class MicroKernelWriter {
       cast(code, C);
     }
     openAccumulators(code);
-    if (continues) {
-      digest(code, "sub");
-    }
     for (int i = 0; checks && i < Digest.SUMS; i++) {
       code.getstatic(SHAPES, "LONGS", SPECIES);
       code.invokestatic(LONG_VECTOR, "zero", MethodTypeDesc.of(LONG_VECTOR, SPECIES));
@@ -187,7 +186,7 @@ final class MicroKernelWriter {
       loop(code, 1);
     }
     storeAccumulators(code);
-    digest(code, "add");
+    digest(code);
     for (int i = 0; checks && i < Digest.SUMS; i++) {
       code.aload(RUNNING + i).aload(SUMS).loadConstant(i * VectorShapes.WIDE_LANES);
       code.invokevirtual(LONG_VECTOR, "intoArray", MethodTypeDesc.of(CD_void, LONG_ARRAY, CD_int));
@@ -297,7 +296,7 @@ final class MicroKernelWriter {
         floats(code);
         if (continues) {
           code.aload(TILES);
-          tileIndex(code, row, half);
+          tileIndex(code, FROM, row, half);
           code.invokestatic(
               FLOAT_VECTOR,
               "fromArray",
@@ -352,7 +351,7 @@ final class MicroKernelWriter {
               MethodTypeDesc.of(CD_void, SEGMENT, CD_long, BYTE_ORDER));
         } else {
           code.aload(TILES);
-          tileIndex(code, row, half);
+          tileIndex(code, TO, row, half);
           code.invokevirtual(
               FLOAT_VECTOR, "intoArray", MethodTypeDesc.of(CD_void, FLOAT_ARRAY, CD_int));
         }
@@ -363,8 +362,8 @@ final class MicroKernelWriter {
     }
   }
 
-  /** Adds the registers, as 64-bit lanes, to the digest, or subtracts them. */
-  private void digest(CodeBuilder code, String operation) {
+  /** Adds the registers up as 64-bit lanes, onto the digest. */
+  private void digest(CodeBuilder code) {
     code.getstatic(SHAPES, "LONGS", SPECIES).aload(DIGEST).iload(DIGEST_AT);
     code.invokestatic(
         LONG_VECTOR, "fromArray", MethodTypeDesc.of(LONG_VECTOR, SPECIES, LONG_ARRAY, CD_int));
@@ -373,7 +372,7 @@ final class MicroKernelWriter {
       for (int half = 0; half < 2; half++) {
         code.aload(WORDS).aload(accumulator(row, half));
         code.invokevirtual(FLOAT_VECTOR, "reinterpretAsLongs", MethodTypeDesc.of(LONG_VECTOR));
-        code.invokevirtual(LONG_VECTOR, operation, MethodTypeDesc.of(LONG_VECTOR, VECTOR));
+        code.invokevirtual(LONG_VECTOR, "add", MethodTypeDesc.of(LONG_VECTOR, VECTOR));
         code.astore(WORDS);
       }
     }
@@ -381,8 +380,8 @@ final class MicroKernelWriter {
     code.invokevirtual(LONG_VECTOR, "intoArray", MethodTypeDesc.of(CD_void, LONG_ARRAY, CD_int));
   }
 
-  private static void tileIndex(CodeBuilder code, int row, int half) {
-    code.iload(TILE);
+  private static void tileIndex(CodeBuilder code, int base, int row, int half) {
+    code.iload(base);
     int index = row * VectorShapes.TILE_COLUMNS + half * VectorShapes.LANES;
     if (index > 0) {
       code.loadConstant(index).iadd();

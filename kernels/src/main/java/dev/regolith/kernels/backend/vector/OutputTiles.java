@@ -25,6 +25,29 @@ import java.util.Arrays;
 final class OutputTiles {
   private OutputTiles() {}
 
+  /** Takes the partial sums that a kernel has just reloaded out of their digest. */
+  static void takePartial(int kBlock, int block, int strip, int rows, int tile, VectorWorkspace w) {
+    int digest = w.partialDigest((kBlock & 1) ^ 1, strip, block);
+    if (Probe.ON) {
+      Probe.reach(ProbePoint.PARTIAL_SUM_LAST_USE, w.tiles, tile, rows * TILE_COLUMNS);
+      Probe.reach(ProbePoint.PARTIAL_SUM_DIGEST, w.digests, digest, WIDE_LANES);
+    }
+    Strip.subtract(w.tiles, tile, TILE_COLUMNS, rows, TILE_COLUMNS, w.digests, digest);
+  }
+
+  /** Whether all partial sums that a check block has reloaded were as they had been parked. */
+  static void verifyPartial(
+      GemmProblem p, Region region, int kBlock, int block, VectorWorkspace w, EvidenceSink sink) {
+    for (int strip = 0; strip < w.strips; strip++) {
+      int row = w.row[strip];
+      int rows = w.row[strip + 1] - row;
+      int digest = w.partialDigest((kBlock & 1) ^ 1, strip, block);
+      if (!w.takeZero(digest)) {
+        VectorGemm.suspect(p, region, row, rows, block, 1, Component.PARTIAL_SUM, sink);
+      }
+    }
+  }
+
   /** Brings a finished tile into C that has factors, or fewer columns than a tile has room for. */
   static void finish(
       GemmProblem p,
@@ -33,14 +56,14 @@ final class OutputTiles {
       int rows,
       int block,
       int panel,
-      int tile,
-      int digest,
-      VectorWorkspace w) {
+      int blockDigest,
+      VectorWorkspace w,
+      EvidenceSink sink) {
     int left = panel * TILE_COLUMNS;
     int columns = Math.min(TILE_COLUMNS, p.b.columnsOf(region.block + block) - left);
     long column = (region.block + block) * CheckBlock.COLUMNS + left;
     if (Probe.ON) {
-      Probe.reach(ProbePoint.TILE_WRITTEN, w.tiles, tile, rows * TILE_COLUMNS);
+      Probe.reach(ProbePoint.TILE_WRITTEN, w.tiles, w.lastTile, rows * TILE_COLUMNS);
     }
     if (p.beta != 0) {
       long old = p.oldCRow(region.matrix, region.row + row) + 4 * column;
@@ -49,7 +72,7 @@ final class OutputTiles {
       }
       Tile.blend(
           w.tiles,
-          tile,
+          w.lastTile,
           rows,
           columns,
           p.alpha,
@@ -58,12 +81,25 @@ final class OutputTiles {
           old,
           p.oldCStride,
           w.digests,
-          digest);
+          w.tileDigest);
     } else if (p.alpha != 1) {
-      Tile.scale(w.tiles, tile, rows * TILE_COLUMNS, p.alpha, w.digests, digest);
+      Tile.scale(w.tiles, w.lastTile, rows * TILE_COLUMNS, p.alpha, w.digests, w.tileDigest);
     }
     long to = p.cRow(region.matrix, region.row + row) + 4 * column;
-    Tile.store(w.tiles, tile, rows, columns, p.c, to, p.cStride, w.digests, digest);
+    Tile.store(
+        w.tiles,
+        w.lastTile,
+        rows,
+        columns,
+        p.c,
+        to,
+        p.cStride,
+        w.digests,
+        w.tileDigest,
+        blockDigest);
+    if (!w.takeZero(w.tileDigest) && p.verify) {
+      VectorGemm.suspect(p, region, row, rows, block, 1, Component.PARTIAL_SUM, sink);
+    }
   }
 
   /** After the last panel of a check block: reads C back, for its checksums and seals. */
@@ -77,10 +113,7 @@ final class OutputTiles {
     for (int strip = 0; p.verify && strip < w.strips; strip++) {
       int row = w.row[strip];
       int rows = w.row[strip + 1] - row;
-      int digest = w.digest(strip, block);
-      if (Probe.ON) {
-        Probe.reach(ProbePoint.TILE_DIGEST, w.digests, digest, WIDE_LANES);
-      }
+      int digest = w.blockDigest(strip);
       show(p, region, row, rows, block, digest, w);
       if (!w.takeZero(digest)) {
         VectorGemm.suspect(p, region, row, rows, block, 1, Component.OUTPUT, sink);

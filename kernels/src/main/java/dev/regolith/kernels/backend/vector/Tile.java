@@ -16,20 +16,22 @@ import jdk.incubator.vector.VectorMask;
 final class Tile {
   private Tile() {}
 
-  /** {@code tile = alpha * tile}; the digest follows. */
+  /** {@code tile = alpha * tile}; the digest is consumed and made anew. */
   static void scale(float[] tile, int at, int words, float alpha, long[] digest, int digestAt) {
-    LongVector sum = LongVector.fromArray(LONGS, digest, digestAt);
+    LongVector before = LongVector.fromArray(LONGS, digest, digestAt);
+    LongVector after = LongVector.zero(LONGS);
     for (int k = 0; k < words; k += LANES) {
       FloatVector x = FloatVector.fromArray(FLOATS, tile, at + k);
-      sum = sum.sub(x.reinterpretAsLongs());
+      before = before.sub(x.reinterpretAsLongs());
       FloatVector y = x.mul(alpha);
       y.intoArray(tile, at + k);
-      sum = sum.add(y.reinterpretAsLongs());
+      after = after.add(y.reinterpretAsLongs());
     }
-    sum.intoArray(digest, digestAt);
+    // What was damaged before shows up in what is digested now.
+    after.add(before).intoArray(digest, digestAt);
   }
 
-  /** {@code tile = fma(alpha, tile, beta * old)}; the digest follows. */
+  /** {@code tile = fma(alpha, tile, beta * old)}; the digest is consumed and made anew. */
   static void blend(
       float[] tile,
       int at,
@@ -44,24 +46,28 @@ final class Tile {
       int digestAt) {
     old = known(old);
     FloatVector factor = FloatVector.broadcast(FLOATS, alpha);
-    LongVector sum = LongVector.fromArray(LONGS, digest, digestAt);
+    LongVector before = LongVector.fromArray(LONGS, digest, digestAt);
+    LongVector after = LongVector.zero(LONGS);
     for (int j = 0; j < TILE_COLUMNS; j += LANES) {
       VectorMask<Float> mask = FLOATS.indexInRange(j, columns);
       for (int i = 0; i < rows; i++) {
         int k = at + i * TILE_COLUMNS + j;
         FloatVector x = FloatVector.fromArray(FLOATS, tile, k);
-        sum = sum.sub(x.reinterpretAsLongs());
+        before = before.sub(x.reinterpretAsLongs());
         FloatVector c =
             FloatVector.fromMemorySegment(FLOATS, old, offset + i * stride + 4L * j, ORDER, mask);
         FloatVector y = factor.fma(x, c.mul(beta));
         y.intoArray(tile, k);
-        sum = sum.add(y.reinterpretAsLongs());
+        after = after.add(y.reinterpretAsLongs());
       }
     }
-    sum.intoArray(digest, digestAt);
+    after.add(before).intoArray(digest, digestAt);
   }
 
-  /** Stores the first columns of a tile into C; the digest loses the tile, and gains them. */
+  /**
+   * Stores the first columns of a tile into C. Its words are subtracted from its digest, which must
+   * leave zero; what was stored of them is added to another.
+   */
   static void store(
       float[] tile,
       int at,
@@ -71,19 +77,22 @@ final class Tile {
       long offset,
       long stride,
       long[] digest,
-      int digestAt) {
+      int digestAt,
+      int storedAt) {
     c = known(c);
-    LongVector sum = LongVector.fromArray(LONGS, digest, digestAt);
+    LongVector left = LongVector.fromArray(LONGS, digest, digestAt);
+    LongVector stored = LongVector.fromArray(LONGS, digest, storedAt);
     FloatVector zero = FloatVector.zero(FLOATS);
     for (int j = 0; j < TILE_COLUMNS; j += LANES) {
       VectorMask<Float> mask = FLOATS.indexInRange(j, columns);
       for (int i = 0; i < rows; i++) {
         FloatVector x = FloatVector.fromArray(FLOATS, tile, at + i * TILE_COLUMNS + j);
-        sum = sum.sub(x.reinterpretAsLongs());
-        sum = sum.add(zero.blend(x, mask).reinterpretAsLongs());
+        left = left.sub(x.reinterpretAsLongs());
+        stored = stored.add(zero.blend(x, mask).reinterpretAsLongs());
         x.intoMemorySegment(c, offset + i * stride + 4L * j, ORDER, mask);
       }
     }
-    sum.intoArray(digest, digestAt);
+    left.intoArray(digest, digestAt);
+    stored.intoArray(digest, storedAt);
   }
 }

@@ -122,14 +122,16 @@ final class VectorAttention {
     if (Probe.ON) {
       AttentionProbes.weightsWritten(p, region, strip, block, w);
     }
+    w.takeZero(w.nextTilesDigest(strip));
     multiplyValues(p, region, strip, block, checks, w, sink);
-    w.started[strip] = true;
     if (p.verify) {
       if (Probe.ON) {
         AttentionProbes.lastUse(p, strip, block, w);
       }
       w.checks.strip(p, region, strip, block, w, sink);
     }
+    w.started[strip] = true;
+    w.place[strip] = 1 - w.place[strip];
   }
 
   /** A query, scaled. */
@@ -188,6 +190,7 @@ final class VectorAttention {
               offset,
               p.depth,
               w.scores,
+              0,
               i * TILE,
               w.digests,
               AttentionBuffers.SCORES_DIGEST,
@@ -234,13 +237,7 @@ final class VectorAttention {
     }
     int tiles = end / TILE_COLUMNS;
     SoftmaxPass.maxima(w.scores, rows, tiles, w.reference, first);
-    for (int r = first; r < first + rows; r++) {
-      float before = w.max[r];
-      float max = w.reference[r] > before ? w.reference[r] : before;
-      w.max[r] = max;
-      w.decay[r] = decay(before, max);
-      w.reference[r] = reference(max);
-    }
+    RunningRows.rise(w.reference, w.max, w.decay, first, rows);
     SoftmaxPass.weigh(
         w.scores,
         rows,
@@ -251,14 +248,13 @@ final class VectorAttention {
         w.blockSum,
         w.digests,
         AttentionBuffers.WEIGHTS_DIGEST);
-    for (int r = first; r < first + rows; r++) {
+    RunningRows.add(w.blockSum, w.decay, w.sum, w.sumCopy, first, rows);
+    for (int r = first; w.started[strip] && r < first + rows; r++) {
       float decay = w.decay[r];
-      w.sum[r] = Math.fma(w.sum[r], decay, w.blockSum[r]);
-      w.sumCopy[r] = Math.fma(w.sumCopy[r], decay, w.blockSum[r]);
-      if (decay != 1 && w.started[strip]) {
+      if (decay != 1) {
         int digest = w.tilesDigest(strip);
         for (int panel = 0; panel < w.panels; panel++) {
-          int row = w.tile(strip, panel) + (r - first) * TILE_COLUMNS;
+          int row = w.spanTile(strip, panel) + (r - first) * TILE_COLUMNS;
           AttentionTiles.scale(w.span, row, decay, w.digests, digest);
         }
       }
@@ -365,9 +361,10 @@ final class VectorAttention {
               offset,
               steps,
               w.span,
-              w.tile(strip, i),
+              w.spanTile(strip, i),
+              w.nextSpanTile(strip, i),
               w.digests,
-              w.tilesDigest(strip),
+              w.nextTilesDigest(strip),
               near(values.panels(), offset, steps),
               w.panelSums,
               MemorySegment.NULL,
@@ -393,15 +390,12 @@ final class VectorAttention {
     Visibility visibility = p.visibility;
     for (int r = w.row[strip]; r < w.row[strip + 1]; r++) {
       int row = (r - w.row[strip]) * TILE_COLUMNS;
-      int tile = w.tile(strip, panel) + row;
+      int from = w.spanTile(strip, panel) + row;
+      int to = w.nextSpanTile(strip, panel) + row;
       int weights = w.inStrip(strip, r);
       for (int c = 0; c < TILE_COLUMNS; c++) {
         int column = panel * TILE_COLUMNS + c;
-        float sum = 0;
-        if (w.started[strip]) {
-          sum = w.span[tile + c];
-          AttentionTiles.count(sum, c, -1, w.digests, w.tilesDigest(strip));
-        }
+        float sum = w.started[strip] ? w.span[from + c] : 0;
         long end = Math.min(block + BLOCK, w.to[r]);
         for (long key = Math.max(block, w.from[r]); column < p.columns && key < end; key++) {
           if (!visibility.hides(region.sequence, region.headOf(r), region.queryOf(r), key)) {
@@ -410,9 +404,9 @@ final class VectorAttention {
             sum = Math.fma(weight, value, sum);
           }
         }
-        w.span[tile + c] = sum;
-        AttentionTiles.count(sum, c, 1, w.digests, w.tilesDigest(strip));
+        w.span[to + c] = sum;
       }
+      AttentionTiles.add(w.span, to, w.digests, w.nextTilesDigest(strip));
     }
   }
 
@@ -434,7 +428,7 @@ final class VectorAttention {
           int row = (r - w.row[strip]) * TILE_COLUMNS;
           AttentionTiles.merge(
               w.span,
-              w.tile(strip, panel) + row,
+              w.spanTile(strip, panel) + row,
               w.digests,
               w.tilesDigest(strip),
               w.total,

@@ -181,8 +181,9 @@ public final class VectorGemm implements Backend {
     long panel = b.panel(region.matrix, region.block + block);
     int count = b.panelsOf(region.block + block);
     int columns = b.columnsOf(region.block + block);
-    // Tiles are parked in places of their own between k-blocks; a single k-block needs but one.
-    int parked = w.tileAt(block);
+    // Tiles move down by one place from k-block to k-block: what a kernel loads is still there when
+    // it has stored, to be verified, and nothing is kept twice.
+    int to = w.tileAt(block) + (b.kBlocks() - kBlock) * TILE;
     for (int i = 0; i < count; i++) {
       boolean whole = plain && (i + 1) * TILE_COLUMNS <= columns;
       long offset = b.panelOffset(panel + i, kBlock);
@@ -192,12 +193,12 @@ public final class VectorGemm implements Backend {
       for (int strip = 0; strip < w.strips; strip++) {
         int row = w.row[strip];
         int rows = w.row[strip + 1] - row;
-        int tile = first && last ? 0 : parked + strip * TILE;
-        int digest = w.digest(strip, block);
+        int tile = to + strip * TILE;
+        int from = tile + TILE;
         // The last read of a panel is the one that is compared with its digest.
         boolean checking = p.verify && strip == w.strips - 1;
         if (Probe.ON) {
-          probePanel(p, kBlock, panel + i, first, strip, depth, tile, w);
+          probePanel(p, kBlock, panel + i, first, strip, depth, from, w);
           if (checking) {
             long bytes = 4L * b.panelWords(kBlock);
             Probe.reach(ProbePoint.PACKED_B_LAST_USE, b.panels(), offset, 1, bytes, 0);
@@ -211,22 +212,31 @@ public final class VectorGemm implements Backend {
                     offset,
                     depth,
                     w.tiles,
-                    tile,
+                    from,
+                    last ? w.lastTile : tile,
                     w.digests,
-                    digest,
+                    last
+                        ? whole ? w.blockDigest(strip) : w.tileDigest
+                        : w.partialDigest(kBlock & 1, strip, block),
                     near(b, kBlock, offset, next, strip),
                     w.raw,
                     p.c,
                     p.cRow(region.matrix, region.row + row) + column,
                     p.cStride);
+        if (p.verify && !first) {
+          OutputTiles.takePartial(kBlock, block, strip, rows, from, w);
+        }
         if (last && !whole) {
-          OutputTiles.finish(p, region, row, rows, block, i, tile, digest, w);
+          OutputTiles.finish(p, region, row, rows, block, i, w.blockDigest(strip), w, sink);
         }
       }
-      parked += w.strips * TILE;
+      to += w.strips * TILE;
       if (p.verify) {
         PackedBCheck.compareDigest(p, region, panel + i, kBlock, w.raw, sink);
       }
+    }
+    if (p.verify && !first) {
+      OutputTiles.verifyPartial(p, region, kBlock, block, w, sink);
     }
     if (last) {
       OutputTiles.close(p, region, block, w, sink);

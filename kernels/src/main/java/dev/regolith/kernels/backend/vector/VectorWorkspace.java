@@ -43,14 +43,25 @@ final class VectorWorkspace implements Workspace {
   /** Keeps the words that kernels touched to bring them near. */
   float touched;
 
-  /** Tiles on their way to C. Grows with the first product that parks them between k-blocks. */
+  /**
+   * Tiles: the last one on its way to C, then partial sums, with a place to spare for every
+   * k-block. Grows with the first product that has several k-blocks.
+   */
   float[] tiles = new float[TILE];
 
+  /** Place of the last tile. */
+  final int lastTile = 0;
+
   /**
-   * Digests, a vector each: one for what a strip has in a check block, which follows the words
-   * through parked tiles into C, and back from there; and one for every copied strip.
+   * Digests, a vector each: of parked tiles, one for a strip's tiles in a check block, of this
+   * k-block and of the last; of copied strips; of what was stored into C, one per strip; of the
+   * last tile.
    */
-  final long[] digests = new long[(MAX_STRIPS * Region.MAX_BLOCKS + MAX_STRIPS) * WIDE_LANES];
+  final long[] digests =
+      new long[(2 * MAX_STRIPS * Region.MAX_BLOCKS + 2 * MAX_STRIPS + 1) * WIDE_LANES];
+
+  /** Place of the last tile's digest. */
+  final int tileDigest = digests.length - WIDE_LANES;
 
   /** Running sums, see {@link SealLanes}. */
   final long[] raw = new long[SealLanes.RAW];
@@ -136,7 +147,7 @@ final class VectorWorkspace implements Workspace {
     }
     row[strips] = rows;
     if (kBlocks > 1) {
-      int room = MAX_STRIPS * Region.MAX_BLOCKS * PANELS * TILE;
+      int room = (MAX_STRIPS * Region.MAX_BLOCKS * PANELS + kBlocks + 2) * TILE;
       tiles = tiles.length < room ? new float[room] : tiles;
     }
     if (inUse) {
@@ -167,19 +178,24 @@ final class VectorWorkspace implements Workspace {
     return Math.ceilDiv(rows, TILE_ROWS);
   }
 
-  /** Place of the first strip's first tile of a check block. */
+  /** Place of the first strip's first partial tile of a check block. */
   int tileAt(int block) {
-    return block * PANELS * strips * TILE;
+    return TILE + block * PANELS * strips * TILE;
   }
 
-  /** Place of the digest of what a strip has in a check block. */
-  int digest(int strip, int block) {
-    return (strip * Region.MAX_BLOCKS + block) * WIDE_LANES;
+  /** Place of the digest of a strip's parked tiles in a check block. */
+  int partialDigest(int half, int strip, int block) {
+    return ((half * MAX_STRIPS + strip) * Region.MAX_BLOCKS + block) * WIDE_LANES;
   }
 
   /** Place of the digest of a copied strip. */
   int stripDigest(int strip) {
-    return (MAX_STRIPS * Region.MAX_BLOCKS + strip) * WIDE_LANES;
+    return (2 * MAX_STRIPS * Region.MAX_BLOCKS + strip) * WIDE_LANES;
+  }
+
+  /** Place of the digest of what a strip stored into a check block of C. */
+  int blockDigest(int strip) {
+    return (2 * MAX_STRIPS * Region.MAX_BLOCKS + MAX_STRIPS + strip) * WIDE_LANES;
   }
 
   /** Whether a digest is zero; it is afterwards. */
