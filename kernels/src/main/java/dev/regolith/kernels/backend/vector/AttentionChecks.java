@@ -45,6 +45,9 @@ final class AttentionChecks {
   private static final int WEIGHT_LANES = 40;
   private static final double BLOCK_LANES = BLOCK / LANES + 4;
 
+  /** The division, merges, and adding the result up in lanes. */
+  private static final int RESULT_ROUNDINGS = 8 + Tolerance.SHOWN_WEIGHT;
+
   /** More than what bounds lose that are kept in float32, over the longest rows. */
   private static final double SLACK = 1 + 0x1p-6;
 
@@ -97,7 +100,6 @@ final class AttentionChecks {
   private final double[] queryLength = new double[MAX_ROWS];
 
   private final int[] blocks = new int[MAX_ROWS];
-  private final float[] scratch = new float[AttentionProblem.MAX_DEPTH + LANES];
 
   /** Signed sums of the block's values. */
   private final float[] valueSums = new float[BLOCK];
@@ -105,8 +107,6 @@ final class AttentionChecks {
   // Of the block: what follows from its maxima, as read for the last time.
   private final float[] reference = new float[ROWS];
   private final float[] decay = new float[ROWS];
-
-  private final double[] rowSums = new double[3];
 
   // Evidence of rows.
   private final double[] predicted = new double[MAX_ROWS];
@@ -379,10 +379,19 @@ final class AttentionChecks {
     return WEIGHT_LANES + blocks[r] * BLOCK_LANES;
   }
 
-  private boolean sameQuery(
+  /** Whether a scaled query is what its source makes it. */
+  private static boolean sameQuery(
       AttentionProblem p, AttentionRegion region, int r, float[] strip, int at) {
-    VectorAttention.copyQuery(p, region, r, scratch, 0);
-    return !VectorSums.differ(scratch, 0, strip, at, p.depth);
+    long from = p.query(region.sequence, region.headOf(r), region.queryOf(r));
+    if (p.q.isNative() && p.qStride == 4) {
+      return !VectorSums.differ(p.q, from, p.scale, strip, at, p.depth);
+    }
+    boolean same = true;
+    for (int i = 0; i < p.depth; i++) {
+      float again = p.q.get(ValueLayout.JAVA_FLOAT, from + i * p.qStride) * p.scale;
+      same &= Float.floatToIntBits(again) == Float.floatToIntBits(strip[at + i]);
+    }
+    return same;
   }
 
   private void result(
@@ -402,7 +411,7 @@ final class AttentionChecks {
     double weights = total.sum[r];
     predicted[r] = weights == 0 ? 0 : total.signed[r] / weights;
     shown[r] = shown(p, region, head, query);
-    double steps = Math.max(0, w.to[r] - w.from[r]) + 4.0 * blocks[r] + 8;
+    double steps = Math.max(0, w.to[r] - w.from[r]) + 4.0 * blocks[r] + RESULT_ROUNDINGS;
     double length = (double) total.length[r] * total.length[r];
     double terms = (double) total.terms[r] * total.terms[r];
     double roundings = steps * length + weightRoundings(r) * terms;
@@ -430,8 +439,7 @@ final class AttentionChecks {
       long from = at + (long) block * CheckBlock.COLUMNS * p.outStride;
       if (p.outStride == 4) {
         int signs = block % Signs.PATTERNS * CheckBlock.COLUMNS;
-        RowSums.all(p.out, from, columns, signs, rowSums);
-        signed += rowSums[RowSums.SIGNED];
+        signed += VectorSums.signed(p.out, from, columns, signs);
       } else {
         for (int c = 0; c < columns; c++) {
           float y = p.out.get(ValueLayout.JAVA_FLOAT, from + c * p.outStride);

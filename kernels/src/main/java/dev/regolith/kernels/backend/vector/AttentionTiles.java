@@ -4,6 +4,7 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.FLOATS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LONGS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.ORDER;
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 
 import java.lang.foreign.MemorySegment;
@@ -72,39 +73,59 @@ final class AttentionTiles {
     written.intoArray(digests, totalDigest);
   }
 
-  /** The final division, in place; the digest loses the row. */
-  static void divide(float[] total, int at, float sum, long[] digests, int digest) {
-    LongVector read = LongVector.fromArray(LONGS, digests, digest);
-    for (int c = 0; c < TILE_COLUMNS; c += LANES) {
-      FloatVector x = FloatVector.fromArray(FLOATS, total, at + c);
-      read = read.sub(x.reinterpretAsLongs());
-      FloatVector y = sum == 0 ? FloatVector.zero(FLOATS) : x.div(sum).add(0);
-      y.intoArray(total, at + c);
-    }
-    read.intoArray(digests, digest);
-  }
-
   /**
-   * Brings a row to the result.
+   * The final division: brings a row to the result, and takes it out of the digest.
    *
-   * @return the sum of its words, as unsigned integers
+   * @param at place of the row in the first of the tiles that it lies across
+   * @param stride from one number of the result to the next, in bytes
+   * @return the sum of the result's words, as unsigned integers
    */
   static long deliver(
-      float[] total, int from, MemorySegment out, long at, long stride, int columns) {
-    if (stride == 4 && columns == TILE_COLUMNS) {
-      LongVector sum = LongVector.zero(LONGS);
+      float[] total,
+      int at,
+      float sum,
+      long[] digests,
+      int digest,
+      MemorySegment out,
+      long to,
+      long stride,
+      int columns) {
+    LongVector read = LongVector.fromArray(LONGS, digests, digest);
+    LongVector stored = LongVector.zero(LONGS);
+    FloatVector zero = FloatVector.zero(FLOATS);
+    boolean direct = stride == 4;
+    long rest = 0;
+    int k = at;
+    for (int j = 0; j < columns; j += TILE_COLUMNS) {
+      boolean whole = direct && j + TILE_COLUMNS <= columns;
       for (int c = 0; c < TILE_COLUMNS; c += LANES) {
-        FloatVector y = FloatVector.fromArray(FLOATS, total, from + c);
-        y.intoMemorySegment(out, at + 4L * c, ORDER);
-        LongVector words = y.reinterpretAsLongs();
-        sum = sum.add(words.and(LOW_WORD)).add(words.lanewise(VectorOperators.LSHR, 32));
+        FloatVector x = FloatVector.fromArray(FLOATS, total, k + c);
+        read = read.sub(x.reinterpretAsLongs());
+        FloatVector y = sum == 0 ? zero : x.div(sum).add(0);
+        if (whole) {
+          y.intoMemorySegment(out, to + 4L * (j + c), ORDER);
+          LongVector words = y.reinterpretAsLongs();
+          stored = stored.add(words.and(LOW_WORD)).add(words.lanewise(VectorOperators.LSHR, 32));
+        } else {
+          y.intoArray(total, k + c);
+        }
       }
-      return sum.reduceLanes(VectorOperators.ADD);
+      if (!whole) {
+        rest +=
+            scatter(total, k, out, to + j * stride, stride, Math.min(TILE_COLUMNS, columns - j));
+      }
+      k += TILE;
     }
+    read.intoArray(digests, digest);
+    return rest + stored.reduceLanes(VectorOperators.ADD);
+  }
+
+  private static long scatter(
+      float[] from, int at, MemorySegment out, long to, long stride, int columns) {
     long sum = 0;
     for (int c = 0; c < columns; c++) {
-      int word = Float.floatToRawIntBits(total[from + c]);
-      out.set(ValueLayout.JAVA_INT, at + c * stride, word);
+      int word = Float.floatToRawIntBits(from[at + c]);
+      out.set(ValueLayout.JAVA_INT, to + c * stride, word);
       sum += Integer.toUnsignedLong(word);
     }
     return sum;

@@ -453,19 +453,17 @@ final class VectorAttention {
         long query = region.queryOf(r);
         float sum = w.merged[strip] ? w.totalSum[r] : 0;
         long at = p.result(region.sequence, head, query);
-        for (int panel = 0; panel < w.panels; panel++) {
-          int from = w.tile(strip, panel) + (r - w.row[strip]) * TILE_COLUMNS;
-          int columns = Math.min(TILE_COLUMNS, p.columns - panel * TILE_COLUMNS);
-          AttentionTiles.divide(w.total, from, sum, w.digests, w.totalsDigest(strip));
-          region.stored +=
-              AttentionTiles.deliver(
-                  w.total,
-                  from,
-                  p.out,
-                  at + (long) panel * TILE_COLUMNS * p.outStride,
-                  p.outStride,
-                  columns);
-        }
+        region.stored +=
+            AttentionTiles.deliver(
+                w.total,
+                w.tile(strip, 0) + (r - w.row[strip]) * TILE_COLUMNS,
+                sum,
+                w.digests,
+                w.totalsDigest(strip),
+                p.out,
+                at,
+                p.outStride,
+                p.columns);
         if (p.lse.address() != 0) {
           float logSum = LogSumExp.of(w.totalMax[r], sum);
           p.lse.set(ValueLayout.JAVA_FLOAT, p.lseAt(region.sequence, head, query), logSum);

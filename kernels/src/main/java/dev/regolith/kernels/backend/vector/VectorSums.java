@@ -64,6 +64,49 @@ final class VectorSums {
     }
   }
 
+  /**
+   * Sum with signs, in float32 lanes.
+   *
+   * @param signs place of the first one's sign in {@link BlockPass#SIGNS}
+   */
+  static double signed(MemorySegment x, long offset, int floats, int signs) {
+    x = known(x);
+    FloatVector sum = FloatVector.zero(FLOATS);
+    int full = FLOATS.loopBound(floats);
+    for (int i = 0; i < full; i += LANES) {
+      sum =
+          FloatVector.fromMemorySegment(FLOATS, x, offset + 4L * i, ORDER)
+              .fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, signs + i), sum);
+    }
+    double result = sum.reduceLanes(VectorOperators.ADD);
+    for (int i = full; i < floats; i++) {
+      result +=
+          BlockPass.SIGNS[signs + i] * (double) x.get(ValueLayout.JAVA_FLOAT, offset + 4L * i);
+    }
+    return result;
+  }
+
+  /** Whether floats times a factor differ in any bit from what they should be; NaN equals NaN. */
+  static boolean differ(
+      MemorySegment x, long offset, float factor, float[] products, int at, int floats) {
+    x = known(x);
+    IntVector differences = IntVector.zero(INTS);
+    int full = FLOATS.loopBound(floats);
+    for (int i = 0; i < full; i += LANES) {
+      FloatVector product = FloatVector.fromMemorySegment(FLOATS, x, offset + 4L * i, ORDER);
+      IntVector bits = product.mul(factor).reinterpretAsInts();
+      IntVector others = FloatVector.fromArray(FLOATS, products, at + i).reinterpretAsInts();
+      differences = differences.or(bits.lanewise(VectorOperators.XOR, others));
+    }
+    boolean differ = false;
+    int same = differences.reduceLanes(VectorOperators.OR) == 0 ? full : 0;
+    for (int i = same; i < floats; i++) {
+      float product = x.get(ValueLayout.JAVA_FLOAT, offset + 4L * i) * factor;
+      differ |= Float.floatToIntBits(product) != Float.floatToIntBits(products[at + i]);
+    }
+    return differ;
+  }
+
   /** Sum of a vector's lanes, in double precision. */
   static double sum(float[] lanes, int at) {
     double sum = 0;
@@ -71,26 +114,6 @@ final class VectorSums {
       sum += lanes[at + i];
     }
     return sum;
-  }
-
-  /** Whether stretches of floats differ in any bit; NaN equals NaN. */
-  static boolean differ(float[] x, int xAt, float[] y, int yAt, int floats) {
-    IntVector differences = IntVector.zero(INTS);
-    boolean differ = false;
-    int i = 0;
-    for (; i + LANES <= floats; i += LANES) {
-      IntVector bits = FloatVector.fromArray(FLOATS, x, xAt + i).reinterpretAsInts();
-      differences =
-          differences.or(
-              bits.lanewise(
-                  VectorOperators.XOR,
-                  FloatVector.fromArray(FLOATS, y, yAt + i).reinterpretAsInts()));
-    }
-    boolean exact = differences.reduceLanes(VectorOperators.OR) == 0;
-    for (int j = exact ? i : 0; j < floats; j++) {
-      differ |= Float.floatToIntBits(x[xAt + j]) != Float.floatToIntBits(y[yAt + j]);
-    }
-    return differ;
   }
 
   /** At least the sum of squares. */
