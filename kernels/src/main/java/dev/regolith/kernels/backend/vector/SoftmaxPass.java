@@ -302,63 +302,59 @@ final class SoftmaxPass {
   }
 
   /**
-   * Holds four weights of a strip at a time against each other: their product is the exponential of
-   * the sum of what they are the exponentials of.
+   * Holds four weights at a time against each other: their product is the exponential of the sum of
+   * what they are the exponentials of.
    *
-   * @param tiles that were weighed, an even number
-   * @return whether all four of every group fit together: not if one of them is zero, nor if the
-   *     product is too small for float32, or NaN
+   * @param tile of the strip: the columns of this one and the next
+   * @return whether all four fit together, in every lane and row: not if one of them is zero, nor
+   *     if the product is too small for float32, or NaN
    */
   static boolean fit(
-      float[] scores, int rows, int tiles, float[] references, int first, float[] weights) {
+      float[] scores, int rows, int tile, float[] references, int first, float[] weights) {
     IntVector wrong = IntVector.zero(INTS);
+    int k = tile * TILE;
+    int from = tile * TILE_COLUMNS;
     for (int i = 0; i < rows; i++) {
-      int from = i * MicroKernel.STRIP_STRIDE;
       FloatVector reference = FloatVector.broadcast(FLOATS, references[first + i]);
-      int row = i * TILE_COLUMNS;
-      for (int k = row; k < row + tiles * TILE; k += 2 * TILE) {
-        FloatVector a = FloatVector.fromArray(FLOATS, scores, k).sub(reference);
-        FloatVector b = FloatVector.fromArray(FLOATS, scores, k + LANES).sub(reference);
-        FloatVector c = FloatVector.fromArray(FLOATS, scores, k + TILE).sub(reference);
-        FloatVector d = FloatVector.fromArray(FLOATS, scores, k + TILE + LANES).sub(reference);
-        FloatVector exponent = a.add(b).add(c.add(d));
-        FloatVector expected = VectorFunctions.scaledExp(exponent, GROUP_UNIT_BITS);
-        FloatVector product =
-            FloatVector.fromArray(FLOATS, weights, from)
-                .mul(GROUP_UNIT)
-                .mul(FloatVector.fromArray(FLOATS, weights, from + LANES))
-                .mul(FloatVector.fromArray(FLOATS, weights, from + TILE_COLUMNS))
-                .mul(FloatVector.fromArray(FLOATS, weights, from + TILE_COLUMNS + LANES));
-        FloatVector tolerance =
-            exponent.fma(
-                FloatVector.broadcast(FLOATS, GROUP_ROUNDINGS_OF_EXPONENT),
-                FloatVector.broadcast(FLOATS, GROUP_ROUNDINGS));
-        FloatVector distance = product.sub(expected).abs().neg();
-        // Negative, or a NaN with the sign of the distance, if the four do not fit together.
-        wrong = wrong.or(expected.fma(tolerance, distance).reinterpretAsInts());
-        from += 2 * TILE_COLUMNS;
-      }
+      FloatVector a = FloatVector.fromArray(FLOATS, scores, k).sub(reference);
+      FloatVector b = FloatVector.fromArray(FLOATS, scores, k + LANES).sub(reference);
+      FloatVector c = FloatVector.fromArray(FLOATS, scores, k + TILE).sub(reference);
+      FloatVector d = FloatVector.fromArray(FLOATS, scores, k + TILE + LANES).sub(reference);
+      FloatVector exponent = a.add(b).add(c.add(d));
+      FloatVector expected = VectorFunctions.scaledExp(exponent, GROUP_UNIT_BITS);
+      FloatVector product =
+          FloatVector.fromArray(FLOATS, weights, from)
+              .mul(GROUP_UNIT)
+              .mul(FloatVector.fromArray(FLOATS, weights, from + LANES))
+              .mul(FloatVector.fromArray(FLOATS, weights, from + TILE_COLUMNS))
+              .mul(FloatVector.fromArray(FLOATS, weights, from + TILE_COLUMNS + LANES));
+      FloatVector tolerance =
+          exponent.fma(
+              FloatVector.broadcast(FLOATS, GROUP_ROUNDINGS_OF_EXPONENT),
+              FloatVector.broadcast(FLOATS, GROUP_ROUNDINGS));
+      FloatVector distance = product.sub(expected).abs().neg();
+      // Negative, or a NaN with the sign of the distance, if the four do not fit together.
+      wrong = wrong.or(expected.fma(tolerance, distance).reinterpretAsInts());
+      k += TILE_COLUMNS;
+      from += MicroKernel.STRIP_STRIDE;
     }
     return wrong.reduceLanes(VectorOperators.OR) >= 0;
   }
 
-  /** Whether the weights of a strip are others than their scores make; NaN equals NaN. */
+  /** Whether the weights of two tiles are others than their scores make; NaN equals NaN. */
   static boolean differ(
-      float[] scores, int rows, int tiles, float[] references, int first, float[] weights) {
+      float[] scores, int rows, int tile, float[] references, int first, float[] weights) {
     IntVector differences = IntVector.zero(INTS);
     for (int i = 0; i < rows; i++) {
-      int row = i * TILE_COLUMNS;
-      int from = i * MicroKernel.STRIP_STRIDE;
       FloatVector reference = FloatVector.broadcast(FLOATS, references[first + i]);
-      for (int k = row; k < row + tiles * TILE; k += TILE) {
-        for (int half = 0; half < TILE_COLUMNS; half += LANES) {
-          FloatVector again =
-              VectorFunctions.expOfModerate(
-                  FloatVector.fromArray(FLOATS, scores, k + half).sub(reference));
-          FloatVector weight = FloatVector.fromArray(FLOATS, weights, from + half);
-          differences = differences.or(difference(again, weight));
-        }
-        from += TILE_COLUMNS;
+      int row = tile * TILE + i * TILE_COLUMNS;
+      int from = i * MicroKernel.STRIP_STRIDE + tile * TILE_COLUMNS;
+      for (int j = 0; j < 2 * TILE_COLUMNS; j += LANES) {
+        int k = row + j / TILE_COLUMNS * TILE + j % TILE_COLUMNS;
+        FloatVector again =
+            VectorFunctions.expOfModerate(FloatVector.fromArray(FLOATS, scores, k).sub(reference));
+        FloatVector weight = FloatVector.fromArray(FLOATS, weights, from + j);
+        differences = differences.or(difference(again, weight));
       }
     }
     if (differences.reduceLanes(VectorOperators.OR) == 0) {
@@ -366,7 +362,7 @@ final class SoftmaxPass {
     }
     boolean differ = false;
     for (int i = 0; i < rows; i++) {
-      for (int j = 0; j < tiles * TILE_COLUMNS; j++) {
+      for (int j = tile * TILE_COLUMNS; j < (tile + 2) * TILE_COLUMNS; j++) {
         int k = i * TILE_COLUMNS + j / TILE_COLUMNS * TILE + j % TILE_COLUMNS;
         float again = Exponential.of(scores[k] - references[first + i]);
         int bits = Float.floatToIntBits(weights[i * MicroKernel.STRIP_STRIDE + j]);
