@@ -25,10 +25,12 @@ import dev.regolith.kernels.op.Gemm;
 import dev.regolith.kernels.op.RowOperators;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -61,6 +63,10 @@ public final class Session implements AutoCloseable {
   private final Gemm gemm;
   private final Attention attention;
   private final RowOperators rows;
+
+  /** Room for the caches of a call. */
+  private final AtomicReference<KeyValuePages @Nullable []> spare = new AtomicReference<>();
+
   private volatile @Nullable Thread closer;
 
   Session(SessionOptions options) {
@@ -223,14 +229,28 @@ public final class Session implements AutoCloseable {
       Tensor q, List<KeyValueCache> caches, Tensor out, AttentionOptions options) {
     enter();
     try {
-      var pages = new KeyValuePages[caches.size()];
-      for (int i = 0; i < pages.length; i++) {
-        pages[i] = caches.get(i).pages();
+      KeyValuePages[] pages = pagesOf(caches);
+      try {
+        return attention.attend(q, pages, out, options);
+      } finally {
+        Arrays.fill(pages, null);
+        spare.set(pages);
       }
-      return attention.attend(q, pages, out, options);
     } finally {
       leave();
     }
+  }
+
+  /** Their pages, in an array that the last call left, if it is as long. */
+  private KeyValuePages[] pagesOf(List<KeyValueCache> caches) {
+    KeyValuePages[] pages = spare.getAndSet(null);
+    if (pages == null || pages.length != caches.size()) {
+      pages = new KeyValuePages[caches.size()];
+    }
+    for (int i = 0; i < pages.length; i++) {
+      pages[i] = caches.get(i).pages();
+    }
+    return pages;
   }
 
   /** {@link #softmax(float, Tensor, Tensor)} with scale 1. */

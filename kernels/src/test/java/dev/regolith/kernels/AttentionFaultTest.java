@@ -1,12 +1,14 @@
 package dev.regolith.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.regolith.kernels.AttentionCase.Layout;
 import dev.regolith.kernels.SessionOptions.Compute;
 import dev.regolith.kernels.attention.AttentionOptions;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
 import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
@@ -183,6 +185,26 @@ class AttentionFaultTest {
       }
     }
     assertThat(failures).isEmpty();
+  }
+
+  /** A call that broke off in the middle (a closed arena, say) leaves nothing to the next one. */
+  @ParameterizedTest
+  @MethodSource("pointsOfVariants")
+  void theCallAfterOneThatBrokeOffIsClean(Variant variant, ProbePoint point) {
+    try (var subject = new Subject(variant, Protection.CORRECT)) {
+      Probe.Hook breaksOff =
+          (here, memory, offset, rows, rowBytes, stride) -> {
+            if (here == point) {
+              throw new IllegalCallerException("broken off");
+            }
+          };
+      try (var _ = ProbeRelay.lend(breaksOff)) {
+        assertThatThrownBy(subject::attend).isInstanceOf(IllegalCallerException.class);
+      }
+      assertThat(subject.attend()).isEqualTo(Status.CLEAN);
+      assertThat(subject.right()).isTrue();
+      assertThat(subject.under.reports()).isEmpty();
+    }
   }
 
   /** Their copies are verified against them: which of the two changed, only a seal can tell. */

@@ -1,6 +1,7 @@
 package dev.regolith.kernels.fault;
 
 import java.time.Instant;
+import java.util.LinkedHashMap;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -14,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param blocks number of check blocks that were in doubt
  * @param worst the evidence that disagreed most; null if all evidence agreed and only an exact code
  *     raised the alarm
- * @param findings what the trace found
+ * @param findings what the trace found; what it could not locate, once for every component
  * @param steps steps of the ladder that were taken, in order
  * @param time when the report was made
  */
@@ -44,9 +45,12 @@ public record FaultReport(
           ", residual %.3g against a tolerance of %.3g in row %d"
               .formatted(worst.residual(), worst.tolerance(), worst.row()));
     }
+    var counts = new LinkedHashMap<String, Integer>();
     for (Finding finding : findings) {
-      text.append(", ").append(finding.component()).append(finding.repaired() ? " repaired" : "");
+      counts.merge(finding.component() + (finding.repaired() ? " repaired" : ""), 1, Integer::sum);
     }
+    counts.forEach(
+        (what, count) -> text.append(", ").append(what).append(count > 1 ? " x " + count : ""));
     return text.toString();
   }
 }

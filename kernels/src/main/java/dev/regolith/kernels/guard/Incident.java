@@ -30,8 +30,12 @@ final class Incident {
     this.operator = operator;
   }
 
+  /** Notes a finding; one without a place says nothing more the second time. */
   synchronized void find(Component component, long word, int changedBits, boolean repaired) {
-    findings.add(new Finding(component, word, changedBits, repaired));
+    var finding = new Finding(component, word, changedBits, repaired);
+    if (word >= 0 || !findings.contains(finding)) {
+      findings.add(finding);
+    }
   }
 
   /** Notes what a repair came to; nothing, if somebody else had put it back. */

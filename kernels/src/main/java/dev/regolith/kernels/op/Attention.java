@@ -9,11 +9,13 @@ import dev.regolith.kernels.tensor.Tensor;
 public final class Attention implements AutoCloseable {
   private final Execution execution;
   private final Calls<AttentionCall> calls;
+  private final Calls<CacheAppend> appends;
 
   /** The operator of a session. */
   public Attention(Execution execution) {
     this.execution = execution;
     calls = new Calls<>(() -> new AttentionCall(execution));
+    appends = new Calls<>(() -> new CacheAppend(execution));
   }
 
   /** {@code out = softmax(scale Q K^T) V}. */
@@ -50,7 +52,12 @@ public final class Attention implements AutoCloseable {
   public Status append(KeyValuePages pages, Tensor k, Tensor v) {
     AttentionArguments.checkAppend(pages, k, v);
     requireFitting(pages);
-    return new CacheAppend(execution, pages).run(k, v, k.rank() == 3 ? pages.heads() : 0);
+    CacheAppend append = appends.take();
+    try {
+      return append.run(pages, k, v, k.rank() == 3 ? pages.heads() : 0);
+    } finally {
+      appends.giveBack(append);
+    }
   }
 
   private void requireFitting(KeyValuePages pages) {
@@ -66,5 +73,6 @@ public final class Attention implements AutoCloseable {
   @Override
   public void close() {
     calls.close();
+    appends.close();
   }
 }

@@ -170,7 +170,10 @@ final class AttentionArguments {
     }
     Arguments.requireReachable("logSumExp", lse);
     if (lse.dtype() != DType.FLOAT32
-        || !Arrays.equals(lse.shape(), new long[] {batch, heads, queries})) {
+        || lse.rank() != 3
+        || lse.size(0) != batch
+        || lse.size(1) != heads
+        || lse.size(2) != queries) {
       throw new IllegalArgumentException(
           "logSumExp must be FLOAT32 of shape [%d, %d, %d], not %s"
               .formatted(batch, heads, queries, lse));
@@ -249,19 +252,24 @@ final class AttentionArguments {
       throw new IllegalArgumentException("a mask is FLOAT32 or BOOL, not " + mask);
     }
     Arguments.requireReachable("the mask", mask);
-    long[] wanted = {batch, heads, queries, keys};
-    boolean fits = mask.rank() >= 1 && mask.rank() <= 4;
-    for (int d = 1; fits && d <= mask.rank(); d++) {
-      long size = mask.size(-d);
-      fits = size == 1 || size == wanted[4 - d];
-    }
+    boolean fits =
+        mask.rank() >= 1
+            && mask.rank() <= 4
+            && broadcasts(mask, 1, keys)
+            && broadcasts(mask, 2, queries)
+            && broadcasts(mask, 3, heads)
+            && broadcasts(mask, 4, batch);
     if (!fits) {
       throw new IllegalArgumentException(
-          ("the mask %s does not broadcast to [batch, heads, queries, keys] = %s: every extent is"
-                  + " that one, or 1")
-              .formatted(mask, Arrays.toString(wanted)));
+          ("the mask %s does not broadcast to [batch, heads, queries, keys] = [%d, %d, %d, %d]:"
+                  + " every extent is that one, or 1")
+              .formatted(mask, batch, heads, queries, keys));
     }
     requireApart("the mask", mask, "the result", out);
+  }
+
+  private static boolean broadcasts(Tensor mask, int fromLast, long extent) {
+    return mask.rank() < fromLast || mask.size(-fromLast) == 1 || mask.size(-fromLast) == extent;
   }
 
   private static void requireWritable(String name, Tensor tensor) {

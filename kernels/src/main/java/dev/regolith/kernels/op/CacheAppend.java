@@ -1,5 +1,6 @@
 package dev.regolith.kernels.op;
 
+import dev.regolith.kernels.backend.AttentionProblem;
 import dev.regolith.kernels.backend.KeyValuePages;
 import dev.regolith.kernels.exec.Team;
 import dev.regolith.kernels.fault.Protection;
@@ -7,28 +8,40 @@ import dev.regolith.kernels.fault.Status;
 import dev.regolith.kernels.memory.Repairs;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.ValueLayout;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /** Appends keys and values to cached pages, heads shared out to the team. */
-final class CacheAppend implements Team.Tasks {
+final class CacheAppend implements Team.Tasks, Calls.Call {
   private final Execution execution;
   private final HeadView k = new HeadView();
   private final HeadView v = new HeadView();
   private final float[][] key;
   private final float[][] value;
-  private final KeyValuePages pages;
-  private final long before;
+  private @Nullable KeyValuePages pages;
+  private long before;
 
-  CacheAppend(Execution execution, KeyValuePages pages) {
+  CacheAppend(Execution execution) {
     this.execution = execution;
-    this.pages = pages;
-    before = pages.length();
     int threads = execution.team().threads();
-    key = new float[threads][pages.depth()];
-    value = new float[threads][pages.columns()];
+    key = new float[threads][AttentionProblem.MAX_DEPTH];
+    value = new float[threads][AttentionProblem.MAX_COLUMNS];
   }
 
   /** Appends all keys of two tensors {@code [1, heads, keys, d]}; arguments were checked. */
-  Status run(Tensor kTensor, Tensor vTensor, int sideBySide) {
+  Status run(KeyValuePages to, Tensor kTensor, Tensor vTensor, int sideBySide) {
+    pages = to;
+    try {
+      return append(to, kTensor, vTensor, sideBySide);
+    } finally {
+      pages = null;
+      k.forget();
+      v.forget();
+    }
+  }
+
+  private Status append(KeyValuePages to, Tensor kTensor, Tensor vTensor, int sideBySide) {
+    before = to.length();
     k.set(kTensor, sideBySide);
     v.set(vTensor, sideBySide);
     Team team = execution.team();
@@ -37,10 +50,10 @@ final class CacheAppend implements Team.Tasks {
     long mark;
     do {
       // Sources, if sealed, are verified after they were read; what was put back is read again.
-      pages.truncate(before);
+      to.truncate(before);
       mark = Repairs.OF_TENSORS.mark();
-      pages.grow(k.rows);
-      team.run(pages.heads(), this, together);
+      to.grow(k.rows);
+      team.run(to.heads(), this, together);
       if (execution.protection() != Protection.OFF) {
         worst = worse(worst, execution.scrubber().scrub("append", kTensor));
         worst = worse(worst, execution.scrubber().scrub("append", vTensor));
@@ -55,10 +68,11 @@ final class CacheAppend implements Team.Tasks {
 
   @Override
   public void perform(long head, int worker) {
+    var to = Objects.requireNonNull(pages);
     for (long row = 0; row < k.rows; row++) {
       read(k, head, row, key[worker]);
       read(v, head, row, value[worker]);
-      pages.put(before + row, (int) head, key[worker], value[worker]);
+      to.put(before + row, (int) head, key[worker], value[worker]);
     }
   }
 
@@ -68,4 +82,7 @@ final class CacheAppend implements Team.Tasks {
       to[i] = view.memory.getAtIndex(ValueLayout.JAVA_FLOAT, word);
     }
   }
+
+  @Override
+  public void close() {}
 }

@@ -201,7 +201,7 @@ final class AttentionChecks {
     }
     for (int r = first; r < first + rows; r++) {
       if (w.isTransformed[r]) {
-        VectorAttention.transform(p, region, strip, r, block, w.raw, w.raw, w.again, w);
+        VectorAttention.transform(p, region, strip, r, block, w.again, w);
         if (SoftmaxPass.differ(w.scores, w.again, (r - first) * TILE_COLUMNS, end)) {
           sink.suspect(p, region, Component.SCORES);
         }

@@ -47,26 +47,42 @@ final class SoftmaxPass {
     return VectorShuffle.fromOp(FLOATS, lane -> (lane + by) % LANES);
   }
 
+  /** Copies a row of tiles. */
+  static void copy(float[] source, float[] target, int at, int columns) {
+    int k = at;
+    for (int j = 0; j < columns; j += TILE_COLUMNS) {
+      FloatVector.fromArray(FLOATS, source, k).intoArray(target, k);
+      FloatVector.fromArray(FLOATS, source, k + LANES).intoArray(target, k + LANES);
+      k += TILE;
+    }
+  }
+
   /**
-   * Scores of a row to what the softmax sees: softcap, linear bias, mask; hidden before {@code
-   * from} and from {@code to} on.
+   * Softcap of a row of tiles. A pass of its own: where few rows were capped when it was compiled,
+   * the hyperbolic tangent would not be inlined, and box its vectors from then on.
+   */
+  static void cap(float[] source, float[] target, int at, int columns, float softcap) {
+    for (int j = 0; j < columns; j += LANES) {
+      int k = at + j / TILE_COLUMNS * TILE + j % TILE_COLUMNS;
+      VectorFunctions.tanh(FloatVector.fromArray(FLOATS, source, k).div(softcap))
+          .mul(softcap)
+          .intoArray(target, k);
+    }
+  }
+
+  /**
+   * Linear bias and mask of a row of tiles, in place; hidden before {@code from} and from {@code
+   * to} on.
    *
-   * @param raw receives the scores, at the same place
    * @param at place of the row in the first tile
    * @param columns that may be seen
-   * @param all columns that the block has
-   * @param softcap 0 for none
    * @param leans whether {@code slope * distances} is added
    * @param adds whether {@code bias} is added; minus infinity hides
    */
-  static void transform(
-      float[] source,
-      float[] raw,
-      float[] target,
+  static void mask(
+      float[] scores,
       int at,
       int columns,
-      int all,
-      float softcap,
       boolean leans,
       float slope,
       float[] distances,
@@ -75,20 +91,11 @@ final class SoftmaxPass {
       int from,
       int to) {
     FloatVector hidden = FloatVector.broadcast(FLOATS, Float.NEGATIVE_INFINITY);
-    for (int j = 0; j < Math.max(columns, all); j += LANES) {
+    for (int j = 0; j < columns; j += LANES) {
       int k = at + j / TILE_COLUMNS * TILE + j % TILE_COLUMNS;
-      FloatVector t = FloatVector.zero(FLOATS);
-      if (j < all) {
-        t = FloatVector.fromArray(FLOATS, source, k);
-      }
-      t.intoArray(raw, k);
-      if (j >= columns) {
-        continue;
-      }
+      FloatVector t = hidden;
       if (j + LANES > from && j < to) {
-        if (softcap > 0) {
-          t = VectorFunctions.tanh(t.div(softcap)).mul(softcap);
-        }
+        t = FloatVector.fromArray(FLOATS, scores, k);
         if (leans) {
           FloatVector d = FloatVector.fromArray(FLOATS, distances, j);
           t = d.fma(FloatVector.broadcast(FLOATS, slope), t);
@@ -99,10 +106,8 @@ final class SoftmaxPass {
         }
         // Before the first key the index is negative, which counts as outside.
         t = hidden.blend(t, FLOATS.indexInRange(j - from, to - from));
-      } else {
-        t = hidden;
       }
-      t.intoArray(target, k);
+      t.intoArray(scores, k);
     }
   }
 

@@ -232,7 +232,9 @@ final class VectorAttention {
           !whole || !p.visibility.isPlain() || w.from[r] > block || w.to[r] < block + end;
       w.isTransformed[r] = transforms;
       if (transforms) {
-        transform(p, region, strip, r, block, w.scores, w.raw, w.scores, w);
+        int all = AttentionBuffers.tilesOf(p, block) * TILE_COLUMNS;
+        SoftmaxPass.copy(w.scores, w.raw, (r - first) * TILE_COLUMNS, all);
+        transform(p, region, strip, r, block, w.scores, w);
       }
     }
     int tiles = end / TILE_COLUMNS;
@@ -271,15 +273,13 @@ final class VectorAttention {
     return before == max ? 1 : Exponential.of(before - reference(max));
   }
 
-  /** Softcap, linear bias and mask of a row of scores; what it does not see is hidden. */
+  /** Softcap, linear bias and mask of a row of raw scores; what it does not see is hidden. */
   static void transform(
       AttentionProblem p,
       AttentionRegion region,
       int strip,
       int r,
       long block,
-      float[] source,
-      float[] raw,
       float[] target,
       AttentionBuffers w) {
     Visibility visibility = p.visibility;
@@ -298,14 +298,17 @@ final class VectorAttention {
         w.distances[j] = visibility.distance(region.sequence, query, block + j);
       }
     }
-    SoftmaxPass.transform(
-        source,
-        raw,
+    int at = (r - w.row[strip]) * TILE_COLUMNS;
+    int computed = Math.min(end, AttentionBuffers.tilesOf(p, block) * TILE_COLUMNS);
+    if (visibility.softcap > 0) {
+      SoftmaxPass.cap(w.raw, target, at, computed, visibility.softcap);
+    } else {
+      SoftmaxPass.copy(w.raw, target, at, computed);
+    }
+    SoftmaxPass.mask(
         target,
-        (r - w.row[strip]) * TILE_COLUMNS,
+        at,
         end,
-        AttentionBuffers.tilesOf(p, block) * TILE_COLUMNS,
-        visibility.softcap,
         slopes != null,
         slopes == null ? 0 : slopes[head],
         w.distances,
