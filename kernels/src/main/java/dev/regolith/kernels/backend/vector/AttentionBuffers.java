@@ -64,6 +64,9 @@ final class AttentionBuffers {
   /** Sums of the block's weights. */
   final float[] blockSum = new float[ROWS];
 
+  /** A second copy of them. */
+  final float[] blockSumCopy = new float[ROWS];
+
   /** First key that a row sees, and behind the last. */
   final long[] from = new long[MAX_ROWS];
 

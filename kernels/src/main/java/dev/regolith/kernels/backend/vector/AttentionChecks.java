@@ -44,6 +44,7 @@ final class AttentionChecks {
   private static final int SCORE_LANES = Tolerance.SHOWN_WEIGHT + BLOCK + 16;
   private static final int WEIGHT_LANES = 40;
   private static final double BLOCK_LANES = BLOCK / LANES + 4;
+  private static final double SPAN_ROUNDINGS = WEIGHT_LANES + AttentionProblem.SPAN * BLOCK_LANES;
 
   /** The division, merges, and adding the result up in lanes. */
   private static final int RESULT_ROUNDINGS = 8 + Tolerance.SHOWN_WEIGHT;
@@ -99,7 +100,11 @@ final class AttentionChecks {
   /** Per row: length of its scaled query. */
   private final double[] queryLength = new double[MAX_ROWS];
 
+  /** Per strip: blocks that it went through. */
   private final int[] blocks = new int[MAX_ROWS];
+
+  /** Spans that were taken into the total. */
+  private int spans;
 
   /** Signed sums of the block's values. */
   private final float[] valueSums = new float[BLOCK];
@@ -131,7 +136,8 @@ final class AttentionChecks {
         queryLength[r] = Math.sqrt(squares);
       }
     }
-    Arrays.fill(blocks, 0, rows, 0);
+    Arrays.fill(blocks, 0, w.strips, 0);
+    spans = 0;
   }
 
   /** What of a block's keys and values tolerances and predictions are made of. */
@@ -196,7 +202,7 @@ final class AttentionChecks {
     int first = w.row[strip];
     int rows = w.rowsOf(strip);
     int end = VectorAttention.end(p, strip, block, w);
-    if (RunningRows.follow(w.max, span.max, reference, decay, w.decay, first, rows)) {
+    if (RunningRows.follow(w.max, span.max, reference, decay, w.reference, w.decay, first, rows)) {
       sink.suspect(p, region, Component.RUNNING_ROW);
     }
     for (int r = first; r < first + rows; r++) {
@@ -255,8 +261,8 @@ final class AttentionChecks {
     for (int r = first; r < first + rows; r++) {
       predicted[r] = 0;
       tolerance[r] = queryLength[r] * scoreTolerance + scoreUnderflow;
-      blocks[r]++;
     }
+    blocks[strip]++;
     evidence(p, region, first, rows, sink);
   }
 
@@ -302,7 +308,7 @@ final class AttentionChecks {
       }
       span.sum[r] = VectorSums.sum(weightSums, r * LANES);
       span.signed[r] = VectorSums.sum(products, r * LANES);
-      sum(p, region, r, w.sum[r], w.sumCopy[r], span, sink);
+      sum(p, region, r, w.sum[r], w.sumCopy[r], span, SPAN_ROUNDINGS, sink);
       float max = span.max[r] > total.max[r] ? span.max[r] : total.max[r];
       float reference = VectorAttention.reference(max);
       float before = VectorAttention.decay(total.max[r], max);
@@ -312,6 +318,7 @@ final class AttentionChecks {
     }
     evidence(p, region, 0, rows, sink);
     clearSpan(rows);
+    spans++;
   }
 
   private void clearSpan(int rows) {
@@ -338,20 +345,21 @@ final class AttentionChecks {
       float found,
       float copy,
       Expectation expected,
+      double roundings,
       AttentionSink sink) {
     if (Float.floatToIntBits(found) != Float.floatToIntBits(copy)) {
       sink.suspect(p, region, Component.RUNNING_ROW);
     }
     predicted[r] = expected.sum[r];
     shown[r] = found;
-    tolerance[r] = weightRoundings(r) * Tolerance.U * expected.sum[r];
+    tolerance[r] = roundings * Tolerance.U * expected.sum[r];
   }
 
   /** Verifies the result, in memory. */
   void close(AttentionProblem p, AttentionRegion region, AttentionBuffers w, AttentionSink sink) {
     int rows = w.row[w.strips];
     for (int r = 0; r < rows; r++) {
-      sum(p, region, r, w.totalSum[r], w.totalSumCopy[r], total, sink);
+      sum(p, region, r, w.totalSum[r], w.totalSumCopy[r], total, sumRoundings(), sink);
     }
     evidence(p, region, 0, rows, sink);
     for (int strip = 0; strip < w.strips; strip++) {
@@ -359,15 +367,13 @@ final class AttentionChecks {
         if (!sameQuery(p, region, r, w.queries[strip], w.inStrip(strip, r))) {
           sink.suspect(p, region, Component.QUERIES);
         }
-        long query = region.queryOf(r);
-        boolean same =
-            w.from[r] == p.visibility.from(region.sequence, query)
-                && w.to[r] == p.visibility.to(region.sequence, query)
-                && Float.floatToRawIntBits(w.totalMax[r]) == Float.floatToRawIntBits(total.max[r]);
-        if (!same) {
+        if (Float.floatToRawIntBits(w.totalMax[r]) != Float.floatToRawIntBits(total.max[r])) {
           sink.suspect(p, region, Component.RUNNING_ROW);
         }
         result(p, region, strip, r, w, sink);
+      }
+      if (!isComplete(p, region, strip, w)) {
+        sink.suspect(p, region, Component.RUNNING_ROW);
       }
       if (w.merged[strip] && !Strip.isZero(w.digests, w.totalsDigest(strip))) {
         sink.suspect(p, region, Component.PARTIAL_SUM);
@@ -376,9 +382,31 @@ final class AttentionChecks {
     evidence(p, region, 0, rows, sink);
   }
 
+  /** Whether a strip went through the blocks that its rows see, no more and no fewer. */
+  private boolean isComplete(
+      AttentionProblem p, AttentionRegion region, int strip, AttentionBuffers w) {
+    boolean complete = true;
+    long first = Long.MAX_VALUE;
+    long behind = 0;
+    for (int r = w.row[strip]; r < w.row[strip + 1]; r++) {
+      long from = p.visibility.from(region.sequence, region.queryOf(r));
+      long to = p.visibility.to(region.sequence, region.queryOf(r));
+      complete &= w.from[r] == from && w.to[r] == to;
+      if (from < to) {
+        first = Math.min(first, from);
+        behind = Math.max(behind, to);
+      }
+    }
+    long count = behind == 0 ? 0 : (behind - 1) / BLOCK - first / BLOCK + 1;
+    return complete
+        && first == w.stripFrom[strip]
+        && behind == w.stripTo[strip]
+        && count == blocks[strip];
+  }
+
   /** Most roundings between a weight and the sum of all. */
-  private double weightRoundings(int r) {
-    return WEIGHT_LANES + blocks[r] * BLOCK_LANES;
+  private double sumRoundings() {
+    return SPAN_ROUNDINGS + 4.0 * spans;
   }
 
   /** Whether a scaled query is what its source makes it. */
@@ -413,15 +441,15 @@ final class AttentionChecks {
     double weights = total.sum[r];
     predicted[r] = weights == 0 ? 0 : total.signed[r] / weights;
     shown[r] = shown(p, region, head, query);
-    double steps = Math.max(0, w.to[r] - w.from[r]) + 4.0 * blocks[r] + RESULT_ROUNDINGS;
+    double steps = Math.max(0, w.to[r] - w.from[r]) + 4.0 * blocks[strip] + RESULT_ROUNDINGS;
     double length = (double) total.length[r] * total.length[r];
     double terms = (double) total.terms[r] * total.terms[r];
-    double roundings = steps * length + weightRoundings(r) * terms;
+    double roundings = steps * length + sumRoundings() * terms;
     tolerance[r] =
         weights == 0
             ? 0
             : Tolerance.SIGMAS * Math.sqrt(Tolerance.ROUNDING_VARIANCE * roundings) / weights
-                + weightRoundings(r) * Tolerance.U * Math.abs(predicted[r])
+                + sumRoundings() * Tolerance.U * Math.abs(predicted[r])
                 + Tolerance.UNDERFLOW * (steps + 2) * p.columns;
     if (p.lse.address() != 0) {
       float stored = p.lse.get(ValueLayout.JAVA_FLOAT, p.lseAt(region.sequence, head, query));

@@ -78,7 +78,7 @@ final class AttentionTiles {
    *
    * @param at place of the row in the first of the tiles that it lies across
    * @param stride from one number of the result to the next, in bytes
-   * @return the sum of the result's words, as unsigned integers
+   * @return the sum of the result's words, as unsigned integers, from the registers
    */
   static long deliver(
       float[] total,
@@ -94,7 +94,6 @@ final class AttentionTiles {
     LongVector stored = LongVector.zero(LONGS);
     FloatVector zero = FloatVector.zero(FLOATS);
     boolean direct = stride == 4;
-    long rest = 0;
     int k = at;
     for (int j = 0; j < columns; j += TILE_COLUMNS) {
       boolean whole = direct && j + TILE_COLUMNS <= columns;
@@ -104,30 +103,26 @@ final class AttentionTiles {
         FloatVector y = sum == 0 ? zero : x.div(sum).add(0);
         if (whole) {
           y.intoMemorySegment(out, to + 4L * (j + c), ORDER);
-          LongVector words = y.reinterpretAsLongs();
-          stored = stored.add(words.and(LOW_WORD)).add(words.lanewise(VectorOperators.LSHR, 32));
         } else {
           y.intoArray(total, k + c);
+          y = zero.blend(y, FLOATS.indexInRange(j + c, columns));
         }
+        LongVector words = y.reinterpretAsLongs();
+        stored = stored.add(words.and(LOW_WORD)).add(words.lanewise(VectorOperators.LSHR, 32));
       }
       if (!whole) {
-        rest +=
-            scatter(total, k, out, to + j * stride, stride, Math.min(TILE_COLUMNS, columns - j));
+        scatter(total, k, out, to + j * stride, stride, Math.min(TILE_COLUMNS, columns - j));
       }
       k += TILE;
     }
     read.intoArray(digests, digest);
-    return rest + stored.reduceLanes(VectorOperators.ADD);
+    return stored.reduceLanes(VectorOperators.ADD);
   }
 
-  private static long scatter(
+  private static void scatter(
       float[] from, int at, MemorySegment out, long to, long stride, int columns) {
-    long sum = 0;
     for (int c = 0; c < columns; c++) {
-      int word = Float.floatToRawIntBits(from[at + c]);
-      out.set(ValueLayout.JAVA_INT, to + c * stride, word);
-      sum += Integer.toUnsignedLong(word);
+      out.set(ValueLayout.JAVA_FLOAT, to + c * stride, from[at + c]);
     }
-    return sum;
   }
 }

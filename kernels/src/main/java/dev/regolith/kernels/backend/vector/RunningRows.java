@@ -36,14 +36,13 @@ final class RunningRows {
     }
   }
 
-  /** Adds a block's sums of weights, to both copies of the running sum. */
-  static void add(float[] block, float[] decay, float[] sum, float[] copy, int first, int rows) {
+  /** {@code sum = sum decay + block}. */
+  static void add(float[] sum, float[] decay, float[] block, int first, int rows) {
     for (int r = first; r < first + rows; r += LANES) {
       VectorMask<Float> some = FLOATS.indexInRange(r, first + rows);
       FloatVector found = FloatVector.fromArray(FLOATS, block, r, some);
       FloatVector factor = FloatVector.fromArray(FLOATS, decay, r, some);
       FloatVector.fromArray(FLOATS, sum, r, some).fma(factor, found).intoArray(sum, r, some);
-      FloatVector.fromArray(FLOATS, copy, r, some).fma(factor, found).intoArray(copy, r, some);
     }
   }
 
@@ -52,9 +51,10 @@ final class RunningRows {
    *
    * @param max maxima that the block was computed with
    * @param copy their copies, before the block; receives them
-   * @param reference receives what exponents were taken relative to
-   * @param decay receives what became of sums of earlier blocks
-   * @param used what was taken for that
+   * @param reference receives what exponents have to be taken relative to
+   * @param decay receives what becomes of sums of earlier blocks
+   * @param usedReference what was taken for the first
+   * @param usedDecay what was taken for the second
    * @return whether any of these is another
    */
   static boolean follow(
@@ -62,7 +62,8 @@ final class RunningRows {
       float[] copy,
       float[] reference,
       float[] decay,
-      float[] used,
+      float[] usedReference,
+      float[] usedDecay,
       int first,
       int rows) {
     IntVector differences = IntVector.zero(INTS);
@@ -72,8 +73,10 @@ final class RunningRows {
       FloatVector now = FloatVector.fromArray(FLOATS, max, r, some);
       FloatVector relative = reference(now);
       FloatVector factor = decay(before, now, relative);
-      IntVector taken = FloatVector.fromArray(FLOATS, used, r, some).reinterpretAsInts();
+      IntVector taken = FloatVector.fromArray(FLOATS, usedDecay, r, some).reinterpretAsInts();
       IntVector difference = factor.reinterpretAsInts().lanewise(VectorOperators.XOR, taken);
+      taken = FloatVector.fromArray(FLOATS, usedReference, r, some).reinterpretAsInts();
+      difference = difference.or(relative.reinterpretAsInts().lanewise(VectorOperators.XOR, taken));
       differences = differences.or(difference.blend(0, some.not().cast(INTS)));
       factor.intoArray(decay, r, some);
       relative.intoArray(reference, r, some);

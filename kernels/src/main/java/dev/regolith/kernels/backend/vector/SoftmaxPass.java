@@ -35,6 +35,11 @@ final class SoftmaxPass {
 
   private static final int GROUP_UNIT_BITS = Float.floatToRawIntBits(GROUP_UNIT);
 
+  /** Exponents from here to 0 have exponentials that are normal when multiplied with that. */
+  private static final float LEAST = -174;
+
+  private static final int INFINITY = Float.floatToRawIntBits(Float.POSITIVE_INFINITY);
+
   /** Roundings of five exponentials and a product of four, with room to spare (numerics.md). */
   private static final float GROUP_ROUNDINGS = 0x1p-20f;
 
@@ -130,7 +135,7 @@ final class SoftmaxPass {
 
   /**
    * Weights of a strip: {@code exp(score - reference)}; their digest; and their sums, in canonical
-   * order.
+   * order, twice.
    */
   static void weigh(
       float[] scores,
@@ -140,6 +145,7 @@ final class SoftmaxPass {
       int first,
       float[] weights,
       float[] sums,
+      float[] copies,
       long[] digests,
       int digest) {
     LongVector words = LongVector.fromArray(LONGS, digests, digest);
@@ -191,7 +197,9 @@ final class SoftmaxPass {
         s0 = s0.add(s0.rearrange(BY_FOUR));
       }
       s0 = s0.add(s0.rearrange(BY_TWO));
-      sums[first + i] = s0.add(s0.rearrange(BY_ONE)).lane(0);
+      float sum = s0.add(s0.rearrange(BY_ONE)).lane(0);
+      sums[first + i] = sum;
+      copies[first + i] = sum;
     }
     words.intoArray(digests, digest);
   }
@@ -317,6 +325,7 @@ final class SoftmaxPass {
   static boolean fit(
       float[] scores, int rows, int tile, float[] references, int first, float[] weights) {
     IntVector wrong = IntVector.zero(INTS);
+    IntVector infinity = IntVector.broadcast(INTS, INFINITY);
     int k = tile * TILE;
     int from = tile * TILE_COLUMNS;
     for (int i = 0; i < rows; i++) {
@@ -337,9 +346,10 @@ final class SoftmaxPass {
           exponent.fma(
               FloatVector.broadcast(FLOATS, GROUP_ROUNDINGS_OF_EXPONENT),
               FloatVector.broadcast(FLOATS, GROUP_ROUNDINGS));
-      FloatVector distance = product.sub(expected).abs().neg();
-      // Negative, or a NaN with the sign of the distance, if the four do not fit together.
-      wrong = wrong.or(expected.fma(tolerance, distance).reinterpretAsInts());
+      IntVector room =
+          expected.fma(tolerance, product.sub(expected).abs().neg()).reinterpretAsInts();
+      // A sign is left if there is no room, or NaN, or if the exponential is not what it is for.
+      wrong = wrong.or(room).or(infinity.sub(room)).or(exponent.sub(LEAST).reinterpretAsInts());
       k += TILE_COLUMNS;
       from += MicroKernel.STRIP_STRIDE;
     }

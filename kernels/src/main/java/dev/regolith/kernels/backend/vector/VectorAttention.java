@@ -248,9 +248,11 @@ final class VectorAttention {
         first,
         w.weights,
         w.blockSum,
+        w.blockSumCopy,
         w.digests,
         AttentionBuffers.WEIGHTS_DIGEST);
-    RunningRows.add(w.blockSum, w.decay, w.sum, w.sumCopy, first, rows);
+    RunningRows.add(w.sum, w.decay, w.blockSum, first, rows);
+    RunningRows.add(w.sumCopy, w.decay, w.blockSumCopy, first, rows);
     for (int r = first; w.started[strip] && r < first + rows; r++) {
       float decay = w.decay[r];
       if (decay != 1) {

@@ -23,6 +23,7 @@ class SoftmaxPassTest {
   private final float[] references = new float[ROWS];
   private final float[] weights = new float[ROWS * MicroKernel.STRIP_STRIDE + VectorShapes.LANES];
   private final float[] sums = new float[ROWS];
+  private final float[] copies = new float[ROWS];
   private final long[] digests = new long[VectorShapes.WIDE_LANES];
 
   private void weigh(Random random, double deviation) {
@@ -37,7 +38,7 @@ class SoftmaxPassTest {
 
   private void weigh() {
     Arrays.fill(digests, 0);
-    SoftmaxPass.weigh(scores, ROWS, TILES, references, 0, weights, sums, digests, 0);
+    SoftmaxPass.weigh(scores, ROWS, TILES, references, 0, weights, sums, copies, digests, 0);
   }
 
   private boolean fit() {
@@ -193,20 +194,51 @@ class SoftmaxPassTest {
     float[] copy = before.clone();
     var again = new float[room];
     var references = new float[room];
-    assertThat(RunningRows.follow(max, copy, references, again, decay, first, rows)).isFalse();
+    assertThat(RunningRows.follow(max, copy, references, again, found, decay, first, rows))
+        .isFalse();
     assertThat(Arrays.copyOfRange(copy, first, first + rows))
         .isEqualTo(Arrays.copyOfRange(max, first, first + rows));
     for (int r = first; r < first + rows; r++) {
       float[] wrong = decay.clone();
       wrong[r] = Math.nextUp(wrong[r]);
-      assertThat(RunningRows.follow(max, before.clone(), references, again, wrong, first, rows))
-          .as("decay of %d", r)
-          .isTrue();
+      assertThat(follow(max, before, found, wrong, first, rows)).as("decay of %d", r).isTrue();
+    }
+    for (int r = first; r < first + rows; r++) {
+      float[] wrong = found.clone();
+      wrong[r] = Math.nextUp(wrong[r]);
+      assertThat(follow(max, before, wrong, decay, first, rows)).as("reference of %d", r).isTrue();
     }
     float[] behind = decay.clone();
     behind[first + rows] = 7;
     behind[first - 1] = 7;
-    assertThat(RunningRows.follow(max, before.clone(), references, again, behind, first, rows))
-        .isFalse();
+    assertThat(follow(max, before, found, behind, first, rows)).isFalse();
+  }
+
+  private static boolean follow(
+      float[] max, float[] before, float[] reference, float[] decay, int first, int rows) {
+    var scratch = new float[max.length];
+    return RunningRows.follow(
+        max, before.clone(), scratch, scratch.clone(), reference, decay, first, rows);
+  }
+
+  /** Beyond the exponents that the product of four is for, nothing fits, right or wrong. */
+  @ParameterizedTest
+  @ValueSource(floats = {-200, -1e3f, -1e4f, -1e9f, -3e9f, -1e30f, -Float.MAX_VALUE})
+  void nothingFitsBesideAFarMaskedKey(float mask) {
+    var random = new Random(14);
+    for (int i = 0; i < 300; i++) {
+      weigh(random, 1);
+      int tile = 2 * random.nextInt(TILES / 2);
+      int key = tile * VectorShapes.TILE_COLUMNS + random.nextInt(2 * VectorShapes.TILE_COLUMNS);
+      int row = random.nextInt(ROWS);
+      scores[scoreAt(row, key)] += mask * (1 + random.nextInt(3) * 0.001f);
+      weigh();
+      assertThat(differ()).isFalse();
+      assertThat(SoftmaxPass.fit(scores, ROWS, tile, references, 0, weights)).isFalse();
+      for (int k = 0; k < 2 * VectorShapes.TILE_COLUMNS; k++) {
+        weights[row * MicroKernel.STRIP_STRIDE + tile * VectorShapes.TILE_COLUMNS + k] = 0.75f;
+      }
+      assertThat(SoftmaxPass.fit(scores, ROWS, tile, references, 0, weights)).isFalse();
+    }
   }
 }
