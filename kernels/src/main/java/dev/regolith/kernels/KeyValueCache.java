@@ -1,6 +1,7 @@
 package dev.regolith.kernels;
 
 import dev.regolith.kernels.backend.KeyValuePages;
+import java.util.function.Consumer;
 
 /**
  * Keys and values of one sequence, in the form that attention reads: packed in pages of 128 keys,
@@ -16,10 +17,12 @@ import dev.regolith.kernels.backend.KeyValuePages;
  */
 public final class KeyValueCache implements AutoCloseable {
   private final KeyValuePages pages;
+  private final Consumer<KeyValueCache> onClose;
   private boolean closed;
 
-  KeyValueCache(KeyValuePages pages) {
+  KeyValueCache(KeyValuePages pages, Consumer<KeyValueCache> onClose) {
     this.pages = pages;
+    this.onClose = onClose;
   }
 
   /** Number of keys. */
@@ -45,7 +48,11 @@ public final class KeyValueCache implements AutoCloseable {
   /**
    * Forgets the last keys, as after a rejected draft; 0 to start a new sequence.
    *
+   * <p>A page that is cut in the middle is verified first; damage is put back and reported.
+   *
    * @param length how many stay
+   * @throws dev.regolith.kernels.fault.UncorrectableFaultException if such a page is damaged beyond
+   *     repair; nothing is forgotten then
    */
   public void truncate(long length) {
     if (length < 0 || length > pages.length()) {
@@ -67,6 +74,7 @@ public final class KeyValueCache implements AutoCloseable {
   public void close() {
     closed = true;
     pages.free();
+    onClose.accept(this);
   }
 
   @Override

@@ -29,6 +29,8 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
@@ -63,6 +65,8 @@ public final class Session implements AutoCloseable {
   private final Gemm gemm;
   private final Attention attention;
   private final RowOperators rows;
+
+  private final Set<KeyValueCache> caches = ConcurrentHashMap.newKeySet();
 
   /** Room for the caches of a call. */
   private final AtomicReference<KeyValuePages @Nullable []> spare = new AtomicReference<>();
@@ -198,7 +202,9 @@ public final class Session implements AutoCloseable {
             "a cache has 1 head or more, and head sizes from 1 to 512, not %d, %d and %d"
                 .formatted(kvHeads, headSize, valueSize));
       }
-      return new KeyValueCache(attention.pages(kvHeads, headSize, valueSize));
+      var cache = new KeyValueCache(attention.pages(kvHeads, headSize, valueSize), caches::remove);
+      caches.add(cache);
+      return cache;
     } finally {
       leave();
     }
@@ -554,6 +560,7 @@ public final class Session implements AutoCloseable {
     while (inFlight.get() != CLOSED) {
       LockSupport.parkNanos(this, 1_000_000);
     }
+    List.copyOf(caches).forEach(KeyValueCache::close);
     gemm.close();
     attention.close();
     rows.close();

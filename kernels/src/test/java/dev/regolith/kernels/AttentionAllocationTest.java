@@ -17,6 +17,6 @@ class AttentionAllocationTest {
         ForkedJvm.run(flags, AttentionAllocationWorkout.class).stream()
             .filter(line -> line.contains("thread(s)"))
             .toList();
-    assertThat(cases).hasSize(24).allMatch(line -> line.endsWith(": 0"));
+    assertThat(cases).hasSize(28).allMatch(line -> line.endsWith(": 0"));
   }
 }

@@ -44,11 +44,13 @@ final class AttentionAllocationWorkout {
     var plain = AttentionOptions.defaults();
     var causal = plain.causal().logSumExp(logSums);
     var masked = plain.softcap(3).mask(mask).slopes(new float[] {0.5f, 0.25f, 0.125f, 0.0625f});
+    var hidden = plain.mask(Tensor.zeros(arena, DType.BOOL, 4, 1, KEYS));
     var heads = plain.heads(4, 2);
     String title = session.threads() + " thread(s), " + session.protection();
     AllocationWorkout.measure(title + ", plain", () -> session.attention(q, k, v, out, plain));
     AllocationWorkout.measure(title + ", causal", () -> session.attention(q, k, v, out, causal));
     AllocationWorkout.measure(title + ", masked", () -> session.attention(q, k, v, out, masked));
+    AllocationWorkout.measure(title + ", hidden", () -> session.attention(q, k, v, out, hidden));
     AllocationWorkout.measure(
         title + ", on the heap", () -> session.attention(heap, k, v, heapOut, plain));
     AllocationWorkout.measure(

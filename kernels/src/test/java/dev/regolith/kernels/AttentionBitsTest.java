@@ -39,6 +39,16 @@ class AttentionBitsTest {
     check(c, 2);
   }
 
+  @Test
+  void headsOfSeveralCheckBlocks() {
+    int[][] sizes = {{129, 129}, {200, 130}, {512, 512}, {40, 300}, {300, 1}, {1, 257}};
+    for (int i = 0; i < sizes.length; i++) {
+      var c = new AttentionCase(1, 2, 1, 7, 140, sizes[i][0], sizes[i][1], new Random(i));
+      c.causal = i % 2 == 0;
+      check(c, 100 + i);
+    }
+  }
+
   static void check(AttentionCase c, long seed) {
     var random = new Random(~seed);
     var expected = new float[c.batch][c.heads][c.queries][];

@@ -122,15 +122,19 @@ final class AttentionCase {
           for (int j = 0; j < keys; j++) {
             boolean own = (perBatch || b == 0) && (perHead || h == 0) && (perQuery || i == 0);
             float drawn =
-                r.nextInt(4) == 0
-                    ? Float.NEGATIVE_INFINITY
-                    : maskIsBoolean ? 0 : (float) r.nextGaussian();
+                r.nextInt(4) == 0 ? Float.NEGATIVE_INFINITY : maskIsBoolean ? 0 : added(r);
             mask[b][h][i][j] =
                 own ? drawn : mask[perBatch ? b : 0][perHead ? h : 0][perQuery ? i : 0][j];
           }
         }
       }
     }
+  }
+
+  /** What masks add: often little, at times so much that the key is as good as hidden. */
+  private static float added(Random r) {
+    float[] far = {-1e4f, -1e9f, -Float.MAX_VALUE, 30};
+    return r.nextInt(6) == 0 ? far[r.nextInt(far.length)] : (float) r.nextGaussian();
   }
 
   private static float[][][][] normal(int a, int b, int c, int d, Random r) {

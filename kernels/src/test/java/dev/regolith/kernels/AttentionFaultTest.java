@@ -13,6 +13,7 @@ import dev.regolith.kernels.probe.ProbePoint;
 import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
@@ -24,6 +25,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Words changed while attention is computed, at every probe point. */
 class AttentionFaultTest {
@@ -185,6 +187,45 @@ class AttentionFaultTest {
       }
     }
     assertThat(failures).isEmpty();
+  }
+
+  /** Masks of bytes, and of strides that no seal can follow, are read once. */
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void masksThatCannotBeSealedMayChangeDuringTheCall(boolean ofBytes) {
+    var random = new Random(5);
+    var c = new AttentionCase(2, 2, 1, 20, 180, 24, 24, random);
+    var under = SessionUnderTest.kept(1, Protection.CORRECT, Compute.VECTOR);
+    try (var arena = Arena.ofShared()) {
+      Tensor q = AttentionCase.tensor(arena, c.q, Layout.ROWS_FIRST);
+      Tensor k = AttentionCase.tensor(arena, c.k, Layout.ROWS_FIRST);
+      Tensor v = AttentionCase.tensor(arena, c.v, Layout.ROWS_FIRST);
+      Tensor out = c.result(arena, Layout.HEADS_FIRST);
+      Tensor all = Tensor.zeros(arena, ofBytes ? DType.BOOL : DType.FLOAT32, 2, 3, 20, 180);
+      var memory = all.storage().segment();
+      for (long i = 0; i < memory.byteSize() / (ofBytes ? 1 : 4); i++) {
+        if (ofBytes) {
+          memory.set(ValueLayout.JAVA_BYTE, i, (byte) random.nextInt(2));
+        } else {
+          memory.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) random.nextGaussian());
+        }
+      }
+      var options = AttentionOptions.defaults().mask(all.slice(1, 0, 2));
+      assertThat(under.session().attention(q, k, v, out, options)).isEqualTo(Status.CLEAN);
+      int[] expected = Subject.bits(out);
+      Probe.Hook changes =
+          (point, there, offset, rows, rowBytes, stride) -> {
+            if (point == ProbePoint.SCORES_WRITTEN) {
+              for (long i = 0; i < memory.byteSize(); i += 7) {
+                memory.set(ValueLayout.JAVA_BYTE, i, (byte) (i % 2));
+              }
+            }
+          };
+      try (var _ = ProbeRelay.lend(changes)) {
+        assertThat(under.session().attention(q, k, v, out, options)).isEqualTo(Status.CLEAN);
+      }
+      assertThat(Subject.bits(out)).isEqualTo(expected);
+    }
   }
 
   /** A call that broke off in the middle (a closed arena, say) leaves nothing to the next one. */

@@ -26,6 +26,17 @@ class AttentionSpecialsTest {
   }
 
   @Test
+  void thePastStaysWhateverComesAfterIt() {
+    var o = AttentionOptions.defaults();
+    assertThat(o.past(100).causal().originOf(7, 256)).isEqualTo(100);
+    assertThat(o.causal().past(100).originOf(7, 256)).isEqualTo(100);
+    assertThat(o.past(100).causal(AttentionOptions.Alignment.TOP_LEFT).originOf(7, 256)).isZero();
+    assertThat(o.aligned(AttentionOptions.Alignment.TOP_LEFT).causal().originOf(7, 256)).isZero();
+    assertThat(o.causal().originOf(7, 256)).isEqualTo(249);
+    assertThatThrownBy(() -> o.past(Long.MAX_VALUE)).hasMessageContaining("0 keys or more");
+  }
+
+  @Test
   void nanReachesTheRowsThatReadItAndNoOthers() {
     var c = new AttentionCase(1, 2, 2, 40, 300, 32, 32, new Random(1));
     c.causal = true;

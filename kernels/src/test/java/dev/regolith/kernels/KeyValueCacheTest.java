@@ -208,6 +208,71 @@ class KeyValueCacheTest {
     sums[random.nextInt(sums.length)] ^= 1L << random.nextInt(64);
   }
 
+  /** What is sealed anew must not be sealed damaged. */
+  @ParameterizedTest
+  @EnumSource(Part.class)
+  void damageIsPutBackBeforeAPageIsSealedAnew(Part part) {
+    var random = new Random(part.name().hashCode());
+    try (var arena = Arena.ofShared()) {
+      var c = new AttentionCase(1, 2, 2, 1, 200, 16, 24, new Random(6));
+      var under = session(Protection.CORRECT);
+      Session session = under.session();
+      Tensor k = AttentionCase.tensor(arena, c.k, Layout.HEADS_FIRST);
+      Tensor v = AttentionCase.tensor(arena, c.v, Layout.HEADS_FIRST);
+      Tensor q = AttentionCase.tensor(arena, c.q, Layout.HEADS_FIRST);
+      Tensor out = c.result(arena, Layout.HEADS_FIRST);
+      for (int turn = 0; turn < 12; turn++) {
+        try (var cache = session.cache(2, 16, 24)) {
+          session.append(cache, k.slice(2, 0, 190), v.slice(2, 0, 190));
+          strike(cache.pages(), part, random);
+          if (turn % 2 == 0) {
+            cache.truncate(100 + 8 * turn);
+          }
+          int kept = (int) cache.length();
+          session.append(cache, k.slice(2, kept, 200), v.slice(2, kept, 200));
+          Status status = session.attention(q, List.of(cache), out, c.options(arena));
+          assertThat(status).isIn(Status.CLEAN, Status.CORRECTED);
+          requireCanonical(c, out);
+          assertThat(session.attention(q, List.of(cache), out, c.options(arena)))
+              .as("nothing stays behind")
+              .isEqualTo(Status.CLEAN);
+          requireCanonical(c, out);
+        }
+      }
+    }
+  }
+
+  @Test
+  void anAppendThatBreaksOffLeavesTheCacheAsItWas() {
+    try (var arena = Arena.ofShared()) {
+      var c = new AttentionCase(1, 2, 2, 1, 100, 16, 16, new Random(9));
+      Session session = session(Protection.CORRECT).session();
+      Tensor q = AttentionCase.tensor(arena, c.q, Layout.HEADS_FIRST);
+      Tensor out = c.result(arena, Layout.HEADS_FIRST);
+      try (var cache = fill(session, arena, c, 0, 100)) {
+        Tensor gone;
+        try (var shortLived = Arena.ofShared()) {
+          gone = Tensor.zeros(shortLived, DType.FLOAT32, 1, 2, 50, 16);
+        }
+        Tensor there = Tensor.zeros(arena, DType.FLOAT32, 1, 2, 50, 16);
+        assertThatThrownBy(() -> session.append(cache, there, gone))
+            .isInstanceOf(IllegalStateException.class);
+        assertThat(cache.length()).isEqualTo(100);
+        assertThat(session.attention(q, List.of(cache), out, c.options(arena)))
+            .isEqualTo(Status.CLEAN);
+        requireCanonical(c, out);
+      }
+    }
+  }
+
+  @Test
+  void theEndOfASessionFreesItsCaches() {
+    var session = Regolith.open(options -> options.threads(1));
+    KeyValueCache cache = session.cache(1, 8, 8);
+    session.close();
+    assertThatThrownBy(cache::pages).hasMessageContaining("closed");
+  }
+
   @Test
   void damageBeyondRepairIsThrown() {
     try (var arena = Arena.ofShared()) {

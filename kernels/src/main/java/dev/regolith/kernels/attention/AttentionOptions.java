@@ -31,6 +31,9 @@ public final class AttentionOptions {
   private static final AttentionOptions DEFAULTS = new AttentionOptions();
   private static final long NONE = -1;
 
+  /** Sums of positions do not overflow. */
+  private static final long MOST_KEYS = 1L << 48;
+
   private float scale = Float.NaN;
   private float softcap;
   private Alignment alignment = Alignment.BOTTOM_RIGHT;
@@ -88,19 +91,24 @@ public final class AttentionOptions {
     return changed;
   }
 
-  /** A query sees keys up to its own position; aligned {@link Alignment#BOTTOM_RIGHT}. */
+  /**
+   * A query sees keys up to its own position: aligned {@link Alignment#BOTTOM_RIGHT}, unless {@link
+   * #aligned} or {@link #past} say otherwise, before or after.
+   */
   public AttentionOptions causal() {
-    return causal(Alignment.BOTTOM_RIGHT);
+    var changed = new AttentionOptions(this);
+    changed.right = 0;
+    return changed;
   }
 
-  /** A query sees keys up to its own position. */
+  /** A query sees keys up to its own position; replaces {@link #past}. */
   public AttentionOptions causal(Alignment where) {
     var changed = aligned(where);
     changed.right = 0;
     return changed;
   }
 
-  /** Where queries stand, for windows and slopes without causality. */
+  /** Where queries stand, for windows and slopes without causality; replaces {@link #past}. */
   public AttentionOptions aligned(Alignment where) {
     var changed = new AttentionOptions(this);
     changed.alignment = where;
@@ -110,8 +118,9 @@ public final class AttentionOptions {
 
   /** The first query of every sequence stands at this position: so many keys are from the past. */
   public AttentionOptions past(long keys) {
-    if (keys < 0) {
-      throw new IllegalArgumentException("the past must be 0 keys or more, not " + keys);
+    if (keys < 0 || keys > MOST_KEYS) {
+      throw new IllegalArgumentException(
+          "the past must be 0 keys or more, up to %d, not %d".formatted(MOST_KEYS, keys));
     }
     var changed = new AttentionOptions(this);
     changed.origin = keys;

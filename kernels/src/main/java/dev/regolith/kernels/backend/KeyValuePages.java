@@ -1,16 +1,19 @@
 package dev.regolith.kernels.backend;
 
 import dev.regolith.kernels.checksum.CheckBlock;
+import dev.regolith.kernels.checksum.Mended;
 import dev.regolith.kernels.checksum.Signs;
 import dev.regolith.kernels.checksum.Tolerance;
+import dev.regolith.kernels.fault.Component;
+import dev.regolith.kernels.fault.UncorrectableFaultException;
 import java.lang.foreign.Arena;
 import java.util.Arrays;
 
 /**
  * Keys and values of one sequence, packed as they are appended: a page for every {@link
  * AttentionProblem#BLOCK} keys, of all heads. Words, seals, digests and check vectors are in place
- * from the moment a key is appended; all of them are sums, so that nothing that is there already is
- * read for it.
+ * from the moment a key is appended; all of them are sums, so that of what is there already only
+ * the check record is read for it, and verified before that.
  *
  * <p>One writer at a time, and no reader meanwhile.
  */
@@ -26,30 +29,28 @@ public final class KeyValuePages {
     final PackedB keys;
     final PackedB values;
 
-    /** Per head. */
-    final boolean[] finite;
-
-    /** Per head: sum of the squares of all keys. */
-    final double[] squares;
-
     Page(int heads, int depth, int columns, int panelColumns) {
       keys = new PackedB(panelColumns);
       values = new PackedB(panelColumns);
       keys.allocate(arena, heads, depth, BLOCK);
       values.allocate(arena, heads, BLOCK, columns);
-      finite = new boolean[heads];
-      squares = new double[heads];
       clear();
     }
 
     void clear() {
       keys.clear();
       values.clear();
-      Arrays.fill(finite, true);
-      Arrays.fill(squares, 0);
     }
   }
 
+  /** Told of damage that was found where keys are appended or forgotten. */
+  @FunctionalInterface
+  public interface Damage {
+    /** What putting it back came to; throws if it cannot be put back. */
+    void found(Component component, Mended outcome);
+  }
+
+  private final Damage damage;
   private final int heads;
   private final int depth;
   private final int columns;
@@ -59,7 +60,8 @@ public final class KeyValuePages {
   private long length;
 
   /** An empty sequence. */
-  public KeyValuePages(int heads, int depth, int columns, int panelColumns) {
+  public KeyValuePages(int heads, int depth, int columns, int panelColumns, Damage damage) {
+    this.damage = damage;
     this.heads = heads;
     this.depth = depth;
     this.columns = columns;
@@ -106,9 +108,16 @@ public final class KeyValuePages {
     return pages[(int) block].values;
   }
 
-  /** Whether all values of a head in a block are finite. */
+  /** Whether all values of a head in a block are finite: else their squares, sealed, are not. */
   public boolean isFinite(long block, int head) {
-    return pages[(int) block].finite[head];
+    PackedB values = pages[(int) block].values;
+    boolean finite = true;
+    for (int across = 0; across < values.blocks(); across++) {
+      for (int grain = 0; grain * Tolerance.GRAIN < BLOCK; grain++) {
+        finite &= Double.isFinite(values.coefficient(head, across, 0, grain));
+      }
+    }
+    return finite;
   }
 
   /** Makes room for more keys of every head; {@link #put} fills it. */
@@ -129,26 +138,31 @@ public final class KeyValuePages {
    *
    * @param key its first {@link #depth} elements
    * @param value its first {@link #columns} elements
+   * @return the sum of the words that were set, as unsigned integers
    */
-  public void put(long at, int head, float[] key, float[] value) {
-    put(pages[(int) (at / BLOCK)], (int) (at % BLOCK), head, key, value);
+  public long put(long at, int head, float[] key, float[] value) {
+    return put(pages[(int) (at / BLOCK)], (int) (at % BLOCK), head, key, value);
   }
 
-  private void put(Page page, int j, int head, float[] key, float[] value) {
-    double squares = page.squares[head];
+  private long put(Page page, int j, int head, float[] key, float[] value) {
+    // What is added to a damaged sum would make the damage look sealed.
+    mendRecords(page.keys, head);
+    mendRecords(page.values, head);
+    long words = 0;
+    double squares = page.keys.coefficient(head, 0, 0, 0) * depth / keyWeight(0);
     float sign = (float) Signs.of(0, j);
     for (int i = 0; i < depth; i++) {
-      page.keys.put(head, i, j, Float.floatToRawIntBits(key[i]));
-      page.keys.addToVector(head, 0, i, sign * key[i]);
-      squares += (double) key[i] * key[i];
+      float x = key[i];
+      int bits = Float.floatToRawIntBits(x);
+      words += Integer.toUnsignedLong(bits);
+      page.keys.put(head, i, j, bits);
+      page.keys.addToVector(head, 0, i, sign * x);
+      squares += WIDENED * ((double) x * x);
     }
-    page.squares[head] = squares;
     for (int grain = 0; grain * Tolerance.GRAIN < depth; grain++) {
       // Evenly spread over the steps: what readers add up again is the sum of all squares.
-      double weight = depth - grain * Tolerance.GRAIN + weightOfChecks();
-      page.keys.putCoefficient(head, 0, grain, WIDENED * squares / depth * weight);
+      page.keys.putCoefficient(head, 0, grain, squares / depth * keyWeight(grain));
     }
-    boolean finite = true;
     int grain = j / Tolerance.GRAIN;
     double weight = BLOCK - grain * Tolerance.GRAIN + weightOfChecks();
     for (int block = 0; block * CheckBlock.COLUMNS < columns; block++) {
@@ -156,29 +170,60 @@ public final class KeyValuePages {
       double length2 = 0;
       int end = Math.min(columns, (block + 1) * CheckBlock.COLUMNS);
       for (int c = block * CheckBlock.COLUMNS; c < end; c++) {
-        page.values.put(head, j, c, Float.floatToRawIntBits(value[c]));
-        signed += Signs.of(block, c - block * CheckBlock.COLUMNS) * value[c];
-        length2 += (double) value[c] * value[c];
-        finite &= Float.isFinite(value[c]);
+        float x = value[c];
+        int bits = Float.floatToRawIntBits(x);
+        words += Integer.toUnsignedLong(bits);
+        page.values.put(head, j, c, bits);
+        signed += Signs.of(block, c - block * CheckBlock.COLUMNS) * x;
+        length2 += (double) x * x;
       }
       page.values.addToVector(head, block, j, (float) signed);
       double kept = page.values.coefficient(head, block, 0, grain);
-      // Written so that NaN stays.
       double longest = WIDENED * length2 * weight;
-      page.values.putCoefficient(head, block, grain, kept >= longest ? kept : longest);
+      boolean stays = kept > longest || Double.isNaN(kept); // that it is not finite, too
+      page.values.putCoefficient(head, block, grain, stays ? kept : longest);
     }
-    page.finite[head] &= finite;
+    return words;
+  }
+
+  private double keyWeight(int grain) {
+    return depth - grain * Tolerance.GRAIN + weightOfChecks();
+  }
+
+  private void mendRecords(PackedB packed, int head) {
+    for (int block = 0; block < packed.blocks(); block++) {
+      if (!packed.isRecordIntact(head, block, 0)) {
+        damage.found(Component.CHECK_VECTOR, packed.mendRecord(head, block, 0));
+      }
+    }
+  }
+
+  /** Puts back what is damaged of a page. */
+  private void mend(Page page) {
+    for (int panel = 0; panel < page.keys.panelCount(); panel++) {
+      damage.found(Component.OPERAND_B, page.keys.mendPanel(panel, 0));
+    }
+    for (int panel = 0; panel < page.values.panelCount(); panel++) {
+      damage.found(Component.PACKED_B, page.values.mendPanel(panel, 0));
+    }
+    for (int head = 0; head < heads; head++) {
+      mendRecords(page.keys, head);
+      mendRecords(page.values, head);
+    }
   }
 
   private static int weightOfChecks() {
     return Tolerance.SHOWN_WEIGHT + Tolerance.VECTOR_WEIGHT;
   }
 
-  /** Forgets the last keys. */
+  /** Forgets the last keys. A page that is cut in the middle is verified, and sealed anew. */
   public void truncate(long newLength) {
     int kept = Math.toIntExact(Math.ceilDiv(newLength, BLOCK));
     int inLast = (int) (newLength - Math.max(0, kept - 1L) * BLOCK);
     boolean partial = kept > 0 && newLength < Math.min(length, (long) kept * BLOCK);
+    if (partial) {
+      mend(pages[kept - 1]); // before anything is forgotten: it may be beyond repair
+    }
     for (int i = kept; i < count; i++) {
       pages[i].arena.close();
     }
@@ -187,6 +232,16 @@ public final class KeyValuePages {
     length = newLength;
     if (partial) {
       rebuild(pages[kept - 1], inLast);
+    }
+  }
+
+  /** Forgets keys that could not be appended, even where a page is damaged beyond repair. */
+  public void takeBack(long newLength) {
+    try {
+      truncate(newLength);
+    } catch (UncorrectableFaultException lost) {
+      length = newLength; // readers will find what is lost
+      throw lost;
     }
   }
 

@@ -151,7 +151,9 @@ public final class AttentionGuard implements AttentionSink {
     incident().step(Step.TRACE);
     incident().find(component, outcome);
     mended = true;
-    beyondRepair |= !outcome.done();
+    if (!outcome.done()) {
+      beyondRepair = true;
+    }
   }
 
   /** Whether something that there is no other source of cannot be put back. */

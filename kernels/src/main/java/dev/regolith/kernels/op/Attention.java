@@ -3,6 +3,7 @@ package dev.regolith.kernels.op;
 import dev.regolith.kernels.attention.AttentionOptions;
 import dev.regolith.kernels.backend.KeyValuePages;
 import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.guard.PageGuard;
 import dev.regolith.kernels.tensor.Tensor;
 
 /** Scaled dot-product attention: argument checks, and calls in flight. Thread-safe. */
@@ -45,7 +46,8 @@ public final class Attention implements AutoCloseable {
 
   /** Empty pages for a sequence. */
   public KeyValuePages pages(int heads, int depth, int columns) {
-    return new KeyValuePages(heads, depth, columns, execution.backend().panelColumns());
+    var damage = new PageGuard(execution.log());
+    return new KeyValuePages(heads, depth, columns, execution.backend().panelColumns(), damage);
   }
 
   /** Appends keys and values {@code [1, heads, keys, d]}, or side by side. */

@@ -72,6 +72,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
   private final CallSource maskSource = new CallSource();
   private final Output output;
   private final Scratch lse = new Scratch();
+  private final MaskCopy maskCopy = new MaskCopy();
   private final AttentionRegions cuts = new AttentionRegions(problem);
   private final AttentionRegion[] regions;
   private final long[][] found;
@@ -162,48 +163,65 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
       Range words,
       AttentionOptions o,
       int firstSequence) {
-    q.set(qTensor, o.queryHeads());
-    problem.pages = cached;
-    if (kTensor != null && vTensor != null) {
-      k.set(kTensor, o.kvHeads());
-      v.set(vTensor, o.kvHeads());
-    }
-    describe(o, firstSequence);
-    together =
-        reachable(qTensor)
-            && reachable(kTensor)
-            && reachable(vTensor)
-            && reachable(out)
-            && reachable(o.mask());
-    if (!together) {
-      Announcement.confined();
-    }
     computed = false;
-    boolean good = false;
-    if (verify) {
-      sealSources(qTensor, o);
+    try {
+      q.set(qTensor, o.queryHeads());
+      problem.pages = cached;
+      if (kTensor != null && vTensor != null) {
+        k.set(kTensor, o.kvHeads());
+        v.set(vTensor, o.kvHeads());
+      }
+      describe(o, firstSequence);
+      together =
+          reachable(qTensor)
+              && reachable(kTensor)
+              && reachable(vTensor)
+              && reachable(out)
+              && reachable(o.mask());
+      if (!together) {
+        Announcement.confined();
+      }
+      if (verify) {
+        sealSources(qTensor, o, firstSequence);
+      }
+      return into(out, words, o, firstSequence);
+    } finally {
+      forget();
     }
+  }
+
+  private Status into(Tensor out, Range words, AttentionOptions o, int firstSequence) {
+    boolean good = false;
     try {
       output.open(out.storage(), words, false, opened);
       view.place(opened, problem, output.isCopied());
       Status status = verify ? computeAndVerify(o, firstSequence) : computeOnly(o, firstSequence);
       good = status != Status.DETECTED;
       return status.compareTo(output.found()) > 0 ? status : output.found();
+    } catch (UncorrectableFaultException lost) {
+      // Rows that are lost are NaN, there too.
+      deliverLogarithms(o.logSumExp(), firstSequence);
+      throw lost;
     } finally {
       output.close(opened, computed, good, found[0], workspace);
-      forget();
     }
   }
 
   /** Seals what is read more than once. */
-  private void sealSources(Tensor queries, AttentionOptions o) {
+  private void sealSources(Tensor queries, AttentionOptions o, int firstSequence) {
     Range range = queryRange(queries, o);
     if (range != null) {
       querySource.open(queries, range, backend, found[0], workspace);
     }
     Tensor mask = o.mask();
-    if (mask != null && mask.folds()) {
+    if (mask == null || mask.elements() == 0) {
+      return;
+    }
+    if (mask.dtype() == DType.FLOAT32 && mask.folds()) {
       maskSource.open(mask, mask.range(), backend, found[0], workspace);
+    } else {
+      MemorySegment copy = maskCopy.open(mask, problem.visibility, firstSequence);
+      maskSource.open(copy, maskCopy.range(mask), backend, found[0], workspace);
     }
   }
 
@@ -329,20 +347,30 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     guard.forgetDoubts();
     prepare();
     compute();
-    boolean good = verifyOperands();
-    good &= verifySources(o);
-    good &= Repairs.OF_TENSORS.noneSince(mark) && noPageRepairedSince(pageMark);
-    if (!guard.mends()) {
-      good = true; // all that is asked for is a report
-    } else if (!good) {
+    boolean doubtful = guard.any();
+    boolean intact = isIntact(o, mark, pageMark, doubtful);
+    if (!intact && guard.mends()) {
       return false;
     }
     guard.settle(problem, workspace, settled);
-    if (!sealed() || !deliverLogarithms(o.logSumExp(), firstSequence)) {
-      guard.note(Component.OUTPUT);
-      return !guard.mends();
+    // What regions were computed from a second time has to be looked at a second time.
+    if (doubtful && guard.mends() && !isIntact(o, mark, pageMark, true)) {
+      return false;
     }
-    return good;
+    boolean sealed = sealed();
+    boolean delivered = deliverLogarithms(o.logSumExp(), firstSequence);
+    if (!sealed || !delivered) {
+      guard.note(Component.OUTPUT);
+      return !guard.mends(); // else, all that is asked for is a report
+    }
+    return true;
+  }
+
+  /** Whether all that was read is as it was sealed, after its last use. */
+  private boolean isIntact(AttentionOptions o, long mark, long pageMark, boolean doubtful) {
+    boolean intact = verifyOperands(doubtful);
+    intact &= verifySources(o);
+    return intact && Repairs.OF_TENSORS.noneSince(mark) && noPageRepairedSince(pageMark);
   }
 
   private long pageMark() {
@@ -379,9 +407,9 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
   }
 
   /** After their last use: packed or cached keys and values, and what checks are made from. */
-  private boolean verifyOperands() {
+  private boolean verifyOperands(boolean doubtful) {
     phase = Phase.VERIFY;
-    execution.team().run(operands.verifyingTasks(), this, together);
+    execution.team().run(operands.verifyingTasks(doubtful), this, together);
     return operands.isIntact();
   }
 
@@ -574,5 +602,6 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     operands.close();
     output.close();
     lse.close();
+    maskCopy.close();
   }
 }

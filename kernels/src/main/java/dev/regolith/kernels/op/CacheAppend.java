@@ -21,6 +21,9 @@ final class CacheAppend implements Team.Tasks, Calls.Call {
   private @Nullable KeyValuePages pages;
   private long before;
 
+  /** Whether what was kept is not what was read: a copy changed on its way. */
+  private volatile boolean torn;
+
   CacheAppend(Execution execution) {
     this.execution = execution;
     int threads = execution.team().threads();
@@ -46,19 +49,31 @@ final class CacheAppend implements Team.Tasks, Calls.Call {
     v.set(vTensor, sideBySide);
     Team team = execution.team();
     boolean together = team.canReach(k.memory) && team.canReach(v.memory);
+    try {
+      return append(to, kTensor, vTensor, together);
+    } catch (Throwable brokenOff) {
+      to.takeBack(before);
+      throw brokenOff;
+    }
+  }
+
+  private Status append(KeyValuePages to, Tensor kTensor, Tensor vTensor, boolean together) {
     Status worst = Status.CLEAN;
     long mark;
+    boolean again;
     do {
       // Sources, if sealed, are verified after they were read; what was put back is read again.
       to.truncate(before);
+      torn = false;
       mark = Repairs.OF_TENSORS.mark();
       to.grow(k.rows);
-      team.run(to.heads(), this, together);
+      execution.team().run(to.heads(), this, together);
       if (execution.protection() != Protection.OFF) {
         worst = worse(worst, execution.scrubber().scrub("append", kTensor));
         worst = worse(worst, execution.scrubber().scrub("append", vTensor));
       }
-    } while (worst != Status.DETECTED && !Repairs.OF_TENSORS.noneSince(mark));
+      again = worst != Status.DETECTED && !Repairs.OF_TENSORS.noneSince(mark);
+    } while (torn || again);
     return worst;
   }
 
@@ -70,17 +85,23 @@ final class CacheAppend implements Team.Tasks, Calls.Call {
   public void perform(long head, int worker) {
     var to = Objects.requireNonNull(pages);
     for (long row = 0; row < k.rows; row++) {
-      read(k, head, row, key[worker]);
-      read(v, head, row, value[worker]);
-      to.put(before + row, (int) head, key[worker], value[worker]);
+      long words = read(k, head, row, key[worker]) + read(v, head, row, value[worker]);
+      if (to.put(before + row, (int) head, key[worker], value[worker]) != words) {
+        torn = true;
+      }
     }
   }
 
-  private static void read(HeadView view, long head, long row, float[] to) {
+  /** Copies a row; the sum of its words, as unsigned integers. */
+  private static long read(HeadView view, long head, long row, float[] to) {
+    long sum = 0;
     long word = view.offset + head * view.headStride + row * view.rowStride;
     for (int i = 0; i < view.columns; i++, word += view.columnStride) {
-      to[i] = view.memory.getAtIndex(ValueLayout.JAVA_FLOAT, word);
+      float x = view.memory.getAtIndex(ValueLayout.JAVA_FLOAT, word);
+      to[i] = x;
+      sum += Integer.toUnsignedLong(Float.floatToRawIntBits(x));
     }
+    return sum;
   }
 
   @Override

@@ -33,9 +33,20 @@ final class CallSource {
     if (tensor.dtype() != DType.FLOAT32 || isSealedWhole(tensor, range)) {
       return;
     }
+    seal(tensor.storage().segment(), range, backend, found, workspace);
+  }
+
+  /** Takes up words that the call has to itself, and seals them. */
+  void open(MemorySegment words, Range range, Backend backend, long[] found, Workspace workspace) {
+    forget();
+    seal(words, range, backend, found, workspace);
+  }
+
+  private void seal(
+      MemorySegment words, Range range, Backend backend, long[] found, Workspace workspace) {
     var own = seals.of(range);
     grid = own;
-    memory = tensor.storage().segment();
+    memory = words;
     long tasks = range.batch() * CheckBlock.down(range.rows());
     for (long task = 0; task < tasks; task++) {
       SealedCopy.seal(backend, memory, own, task, found, workspace);

@@ -135,15 +135,19 @@ final class KeysAndValues {
     return finite;
   }
 
-  /** Starts verifying; tasks of {@link #verify}. */
-  long verifyingTasks() {
+  /**
+   * Starts verifying; tasks of {@link #verify}.
+   *
+   * @param doubtful whether anything is in doubt, or was
+   */
+  long verifyingTasks(boolean doubtful) {
     intact = true;
     KeyValuePages[] pages = problem.pages;
     if (pages == null) {
       return panels(keys) + panels(values) + keys.matrices();
     }
     // Doubts may come of damaged words: they are looked at, and put back, before anything else.
-    scansPages = !problem.checksInline || guard.any();
+    scansPages = !problem.checksInline || doubtful;
     long tasks = 0;
     for (KeyValuePages sequence : pages) {
       tasks += sequence.pages();
