@@ -172,11 +172,14 @@ public final class Session implements AutoCloseable {
    * or value reaches the rows that read it and no others.
    *
    * <p>The bits are those of the scalar loop in docs/numerics.md, whatever the threads, batch,
-   * strides, vector width and protection.
+   * strides, vector width and protection. Where options repeat, calls allocate nothing on the heap.
    *
+   * @return whether anything was found; the result is right unless {@link Status#DETECTED}
    * @throws IllegalArgumentException if shapes or types do not fit, or the result shares elements
    *     with an operand or itself; nothing was written
    * @throws IllegalStateException if the session or an arena is closed; nothing was written
+   * @throws dev.regolith.kernels.fault.UncorrectableFaultException if rows could be neither
+   *     verified nor reproduced; they, and their log-sum-exp, hold NaN
    */
   public Status attention(Tensor q, Tensor k, Tensor v, Tensor out, AttentionOptions options) {
     enter();
@@ -213,7 +216,14 @@ public final class Session implements AutoCloseable {
   /**
    * Appends keys and values to a cache: K {@code [1, kvHeads, keys, d]} and V {@code [1, kvHeads,
    * keys, dv]}, or {@code [1, keys, kvHeads * d]}; any strides. What is read is what is kept: a
-   * damaged word of a sealed operand is put back and read again.
+   * damaged word of a sealed operand is put back and read again. A call that throws leaves the
+   * cache as it was.
+   *
+   * @return whether anything was found
+   * @throws IllegalArgumentException if shapes do not fit the cache
+   * @throws IllegalStateException if the cache, the session or an arena is closed
+   * @throws dev.regolith.kernels.fault.UncorrectableFaultException if an operand, or the page that
+   *     is appended to, is damaged beyond repair
    */
   public Status append(KeyValueCache cache, Tensor k, Tensor v) {
     enter();

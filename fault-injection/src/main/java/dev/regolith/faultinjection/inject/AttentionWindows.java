@@ -54,8 +54,7 @@ import java.util.List;
  * The map of attention: every buffer, in every stretch of its life.
  *
  * <p>Keys and values are read once from their source, and packed: an operand that nobody sealed is
- * only the caller's after that. Where keys and values come in pages of a cache, a page is a source
- * and what is packed of it, with the same windows under sites of its own.
+ * only the caller's after that. Pages of a cache are not among the sites.
  */
 final class AttentionWindows {
   /** Which workloads have the buffer. */

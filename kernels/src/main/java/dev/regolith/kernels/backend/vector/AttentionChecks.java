@@ -26,8 +26,10 @@ import java.util.Arrays;
  * <ul>
  *   <li>Scores: their sum with signs over the block, against query times the block's check vector;
  *       and a digest, from the registers they were stored from.
- *   <li>Masks, softcap, biases, exponentials, decays: computed again and compared bit by bit, after
- *       the last use of what was stored.
+ *   <li>Masks, softcap, biases, decays: computed again and compared bit by bit, after the last use
+ *       of what was stored.
+ *   <li>Exponentials: four at a time, their product against the exponential of a sum; and a digest.
+ *       Where that says nothing, they are computed again, too.
  *   <li>Running maxima and sums: a second copy. Sums of weights: also a second sum, over the
  *       weights in memory.
  *   <li>Weighted sums of values: digests from block to block, and at the end the signed sum of a

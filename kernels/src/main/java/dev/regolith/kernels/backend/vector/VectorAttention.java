@@ -21,10 +21,10 @@ import java.lang.foreign.ValueLayout;
 import jdk.incubator.vector.FloatVector;
 
 /**
- * Attention with the Vector API, streaming over keys: for every block of keys, scores of all rows
- * of a region, their weights, and the weighted sums of values, in the canonical order of
- * docs/numerics.md. Both products run in the micro-kernels of the matrix multiplication: a panel of
- * keys, or of values, serves all strips of the region while it is in L1.
+ * Attention with the Vector API, streaming over keys: for every block of keys, and every strip of a
+ * region's rows, scores, their weights, and the weighted sums of values, in the canonical order of
+ * docs/numerics.md. Both products run in the micro-kernels of the matrix multiplication. A strip's
+ * scores and weights stay in L1 until they are verified; the block's keys and values come from L2.
  *
  * <p>What it leaves in its buffers is what {@link AttentionChecks} verifies.
  */
