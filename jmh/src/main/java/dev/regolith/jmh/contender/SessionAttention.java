@@ -3,32 +3,61 @@ package dev.regolith.jmh.contender;
 import dev.regolith.jmh.attention.AttentionProblem;
 import dev.regolith.jmh.rows.AttentionShape;
 import dev.regolith.jmh.rows.Row;
+import dev.regolith.kernels.KeyValueCache;
 import dev.regolith.kernels.Session;
 import dev.regolith.kernels.attention.AttentionOptions;
 import dev.regolith.kernels.fault.Status;
 import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.List;
 
-/** An attention over keys and values in plain tensors. */
+/**
+ * An attention over keys and values in plain tensors; with one query, over caches of them, as an
+ * engine decodes.
+ */
 final class SessionAttention extends SessionOperands {
   private final AttentionShape shape;
   private final AttentionOptions options;
   private final Tensor q;
-  private final Tensor[] k;
-  private final Tensor[] v;
+  private final List<Tensor> k = new ArrayList<>();
+  private final List<Tensor> v = new ArrayList<>();
+
+  /** In place of these, a cache for every sequence; the session frees them. */
+  private final List<List<KeyValueCache>> caches = new ArrayList<>();
 
   SessionAttention(Session session, Row row, AttentionProblem problem, Arena arena) {
     super(session, arena, ColdWeights.copies(row));
     shape = row.attention();
     options = shape.causal() ? AttentionOptions.defaults().causal() : AttentionOptions.defaults();
     q = sealed(problem.q(), shape.batch(), shape.heads(), shape.queries(), shape.headSize());
-    k = new Tensor[ColdWeights.copies(row)];
-    v = new Tensor[k.length];
-    for (int i = 0; i < k.length; i++) {
-      k[i] = sealed(problem.k(), shape.batch(), shape.kvHeads(), shape.keys(), shape.headSize());
-      v[i] = sealed(problem.v(), shape.batch(), shape.kvHeads(), shape.keys(), shape.headSize());
+    for (int i = 0; i < ColdWeights.copies(row); i++) {
+      Tensor keys =
+          sealed(problem.k(), shape.batch(), shape.kvHeads(), shape.keys(), shape.headSize());
+      Tensor values =
+          sealed(problem.v(), shape.batch(), shape.kvHeads(), shape.keys(), shape.headSize());
+      if (decodes()) {
+        caches.add(cached(keys, values));
+      } else {
+        k.add(keys);
+        v.add(values);
+      }
     }
+  }
+
+  private boolean decodes() {
+    return shape.queries() == 1;
+  }
+
+  private List<KeyValueCache> cached(Tensor keys, Tensor values) {
+    var sequences = new ArrayList<KeyValueCache>();
+    for (int b = 0; b < shape.batch(); b++) {
+      var cache = session.cache(shape.kvHeads(), shape.headSize(), shape.headSize());
+      session.append(cache, keys.slice(0, b, b + 1), values.slice(0, b, b + 1));
+      sequences.add(cache);
+    }
+    return sequences;
   }
 
   @Override
@@ -39,6 +68,8 @@ final class SessionAttention extends SessionOperands {
 
   @Override
   Status compute(Tensor output) {
-    return session.attention(q, k[current()], v[current()], output, options);
+    return decodes()
+        ? session.attention(q, caches.get(current()), output, options)
+        : session.attention(q, k.get(current()), v.get(current()), output, options);
   }
 }
