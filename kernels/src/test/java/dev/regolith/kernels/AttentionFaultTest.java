@@ -21,6 +21,7 @@ import java.util.Random;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -225,6 +226,36 @@ class AttentionFaultTest {
         assertThat(under.session().attention(q, k, v, out, options)).isEqualTo(Status.CLEAN);
       }
       assertThat(Subject.bits(out)).isEqualTo(expected);
+    }
+  }
+
+  /** Rows that predict nothing are computed twice: what the second reads is verified as well. */
+  @Test
+  void wordsThatChangeBeforeARegionIsComputedAgain() {
+    var c = new AttentionCase(1, 1, 1, 12, 200, 16, 16, new Random(6));
+    c.q[0][0][3][5] = Float.NaN;
+    var under = SessionUnderTest.kept(1, Protection.CORRECT, Compute.VECTOR);
+    try (var arena = Arena.ofShared()) {
+      Tensor q = AttentionCase.tensor(arena, c.q, Layout.ROWS_FIRST);
+      Tensor k = AttentionCase.tensor(arena, c.k, Layout.ROWS_FIRST);
+      Tensor v = AttentionCase.tensor(arena, c.v, Layout.ROWS_FIRST);
+      Tensor out = c.result(arena, Layout.HEADS_FIRST);
+      AttentionOptions options = c.options(arena);
+      assertThat(under.session().attention(q, k, v, out, options)).isEqualTo(Status.CLEAN);
+      int[] expected = Subject.bits(out);
+      for (ProbePoint point : new ProbePoint[] {ProbePoint.KEYS_READ, ProbePoint.VALUES_READ}) {
+        var count = new Upset(point, -1, UpsetKind.BIT_0, new SplittableRandom(1));
+        try (var _ = ProbeRelay.lend(count)) {
+          under.session().attention(q, k, v, out, options);
+        }
+        for (long occurrence = count.reached() / 2; occurrence < count.reached(); occurrence++) {
+          var upset = new Upset(point, occurrence, UpsetKind.SIGN, new SplittableRandom(2));
+          try (var _ = ProbeRelay.lend(upset)) {
+            under.session().attention(q, k, v, out, options);
+          }
+          assertThat(Subject.bits(out)).as("%s %d", point, occurrence).isEqualTo(expected);
+        }
+      }
     }
   }
 
