@@ -183,6 +183,11 @@ final class AttentionBuffers {
     return stripFrom[strip] < block + AttentionProblem.BLOCK && stripTo[strip] > block;
   }
 
+  /** Columns of scores that a block has, in whole tiles. */
+  static int computed(AttentionProblem p, long block) {
+    return tilesOf(p, block) * TILE_COLUMNS;
+  }
+
   /** Tiles of scores that a block has, side by side. */
   static int tilesOf(AttentionProblem p, long block) {
     return p.tiles(block / AttentionProblem.BLOCK);
@@ -191,6 +196,11 @@ final class AttentionBuffers {
   /** Number of rows of a strip. */
   int rowsOf(int strip) {
     return row[strip + 1] - row[strip];
+  }
+
+  /** Place of a row's first score. */
+  int scoresAt(int strip, int r) {
+    return (r - row[strip]) * TILE_COLUMNS;
   }
 
   /** Place of a row in its strip. */
@@ -237,11 +247,16 @@ final class AttentionBuffers {
     return (DIGESTS * strip + TOTALS) * WIDE_LANES;
   }
 
+  /** Sets a digest to that of nothing. */
+  void clearDigest(int at) {
+    Arrays.fill(digests, at, at + WIDE_LANES, 0);
+  }
+
   /** Whether a digest is that of nothing; it is afterwards. */
   boolean takeZero(int at) {
     boolean zero = Strip.isZero(digests, at);
     if (!zero) {
-      Arrays.fill(digests, at, at + WIDE_LANES, 0);
+      clearDigest(at);
     }
     return zero;
   }

@@ -154,8 +154,7 @@ final class AttentionChecks {
       double squares = energy(keys, record, grain, rest);
       keySquares += squares * Math.min(rest, Tolerance.GRAIN);
     }
-    // No partial sum of a score is longer than query times key (Cauchy and Schwarz), so nothing is
-    // assumed about directions.
+    // No partial sum of a score is longer than query times key (Cauchy and Schwarz).
     double roundings = (p.depth + SCORE_LANES) * keySquares + p.depth * vectorSquares;
     scoreTolerance = Tolerance.SIGMAS * Math.sqrt(Tolerance.ROUNDING_VARIANCE * roundings);
     scoreUnderflow = Tolerance.UNDERFLOW * (BLOCK + 1) * p.depth;
@@ -203,16 +202,38 @@ final class AttentionChecks {
       AttentionSink sink) {
     int first = w.row[strip];
     int rows = w.rowsOf(strip);
-    int end = VectorAttention.end(p, strip, block, w);
     if (RunningRows.follow(w.max, span.max, reference, decay, w.reference, w.decay, first, rows)) {
       sink.suspect(p, region, Component.RUNNING_ROW);
     }
+    if (!areScoresIntact(p, region, strip, block, w)) {
+      sink.suspect(p, region, Component.SCORES);
+    }
+    if (!areWeightsIntact(p, strip, block, w)) {
+      sink.suspect(p, region, Component.WEIGHTS);
+    }
+    if (w.started[strip] && !takeTiles(strip, w)) {
+      sink.suspect(p, region, Component.PARTIAL_SUM);
+    }
+    RunningRows.extend(span.length, decay, w.blockSum, valueLength, first, rows);
+    RunningRows.extend(span.terms, decay, w.blockSum, largestValueSum, first, rows);
+    blocks[strip]++;
+    predictScores(p, region, strip, block, w);
+    evidence(p, region, first, rows, sink);
+  }
+
+  /** Whether scores are as they were stored, and masks made of them what was taken for it. */
+  private boolean areScoresIntact(
+      AttentionProblem p, AttentionRegion region, int strip, long block, AttentionBuffers w) {
+    int first = w.row[strip];
+    int rows = w.rowsOf(strip);
+    int end = VectorAttention.end(p, strip, block, w);
+    boolean intact = true;
     for (int r = first; r < first + rows; r++) {
       if (w.isTransformed[r]) {
+        int at = w.scoresAt(strip, r);
+        SoftmaxPass.copy(w.raw, w.again, at, AttentionBuffers.computed(p, block));
         VectorAttention.transform(p, region, strip, r, block, w.again, w);
-        if (SoftmaxPass.differ(w.scores, w.again, (r - first) * TILE_COLUMNS, end)) {
-          sink.suspect(p, region, Component.SCORES);
-        }
+        intact &= !SoftmaxPass.differ(w.scores, w.again, at, end);
       }
     }
     SoftmaxPass.show(
@@ -226,10 +247,14 @@ final class AttentionChecks {
         shownScores,
         w.digests,
         AttentionBuffers.SCORES_DIGEST);
-    if (!w.takeZero(AttentionBuffers.SCORES_DIGEST)) {
-      sink.suspect(p, region, Component.SCORES);
-    }
-    int tiles = end / TILE_COLUMNS;
+    return w.takeZero(AttentionBuffers.SCORES_DIGEST) && intact;
+  }
+
+  /** Whether weights are as they were stored, and those of their scores. */
+  private boolean areWeightsIntact(AttentionProblem p, int strip, long block, AttentionBuffers w) {
+    int first = w.row[strip];
+    int rows = w.rowsOf(strip);
+    int tiles = VectorAttention.end(p, strip, block, w) / TILE_COLUMNS;
     SoftmaxPass.addUp(
         w.weights,
         rows,
@@ -241,31 +266,29 @@ final class AttentionChecks {
         products,
         w.digests,
         AttentionBuffers.WEIGHTS_DIGEST);
-    boolean differ = !w.takeZero(AttentionBuffers.WEIGHTS_DIGEST);
+    boolean intact = w.takeZero(AttentionBuffers.WEIGHTS_DIGEST);
     for (int i = 0; i < tiles; i += 2) {
-      differ |=
-          !SoftmaxPass.fit(w.scores, rows, i, reference, first, w.weights)
-              && SoftmaxPass.differ(w.scores, rows, i, reference, first, w.weights);
+      intact &=
+          SoftmaxPass.fit(w.scores, rows, i, reference, first, w.weights)
+              || !SoftmaxPass.weightsDiffer(w.scores, rows, i, reference, first, w.weights);
     }
-    if (differ) {
-      sink.suspect(p, region, Component.WEIGHTS);
-    }
-    if (w.started[strip] && !takeTiles(strip, w)) {
-      sink.suspect(p, region, Component.PARTIAL_SUM);
-    }
+    return intact;
+  }
+
+  /** What the block's check vector says of the scores, less what they show. */
+  private void predictScores(
+      AttentionProblem p, AttentionRegion region, int strip, long block, AttentionBuffers w) {
+    int first = w.row[strip];
+    int rows = w.rowsOf(strip);
     PackedB keys = p.keys(region.sequence, block / BLOCK);
     long matrix = p.matrix(region.sequence, region.kvHead);
     long record = keys.recordOffset(matrix, p.keyBlock(block / BLOCK), 0);
     VectorSums.residuals(
         w.queries[strip], rows, keys.records(), record, p.depth, shownScores, shown, first);
-    RunningRows.extend(span.length, decay, w.blockSum, valueLength, first, rows);
-    RunningRows.extend(span.terms, decay, w.blockSum, largestValueSum, first, rows);
     for (int r = first; r < first + rows; r++) {
       predicted[r] = 0;
       tolerance[r] = queryLength[r] * scoreTolerance + scoreUnderflow;
     }
-    blocks[strip]++;
-    evidence(p, region, first, rows, sink);
   }
 
   /** Reads a strip's tiles, which kernels have loaded, again; whether they are as stored. */

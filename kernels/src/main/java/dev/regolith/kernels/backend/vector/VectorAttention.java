@@ -122,7 +122,7 @@ final class VectorAttention {
     if (Probe.ON) {
       AttentionProbes.weightsWritten(p, region, strip, block, w);
     }
-    w.takeZero(w.nextTilesDigest(strip));
+    w.clearDigest(w.nextTilesDigest(strip));
     multiplyValues(p, region, strip, block, checks, w, sink);
     if (p.verify) {
       if (Probe.ON) {
@@ -224,7 +224,8 @@ final class VectorAttention {
   private static void softmax(
       AttentionProblem p, AttentionRegion region, int strip, long block, AttentionBuffers w) {
     int end = end(p, strip, block, w);
-    boolean whole = end <= AttentionBuffers.tilesOf(p, block) * TILE_COLUMNS;
+    int computed = AttentionBuffers.computed(p, block);
+    boolean whole = end <= computed;
     int first = w.row[strip];
     int rows = w.rowsOf(strip);
     for (int r = first; r < first + rows; r++) {
@@ -232,8 +233,7 @@ final class VectorAttention {
           !whole || !p.visibility.isPlain() || w.from[r] > block || w.to[r] < block + end;
       w.isTransformed[r] = transforms;
       if (transforms) {
-        int all = AttentionBuffers.tilesOf(p, block) * TILE_COLUMNS;
-        SoftmaxPass.copy(w.scores, w.raw, (r - first) * TILE_COLUMNS, all);
+        SoftmaxPass.copy(w.scores, w.raw, w.scoresAt(strip, r), computed);
         transform(p, region, strip, r, block, w.scores, w);
       }
     }
@@ -275,14 +275,14 @@ final class VectorAttention {
     return before == max ? 1 : Exponential.of(before - reference(max));
   }
 
-  /** Softcap, linear bias and mask of a row of raw scores; what it does not see is hidden. */
+  /** Softcap, linear bias and mask of a row of scores, in place; what it does not see is hidden. */
   static void transform(
       AttentionProblem p,
       AttentionRegion region,
       int strip,
       int r,
       long block,
-      float[] target,
+      float[] scores,
       AttentionBuffers w) {
     Visibility visibility = p.visibility;
     int end = end(p, strip, block, w);
@@ -300,15 +300,13 @@ final class VectorAttention {
         w.distances[j] = visibility.distance(region.sequence, query, block + j);
       }
     }
-    int at = (r - w.row[strip]) * TILE_COLUMNS;
-    int computed = Math.min(end, AttentionBuffers.tilesOf(p, block) * TILE_COLUMNS);
+    int at = w.scoresAt(strip, r);
     if (visibility.softcap > 0) {
-      SoftmaxPass.cap(w.raw, target, at, computed, visibility.softcap);
-    } else {
-      SoftmaxPass.copy(w.raw, target, at, computed);
+      int columns = Math.min(end, AttentionBuffers.computed(p, block));
+      SoftmaxPass.cap(scores, at, columns, visibility.softcap);
     }
     SoftmaxPass.mask(
-        target,
+        scores,
         at,
         end,
         slopes != null,
@@ -424,7 +422,7 @@ final class VectorAttention {
       for (int r = w.row[strip]; r < w.row[strip + 1]; r++) {
         float max = w.max[r] > w.totalMax[r] ? w.max[r] : w.totalMax[r];
         float reference = reference(max);
-        float before = Exponential.of(w.totalMax[r] - reference);
+        float before = decay(w.totalMax[r], max);
         float now = Exponential.of(w.max[r] - reference);
         w.totalSum[r] = Math.fma(w.totalSum[r], before, w.sum[r] * now);
         w.totalSumCopy[r] = Math.fma(w.totalSumCopy[r], before, w.sumCopy[r] * now);

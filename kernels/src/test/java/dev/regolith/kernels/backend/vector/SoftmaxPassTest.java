@@ -52,7 +52,7 @@ class SoftmaxPassTest {
   private boolean differ() {
     boolean differ = false;
     for (int tile = 0; tile < TILES; tile += 2) {
-      differ |= SoftmaxPass.differ(scores, ROWS, tile, references, 0, weights);
+      differ |= SoftmaxPass.weightsDiffer(scores, ROWS, tile, references, 0, weights);
     }
     return differ;
   }
