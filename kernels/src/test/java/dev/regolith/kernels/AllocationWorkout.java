@@ -1,5 +1,6 @@
 package dev.regolith.kernels;
 
+import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
@@ -21,6 +22,11 @@ final class AllocationWorkout {
 
   interface Call {
     void run();
+  }
+
+  /** Cases to measure in a session. */
+  interface Cases {
+    void run(Session session, Arena arena) throws Throwable;
   }
 
   private AllocationWorkout() {}
@@ -57,6 +63,19 @@ final class AllocationWorkout {
     measure(title + "fresh, sealed input, beta", () -> session.gemm(1, sealed, b, 1, c));
     measure(title + "packed, transposed input", () -> session.gemm(strided, packed, c));
     measure(title + "packed, output never sealed", () -> session.gemm(a, packed, plain));
+  }
+
+  /** Cases on one thread and on two, with protection and without. */
+  static void inEverySession(Cases cases) throws Throwable {
+    for (int threads = 1; threads <= 2; threads++) {
+      int count = threads;
+      for (Protection protection : new Protection[] {Protection.CORRECT, Protection.OFF}) {
+        try (var session = Regolith.open(o -> o.threads(count).protection(protection));
+            var arena = Arena.ofShared()) {
+          cases.run(session, arena);
+        }
+      }
+    }
   }
 
   /** Rounds of calls until several in a row allocate nothing, or there were too many. */

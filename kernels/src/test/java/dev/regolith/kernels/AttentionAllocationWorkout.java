@@ -1,7 +1,6 @@
 package dev.regolith.kernels;
 
 import dev.regolith.kernels.attention.AttentionOptions;
-import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
@@ -17,15 +16,7 @@ final class AttentionAllocationWorkout {
   private AttentionAllocationWorkout() {}
 
   public static void main(String[] arguments) throws Throwable {
-    for (int threads = 1; threads <= 2; threads++) {
-      int count = threads;
-      for (Protection protection : new Protection[] {Protection.CORRECT, Protection.OFF}) {
-        try (var session = Regolith.open(o -> o.threads(count).protection(protection));
-            var arena = Arena.ofShared()) {
-          cases(session, arena);
-        }
-      }
-    }
+    AllocationWorkout.inEverySession(AttentionAllocationWorkout::cases);
   }
 
   private static void cases(Session session, Arena arena) throws Throwable {

@@ -26,7 +26,6 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /** Words changed while attention is computed, at every probe point. */
 class AttentionFaultTest {
@@ -94,9 +93,12 @@ class AttentionFaultTest {
     final int[] expectedLogSums;
 
     Subject(Variant variant, Protection protection) {
+      this(variant.make(), variant == Variant.MASKED ? Layout.HEAP : Layout.ROWS_FIRST, protection);
+    }
+
+    Subject(AttentionCase attention, Layout layout, Protection protection) {
       under = SessionUnderTest.kept(1, protection, Compute.VECTOR);
-      c = variant.make();
-      Layout layout = variant == Variant.MASKED ? Layout.HEAP : Layout.ROWS_FIRST;
+      c = attention;
       q = AttentionCase.tensor(arena, c.q, layout);
       k = AttentionCase.tensor(arena, c.k, layout);
       v = AttentionCase.tensor(arena, c.v, layout);
@@ -109,8 +111,12 @@ class AttentionFaultTest {
     }
 
     Status attend() {
+      return attend(options);
+    }
+
+    Status attend(AttentionOptions others) {
       under.reports().clear();
-      return under.session().attention(q, k, v, out, options);
+      return under.session().attention(q, k, v, out, others);
     }
 
     Status attend(Upset upset) {
@@ -192,40 +198,35 @@ class AttentionFaultTest {
 
   /** Masks of bytes, and of strides that no seal can follow, are read once. */
   @ParameterizedTest
-  @ValueSource(booleans = {true, false})
-  void masksThatCannotBeSealedMayChangeDuringTheCall(boolean ofBytes) {
+  @EnumSource(
+      value = DType.class,
+      names = {"BOOL", "FLOAT32"})
+  void masksThatCannotBeSealedMayChangeDuringTheCall(DType type) {
     var random = new Random(5);
     var c = new AttentionCase(2, 2, 1, 20, 180, 24, 24, random);
-    var under = SessionUnderTest.kept(1, Protection.CORRECT, Compute.VECTOR);
-    try (var arena = Arena.ofShared()) {
-      Tensor q = AttentionCase.tensor(arena, c.q, Layout.ROWS_FIRST);
-      Tensor k = AttentionCase.tensor(arena, c.k, Layout.ROWS_FIRST);
-      Tensor v = AttentionCase.tensor(arena, c.v, Layout.ROWS_FIRST);
-      Tensor out = c.result(arena, Layout.HEADS_FIRST);
-      Tensor all = Tensor.zeros(arena, ofBytes ? DType.BOOL : DType.FLOAT32, 2, 3, 20, 180);
+    try (var subject = new Subject(c, Layout.ROWS_FIRST, Protection.CORRECT)) {
+      Tensor all = Tensor.zeros(subject.arena, type, 2, 3, 20, 180);
       var memory = all.storage().segment();
-      for (long i = 0; i < memory.byteSize() / (ofBytes ? 1 : 4); i++) {
-        if (ofBytes) {
+      for (long i = 0; i < all.elements(); i++) {
+        if (type == DType.BOOL) {
           memory.set(ValueLayout.JAVA_BYTE, i, (byte) random.nextInt(2));
         } else {
           memory.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) random.nextGaussian());
         }
       }
-      var options = AttentionOptions.defaults().mask(all.slice(1, 0, 2));
-      assertThat(under.session().attention(q, k, v, out, options)).isEqualTo(Status.CLEAN);
-      int[] expected = Subject.bits(out);
+      AttentionOptions masked = subject.options.mask(all.slice(1, 0, 2));
+      assertThat(subject.attend(masked)).isEqualTo(Status.CLEAN);
+      int[] expected = Subject.bits(subject.out);
       Probe.Hook changes =
           (point, there, offset, rows, rowBytes, stride) -> {
             if (point == ProbePoint.SCORES_WRITTEN) {
-              for (long i = 0; i < memory.byteSize(); i += 7) {
-                memory.set(ValueLayout.JAVA_BYTE, i, (byte) (i % 2));
-              }
+              memory.fill((byte) 1);
             }
           };
       try (var _ = ProbeRelay.lend(changes)) {
-        assertThat(under.session().attention(q, k, v, out, options)).isEqualTo(Status.CLEAN);
+        assertThat(subject.attend(masked)).isEqualTo(Status.CLEAN);
       }
-      assertThat(Subject.bits(out)).isEqualTo(expected);
+      assertThat(Subject.bits(subject.out)).isEqualTo(expected);
     }
   }
 
@@ -234,26 +235,13 @@ class AttentionFaultTest {
   void wordsThatChangeBeforeARegionIsComputedAgain() {
     var c = new AttentionCase(1, 1, 1, 12, 200, 16, 16, new Random(6));
     c.q[0][0][3][5] = Float.NaN;
-    var under = SessionUnderTest.kept(1, Protection.CORRECT, Compute.VECTOR);
-    try (var arena = Arena.ofShared()) {
-      Tensor q = AttentionCase.tensor(arena, c.q, Layout.ROWS_FIRST);
-      Tensor k = AttentionCase.tensor(arena, c.k, Layout.ROWS_FIRST);
-      Tensor v = AttentionCase.tensor(arena, c.v, Layout.ROWS_FIRST);
-      Tensor out = c.result(arena, Layout.HEADS_FIRST);
-      AttentionOptions options = c.options(arena);
-      assertThat(under.session().attention(q, k, v, out, options)).isEqualTo(Status.CLEAN);
-      int[] expected = Subject.bits(out);
+    try (var subject = new Subject(c, Layout.ROWS_FIRST, Protection.CORRECT)) {
       for (ProbePoint point : new ProbePoint[] {ProbePoint.KEYS_READ, ProbePoint.VALUES_READ}) {
         var count = new Upset(point, -1, UpsetKind.BIT_0, new SplittableRandom(1));
-        try (var _ = ProbeRelay.lend(count)) {
-          under.session().attention(q, k, v, out, options);
-        }
+        assertThat(subject.attend(count)).isEqualTo(Status.CLEAN);
         for (long occurrence = count.reached() / 2; occurrence < count.reached(); occurrence++) {
-          var upset = new Upset(point, occurrence, UpsetKind.SIGN, new SplittableRandom(2));
-          try (var _ = ProbeRelay.lend(upset)) {
-            under.session().attention(q, k, v, out, options);
-          }
-          assertThat(Subject.bits(out)).as("%s %d", point, occurrence).isEqualTo(expected);
+          subject.attend(new Upset(point, occurrence, UpsetKind.SIGN, new SplittableRandom(2)));
+          assertThat(subject.right()).as("%s %d", point, occurrence).isTrue();
         }
       }
     }

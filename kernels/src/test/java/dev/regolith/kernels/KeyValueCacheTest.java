@@ -11,6 +11,7 @@ import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
 import dev.regolith.kernels.fault.UncorrectableFaultException;
+import dev.regolith.kernels.probe.ProbePoint;
 import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
@@ -20,6 +21,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -229,12 +231,42 @@ class KeyValueCacheTest {
             cache.truncate(100 + 8 * turn);
           }
           int kept = (int) cache.length();
-          session.append(cache, k.slice(2, kept, 200), v.slice(2, kept, 200));
+          under.reports().clear();
+          Status appended = session.append(cache, k.slice(2, kept, 200), v.slice(2, kept, 200));
+          assertThat(appended == Status.CORRECTED).isEqualTo(!under.reports().isEmpty());
           Status status = session.attention(q, List.of(cache), out, c.options(arena));
           assertThat(status).isIn(Status.CLEAN, Status.CORRECTED);
           requireCanonical(c, out);
           assertThat(session.attention(q, List.of(cache), out, c.options(arena)))
               .as("nothing stays behind")
+              .isEqualTo(Status.CLEAN);
+          requireCanonical(c, out);
+        }
+      }
+    }
+  }
+
+  @Test
+  void whatChangesOnItsWayIntoACacheIsReadAgain() {
+    try (var arena = Arena.ofShared()) {
+      var c = new AttentionCase(1, 2, 2, 1, 140, 16, 16, new Random(10));
+      var under = session(Protection.CORRECT);
+      Session session = under.session();
+      Tensor k = AttentionCase.tensor(arena, c.k, Layout.HEADS_FIRST);
+      Tensor v = AttentionCase.tensor(arena, c.v, Layout.HEADS_FIRST);
+      Tensor q = AttentionCase.tensor(arena, c.q, Layout.HEADS_FIRST);
+      Tensor out = c.result(arena, Layout.HEADS_FIRST);
+      for (UpsetKind kind : UpsetKind.values()) {
+        try (var cache = session.cache(2, 16, 16)) {
+          session.append(cache, k.slice(2, 0, 100), v.slice(2, 0, 100));
+          under.reports().clear();
+          var upset = new Upset(ProbePoint.CACHE_STAGED, 33, kind, new SplittableRandom(11));
+          try (var _ = ProbeRelay.lend(upset)) {
+            assertThat(session.append(cache, k.slice(2, 100, 140), v.slice(2, 100, 140)))
+                .isEqualTo(Status.CORRECTED);
+          }
+          assertThat(under.reports()).hasSize(1);
+          assertThat(session.attention(q, List.of(cache), out, c.options(arena)))
               .isEqualTo(Status.CLEAN);
           requireCanonical(c, out);
         }
@@ -285,12 +317,15 @@ class KeyValueCacheTest {
         for (int word = 0; word < 3; word++) {
           memory.setAtIndex(ValueLayout.JAVA_INT, 5 + word * 7L, 12345 * word);
         }
-        assertThatThrownBy(
-                () -> under.session().attention(q, List.of(cache), out, c.options(arena)))
+        Tensor logSums = Tensor.zeros(arena, DType.FLOAT32, 1, 2, 1);
+        AttentionOptions options = c.options(arena).logSumExp(logSums);
+        assertThatThrownBy(() -> under.session().attention(q, List.of(cache), out, options))
             .isInstanceOf(UncorrectableFaultException.class);
-        for (float x : out.toArray()) {
-          assertThat(x).isNaN();
-        }
+        assertThat(out.toArray()).containsOnly(Float.NaN);
+        assertThat(logSums.toArray()).containsOnly(Float.NaN);
+        assertThatThrownBy(() -> cache.truncate(50))
+            .isInstanceOf(UncorrectableFaultException.class);
+        assertThat(cache.length()).isEqualTo(100);
       }
     }
   }

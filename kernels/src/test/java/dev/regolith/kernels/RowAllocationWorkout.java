@@ -1,6 +1,5 @@
 package dev.regolith.kernels;
 
-import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.SplittableRandom;
@@ -13,17 +12,11 @@ final class RowAllocationWorkout {
   private RowAllocationWorkout() {}
 
   public static void main(String[] arguments) throws Throwable {
-    for (int threads = 1; threads <= 2; threads++) {
-      int count = threads;
-      for (Protection protection : new Protection[] {Protection.CORRECT, Protection.OFF}) {
-        try (var session = Regolith.open(o -> o.threads(count).protection(protection));
-            var arena = Arena.ofShared()) {
-          for (RowVariant variant : RowVariant.values()) {
-            cases(session, arena, variant);
-          }
-        }
+    AllocationWorkout.inEverySession((session, arena) -> {
+      for (RowVariant variant : RowVariant.values()) {
+        cases(session, arena, variant);
       }
-    }
+    });
   }
 
   private static void cases(Session session, Arena arena, RowVariant variant) throws Throwable {

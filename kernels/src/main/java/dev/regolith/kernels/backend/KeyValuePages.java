@@ -2,6 +2,7 @@ package dev.regolith.kernels.backend;
 
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Mended;
+import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.checksum.Signs;
 import dev.regolith.kernels.checksum.Tolerance;
 import dev.regolith.kernels.fault.Component;
@@ -46,11 +47,19 @@ public final class KeyValuePages {
   /** Told of damage that was found where keys are appended or forgotten. */
   @FunctionalInterface
   public interface Damage {
-    /** What putting it back came to; throws if it cannot be put back. */
+    /**
+     * What putting it back came to.
+     *
+     * @throws UncorrectableFaultException if it cannot be put back
+     */
     void found(Component component, Mended outcome);
   }
 
   private final Damage damage;
+
+  /** Per head, since heads are appended at the same time: room for the sums of a seal. */
+  private final long[][] found;
+
   private final int heads;
   private final int depth;
   private final int columns;
@@ -62,6 +71,7 @@ public final class KeyValuePages {
   /** An empty sequence. */
   public KeyValuePages(int heads, int depth, int columns, int panelColumns, Damage damage) {
     this.damage = damage;
+    found = new long[heads][Seal.SUMS];
     this.heads = heads;
     this.depth = depth;
     this.columns = columns;
@@ -192,7 +202,7 @@ public final class KeyValuePages {
 
   private void mendRecords(PackedB packed, int head) {
     for (int block = 0; block < packed.blocks(); block++) {
-      if (!packed.isRecordIntact(head, block, 0)) {
+      if (!packed.isRecordIntact(head, block, 0, found[head])) {
         damage.found(Component.CHECK_VECTOR, packed.mendRecord(head, block, 0));
       }
     }

@@ -421,21 +421,14 @@ public final class PackedB {
     });
   }
 
-  /** Whether a check record is as it was sealed. */
-  public boolean isRecordIntact(long matrix, long block, int kBlock) {
-    long offset = recordOffset(matrix, block, kBlock);
-    long s0 = 0;
-    long s1 = 0;
-    long s2 = 0;
-    for (int i = 0; i < recordWords(); i++) {
-      long word = Integer.toUnsignedLong(records.get(ValueLayout.JAVA_INT, offset + 4L * i));
-      long index = i + 1L;
-      s0 += word;
-      s1 += index * word;
-      s2 += index * index * word;
-    }
-    int at = recordSealAt(matrix, block, kBlock);
-    return s0 == recordSeals[at] && s1 == recordSeals[at + 1] && s2 == recordSeals[at + 2];
+  /**
+   * Whether a check record is as it was sealed.
+   *
+   * @param found room for three sums
+   */
+  public boolean isRecordIntact(long matrix, long block, int kBlock, long[] found) {
+    scan(records, recordOffset(matrix, block, kBlock), recordWords(), found, 0);
+    return Seal.same(found, 0, recordSeals, recordSealAt(matrix, block, kBlock));
   }
 
   /** Looks at a check record again, and puts back what is damaged. */

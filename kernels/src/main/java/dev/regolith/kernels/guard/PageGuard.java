@@ -10,6 +10,8 @@ import dev.regolith.kernels.fault.UncorrectableFaultException;
 
 /** Reports damage of cached pages that is found where keys are appended or forgotten. */
 public final class PageGuard implements KeyValuePages.Damage {
+  private static final String OPERATOR = "cache";
+
   private final FaultLog log;
 
   /** Reports to a log. */
@@ -22,14 +24,22 @@ public final class PageGuard implements KeyValuePages.Damage {
     if (outcome.syndrome() instanceof Seal.Syndrome.Intact) {
       return;
     }
-    var incident = new Incident("cache");
+    var incident = new Incident(OPERATOR);
     incident.step(Step.TRACE);
     incident.find(component, outcome);
     var resolution = outcome.done() ? Resolution.CORRECTED : Resolution.UNCORRECTABLE;
     var report = incident.report(resolution);
     log.report(report);
     if (!outcome.done()) {
-      throw new UncorrectableFaultException(report, ". The cache is as it was before.");
+      throw new UncorrectableFaultException(report, ". Nothing was appended or forgotten.");
     }
+  }
+
+  /** Keys or values changed between the read of their source and the page, and are read again. */
+  public void torn() {
+    var incident = new Incident(OPERATOR);
+    incident.step(Step.RECOMPUTE);
+    incident.find(Component.PACKED_B, -1, 0, true);
+    log.report(incident.report(Resolution.CORRECTED));
   }
 }

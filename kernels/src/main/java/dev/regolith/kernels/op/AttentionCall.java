@@ -6,7 +6,6 @@ import dev.regolith.kernels.backend.AttentionRegion;
 import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.GemmProblem;
 import dev.regolith.kernels.backend.KeyValuePages;
-import dev.regolith.kernels.backend.Visibility;
 import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Seal;
@@ -25,7 +24,6 @@ import dev.regolith.kernels.probe.ProbePoint;
 import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
@@ -69,20 +67,18 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
   private final ResultView view = new ResultView();
   private final ResultView queryView = new ResultView();
   private final CallSource querySource = new CallSource();
-  private final CallSource maskSource = new CallSource();
+  private final MaskSource maskSource = new MaskSource();
   private final Output output;
-  private final Scratch lse = new Scratch();
-  private final MaskCopy maskCopy = new MaskCopy();
+  private final LogSums logSums = new LogSums();
   private final AttentionRegions cuts = new AttentionRegions(problem);
   private final AttentionRegion[] regions;
   private final long[][] found;
   private final AttentionGuard guard;
   private final KeysAndValues operands;
 
-  /** Per region: the sums of what was stored. */
+  /** Per region: the sum of what was stored. */
   private long[] stored = {};
 
-  private long[] logarithms = {};
   private final AttentionGuard.Settled settled = this::keepSums;
   private Phase phase = Phase.PREPARE;
   private boolean together;
@@ -182,7 +178,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
         Announcement.confined();
       }
       if (verify) {
-        sealSources(qTensor, o, firstSequence);
+        sealSources(qTensor, o);
       }
       return into(out, words, o, firstSequence);
     } finally {
@@ -199,8 +195,9 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
       good = status != Status.DETECTED;
       return status.compareTo(output.found()) > 0 ? status : output.found();
     } catch (UncorrectableFaultException lost) {
-      // Rows that are lost are NaN, there too.
-      deliverLogarithms(o.logSumExp(), firstSequence);
+      if (computed) { // rows that are lost are NaN, there too
+        deliverLogSums(o, firstSequence);
+      }
       throw lost;
     } finally {
       output.close(opened, computed, good, found[0], workspace);
@@ -208,21 +205,12 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
   }
 
   /** Seals what is read more than once. */
-  private void sealSources(Tensor queries, AttentionOptions o, int firstSequence) {
+  private void sealSources(Tensor queries, AttentionOptions o) {
     Range range = queryRange(queries, o);
     if (range != null) {
       querySource.open(queries, range, backend, found[0], workspace);
     }
-    Tensor mask = o.mask();
-    if (mask == null || mask.elements() == 0) {
-      return;
-    }
-    if (mask.dtype() == DType.FLOAT32 && mask.folds()) {
-      maskSource.open(mask, mask.range(), backend, found[0], workspace);
-    } else {
-      MemorySegment copy = maskCopy.open(mask, problem.visibility, firstSequence);
-      maskSource.open(copy, maskCopy.range(mask), backend, found[0], workspace);
-    }
+    maskSource.open(o.mask(), problem, backend, found[0], workspace);
   }
 
   private boolean reachable(@Nullable Tensor tensor) {
@@ -250,9 +238,8 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     if (pages == null) {
       operands.open();
     }
-    p.lse =
-        o.logSumExp() == null ? MemorySegment.NULL : lse.atLeast(4 * p.batch * p.heads * p.queries);
-    describeVisibility(o, firstSequence);
+    logSums.open(o.logSumExp(), p);
+    VisibilityOptions.describe(o, firstSequence, p);
     cuts.cut();
     // With one low region for all that reads a head's keys, kernels compare digests on their way.
     p.checksInline = verify && pages != null && cuts.rowsOfOnlyRegion() <= backend.checkingRows();
@@ -266,53 +253,10 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     return longest;
   }
 
-  private void describeVisibility(AttentionOptions o, int firstSequence) {
-    Visibility vis = problem.visibility;
-    int sequences = Math.toIntExact(problem.batch);
-    if (vis.origins.length < sequences) {
-      vis.origins = new long[sequences];
-      vis.keyLengths = new long[sequences];
-      vis.queryLengths = new long[sequences];
-    }
-    long[] keyLengths = o.keyLengths();
-    long[] queryLengths = o.queryLengths();
-    for (int s = 0; s < sequences; s++) {
-      vis.keyLengths[s] =
-          problem.pages != null
-              ? problem.pages[s].length()
-              : keyLengths == null ? problem.keys : keyLengths[firstSequence + s];
-      vis.queryLengths[s] =
-          queryLengths == null ? problem.queries : queryLengths[firstSequence + s];
-      vis.origins[s] = o.originOf(vis.queryLengths[s], vis.keyLengths[s]);
-    }
-    vis.left = o.left() < 0 ? Visibility.UNBOUNDED : Math.min(o.left(), Visibility.UNBOUNDED);
-    vis.right = o.right() < 0 ? Visibility.UNBOUNDED : Math.min(o.right(), Visibility.UNBOUNDED);
-    vis.softcap = o.softcap();
-    vis.slopes = o.slopes();
-    Tensor mask = o.mask();
-    vis.mask =
-        mask == null
-            ? Visibility.Mask.NONE
-            : mask.dtype() == DType.BOOL ? Visibility.Mask.BOOLEAN : Visibility.Mask.ADDITIVE;
-    if (mask != null) {
-      vis.maskMemory = mask.storage().segment();
-      vis.maskBatchStride = maskStride(mask, 4);
-      vis.maskOffset = mask.offset() + firstSequence * vis.maskBatchStride;
-      vis.maskHeadStride = maskStride(mask, 3);
-      vis.maskQueryStride = maskStride(mask, 2);
-      vis.maskKeyStride = maskStride(mask, 1);
-    }
-  }
-
-  /** Stride of the last, last but one, ... dimension of a mask; 0 where it is broadcast. */
-  private static long maskStride(Tensor mask, int fromLast) {
-    return mask.rank() < fromLast || mask.size(-fromLast) == 1 ? 0 : mask.stride(-fromLast);
-  }
-
   private Status computeOnly(AttentionOptions o, int firstSequence) {
     prepare();
     compute();
-    deliverLogarithms(o.logSumExp(), firstSequence);
+    deliverLogSums(o, firstSequence);
     return Status.CLEAN;
   }
 
@@ -343,7 +287,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
   /** Computes and verifies; whether there is a result. */
   private boolean attempt(AttentionOptions o, int firstSequence) {
     long mark = Repairs.OF_TENSORS.mark();
-    long pageMark = pageMark();
+    long pageMark = operands.repairsEnded();
     guard.forgetDoubts();
     prepare();
     compute();
@@ -358,7 +302,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
       return false;
     }
     boolean sealed = sealed();
-    boolean delivered = deliverLogarithms(o.logSumExp(), firstSequence);
+    boolean delivered = deliverLogSums(o, firstSequence);
     if (!sealed || !delivered) {
       guard.note(Component.OUTPUT);
       return !guard.mends(); // else, all that is asked for is a report
@@ -370,30 +314,14 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
   private boolean isIntact(AttentionOptions o, long mark, long pageMark, boolean doubtful) {
     boolean intact = verifyOperands(doubtful);
     intact &= verifySources(o);
-    return intact && Repairs.OF_TENSORS.noneSince(mark) && noPageRepairedSince(pageMark);
-  }
-
-  private long pageMark() {
-    long mark = 0;
-    for (int s = 0; problem.pages != null && s < problem.pages.length; s++) {
-      mark += problem.pages[s].mark();
-    }
-    return mark;
-  }
-
-  private boolean noPageRepairedSince(long mark) {
-    long now = 0;
-    for (int s = 0; problem.pages != null && s < problem.pages.length; s++) {
-      now += problem.pages[s].begun();
-    }
-    return now == mark;
+    return intact && Repairs.OF_TENSORS.noneSince(mark) && operands.repairsBegun() == pageMark;
   }
 
   private void prepare() {
     AttentionProblem p = problem;
     if (Probe.ON) {
       q.probe(ProbePoint.QUERY_SOURCE_READ);
-      probeMask(ProbePoint.MASK_READ);
+      MaskSource.probe(ProbePoint.MASK_READ, problem);
     }
     if (p.pages != null) {
       return;
@@ -418,8 +346,8 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     int count = Math.toIntExact(cuts.count());
     if (stored.length < count) {
       stored = new long[count];
-      logarithms = new long[count];
     }
+    logSums.regions(count);
     execution.team().run(count, this, together);
     computed = true;
     if (Probe.ON) {
@@ -428,17 +356,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
         k.probe(ProbePoint.KEY_SOURCE_LAST_USE);
         v.probe(ProbePoint.VALUE_SOURCE_LAST_USE);
       }
-      probeMask(ProbePoint.MASK_LAST_USE);
-    }
-  }
-
-  /** Tells the probe of a whole additive mask. */
-  private void probeMask(ProbePoint point) {
-    AttentionProblem p = problem;
-    Visibility vis = p.visibility;
-    for (long i = 0; vis.mask == Visibility.Mask.ADDITIVE && i < p.queries; i++) {
-      long at = vis.maskAt(0, 0, i, 0);
-      Probe.reach(point, vis.maskMemory, 4 * at, p.keys, 4, 4 * vis.maskKeyStride);
+      MaskSource.probe(ProbePoint.MASK_LAST_USE, problem);
     }
   }
 
@@ -450,17 +368,13 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
       good &= scrub(v.tensor);
       Tensor mask = o.mask();
       good &= mask == null || mask.dtype() != DType.FLOAT32 || scrub(mask);
-      good &= isUnchanged(querySource);
-      good &= isUnchanged(maskSource);
+      good &= note(querySource.verify(execution.scrubber()));
+      good &= note(maskSource.verify(execution.scrubber()));
       return good;
     } catch (UncorrectableFaultException beyond) {
       poison(); // all of it may have read what is lost
       throw beyond;
     }
-  }
-
-  private boolean isUnchanged(CallSource source) {
-    return note(source.verify(execution.scrubber()));
   }
 
   private boolean scrub(@Nullable Tensor tensor) {
@@ -552,35 +466,11 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
 
   private void keepSums(AttentionRegion region) {
     stored[region.number] = region.stored;
-    logarithms[region.number] = region.logarithms;
+    logSums.keep(region);
   }
 
-  /** Copies logarithms to where they were asked for; whether they are those that were computed. */
-  private boolean deliverLogarithms(@Nullable Tensor target, int firstSequence) {
-    if (target == null) {
-      return true;
-    }
-    AttentionProblem p = problem;
-    MemorySegment memory = target.storage().segment();
-    long difference = 0;
-    for (long s = 0; s < p.batch; s++) {
-      for (long h = 0; h < p.heads; h++) {
-        for (long i = 0; i < p.queries; i++) {
-          long word =
-              target.offset()
-                  + (firstSequence + s) * target.stride(0)
-                  + h * target.stride(1)
-                  + i * target.stride(2);
-          int bits = p.lse.get(ValueLayout.JAVA_INT, p.lseAt(s, h, i));
-          memory.setAtIndex(ValueLayout.JAVA_INT, word, bits);
-          difference += Integer.toUnsignedLong(bits);
-        }
-      }
-    }
-    for (int region = 0; region < cuts.count(); region++) {
-      difference -= logarithms[region];
-    }
-    return difference == 0;
+  private boolean deliverLogSums(AttentionOptions o, int firstSequence) {
+    return logSums.deliver(o.logSumExp(), firstSequence, problem, cuts.count());
   }
 
   private void forget() {
@@ -601,7 +491,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
   public void close() {
     operands.close();
     output.close();
-    lse.close();
-    maskCopy.close();
+    logSums.close();
+    maskSource.close();
   }
 }

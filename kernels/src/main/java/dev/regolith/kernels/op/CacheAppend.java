@@ -5,7 +5,10 @@ import dev.regolith.kernels.backend.KeyValuePages;
 import dev.regolith.kernels.exec.Team;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.guard.PageGuard;
 import dev.regolith.kernels.memory.Repairs;
+import dev.regolith.kernels.probe.Probe;
+import dev.regolith.kernels.probe.ProbePoint;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.ValueLayout;
 import java.util.Objects;
@@ -13,7 +16,11 @@ import org.jspecify.annotations.Nullable;
 
 /** Appends keys and values to cached pages, heads shared out to the team. */
 final class CacheAppend implements Team.Tasks, Calls.Call {
+  private static final String OPERATOR = "append";
+  private static final int ATTEMPTS = 100;
+
   private final Execution execution;
+  private final PageGuard damage;
   private final HeadView k = new HeadView();
   private final HeadView v = new HeadView();
   private final float[][] key;
@@ -26,16 +33,26 @@ final class CacheAppend implements Team.Tasks, Calls.Call {
 
   CacheAppend(Execution execution) {
     this.execution = execution;
+    damage = new PageGuard(execution.log());
     int threads = execution.team().threads();
     key = new float[threads][AttentionProblem.MAX_DEPTH];
     value = new float[threads][AttentionProblem.MAX_COLUMNS];
   }
 
-  /** Appends all keys of two tensors {@code [1, heads, keys, d]}; arguments were checked. */
+  /**
+   * Appends all keys of two tensors {@code [1, heads, keys, d]}; arguments were checked. If it
+   * throws, nothing was appended.
+   */
   Status run(KeyValuePages to, Tensor kTensor, Tensor vTensor, int sideBySide) {
+    before = to.length();
     pages = to;
     try {
-      return append(to, kTensor, vTensor, sideBySide);
+      k.set(kTensor, sideBySide);
+      v.set(vTensor, sideBySide);
+      return append(to, kTensor, vTensor);
+    } catch (Throwable brokenOff) {
+      to.takeBack(before);
+      throw brokenOff;
     } finally {
       pages = null;
       k.forget();
@@ -43,38 +60,33 @@ final class CacheAppend implements Team.Tasks, Calls.Call {
     }
   }
 
-  private Status append(KeyValuePages to, Tensor kTensor, Tensor vTensor, int sideBySide) {
-    before = to.length();
-    k.set(kTensor, sideBySide);
-    v.set(vTensor, sideBySide);
+  private Status append(KeyValuePages to, Tensor kTensor, Tensor vTensor) {
     Team team = execution.team();
     boolean together = team.canReach(k.memory) && team.canReach(v.memory);
-    try {
-      return append(to, kTensor, vTensor, together);
-    } catch (Throwable brokenOff) {
-      to.takeBack(before);
-      throw brokenOff;
-    }
-  }
-
-  private Status append(KeyValuePages to, Tensor kTensor, Tensor vTensor, boolean together) {
+    long pageMark = to.mark();
     Status worst = Status.CLEAN;
-    long mark;
-    boolean again;
-    do {
-      // Sources, if sealed, are verified after they were read; what was put back is read again.
+    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
       to.truncate(before);
-      torn = false;
-      mark = Repairs.OF_TENSORS.mark();
       to.grow(k.rows);
-      execution.team().run(to.heads(), this, together);
+      torn = false;
+      long mark = Repairs.OF_TENSORS.mark();
+      team.run(to.heads(), this, together);
       if (execution.protection() != Protection.OFF) {
-        worst = worse(worst, execution.scrubber().scrub("append", kTensor));
-        worst = worse(worst, execution.scrubber().scrub("append", vTensor));
+        worst = worse(worst, execution.scrubber().scrub(OPERATOR, kTensor));
+        worst = worse(worst, execution.scrubber().scrub(OPERATOR, vTensor));
       }
-      again = worst != Status.DETECTED && !Repairs.OF_TENSORS.noneSince(mark);
-    } while (torn || again);
-    return worst;
+      if (torn) {
+        damage.torn();
+        worst = worse(worst, Status.CORRECTED);
+      }
+      // What was put back after it was read is read again.
+      boolean asRead = worst == Status.DETECTED || Repairs.OF_TENSORS.noneSince(mark);
+      if (asRead && !torn) {
+        return to.mark() == pageMark ? worst : worse(worst, Status.CORRECTED);
+      }
+    }
+    throw new IllegalStateException(
+        "keys and values change faster than they can be appended: is another thread writing them?");
   }
 
   private static Status worse(Status x, Status y) {
@@ -86,6 +98,10 @@ final class CacheAppend implements Team.Tasks, Calls.Call {
     var to = Objects.requireNonNull(pages);
     for (long row = 0; row < k.rows; row++) {
       long words = read(k, head, row, key[worker]) + read(v, head, row, value[worker]);
+      if (Probe.ON) {
+        Probe.reach(ProbePoint.CACHE_STAGED, key[worker], 0, k.columns);
+        Probe.reach(ProbePoint.CACHE_STAGED, value[worker], 0, v.columns);
+      }
       if (to.put(before + row, (int) head, key[worker], value[worker]) != words) {
         torn = true;
       }

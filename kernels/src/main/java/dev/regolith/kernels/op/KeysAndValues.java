@@ -183,6 +183,24 @@ final class KeysAndValues {
     }
   }
 
+  /** The repairs of cached pages that have ended. */
+  long repairsEnded() {
+    long sum = 0;
+    for (int s = 0; problem.pages != null && s < problem.pages.length; s++) {
+      sum += problem.pages[s].mark();
+    }
+    return sum;
+  }
+
+  /** Those that have begun: no other number than {@link #repairsEnded}, if none is going on. */
+  long repairsBegun() {
+    long sum = 0;
+    for (int s = 0; problem.pages != null && s < problem.pages.length; s++) {
+      sum += problem.pages[s].begun();
+    }
+    return sum;
+  }
+
   private static long panels(PackedB packed) {
     return packed.depth() == 0 ? 0 : packed.panelCount();
   }

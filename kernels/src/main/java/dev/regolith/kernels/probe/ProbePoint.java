@@ -133,5 +133,7 @@ public enum ProbePoint {
   /** Rows of a result after the store, before they are sealed and computed a second time. */
   ROW_STORED,
   /** A row computed a second time, before it is compared. */
-  ROW_REPEATED
+  ROW_REPEATED,
+  /** A key and a value on their way into a cache, before they are kept there. */
+  CACHE_STAGED
 }

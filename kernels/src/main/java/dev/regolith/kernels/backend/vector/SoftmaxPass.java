@@ -19,8 +19,9 @@ import jdk.incubator.vector.VectorShuffle;
  * Passes over the scores of a strip: rows of tiles, as kernels stored them. A row of a block is two
  * vectors in each of a few tiles.
  *
- * <p>Passes take a whole strip, so that each is compiled on its own: inlined into their caller, the
- * last exponentials of several found the compiler's budget spent, and boxed their vectors.
+ * <p>Passes take a whole strip, and two tiles a turn: with more than 325 bytes of bytecode HotSpot
+ * compiles them on their own. Inlined into their caller, the last vectors of several found the
+ * compiler's budget spent, and were boxed.
  */
 final class SoftmaxPass {
   private static final int SUM_LANES = AttentionProblem.SUM_LANES;
@@ -228,17 +229,33 @@ final class SoftmaxPass {
     for (int i = 0; i < rows; i++) {
       float[] source = transformed[first + i] ? raw : scores;
       int k = i * TILE_COLUMNS;
-      FloatVector left = FloatVector.zero(FLOATS);
-      FloatVector right = left;
-      for (int j = signs; j < signs + tiles * TILE_COLUMNS; j += TILE_COLUMNS) {
-        FloatVector x = FloatVector.fromArray(FLOATS, source, k);
-        FloatVector y = FloatVector.fromArray(FLOATS, source, k + LANES);
-        left = x.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, j), left);
-        right = y.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, j + LANES), right);
-        words = words.sub(x.reinterpretAsLongs().add(y.reinterpretAsLongs()));
-        k += TILE;
+      FloatVector s0 = FloatVector.zero(FLOATS);
+      FloatVector s1 = s0;
+      FloatVector s2 = s0;
+      FloatVector s3 = s0;
+      int j = signs;
+      int end = signs + tiles * TILE_COLUMNS;
+      for (; j + TILE_COLUMNS < end; j += 2 * TILE_COLUMNS) {
+        FloatVector a = FloatVector.fromArray(FLOATS, source, k);
+        FloatVector b = FloatVector.fromArray(FLOATS, source, k + LANES);
+        FloatVector c = FloatVector.fromArray(FLOATS, source, k + TILE);
+        FloatVector d = FloatVector.fromArray(FLOATS, source, k + TILE + LANES);
+        s0 = a.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, j), s0);
+        s1 = b.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, j + LANES), s1);
+        s2 = c.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, j + 2 * LANES), s2);
+        s3 = d.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, j + 3 * LANES), s3);
+        LongVector ab = a.reinterpretAsLongs().add(b.reinterpretAsLongs());
+        words = words.sub(ab.add(c.reinterpretAsLongs().add(d.reinterpretAsLongs())));
+        k += 2 * TILE;
       }
-      left.add(right).intoArray(shown, (first + i) * LANES);
+      if (j < end) {
+        FloatVector a = FloatVector.fromArray(FLOATS, source, k);
+        FloatVector b = FloatVector.fromArray(FLOATS, source, k + LANES);
+        s0 = a.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, j), s0);
+        s1 = b.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, j + LANES), s1);
+        words = words.sub(a.reinterpretAsLongs().add(b.reinterpretAsLongs()));
+      }
+      s0.add(s1).add(s2.add(s3)).intoArray(shown, (first + i) * LANES);
     }
     words.intoArray(digests, digest);
   }
@@ -248,7 +265,7 @@ final class SoftmaxPass {
    * subtracts them from their digest. Sums stay in lanes, row {@code i} at {@code (first + i) *
    * LANES}: adding lanes up would cost as much as the rest.
    *
-   * @param tiles that were weighed
+   * @param tiles that were weighed, an even number
    * @param decays by what sums of earlier blocks are multiplied
    * @param factors a number for every weight
    * @param sums of weights, receives the block's
@@ -268,21 +285,32 @@ final class SoftmaxPass {
     LongVector words = LongVector.fromArray(LONGS, digests, digest);
     for (int i = 0; i < rows; i++) {
       int from = i * MicroKernel.STRIP_STRIDE;
-      FloatVector sum = FloatVector.zero(FLOATS);
-      FloatVector left = sum;
-      FloatVector right = sum;
-      for (int j = 0; j < tiles * TILE_COLUMNS; j += TILE_COLUMNS) {
-        FloatVector x = FloatVector.fromArray(FLOATS, weights, from + j);
-        FloatVector y = FloatVector.fromArray(FLOATS, weights, from + j + LANES);
-        sum = sum.add(x.add(y));
-        left = x.fma(FloatVector.fromArray(FLOATS, factors, j), left);
-        right = y.fma(FloatVector.fromArray(FLOATS, factors, j + LANES), right);
-        words = words.sub(x.reinterpretAsLongs().add(y.reinterpretAsLongs()));
+      FloatVector s0 = FloatVector.zero(FLOATS);
+      FloatVector s1 = s0;
+      FloatVector p0 = s0;
+      FloatVector p1 = s0;
+      FloatVector p2 = s0;
+      FloatVector p3 = s0;
+      for (int j = 0; j < tiles * TILE_COLUMNS; j += 2 * TILE_COLUMNS) {
+        FloatVector a = FloatVector.fromArray(FLOATS, weights, from + j);
+        FloatVector b = FloatVector.fromArray(FLOATS, weights, from + j + LANES);
+        FloatVector c = FloatVector.fromArray(FLOATS, weights, from + j + 2 * LANES);
+        FloatVector d = FloatVector.fromArray(FLOATS, weights, from + j + 3 * LANES);
+        s0 = s0.add(a.add(b));
+        s1 = s1.add(c.add(d));
+        p0 = a.fma(FloatVector.fromArray(FLOATS, factors, j), p0);
+        p1 = b.fma(FloatVector.fromArray(FLOATS, factors, j + LANES), p1);
+        p2 = c.fma(FloatVector.fromArray(FLOATS, factors, j + 2 * LANES), p2);
+        p3 = d.fma(FloatVector.fromArray(FLOATS, factors, j + 3 * LANES), p3);
+        LongVector ab = a.reinterpretAsLongs().add(b.reinterpretAsLongs());
+        words = words.sub(ab.add(c.reinterpretAsLongs().add(d.reinterpretAsLongs())));
       }
       int r = (first + i) * LANES;
       FloatVector decay = FloatVector.broadcast(FLOATS, decays[first + i]);
-      FloatVector.fromArray(FLOATS, sums, r).fma(decay, sum).intoArray(sums, r);
-      FloatVector.fromArray(FLOATS, products, r).fma(decay, left.add(right)).intoArray(products, r);
+      FloatVector.fromArray(FLOATS, sums, r).fma(decay, s0.add(s1)).intoArray(sums, r);
+      FloatVector.fromArray(FLOATS, products, r)
+          .fma(decay, p0.add(p1).add(p2.add(p3)))
+          .intoArray(products, r);
     }
     words.intoArray(digests, digest);
   }
