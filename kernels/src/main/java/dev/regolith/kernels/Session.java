@@ -3,14 +3,9 @@ package dev.regolith.kernels;
 import dev.regolith.kernels.attention.AttentionOptions;
 import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.KeyValuePages;
-import dev.regolith.kernels.backend.PackedB;
-import dev.regolith.kernels.backend.Region;
 import dev.regolith.kernels.backend.RowOperator;
 import dev.regolith.kernels.backend.scalar.ScalarGemm;
-import dev.regolith.kernels.checksum.CheckBlock;
-import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.checksum.SealGrid;
-import dev.regolith.kernels.checksum.Tolerance;
 import dev.regolith.kernels.exec.Team;
 import dev.regolith.kernels.fault.FaultCounters;
 import dev.regolith.kernels.fault.Protection;
@@ -25,14 +20,9 @@ import dev.regolith.kernels.op.Gemm;
 import dev.regolith.kernels.op.RowOperators;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
-import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
-import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -66,11 +56,7 @@ public final class Session implements AutoCloseable {
   private final Attention attention;
   private final RowOperators rows;
 
-  private final Set<KeyValueCache> caches = ConcurrentHashMap.newKeySet();
-
-  /** Room for the caches of a call. */
-  private final AtomicReference<KeyValuePages @Nullable []> spare = new AtomicReference<>();
-
+  private final Caches caches = new Caches();
   private volatile @Nullable Thread closer;
 
   Session(SessionOptions options) {
@@ -172,7 +158,7 @@ public final class Session implements AutoCloseable {
    * or value reaches the rows that read it and no others.
    *
    * <p>The bits are those of the scalar loop in docs/numerics.md, whatever the threads, batch,
-   * strides, vector width and protection. Where options repeat, calls allocate nothing on the heap.
+   * strides, vector width and protection.
    *
    * @return whether anything was found; the result is right unless {@link Status#DETECTED}
    * @throws IllegalArgumentException if shapes or types do not fit, or the result shares elements
@@ -205,9 +191,7 @@ public final class Session implements AutoCloseable {
             "a cache has 1 head or more, and head sizes from 1 to 512, not %d, %d and %d"
                 .formatted(kvHeads, headSize, valueSize));
       }
-      var cache = new KeyValueCache(attention.pages(kvHeads, headSize, valueSize), caches::remove);
-      caches.add(cache);
-      return cache;
+      return caches.add(attention.pages(kvHeads, headSize, valueSize));
     } finally {
       leave();
     }
@@ -239,34 +223,21 @@ public final class Session implements AutoCloseable {
    * Tensor, AttentionOptions)}, with the same bits. Query heads of one key head read its keys once.
    * With the default alignment the last query stands at the last key, which was appended before.
    *
-   * @param caches one for every sequence of the batch, of any length each
+   * @param sequences a cache for every sequence of the batch, of any length each
    */
   public Status attention(
-      Tensor q, List<KeyValueCache> caches, Tensor out, AttentionOptions options) {
+      Tensor q, List<KeyValueCache> sequences, Tensor out, AttentionOptions options) {
     enter();
     try {
-      KeyValuePages[] pages = pagesOf(caches);
+      KeyValuePages[] pages = caches.pagesOf(sequences);
       try {
         return attention.attend(q, pages, out, options);
       } finally {
-        Arrays.fill(pages, null);
-        spare.set(pages);
+        caches.giveBack(pages);
       }
     } finally {
       leave();
     }
-  }
-
-  /** Their pages, in an array that the last call left, if it is as long. */
-  private KeyValuePages[] pagesOf(List<KeyValueCache> caches) {
-    KeyValuePages[] pages = spare.getAndSet(null);
-    if (pages == null || pages.length != caches.size()) {
-      pages = new KeyValuePages[caches.size()];
-    }
-    for (int i = 0; i < pages.length; i++) {
-      pages[i] = caches.get(i).pages();
-    }
-    return pages;
   }
 
   /** {@link #softmax(float, Tensor, Tensor)} with scale 1. */
@@ -517,22 +488,7 @@ public final class Session implements AutoCloseable {
    * configurations give a campaign and a benchmark the same subject. In a fixed order.
    */
   public SequencedMap<String, String> configuration() {
-    var map = new LinkedHashMap<String, String>();
-    map.put("protection", protection().name());
-    map.put("backend", backend());
-    map.put("twin", execution.twin().name());
-    map.put("checkBlock", CheckBlock.ROWS + " x " + CheckBlock.COLUMNS);
-    map.put("region", Region.MAX_ROWS + " x " + Region.MAX_BLOCKS * CheckBlock.COLUMNS);
-    map.put("kBlock", Integer.toString(PackedB.DEPTH));
-    map.put("seal", Seal.SUMS + " sums modulo 2^64 per check block, panel k-block, check record");
-    map.put(
-        "evidence",
-        "one signed column sum per row of up to %d, %d, %d check blocks at depth 1024, 2048, 4096"
-            .formatted(CheckBlock.span(1024), CheckBlock.span(2048), CheckBlock.span(4096)));
-    map.put("toleranceSigmas", Double.toString(Tolerance.SIGMAS));
-    map.put("toleranceGrain", Integer.toString(Tolerance.GRAIN));
-    map.put("falseAlarm", Double.toString(Tolerance.FALSE_ALARM));
-    return map;
+    return Configuration.of(protection(), backend(), execution.twin().name());
   }
 
   /** Threads a call may use. */
@@ -570,7 +526,7 @@ public final class Session implements AutoCloseable {
     while (inFlight.get() != CLOSED) {
       LockSupport.parkNanos(this, 1_000_000);
     }
-    List.copyOf(caches).forEach(KeyValueCache::close);
+    caches.close();
     gemm.close();
     attention.close();
     rows.close();

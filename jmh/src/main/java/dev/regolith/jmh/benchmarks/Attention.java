@@ -19,7 +19,7 @@ public class Attention extends ContenderState {
 
   @Override
   Operands operands() {
-    return Operands.FRESH;
+    return AttentionShape.parse(shape).operands();
   }
 
   /** The attention. */

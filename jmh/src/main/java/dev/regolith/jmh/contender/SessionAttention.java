@@ -2,6 +2,7 @@ package dev.regolith.jmh.contender;
 
 import dev.regolith.jmh.attention.AttentionProblem;
 import dev.regolith.jmh.rows.AttentionShape;
+import dev.regolith.jmh.rows.Operands;
 import dev.regolith.jmh.rows.Row;
 import dev.regolith.kernels.KeyValueCache;
 import dev.regolith.kernels.Session;
@@ -13,12 +14,10 @@ import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
 
-/**
- * An attention over keys and values in plain tensors; with one query, over caches of them, as an
- * engine decodes.
- */
+/** An attention over keys and values in plain tensors, or in caches, packed ahead. */
 final class SessionAttention extends SessionOperands {
   private final AttentionShape shape;
+  private final boolean cached;
   private final AttentionOptions options;
   private final Tensor q;
   private final List<Tensor> k = new ArrayList<>();
@@ -30,6 +29,7 @@ final class SessionAttention extends SessionOperands {
   SessionAttention(Session session, Row row, AttentionProblem problem, Arena arena) {
     super(session, arena, ColdWeights.copies(row));
     shape = row.attention();
+    cached = row.operands() == Operands.PACKED;
     options = shape.causal() ? AttentionOptions.defaults().causal() : AttentionOptions.defaults();
     q = sealed(problem.q(), shape.batch(), shape.heads(), shape.queries(), shape.headSize());
     for (int i = 0; i < ColdWeights.copies(row); i++) {
@@ -37,8 +37,8 @@ final class SessionAttention extends SessionOperands {
           sealed(problem.k(), shape.batch(), shape.kvHeads(), shape.keys(), shape.headSize());
       Tensor values =
           sealed(problem.v(), shape.batch(), shape.kvHeads(), shape.keys(), shape.headSize());
-      if (decodes()) {
-        caches.add(cached(keys, values));
+      if (cached) {
+        caches.add(cache(keys, values));
       } else {
         k.add(keys);
         v.add(values);
@@ -46,11 +46,7 @@ final class SessionAttention extends SessionOperands {
     }
   }
 
-  private boolean decodes() {
-    return shape.queries() == 1;
-  }
-
-  private List<KeyValueCache> cached(Tensor keys, Tensor values) {
+  private List<KeyValueCache> cache(Tensor keys, Tensor values) {
     var sequences = new ArrayList<KeyValueCache>();
     for (int b = 0; b < shape.batch(); b++) {
       var cache = session.cache(shape.kvHeads(), shape.headSize(), shape.headSize());
@@ -68,7 +64,7 @@ final class SessionAttention extends SessionOperands {
 
   @Override
   Status compute(Tensor output) {
-    return decodes()
+    return cached
         ? session.attention(q, caches.get(current()), output, options)
         : session.attention(q, k.get(current()), v.get(current()), output, options);
   }

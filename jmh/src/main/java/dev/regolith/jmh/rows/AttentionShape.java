@@ -92,6 +92,11 @@ public record AttentionShape(
     return KERNEL;
   }
 
+  /** As an engine has keys and values: of one query, in a cache, packed as they were appended. */
+  public Operands operands() {
+    return queries == 1 ? Operands.PACKED : Operands.FRESH;
+  }
+
   /** How many heads of queries share a head of keys and values. */
   public int group() {
     return heads / kvHeads;

@@ -5,8 +5,8 @@ package dev.regolith.jmh.rows;
  *
  * @param group what it stands for
  * @param sizes how large it is, and which kernel it asks for
- * @param operands whether B was packed ahead; of an attention, fresh: keys and values are the
- *     caller's tensors
+ * @param operands whether B was packed ahead; of an attention, whether keys and values were, in a
+ *     cache
  * @param threads how many threads everybody may use
  */
 public record Row(Group group, Sizes sizes, Operands operands, int threads) {

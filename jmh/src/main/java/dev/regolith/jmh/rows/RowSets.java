@@ -96,8 +96,8 @@ public final class RowSets {
   /** Chosen attentions. */
   public static List<Row> chosenAttention(List<AttentionShape> shapes, List<Integer> threads) {
     return threads.stream()
-        .flatMap(
-            count -> shapes.stream().map(shape -> new Row(Group.of(shape), shape, FRESH, count)))
+        .flatMap(count ->
+            shapes.stream().map(shape -> new Row(Group.of(shape), shape, shape.operands(), count)))
         .toList();
   }
 

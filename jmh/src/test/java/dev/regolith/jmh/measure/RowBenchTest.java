@@ -141,7 +141,7 @@ class RowBenchTest {
   @ValueSource(strings = {"2x4/2x9x20x16-causal", "4x1x64x32"})
   void attentionsAreHeldAgainstTheirOwnEnvelope(String sizes) {
     var shape = AttentionShape.parse(sizes);
-    var row = new Row(Group.of(shape), shape, Operands.FRESH, 2);
+    var row = new Row(Group.of(shape), shape, shape.operands(), 2);
     try (var sessions = new Sessions()) {
       RowSamples samples =
           new RowBench(ROOF, Pace.TINY)

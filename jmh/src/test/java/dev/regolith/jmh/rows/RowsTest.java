@@ -140,6 +140,14 @@ class RowsTest {
   }
 
   @Test
+  void keysAreCachedWhereAnEngineDecodes() {
+    assertThat(RowSets.attention(List.of(1)))
+        .allMatch(row -> (row.operands() == Operands.PACKED) == (row.attention().queries() == 1))
+        .extracting(Row::operands)
+        .contains(Operands.FRESH, Operands.PACKED);
+  }
+
+  @Test
   void aBatchIsNeverPacked() {
     var both = List.of(Operands.FRESH, Operands.PACKED);
     assertThat(RowSets.chosen(List.of(Shape.parse("8x4x4x4")), both, List.of(1)))
