@@ -1,9 +1,12 @@
 package dev.regolith.kernels;
 
+import dev.regolith.kernels.SessionOptions.Compute;
 import dev.regolith.kernels.backend.Backend;
+import dev.regolith.kernels.backend.opencl.OpenClBackend;
 import dev.regolith.kernels.backend.scalar.ScalarGemm;
 import dev.regolith.kernels.backend.vector.VectorGemm;
 import dev.regolith.kernels.exec.FloatingPointMode;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.Set;
 
@@ -13,35 +16,57 @@ import java.util.Set;
  */
 final class Backends {
   private static final System.Logger LOGGER = System.getLogger("dev.regolith.kernels");
+  private static final String PROPERTY = "dev.regolith.kernels.compute";
   private static final Set<String> ANNOUNCED = new HashSet<>();
 
   private Backends() {}
 
   static Backend choose(SessionOptions options) {
-    if (options.compute() == SessionOptions.Compute.SCALAR) {
-      return new ScalarGemm();
+    boolean strict = options.strict();
+    Compute compute = options.compute() == Compute.BEST ? named() : options.compute();
+    return switch (compute) {
+      case BEST, VECTOR -> fastest(compute, strict);
+      case SCALAR -> new ScalarGemm();
+      case OPENCL -> {
+        Backend host = fastest(Compute.BEST, strict);
+        yield OpenClBackend.open(options.device(), host, message -> announce(message, false));
+      }
+    };
+  }
+
+  private static Compute named() {
+    String name = System.getProperty(PROPERTY, Compute.BEST.name());
+    for (Compute compute : Compute.values()) {
+      if (compute.name().equalsIgnoreCase(name)) {
+        return compute;
+      }
     }
+    throw new IllegalStateException(
+        "-D%s=%s names none of %s".formatted(PROPERTY, name, Arrays.toString(Compute.values())));
+  }
+
+  /** What computes on the CPU. */
+  private static Backend fastest(Compute compute, boolean strict) {
     if (!vectorModulePresent()) {
       String missing =
           "the module jdk.incubator.vector is missing, so plain Java computes, many times"
               + " slower; start java with --add-modules jdk.incubator.vector";
-      if (options.compute() == SessionOptions.Compute.VECTOR) {
+      if (compute == Compute.VECTOR) {
         throw new IllegalStateException(missing);
       }
-      announce(missing, options.strict());
+      announce(missing, strict);
       return new ScalarGemm();
     }
     if (System.getProperty("java.vm.info", "").contains("interpreted")) {
       announce(
-          "the JVM interprets (-Xint): vectors are emulated, very slowly; leave -Xint out",
-          options.strict());
+          "the JVM interprets (-Xint): vectors are emulated, very slowly; leave -Xint out", strict);
     }
     if ("0".equals(System.getProperty("jdk.incubator.vector.VECTOR_ACCESS_OOB_CHECK"))) {
       announce(
           "bounds checks of vector accesses are off for this JVM"
               + " (jdk.incubator.vector.VECTOR_ACCESS_OOB_CHECK=0), so an upset in an index could"
               + " read or write anywhere; leave the property out",
-          options.strict());
+          strict);
     }
     return new VectorGemm();
   }

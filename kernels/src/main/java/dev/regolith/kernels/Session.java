@@ -531,6 +531,7 @@ public final class Session implements AutoCloseable {
     attention.close();
     rows.close();
     execution.team().close();
+    execution.backend().close();
     arena.close();
   }
 }

@@ -8,12 +8,21 @@ import java.time.Duration;
 public final class SessionOptions {
   /** Which implementation computes. */
   public enum Compute {
-    /** The fastest that this JVM can run; a slower one than it could is announced. */
+    /**
+     * What {@code -Ddev.regolith.kernels.compute} names, in any case of letters; without it the
+     * fastest that this JVM's own code can be, and a slower one than it could is announced.
+     */
     BEST,
     /** The Vector API. */
     VECTOR,
     /** Plain Java. */
-    SCALAR
+    SCALAR,
+    /**
+     * An OpenCL device multiplies, the host predicts, verifies and does everything else; see {@link
+     * SessionOptions#device}. If the device fails during a session, the host computes on, which is
+     * announced.
+     */
+    OPENCL
   }
 
   private int threads = Runtime.getRuntime().availableProcessors();
@@ -21,6 +30,7 @@ public final class SessionOptions {
   private Protection protection = Protection.CORRECT;
   private FaultListener listener = report -> {};
   private Compute compute = Compute.BEST;
+  private String device = "";
   private boolean strict;
 
   SessionOptions() {}
@@ -65,6 +75,16 @@ public final class SessionOptions {
   }
 
   /**
+   * Which accelerator computes, where one was asked for: part of the name of the device or its
+   * platform, in any case of letters, or its number in the list that {@code regolith doctor}
+   * prints. Default: the first that computes exactly, a GPU if there is one.
+   */
+  public SessionOptions device(String nameOrNumber) {
+    device = nameOrNumber;
+    return this;
+  }
+
+  /**
    * Whether to refuse, instead of announcing, what would make a session slower or less exact than
    * it should be: a missing module, an interpreter, a flush-to-zero mode. Default: no.
    */
@@ -91,6 +111,10 @@ public final class SessionOptions {
 
   Compute compute() {
     return compute;
+  }
+
+  String device() {
+    return device;
   }
 
   boolean strict() {

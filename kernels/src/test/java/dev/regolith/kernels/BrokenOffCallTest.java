@@ -14,6 +14,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** A call that broke off in the middle (a closed arena, say) leaves nothing to the next one. */
+@Tag("device")
 @Tag("once")
 class BrokenOffCallTest {
   private static final Probe.Hook SILENT = (point, memory, offset, rows, rowBytes, stride) -> {};

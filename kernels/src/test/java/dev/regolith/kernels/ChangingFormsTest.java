@@ -8,11 +8,13 @@ import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.SplittableRandom;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** One session, operands of one shape in every form, one after the other: buffers are reused. */
+@Tag("device")
 class ChangingFormsTest {
   private static final int M = 31;
   private static final int K = 45;

@@ -31,6 +31,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Who is told of an incident, and what. */
+@Tag("device")
 @Tag("once")
 class FaultReportTest {
   private static final int SIZE = 200;

@@ -14,11 +14,13 @@ import net.jqwik.api.EdgeCasesMode;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
+import org.junit.jupiter.api.Tag;
 
 /**
  * Every product has the bits of the scalar chain, whatever the caller chooses; nothing beside C is
  * written; what alpha or beta mute is not read; and no data raises an alarm.
  */
+@Tag("device")
 class GemmBitsTest {
   @Property(tries = 1200, edgeCases = EdgeCasesMode.NONE)
   void bitsOfTheScalarChain(@ForAll("cases") GemmCase it) {

@@ -15,11 +15,13 @@ import java.util.List;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Words changed while a product is computed, at every probe point. */
+@Tag("device")
 class InCallFaultTest {
   /** Where only the next reader of C can notice; after the store, if it is within the tolerance. */
   private static final Set<ProbePoint> FOR_THE_NEXT_READER =
@@ -39,18 +41,45 @@ class InCallFaultTest {
           ProbePoint.TILE_WRITTEN,
           ProbePoint.C_CHECKED);
 
-  /** The moments of a product; what follows belongs to other operators. */
+  /** The moments of a product on the CPU; what follows belongs to other operators. */
   private static final Set<ProbePoint> OF_GEMM =
       EnumSet.range(ProbePoint.A_READ, ProbePoint.TOLERANCE);
+
+  /** What the host does not do where a device computes: it only verifies. */
+  private static final Set<ProbePoint> NOT_DEVICE =
+      EnumSet.of(
+          ProbePoint.PACKED_A_READ,
+          ProbePoint.PACKED_A_LAST_USE,
+          ProbePoint.PACKED_A_DIGEST,
+          ProbePoint.PACKED_B_READ,
+          ProbePoint.PACKED_B_LAST_USE,
+          ProbePoint.PACKED_B_DIGEST,
+          ProbePoint.PARTIAL_SUM_READ,
+          ProbePoint.PARTIAL_SUM_LAST_USE,
+          ProbePoint.PARTIAL_SUM_DIGEST,
+          ProbePoint.TILE_WRITTEN,
+          ProbePoint.OLD_C_READ);
+
+  /** What there is only where a device computes. */
+  private static final Set<ProbePoint> OF_DEVICE =
+      EnumSet.range(ProbePoint.DEVICE_COMMAND, ProbePoint.DEVICE_SUMS);
 
   private static final Outcome CLEAN = new Outcome(Status.CLEAN, Status.CLEAN, true, true);
 
   static Stream<Arguments> pointsOfVariants() {
     return Stream.of(Variant.values())
-        .flatMap(variant ->
-            OF_GEMM.stream()
-                .filter(point -> variant != Variant.SCALAR || !NOT_SCALAR.contains(point))
-                .map(point -> Arguments.of(variant, point)));
+        .flatMap(variant -> points(variant).stream().map(point -> Arguments.of(variant, point)));
+  }
+
+  private static Set<ProbePoint> points(Variant variant) {
+    var points = EnumSet.copyOf(OF_GEMM);
+    if (variant == Variant.SCALAR) {
+      points.removeAll(NOT_SCALAR);
+    } else if (SessionUnderTest.isDeviceComputing()) {
+      points.removeAll(NOT_DEVICE);
+      points.addAll(OF_DEVICE);
+    }
+    return points;
   }
 
   @ParameterizedTest
@@ -113,6 +142,8 @@ class InCallFaultTest {
   /** The first, the last, and some between. */
   private static Set<Long> occurrences(FaultyGemm gemm, ProbePoint point) {
     var counter = new Upset(point, -1, UpsetKind.BIT_0, new SplittableRandom(1));
+    // The first product of all has weights to bring to a device.
+    assertThat(gemm.run((here, memory, offset, rows, rowBytes, stride) -> {})).isEqualTo(CLEAN);
     assertThat(gemm.run(counter)).isEqualTo(CLEAN);
     return counter.spread(4);
   }

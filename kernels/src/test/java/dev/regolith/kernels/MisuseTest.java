@@ -20,6 +20,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Misuse is refused before anything is written, in words that help. */
+@Tag("device")
 @Tag("once")
 class MisuseTest {
   private final Session session =

@@ -15,6 +15,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** C may share memory with A, B or itself, but no element. */
+@Tag("device")
 @Tag("once")
 class OverlapRefusalTest {
   private final Session session =

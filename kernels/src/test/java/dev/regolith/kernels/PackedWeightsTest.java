@@ -13,9 +13,11 @@ import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.util.SplittableRandom;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Weights packed ahead: what a panel's digest cannot see, and who may use them. */
+@Tag("device")
 class PackedWeightsTest {
   private static final int M = 40;
   private static final int N = 70;

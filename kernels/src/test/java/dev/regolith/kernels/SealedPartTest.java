@@ -19,6 +19,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** C is a part of a larger buffer under seals of its own. */
+@Tag("device")
 @Tag("once")
 class SealedPartTest {
   private final Session session =

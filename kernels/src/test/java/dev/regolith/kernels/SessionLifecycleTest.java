@@ -25,9 +25,11 @@ import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.function.IntPredicate;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Threads that a session starts, takes in, and lets go. */
+@Tag("device")
 class SessionLifecycleTest {
   private static final int K = 600;
   private static final int N = 260;

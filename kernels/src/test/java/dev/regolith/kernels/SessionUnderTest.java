@@ -39,6 +39,11 @@ record SessionUnderTest(Session session, List<FaultReport> reports) implements A
     return new SessionUnderTest(session, reports);
   }
 
+  /** Whether {@link Compute#BEST} is an accelerator in this JVM. */
+  static boolean isDeviceComputing() {
+    return "opencl".equals(System.getProperty("dev.regolith.kernels.compute"));
+  }
+
   /** The only report. */
   FaultReport report() {
     if (reports.size() != 1) {

@@ -13,6 +13,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * The tolerance is as tight as docs/numerics.md claims. {@code
  * -Ddev.regolith.kernels.residuals=100000} repeats the full measurement.
  */
+@Tag("device")
 @Tag("once")
 class ToleranceStatisticsTest {
   private static final long CHECKS = Long.getLong("dev.regolith.kernels.residuals", 12_000);

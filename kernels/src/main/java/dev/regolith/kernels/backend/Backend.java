@@ -9,7 +9,7 @@ import java.lang.foreign.MemorySegment;
  * a result is right, and follows the canonical order of operations, so that all backends give the
  * same bits. Thread-safe; buffers come with the {@link Workspace}.
  */
-public interface Backend {
+public interface Backend extends AutoCloseable {
   /** Name and width, for people. */
   String name();
 
@@ -38,11 +38,46 @@ public interface Backend {
       boolean verify,
       Workspace workspace);
 
-  /**
-   * Computes a region of the output, its seals, and its evidence. Also the entry for computing a
-   * region again: it reads nothing that an earlier run left behind.
-   */
+  /** Rows of the largest region that {@link #run} takes; a multiple of a check block's. */
+  default int regionRows() {
+    return Region.MAX_ROWS;
+  }
+
+  /** Computes a region of the output, its seals, and its evidence. */
   void run(GemmProblem problem, Region region, Workspace workspace, EvidenceSink sink);
+
+  /**
+   * Computes a region again, from the sources: reads nothing that an earlier run left behind. A
+   * backend that has several ways to compute goes to one that shares less with the first, from
+   * attempt to attempt.
+   *
+   * @param attempt counted from 0
+   */
+  default void recompute(
+      GemmProblem problem, Region region, int attempt, Workspace workspace, EvidenceSink sink) {
+    run(problem, region, workspace, sink);
+  }
+
+  /**
+   * Makes the seals and the evidence of a region that somebody else computed: predicts from the
+   * source of A and the check records of B, shows what C holds, and verifies what it read. It does
+   * not read the packed panels.
+   *
+   * @param problem with {@code verify}
+   * @param region of at most {@link #regionRows} rows
+   */
+  void examine(GemmProblem problem, Region region, Workspace workspace, EvidenceSink sink);
+
+  /**
+   * Takes whatever computes out of service, if this backend has something else to compute with; the
+   * user is told.
+   *
+   * @param reason for the user
+   * @return whether it has
+   */
+  default boolean retire(String reason) {
+    return false;
+  }
 
   /**
    * Computes a region of an attention's result, with evidence if the problem asks for it. Also the
@@ -67,4 +102,8 @@ public interface Backend {
 
   /** Sums words up that lie in a row, with indices from 1. */
   void scan(MemorySegment memory, long offset, int words, long[] found, Workspace workspace);
+
+  /** Frees what it holds beside memory of the heap; no workspace may be in use. */
+  @Override
+  default void close() {}
 }

@@ -46,6 +46,7 @@ public final class PackedB {
   private long[] panelDigests = {};
   private long[] recordSeals = {};
   private boolean checkable;
+  private long version;
   private long matrices;
   private long depth;
   private long columns;
@@ -67,6 +68,7 @@ public final class PackedB {
     columns = newColumns;
     panels = arena.allocate(Math.max(64, panelBytes()), 64);
     records = arena.allocate(Math.max(64, allRecordBytes()), 64);
+    version++;
     ensureSeals();
   }
 
@@ -84,6 +86,7 @@ public final class PackedB {
       panels = arena.allocate(panelRoom, 64);
       records = arena.allocate(Math.max(64, recordRoom), 64);
     }
+    version++;
     ensureSeals();
   }
 
@@ -118,6 +121,11 @@ public final class PackedB {
 
   private long allRecordBytes() {
     return matrices * blocks() * kBlocks() * recordBytes();
+  }
+
+  /** Grows whenever other words are packed here: copies of earlier ones are out of date. */
+  public long version() {
+    return version;
   }
 
   /** K. */

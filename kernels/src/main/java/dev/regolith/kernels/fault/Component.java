@@ -30,6 +30,8 @@ public enum Component {
   ROW_PARAMETER,
   /** The output in memory, or a tensor that was verified on request. */
   OUTPUT,
+  /** A copy in the memory of an accelerator, or on its way there or back. */
+  DEVICE_BUFFER,
   /** A checksum or tolerance of one check, or the arithmetic itself. */
   ARITHMETIC
 }

@@ -212,7 +212,7 @@ final class Ladder {
     int disturbed = 0;
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
       witness.clear();
-      backend.run(p, region, workspace, witness);
+      backend.recompute(p, region, attempt + disturbed, workspace, witness);
       if (witness.damaged) {
         // Damage found and put back meanwhile, perhaps by another call: no verdict on this block.
         attempt -= disturbed++ < DISTURBANCES ? 1 : 0;

@@ -187,7 +187,7 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
   private void cut(int threads) {
     down = CheckBlock.down(problem.rows);
     across = CheckBlock.across(problem.columns);
-    chunks = Math.ceilDiv(down, Region.MAX_ROWS / CheckBlock.ROWS);
+    chunks = Math.ceilDiv(down, execution.backend().regionRows() / CheckBlock.ROWS);
     groups = Math.ceilDiv(across, Region.MAX_BLOCKS);
     long others = problem.batch * groups;
     if (threads > 1 && others < 4L * threads) {

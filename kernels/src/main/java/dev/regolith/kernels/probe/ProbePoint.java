@@ -135,5 +135,23 @@ public enum ProbePoint {
   /** A row computed a second time, before it is compared. */
   ROW_REPEATED,
   /** A key and a value on their way into a cache, before they are kept there. */
-  CACHE_STAGED
+  CACHE_STAGED,
+  /** One word that stands for a command to an accelerator: changed, the command is lost. */
+  DEVICE_COMMAND,
+  /** An accelerator's copy of rows of A, before a kernel reads it. */
+  DEVICE_A_READ,
+  /** An accelerator's copy of rows of A after its last use, before it is summed up. */
+  DEVICE_A_LAST_USE,
+  /** An accelerator's packed panels, before a kernel reads them. */
+  DEVICE_B_READ,
+  /** An accelerator's packed panels after their last use in the task, before they are summed up. */
+  DEVICE_B_LAST_USE,
+  /** An accelerator's copy of the old C, before a kernel reads it. */
+  DEVICE_OLD_C_READ,
+  /** An accelerator's copy of the old C after its last use, before it is summed up. */
+  DEVICE_OLD_C_LAST_USE,
+  /** C in the memory of an accelerator, before it is copied to the host. */
+  DEVICE_C_STORED,
+  /** Sums that an accelerator made, before they are copied to the host. */
+  DEVICE_SUMS
 }

@@ -223,6 +223,40 @@ public final class ScalarGemm implements Backend {
     }
   }
 
+  @Override
+  public void examine(GemmProblem p, Region region, Workspace workspace, EvidenceSink sink) {
+    var w = (Buffers) workspace;
+    PackedB b = p.b;
+    long mark = b.repairs().mark();
+    w.evidence.open(region.rows, region.blocks, b.depth());
+    SealGrid seals = p.cSeals;
+    for (int row = 0; row < region.rows; row++) {
+      for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
+        predict(p, region, row, kBlock, w.evidence);
+      }
+      if (Probe.ON) {
+        probe(ProbePoint.C_STORED, p, region, row);
+      }
+      boolean blockStarts = row % CheckBlock.ROWS == 0;
+      if (seals != null && blockStarts) {
+        for (int block = 0; block < region.blocks; block++) {
+          long blockRow = (region.row + row) / CheckBlock.ROWS;
+          int number = seals.block(region.matrix, blockRow, region.block + block);
+          seals.scan(p.c, number, seals.sums(), Seal.SUMS * number);
+        }
+      }
+      show(p, region, row, w.evidence);
+      sink.evidence(p, region, region.row + row, 1, w.evidence, row);
+    }
+    for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
+      PackedBCheck.verifyRecords(this, p, region, kBlock, w.found, w, sink);
+    }
+    LeftCheck.verify(this, p, region, w.found, w, sink);
+    if (!b.repairs().noneSince(mark)) {
+      sink.suspect(p, region, Component.PACKED_B);
+    }
+  }
+
   private static void multiply(GemmProblem p, Region region, int row, int kBlock, Buffers w) {
     PackedB b = p.b;
     int depth = b.depthOf(kBlock);
@@ -314,8 +348,13 @@ public final class ScalarGemm implements Backend {
           rowInBlock * pitch + j % CheckBlock.COLUMNS + 1);
     }
     if (Probe.ON) {
-      Probe.reach(ProbePoint.C_STORED, p.c, c, 1, 4L * columns, 0);
+      probe(ProbePoint.C_STORED, p, region, row);
     }
+  }
+
+  private static void probe(ProbePoint point, GemmProblem p, Region region, int row) {
+    long c = p.cRow(region.matrix, region.row + row) + 4L * region.block * CheckBlock.COLUMNS;
+    Probe.reach(point, p.c, c, 1, 4L * PackedBCheck.columns(region, p.b), 0);
   }
 
   private static void show(GemmProblem p, Region region, int row, Evidence evidence) {

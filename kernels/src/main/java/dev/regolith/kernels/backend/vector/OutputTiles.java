@@ -104,20 +104,37 @@ final class OutputTiles {
 
   /** After the last panel of a check block: reads C back, for its checksums and seals. */
   static void close(GemmProblem p, Region region, int block, VectorWorkspace w, EvidenceSink sink) {
-    int columns = p.b.columnsOf(region.block + block);
-    long left = 4 * (region.block + block) * CheckBlock.COLUMNS;
-    long c = p.cRow(region.matrix, region.row) + left;
-    if (Probe.ON) {
-      Probe.reach(ProbePoint.C_STORED, p.c, c, region.rows, 4L * columns, p.cStride);
+    if (p.verify) {
+      show(p, region, block, w);
+      for (int strip = 0; strip < w.strips; strip++) {
+        if (!w.takeZero(w.blockDigest(strip))) {
+          int row = w.row[strip];
+          int rows = w.row[strip + 1] - row;
+          VectorGemm.suspect(p, region, row, rows, block, 1, Component.OUTPUT, sink);
+        }
+      }
+    } else if (Probe.ON) {
+      probe(ProbePoint.C_STORED, p, region, block);
+      probe(ProbePoint.C_CHECKED, p, region, block);
     }
-    for (int strip = 0; p.verify && strip < w.strips; strip++) {
+  }
+
+  private static void probe(ProbePoint point, GemmProblem p, Region region, int block) {
+    long c = p.cRow(region.matrix, region.row) + 4 * (region.block + block) * CheckBlock.COLUMNS;
+    int columns = p.b.columnsOf(region.block + block);
+    Probe.reach(point, p.c, c, region.rows, 4L * columns, p.cStride);
+  }
+
+  /** Reads a check block's columns of C, for their checksums and seals. */
+  static void show(GemmProblem p, Region region, int block, VectorWorkspace w) {
+    if (Probe.ON) {
+      probe(ProbePoint.C_STORED, p, region, block);
+    }
+    int columns = p.b.columnsOf(region.block + block);
+    for (int strip = 0; strip < w.strips; strip++) {
       int row = w.row[strip];
       int rows = w.row[strip + 1] - row;
-      int digest = w.blockDigest(strip);
-      show(p, region, row, rows, block, digest, w);
-      if (!w.takeZero(digest)) {
-        VectorGemm.suspect(p, region, row, rows, block, 1, Component.OUTPUT, sink);
-      }
+      show(p, region, row, rows, block, w.blockDigest(strip), w);
       int end = row + rows;
       if (end % CheckBlock.ROWS == 0 || end == region.rows) {
         SealGrid seals = p.cSeals;
@@ -131,7 +148,7 @@ final class OutputTiles {
       }
     }
     if (Probe.ON) {
-      Probe.reach(ProbePoint.C_CHECKED, p.c, c, region.rows, 4L * columns, p.cStride);
+      probe(ProbePoint.C_CHECKED, p, region, block);
     }
   }
 

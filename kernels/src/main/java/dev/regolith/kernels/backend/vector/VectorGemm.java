@@ -170,6 +170,30 @@ public final class VectorGemm implements Backend {
     }
   }
 
+  @Override
+  public void examine(GemmProblem p, Region region, Workspace workspace, EvidenceSink sink) {
+    var w = (VectorWorkspace) workspace;
+    PackedB b = p.b;
+    long mark = b.repairs().mark();
+    w.open(region.rows, 1, true);
+    w.evidence.open(region.rows, region.blocks, b.depth());
+    w.evidence.lanes(Prediction.LANES_USED, BlockPass.SHOWN_LANES, LANES);
+    for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
+      LeftStrips.copy(p, region, kBlock, w, sink);
+      w.forgetDigests();
+      PackedBCheck.verifyRecords(this, p, region, kBlock, w.found, w, sink);
+    }
+    for (int block = 0; block < region.blocks; block++) {
+      OutputTiles.show(p, region, block, w);
+      w.forgetDigests();
+    }
+    OutputTiles.evidence(p, region, w, sink);
+    w.close();
+    if (!b.repairs().noneSince(mark)) {
+      sink.suspect(p, region, Component.PACKED_B);
+    }
+  }
+
   /** Multiplies all strips with the panels of a check block. */
   private static void multiply(
       GemmProblem p, Region region, int kBlock, int block, VectorWorkspace w, EvidenceSink sink) {

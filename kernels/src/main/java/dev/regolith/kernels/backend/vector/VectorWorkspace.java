@@ -198,6 +198,14 @@ final class VectorWorkspace implements Workspace {
     return (2 * MAX_STRIPS * Region.MAX_BLOCKS + MAX_STRIPS + strip) * WIDE_LANES;
   }
 
+  /** Drops the digests of copied strips and of C, where nobody multiplied or stored registers. */
+  void forgetDigests() {
+    for (int strip = 0; strip < strips; strip++) {
+      Arrays.fill(digests, stripDigest(strip), stripDigest(strip) + WIDE_LANES, 0);
+      Arrays.fill(digests, blockDigest(strip), blockDigest(strip) + WIDE_LANES, 0);
+    }
+  }
+
   /** Whether a digest is zero; it is afterwards. */
   boolean takeZero(int digest) {
     boolean zero = Strip.isZero(digests, digest);

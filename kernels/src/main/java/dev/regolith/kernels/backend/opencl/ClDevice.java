@@ -1,0 +1,121 @@
+package dev.regolith.kernels.backend.opencl;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * A device, as it describes itself.
+ *
+ * @param handle of the device
+ * @param name of the device
+ * @param platform name of the driver's platform
+ * @param platformVersion of the platform
+ * @param driver version of the driver
+ * @param type what it is
+ * @param computeUnits it has
+ * @param megahertz highest clock frequency
+ * @param memory bytes of global memory
+ * @param largestBuffer bytes one buffer can have
+ * @param localMemory bytes a work-group can share
+ * @param workGroup most work-items in a group
+ * @param vectorWidth floats in a vector of its own
+ * @param floats {@code CL_DEVICE_SINGLE_FP_CONFIG}
+ * @param available whether it takes work, and has a compiler
+ */
+record ClDevice(
+    long handle,
+    String name,
+    String platform,
+    String platformVersion,
+    String driver,
+    Type type,
+    int computeUnits,
+    int megahertz,
+    long memory,
+    long largestBuffer,
+    long localMemory,
+    long workGroup,
+    int vectorWidth,
+    long floats,
+    boolean available) {
+  private static final int DENORMALS = 1;
+  private static final int ROUNDS_TO_NEAREST = 1 << 2;
+  private static final int FUSED = 1 << 5;
+
+  /** What a device is: decides which tiles are tried. */
+  enum Type {
+    CPU,
+    GPU,
+    ACCELERATOR;
+
+    static Type of(long bits) {
+      if ((bits & 2) != 0) {
+        return CPU;
+      }
+      return (bits & 4) != 0 ? GPU : ACCELERATOR;
+    }
+  }
+
+  /** All devices of all platforms, in the loader's order. */
+  static List<ClDevice> all() {
+    var devices = new ArrayList<ClDevice>();
+    for (long platform : Cl.platforms()) {
+      for (long device : Cl.devices(platform)) {
+        devices.add(read(platform, device));
+      }
+    }
+    return devices;
+  }
+
+  private static ClDevice read(long platform, long device) {
+    return new ClDevice(
+        device,
+        text(Cl.deviceInfo(device, 0x102B)),
+        text(Cl.platformInfo(platform, 0x0902)),
+        text(Cl.platformInfo(platform, 0x0901)),
+        text(Cl.deviceInfo(device, 0x102D)),
+        Type.of(number(Cl.deviceInfo(device, 0x1000))),
+        (int) number(Cl.deviceInfo(device, 0x1002)),
+        (int) number(Cl.deviceInfo(device, 0x100C)),
+        number(Cl.deviceInfo(device, 0x101F)),
+        number(Cl.deviceInfo(device, 0x1010)),
+        number(Cl.deviceInfo(device, 0x1023)),
+        number(Cl.deviceInfo(device, 0x1004)),
+        (int) number(Cl.deviceInfo(device, 0x103A)),
+        number(Cl.deviceInfo(device, 0x101B)),
+        number(Cl.deviceInfo(device, 0x1027)) != 0 && number(Cl.deviceInfo(device, 0x1028)) != 0);
+  }
+
+  /**
+   * Whether its float32 arithmetic is that of IEEE 754 where the canonical chain needs it, so that
+   * its bits are those of the CPU.
+   */
+  boolean isExact() {
+    long needed = DENORMALS | ROUNDS_TO_NEAREST | FUSED;
+    return (floats & needed) == needed;
+  }
+
+  /** Whether somebody who writes {@code words} means this device. */
+  boolean isCalled(String words) {
+    String all = (platform + " " + name).toLowerCase(Locale.ROOT);
+    return all.contains(words.toLowerCase(Locale.ROOT));
+  }
+
+  /** Text as OpenCL gives it, with a zero behind. */
+  static String text(byte[] bytes) {
+    int length = bytes.length;
+    while (length > 0 && bytes[length - 1] == 0) {
+      length--;
+    }
+    return new String(bytes, 0, length, StandardCharsets.UTF_8).strip();
+  }
+
+  private static long number(byte[] bytes) {
+    ByteBuffer buffer = ByteBuffer.wrap(bytes).order(ByteOrder.nativeOrder());
+    return bytes.length >= Long.BYTES ? buffer.getLong() : buffer.getInt();
+  }
+}

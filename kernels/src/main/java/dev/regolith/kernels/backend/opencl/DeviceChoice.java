@@ -1,0 +1,68 @@
+package dev.regolith.kernels.backend.opencl;
+
+import java.util.Comparator;
+import java.util.List;
+
+/** Finds the device that somebody asks for. */
+final class DeviceChoice {
+  private DeviceChoice() {}
+
+  static ClDevice choose(String words) {
+    if (!Cl.isPresent()) {
+      throw new IllegalStateException(
+          "there is no OpenCL here: neither "
+              + System.mapLibraryName("OpenCL")
+              + " nor a versioned name of it can be loaded; install a device's driver, or"
+              + " pocl-opencl-icd, which computes on any CPU");
+    }
+    List<ClDevice> all = ClDevice.all();
+    ClDevice device = words.isBlank() ? best(all) : named(words, all);
+    if (!device.available()) {
+      throw new IllegalStateException(
+          "OpenCL device " + device.name() + " is not available, or has no compiler");
+    }
+    if (!device.isExact()) {
+      throw new IllegalStateException(
+          "OpenCL device "
+              + device.name()
+              + " has no correctly rounded float32 with fused multiply-add and subnormals, so its"
+              + " results would not have the canonical bits; choose another device");
+    }
+    return device;
+  }
+
+  private static ClDevice best(List<ClDevice> all) {
+    return all.stream()
+        .filter(device -> device.available() && device.isExact())
+        .max(Comparator.comparing(device -> device.type() == ClDevice.Type.GPU))
+        .orElseThrow(() ->
+            new IllegalStateException(
+                "no OpenCL device is available that computes exactly; there are " + list(all)));
+  }
+
+  private static ClDevice named(String words, List<ClDevice> all) {
+    if (words.chars().allMatch(Character::isDigit)) {
+      int index = Integer.parseInt(words);
+      if (index < all.size()) {
+        return all.get(index);
+      }
+    }
+    return all.stream()
+        .filter(device -> device.isCalled(words))
+        .findFirst()
+        .orElseThrow(() ->
+            new IllegalStateException(
+                "there is no OpenCL device \"%s\"; there are %s".formatted(words, list(all))));
+  }
+
+  private static String list(List<ClDevice> all) {
+    if (all.isEmpty()) {
+      return "none (pocl-opencl-icd computes on any CPU)";
+    }
+    var text = new StringBuilder();
+    for (int i = 0; i < all.size(); i++) {
+      text.append(i == 0 ? "" : ", ").append(i).append(": ").append(all.get(i).name());
+    }
+    return text.toString();
+  }
+}

@@ -1,0 +1,287 @@
+package dev.regolith.kernels.backend.opencl;
+
+import dev.regolith.kernels.backend.AttentionProblem;
+import dev.regolith.kernels.backend.AttentionRegion;
+import dev.regolith.kernels.backend.AttentionSink;
+import dev.regolith.kernels.backend.Backend;
+import dev.regolith.kernels.backend.EvidenceSink;
+import dev.regolith.kernels.backend.GemmProblem;
+import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.backend.Region;
+import dev.regolith.kernels.backend.RowKernels;
+import dev.regolith.kernels.backend.Workspace;
+import dev.regolith.kernels.checksum.SealGrid;
+import dev.regolith.kernels.fault.Component;
+import dev.regolith.kernels.memory.Range;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.WeakHashMap;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
+
+/**
+ * A backend that has an OpenCL device multiply, with the evidence of the host: predictions are made
+ * by a host backend from the host's own operands and check records, never from what the device
+ * says. Wrong weights in device memory, a lost copy, a kernel that never ran, a result of an
+ * earlier call: all are seen. Everything that is not a matrix product is computed by the host.
+ *
+ * <p>If the device fails, the host computes instead, announced once; see {@link #retire}.
+ */
+public final class OpenClBackend implements Backend {
+  /** Of C in one launch, at most: many times what a CPU takes at once. */
+  private static final int ROWS = 16 * Region.MAX_ROWS;
+
+  /** From this attempt on, the host computes what is to be recomputed. */
+  private static final int HOST_ATTEMPT = 2;
+
+  private final Backend host;
+  private final ClContext context;
+  private final GemmProgram program;
+  private final Consumer<String> announcer;
+  private final AtomicLong launches = new AtomicLong();
+  private final List<DeviceWorkspace> workspaces = new ArrayList<>();
+  private final Map<PackedB, DevicePanels> panels = new WeakHashMap<>();
+  private final List<DevicePanels> allPanels = new ArrayList<>();
+  private volatile boolean retired;
+
+  private OpenClBackend(ClDevice device, Backend host, Consumer<String> announcer) {
+    this.host = host;
+    this.announcer = announcer;
+    context = new ClContext(device, ProgramCache.ofUser());
+    try {
+      program = TileSearch.run(context, host.panelColumns());
+    } catch (RuntimeException e) {
+      context.close();
+      throw e;
+    }
+  }
+
+  /**
+   * Opens a device.
+   *
+   * @param device part of a device's or platform's name, or its number in the list of all; empty
+   *     for the first that computes exactly, a GPU if there is one
+   * @param host what computes everything else, and makes the evidence
+   * @param announcer is told, at most once each, what the user should know
+   * @throws IllegalStateException if there is no such device, or it cannot compute exactly
+   */
+  public static OpenClBackend open(String device, Backend host, Consumer<String> announcer) {
+    try {
+      return new OpenClBackend(DeviceChoice.choose(device), host, announcer);
+    } catch (ClException e) {
+      throw new IllegalStateException("the OpenCL device cannot be opened: " + e.getMessage(), e);
+    }
+  }
+
+  @Override
+  public String name() {
+    ClDevice device = context.device();
+    return "opencl, %s, tile %s, host evidence; %s"
+        .formatted(device.name(), program.tile(), host.name());
+  }
+
+  @Override
+  public int panelColumns() {
+    return host.panelColumns();
+  }
+
+  @Override
+  public int regionRows() {
+    return retired ? host.regionRows() : ROWS;
+  }
+
+  @Override
+  public synchronized Workspace newWorkspace() {
+    var workspace = new DeviceWorkspace(host.newWorkspace());
+    workspaces.add(workspace);
+    return workspace;
+  }
+
+  @Override
+  public void run(GemmProblem p, Region region, Workspace workspace, EvidenceSink sink) {
+    compute(p, region, workspace, sink, false);
+  }
+
+  /** First as before, then from panels that are all copied again, then on the host. */
+  @Override
+  public void recompute(
+      GemmProblem p, Region region, int attempt, Workspace workspace, EvidenceSink sink) {
+    if (attempt >= HOST_ATTEMPT) {
+      computeOnHost(p, region, workspace, sink);
+    } else {
+      compute(p, region, workspace, sink, attempt > 0);
+    }
+  }
+
+  private void compute(
+      GemmProblem p, Region region, Workspace workspace, EvidenceSink sink, boolean anew) {
+    if (retired) {
+      computeOnHost(p, region, workspace, sink);
+      return;
+    }
+    DeviceGemm gemm;
+    DevicePanels mirror;
+    long mark;
+    long hostMark = p.b.repairs().mark();
+    try {
+      gemm = ((DeviceWorkspace) workspace).gemm(context, program);
+      mirror = panelsOf(p.b);
+      ClObject buffer = mirror.open(p.b, gemm.queue(), anew);
+      mark = mirror.repairs().mark();
+      gemm.run(p, region, buffer, launches.incrementAndGet());
+      if (p.verify) {
+        gemm.verifyPanels(p, region, mirror, host, DeviceWorkspace.host(workspace), sink);
+      }
+    } catch (ClException e) {
+      failed(e);
+      computeOnHost(p, region, workspace, sink);
+      return;
+    }
+    if (p.verify) {
+      verify(p, region, gemm, workspace, sink);
+      if (!mirror.repairs().noneSince(mark) || !p.b.repairs().noneSince(hostMark)) {
+        sink.suspect(p, region, Component.DEVICE_BUFFER);
+      }
+    }
+  }
+
+  private void verify(
+      GemmProblem p, Region region, DeviceGemm gemm, Workspace workspace, EvidenceSink sink) {
+    Workspace w = DeviceWorkspace.host(workspace);
+    gemm.verifyA(p, region, sink);
+    gemm.verifyOld(p, region, host, w, sink);
+    parts(region, part -> host.examine(p, part, w, sink));
+    gemm.verifyResult(p, region, sink);
+  }
+
+  private void computeOnHost(GemmProblem p, Region region, Workspace workspace, EvidenceSink sink) {
+    Workspace w = DeviceWorkspace.host(workspace);
+    parts(region, part -> host.run(p, part, w, sink));
+  }
+
+  /** A region in parts that the host's workspace has room for. */
+  private void parts(Region region, Consumer<Region> action) {
+    var part = new Region();
+    for (int row = 0; row < region.rows; row += host.regionRows()) {
+      int rows = Math.min(host.regionRows(), region.rows - row);
+      action.accept(part.set(region.matrix, region.row + row, rows, region.block, region.blocks));
+    }
+  }
+
+  /** The device's copy of packed panels. Frees, on this occasion, those that nobody needs. */
+  private synchronized DevicePanels panelsOf(PackedB b) {
+    DevicePanels known = panels.get(b);
+    if (known != null) {
+      return known;
+    }
+    allPanels.removeIf(each -> {
+      boolean orphaned = each.isOrphaned();
+      if (orphaned) {
+        each.close();
+      }
+      return orphaned;
+    });
+    var made = new DevicePanels(b, context);
+    panels.put(b, made);
+    allPanels.add(made);
+    return made;
+  }
+
+  private void failed(ClException e) {
+    boolean fatal = e.isFatal();
+    announcer.accept(
+        "OpenCL device "
+            + context.device().name()
+            + ": "
+            + e.getMessage()
+            + (fatal
+                ? "; the session computes on the CPU from here on"
+                : "; the CPU computed instead"));
+    retired |= fatal;
+  }
+
+  @Override
+  public boolean retire(String reason) {
+    if (!retired) {
+      retired = true;
+      announcer.accept(
+          "OpenCL device "
+              + context.device().name()
+              + " is not trusted any more: "
+              + reason
+              + "; the session computes on the CPU from here on");
+    }
+    return true;
+  }
+
+  // ----------------------------------------------------------------------- left to the host
+
+  @Override
+  public void examine(GemmProblem p, Region region, Workspace workspace, EvidenceSink sink) {
+    host.examine(p, region, DeviceWorkspace.host(workspace), sink);
+  }
+
+  @Override
+  public void pack(
+      MemorySegment source,
+      Range range,
+      long matrix,
+      PackedB target,
+      long block,
+      int kBlock,
+      boolean verify,
+      Workspace workspace) {
+    Workspace w = DeviceWorkspace.host(workspace);
+    host.pack(source, range, matrix, target, block, kBlock, verify, w);
+  }
+
+  @Override
+  public RowKernels newRowKernels() {
+    return host.newRowKernels();
+  }
+
+  @Override
+  public void attend(
+      AttentionProblem problem, AttentionRegion region, Workspace workspace, AttentionSink sink) {
+    host.attend(problem, region, DeviceWorkspace.host(workspace), sink);
+  }
+
+  @Override
+  public int checkingRows() {
+    return host.checkingRows();
+  }
+
+  @Override
+  public boolean isFinite(MemorySegment memory, long offset, int floats) {
+    return host.isFinite(memory, offset, floats);
+  }
+
+  @Override
+  public boolean isIntact(
+      PackedB packed, long panel, int kBlock, long[] found, Workspace workspace) {
+    return host.isIntact(packed, panel, kBlock, found, DeviceWorkspace.host(workspace));
+  }
+
+  @Override
+  public void scan(
+      MemorySegment memory, SealGrid grid, long block, long[] found, Workspace workspace) {
+    host.scan(memory, grid, block, found, DeviceWorkspace.host(workspace));
+  }
+
+  @Override
+  public void scan(
+      MemorySegment memory, long offset, int words, long[] found, Workspace workspace) {
+    host.scan(memory, offset, words, found, DeviceWorkspace.host(workspace));
+  }
+
+  @Override
+  public synchronized void close() {
+    workspaces.forEach(DeviceWorkspace::close);
+    allPanels.forEach(DevicePanels::close);
+    program.close();
+    context.close();
+    host.close();
+  }
+}
