@@ -7,9 +7,12 @@ import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
 import dev.regolith.kernels.probe.Probe;
+import dev.regolith.kernels.probe.ProbePoint;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.EnumSet;
+import java.util.Set;
 import java.util.SplittableRandom;
 
 /**
@@ -22,6 +25,43 @@ final class FaultyGemm implements AutoCloseable {
   private static final int K = 1100;
   private static final float ALPHA = -1.5f;
   private static final float BETA = 0.5f;
+
+  /** What the scalar backend does not have: it copies no strip and parks no partial sum. */
+  private static final Set<ProbePoint> NOT_SCALAR =
+      EnumSet.of(
+          ProbePoint.PACKED_A_WRITTEN,
+          ProbePoint.PACKED_A_READ,
+          ProbePoint.PACKED_A_LAST_USE,
+          ProbePoint.PACKED_A_DIGEST,
+          ProbePoint.PARTIAL_SUM_READ,
+          ProbePoint.PARTIAL_SUM_LAST_USE,
+          ProbePoint.PARTIAL_SUM_DIGEST,
+          ProbePoint.PACKED_B_DIGEST,
+          ProbePoint.TILE_WRITTEN,
+          ProbePoint.C_CHECKED);
+
+  /** The moments of a product on the CPU; what follows belongs to other operators. */
+  private static final Set<ProbePoint> OF_GEMM =
+      EnumSet.range(ProbePoint.A_READ, ProbePoint.TOLERANCE);
+
+  /** What the host does not do where a device computes: it only verifies. */
+  private static final Set<ProbePoint> NOT_DEVICE =
+      EnumSet.of(
+          ProbePoint.PACKED_A_READ,
+          ProbePoint.PACKED_A_LAST_USE,
+          ProbePoint.PACKED_A_DIGEST,
+          ProbePoint.PACKED_B_READ,
+          ProbePoint.PACKED_B_LAST_USE,
+          ProbePoint.PACKED_B_DIGEST,
+          ProbePoint.PARTIAL_SUM_READ,
+          ProbePoint.PARTIAL_SUM_LAST_USE,
+          ProbePoint.PARTIAL_SUM_DIGEST,
+          ProbePoint.TILE_WRITTEN,
+          ProbePoint.OLD_C_READ);
+
+  /** What there is only where a device computes. */
+  private static final Set<ProbePoint> OF_DEVICE =
+      EnumSet.range(ProbePoint.DEVICE_COMMAND, ProbePoint.DEVICE_SUMS);
 
   /** How it is computed, and with what. */
   enum Variant {
@@ -42,6 +82,18 @@ final class FaultyGemm implements AutoCloseable {
       this.compute = compute;
       this.packed = packed;
       this.sealed = sealed;
+    }
+
+    /** The moments at which a fault can hit this variant. */
+    Set<ProbePoint> points() {
+      var points = EnumSet.copyOf(OF_GEMM);
+      if (this == SCALAR) {
+        points.removeAll(NOT_SCALAR);
+      } else if (SessionUnderTest.isDeviceComputing()) {
+        points.removeAll(NOT_DEVICE);
+        points.addAll(OF_DEVICE);
+      }
+      return points;
     }
   }
 

@@ -27,59 +27,11 @@ class InCallFaultTest {
   private static final Set<ProbePoint> FOR_THE_NEXT_READER =
       EnumSet.of(ProbePoint.C_STORED, ProbePoint.C_CHECKED, ProbePoint.C_SEAL);
 
-  /** What the scalar backend does not have: it copies no strip and parks no partial sum. */
-  private static final Set<ProbePoint> NOT_SCALAR =
-      EnumSet.of(
-          ProbePoint.PACKED_A_WRITTEN,
-          ProbePoint.PACKED_A_READ,
-          ProbePoint.PACKED_A_LAST_USE,
-          ProbePoint.PACKED_A_DIGEST,
-          ProbePoint.PARTIAL_SUM_READ,
-          ProbePoint.PARTIAL_SUM_LAST_USE,
-          ProbePoint.PARTIAL_SUM_DIGEST,
-          ProbePoint.PACKED_B_DIGEST,
-          ProbePoint.TILE_WRITTEN,
-          ProbePoint.C_CHECKED);
-
-  /** The moments of a product on the CPU; what follows belongs to other operators. */
-  private static final Set<ProbePoint> OF_GEMM =
-      EnumSet.range(ProbePoint.A_READ, ProbePoint.TOLERANCE);
-
-  /** What the host does not do where a device computes: it only verifies. */
-  private static final Set<ProbePoint> NOT_DEVICE =
-      EnumSet.of(
-          ProbePoint.PACKED_A_READ,
-          ProbePoint.PACKED_A_LAST_USE,
-          ProbePoint.PACKED_A_DIGEST,
-          ProbePoint.PACKED_B_READ,
-          ProbePoint.PACKED_B_LAST_USE,
-          ProbePoint.PACKED_B_DIGEST,
-          ProbePoint.PARTIAL_SUM_READ,
-          ProbePoint.PARTIAL_SUM_LAST_USE,
-          ProbePoint.PARTIAL_SUM_DIGEST,
-          ProbePoint.TILE_WRITTEN,
-          ProbePoint.OLD_C_READ);
-
-  /** What there is only where a device computes. */
-  private static final Set<ProbePoint> OF_DEVICE =
-      EnumSet.range(ProbePoint.DEVICE_COMMAND, ProbePoint.DEVICE_SUMS);
-
   private static final Outcome CLEAN = new Outcome(Status.CLEAN, Status.CLEAN, true, true);
 
   static Stream<Arguments> pointsOfVariants() {
     return Stream.of(Variant.values())
-        .flatMap(variant -> points(variant).stream().map(point -> Arguments.of(variant, point)));
-  }
-
-  private static Set<ProbePoint> points(Variant variant) {
-    var points = EnumSet.copyOf(OF_GEMM);
-    if (variant == Variant.SCALAR) {
-      points.removeAll(NOT_SCALAR);
-    } else if (SessionUnderTest.isDeviceComputing()) {
-      points.removeAll(NOT_DEVICE);
-      points.addAll(OF_DEVICE);
-    }
-    return points;
+        .flatMap(variant -> variant.points().stream().map(point -> Arguments.of(variant, point)));
   }
 
   @ParameterizedTest

@@ -191,7 +191,6 @@ class SessionLifecycleTest {
     private final AtomicInteger count = new AtomicInteger();
     private final SplittableRandom random = new SplittableRandom(77);
     private final AtomicIntegerArray progress;
-    private MemorySegment memory = MemorySegment.NULL;
     private long at;
     private int original;
     private final int[] seen;
@@ -212,17 +211,20 @@ class SessionLifecycleTest {
     @Override
     public synchronized void reached(
         ProbePoint point, MemorySegment panels, long offset, long rows, long bytes, long stride) {
-      if (point != ProbePoint.PACKED_B_READ) {
+      if (point != ProbePoint.PACKED_B_READ && point != ProbePoint.DEVICE_B_READ) {
         return;
       }
-      boolean mended = count.get() == 0 || memory.get(ValueLayout.JAVA_INT, at) == original;
-      if (mended && everybodyWentOn()) {
-        memory = panels;
+      if (isMended(panels) && everybodyWentOn()) {
         at = offset + 4 * random.nextLong(bytes / 4);
-        original = memory.get(ValueLayout.JAVA_INT, at);
-        memory.set(ValueLayout.JAVA_INT, at, original ^ 1 << random.nextInt(32));
+        original = panels.get(ValueLayout.JAVA_INT, at);
+        panels.set(ValueLayout.JAVA_INT, at, original ^ 1 << random.nextInt(32));
         count.incrementAndGet();
       }
+    }
+
+    private boolean isMended(MemorySegment panels) {
+      return count.get() == 0
+          || (at < panels.byteSize() && panels.get(ValueLayout.JAVA_INT, at) == original);
     }
   }
 

@@ -199,11 +199,14 @@ final class DeviceGemm implements AutoCloseable {
         if (Probe.ON) {
           Probe.reach(ProbePoint.PACKED_B_SEAL, b.panelSeals(), at, Seal.SUMS);
         }
+        if (Seal.same(sums, 0, b.panelSeals(), at)) {
+          continue;
+        }
+        // The seal, the host's panel, or the device's copy of it: the host's are put right first.
+        if (!host.isIntact(b, panel, kBlock, found, workspace)) {
+          sink.panelDiffers(p, region, panel, kBlock);
+        }
         if (!Seal.same(sums, 0, b.panelSeals(), at)) {
-          // The seal, the host's panel, or the device's copy of it: the host's are put right first.
-          if (!host.isIntact(b, panel, kBlock, found, workspace)) {
-            sink.panelDiffers(p, region, panel, kBlock);
-          }
           panels.mend(b, panel, kBlock, queue);
           sink.suspect(p, region, Component.DEVICE_BUFFER);
         }
@@ -211,8 +214,11 @@ final class DeviceGemm implements AutoCloseable {
     }
   }
 
-  /** Compares the sums of the copy of A with the seals of A. */
-  void verifyA(GemmProblem p, Region region, EvidenceSink sink) {
+  /**
+   * Compares the sums of the copy of A with the seals of A. Where A itself disagrees with its seals
+   * in the same way, that is not the copy's fault, and found when the region is examined.
+   */
+  void verifyA(GemmProblem p, Region region, Backend host, Workspace workspace, EvidenceSink sink) {
     SealGrid seals = p.aSeals;
     if (seals == null || p.depth == 0) {
       return;
@@ -223,7 +229,11 @@ final class DeviceGemm implements AutoCloseable {
       for (int i = 0; i < across; i++) {
         Arrays.fill(sums, 0);
         aSums.addTo(sums, row / CheckBlock.ROWS * across + i);
-        if (!Seal.same(sums, 0, seals.sums(), Seal.SUMS * (first + i))) {
+        if (Seal.same(sums, 0, seals.sums(), Seal.SUMS * (first + i))) {
+          continue;
+        }
+        host.scan(p.a, seals, first + i, found, workspace);
+        if (!Seal.same(sums, 0, found, 0)) {
           suspect(p, region, row, 0, region.blocks, sink);
         }
       }

@@ -150,7 +150,7 @@ public final class OpenClBackend implements Backend {
   private void verify(
       GemmProblem p, Region region, DeviceGemm gemm, Workspace workspace, EvidenceSink sink) {
     Workspace w = DeviceWorkspace.host(workspace);
-    gemm.verifyA(p, region, sink);
+    gemm.verifyA(p, region, host, w, sink);
     gemm.verifyOld(p, region, host, w, sink);
     parts(region, part -> host.examine(p, part, w, sink));
     gemm.verifyResult(p, region, sink);
