@@ -75,7 +75,8 @@ public final class Session implements AutoCloseable {
             new ScalarGemm(),
             log,
             new Scrubber(backend, log, options.protection()),
-            options.protection());
+            options.protection(),
+            options.probation());
     gemm = new Gemm(execution);
     attention = new Attention(execution);
     rows = new RowOperators(execution);

@@ -2,6 +2,7 @@ package dev.regolith.kernels;
 
 import dev.regolith.kernels.fault.FaultListener;
 import dev.regolith.kernels.fault.Protection;
+import dev.regolith.kernels.guard.Probation;
 import java.time.Duration;
 
 /** How a session computes. Every setting has a default; not thread-safe. */
@@ -31,6 +32,7 @@ public final class SessionOptions {
   private FaultListener listener = report -> {};
   private Compute compute = Compute.BEST;
   private String device = "";
+  private Probation probation = new Probation(10, Duration.ofMinutes(1));
   private boolean strict;
 
   SessionOptions() {}
@@ -85,6 +87,21 @@ public final class SessionOptions {
   }
 
   /**
+   * When an accelerator is not trusted any more: after so many calls within so long in which it,
+   * and nothing else, had a fault that was corrected. The host computes from then on, which is
+   * announced. Default: 10 within a minute.
+   */
+  public SessionOptions retireAfter(int incidents, Duration within) {
+    if (incidents < 1 || within.isNegative()) {
+      throw new IllegalArgumentException(
+          "an accelerator is retired after 1 incident or more, within a time that is not negative,"
+              + " not %d within %s".formatted(incidents, within));
+    }
+    probation = new Probation(incidents, within);
+    return this;
+  }
+
+  /**
    * Whether to refuse, instead of announcing, what would make a session slower or less exact than
    * it should be: a missing module, an interpreter, a flush-to-zero mode. Default: no.
    */
@@ -115,6 +132,10 @@ public final class SessionOptions {
 
   String device() {
     return device;
+  }
+
+  Probation probation() {
+    return probation;
   }
 
   boolean strict() {

@@ -36,11 +36,16 @@ public final class Guard implements EvidenceSink {
 
   /** A guard for calls of one operator. */
   public Guard(
-      String operator, Backend backend, Backend twin, FaultLog log, Protection protection) {
+      String operator,
+      Backend backend,
+      Backend twin,
+      FaultLog log,
+      Protection protection,
+      Probation probation) {
     this.doubts = new Doubts(operator);
     this.log = log;
     this.mends = protection == Protection.CORRECT;
-    this.ladder = new Ladder(this, doubts, backend, new Twin(twin), log, mends);
+    this.ladder = new Ladder(this, doubts, backend, new Twin(twin), log, mends, probation);
   }
 
   /**

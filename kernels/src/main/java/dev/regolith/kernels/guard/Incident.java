@@ -69,6 +69,11 @@ final class Incident {
     return !findings.isEmpty();
   }
 
+  /** Whether nothing but the device that computed can be to blame. */
+  synchronized boolean blamesDevice() {
+    return findings.stream().allMatch(it -> it.component() == Component.DEVICE_BUFFER);
+  }
+
   synchronized FaultReport report(Resolution resolution) {
     return new FaultReport(
         operator, resolution, block, blocks, worst, findings, List.copyOf(steps), Instant.now());

@@ -49,15 +49,24 @@ final class Ladder {
   private final Twin twin;
   private final FaultLog log;
   private final boolean mends;
+  private final Probation probation;
   private final Witness witness = new Witness();
 
-  Ladder(Guard guard, Doubts doubts, Backend backend, Twin twin, FaultLog log, boolean mends) {
+  Ladder(
+      Guard guard,
+      Doubts doubts,
+      Backend backend,
+      Twin twin,
+      FaultLog log,
+      boolean mends,
+      Probation probation) {
     this.guard = guard;
     this.doubts = doubts;
     this.backend = backend;
     this.twin = twin;
     this.log = log;
     this.mends = mends;
+    this.probation = probation;
   }
 
   Status climb(GemmProblem p, Range aRange, Sources sources, Workspace workspace) {
@@ -122,6 +131,9 @@ final class Ladder {
       var report = incident.report(Resolution.UNCORRECTABLE);
       log.report(report);
       throw new UncorrectableFaultException(report, HINT);
+    }
+    if (mended && incident.blamesDevice() && probation.fails(System.nanoTime())) {
+      backend.retire(probation.toString());
     }
     boolean falseAlarm = refuted && !mended && !incident.found();
     log.report(incident.report(falseAlarm ? Resolution.EVIDENCE_REFUTED : Resolution.CORRECTED));

@@ -5,6 +5,7 @@ import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.exec.Team;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.guard.FaultLog;
+import dev.regolith.kernels.guard.Probation;
 import dev.regolith.kernels.guard.Scrubber;
 import java.util.List;
 
@@ -18,6 +19,7 @@ import java.util.List;
  * @param log where incidents go
  * @param scrubber verifies seals outside of a product
  * @param protection what to do about faults
+ * @param probation when an accelerator is taken out of service
  */
 public record Execution(
     Team team,
@@ -26,4 +28,5 @@ public record Execution(
     Backend twin,
     FaultLog log,
     Scrubber scrubber,
-    Protection protection) {}
+    Protection protection,
+    Probation probation) {}

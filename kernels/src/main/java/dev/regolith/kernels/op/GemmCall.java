@@ -78,7 +78,13 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     this.workspace = backend.newWorkspace();
     this.verify = execution.protection() != Protection.OFF;
     this.guard =
-        new Guard("gemm", backend, execution.twin(), execution.log(), execution.protection());
+        new Guard(
+            "gemm",
+            backend,
+            execution.twin(),
+            execution.log(),
+            execution.protection(),
+            execution.probation());
     this.left = new LeftOperand(backend, verify);
     this.right = new RightOperand(backend, verify);
     this.output = new Output("gemm", backend, execution.scrubber(), verify);

@@ -26,7 +26,7 @@ import java.util.Locale;
  * @param floats {@code CL_DEVICE_SINGLE_FP_CONFIG}
  * @param available whether it takes work, and has a compiler
  */
-record ClDevice(
+public record ClDevice(
     long handle,
     String name,
     String platform,
@@ -47,7 +47,7 @@ record ClDevice(
   private static final int FUSED = 1 << 5;
 
   /** What a device is: decides which tiles are tried. */
-  enum Type {
+  public enum Type {
     CPU,
     GPU,
     ACCELERATOR;
@@ -60,8 +60,11 @@ record ClDevice(
     }
   }
 
-  /** All devices of all platforms, in the loader's order. */
-  static List<ClDevice> all() {
+  /** All devices of all platforms, in the loader's order; none if there is no loader. */
+  public static List<ClDevice> all() {
+    if (!Cl.isPresent()) {
+      return List.of();
+    }
     var devices = new ArrayList<ClDevice>();
     for (long platform : Cl.platforms()) {
       for (long device : Cl.devices(platform)) {
@@ -91,12 +94,18 @@ record ClDevice(
   }
 
   /**
-   * Whether its float32 arithmetic is that of IEEE 754 where the canonical chain needs it, so that
-   * its bits are those of the CPU.
+   * Why sessions cannot compute on it, or nothing. Its float32 arithmetic has to be that of IEEE
+   * 754 where the canonical chain needs it, so that its bits are those of the CPU.
    */
-  boolean isExact() {
+  public String hindrance() {
     long needed = DENORMALS | ROUNDS_TO_NEAREST | FUSED;
-    return (floats & needed) == needed;
+    if (!available) {
+      return "it is not available, or its driver has no compiler";
+    }
+    return (floats & needed) == needed
+        ? ""
+        : "it has no correctly rounded float32 with fused multiply-add and subnormals, so its"
+            + " results would not have the canonical bits";
   }
 
   /** Whether somebody who writes {@code words} means this device. */

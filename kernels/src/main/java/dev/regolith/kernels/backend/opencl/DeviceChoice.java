@@ -17,23 +17,22 @@ final class DeviceChoice {
     }
     List<ClDevice> all = ClDevice.all();
     ClDevice device = words.isBlank() ? best(all) : named(words, all);
-    if (!device.available()) {
-      throw new IllegalStateException(
-          "OpenCL device " + device.name() + " is not available, or has no compiler");
-    }
-    if (!device.isExact()) {
+    String hindrance = device.hindrance();
+    if (!hindrance.isEmpty()) {
       throw new IllegalStateException(
           "OpenCL device "
               + device.name()
-              + " has no correctly rounded float32 with fused multiply-add and subnormals, so its"
-              + " results would not have the canonical bits; choose another device");
+              + " cannot be used: "
+              + hindrance
+              + "; choose another one of "
+              + list(all));
     }
     return device;
   }
 
   private static ClDevice best(List<ClDevice> all) {
     return all.stream()
-        .filter(device -> device.available() && device.isExact())
+        .filter(device -> device.hindrance().isEmpty())
         .max(Comparator.comparing(device -> device.type() == ClDevice.Type.GPU))
         .orElseThrow(() ->
             new IllegalStateException(

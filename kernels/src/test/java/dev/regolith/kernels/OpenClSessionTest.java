@@ -1,0 +1,279 @@
+package dev.regolith.kernels;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.regolith.kernels.SessionOptions.Compute;
+import dev.regolith.kernels.backend.opencl.OpenClTrouble;
+import dev.regolith.kernels.fault.Component;
+import dev.regolith.kernels.fault.Protection;
+import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.probe.Probe;
+import dev.regolith.kernels.probe.ProbePoint;
+import dev.regolith.kernels.tensor.DType;
+import dev.regolith.kernels.tensor.Tensor;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Locale;
+import java.util.SplittableRandom;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/** A session whose products an OpenCL device computes: its life, its failures, what it leaves. */
+@Tag("device-only")
+class OpenClSessionTest {
+  private static final int M = 61;
+  private static final int K = 140;
+  private static final int N = 150;
+
+  private final Arena arena = Arena.ofShared();
+  private final Tensor a = random(1, M, K);
+  private final Tensor b = random(2, K, N);
+  private final Tensor c = Tensor.zeros(arena, DType.FLOAT32, M, N);
+  private final float[] expected = Chain.multiply(a, b);
+
+  @AfterEach
+  void close() {
+    arena.close();
+  }
+
+  private Tensor random(int seed, int rows, int columns) {
+    var random = new SplittableRandom(seed);
+    return Tensor.of(arena, Operand.gaussian(random, rows * columns), rows, columns);
+  }
+
+  private static SessionUnderTest open() {
+    return SessionUnderTest.open(options -> options.compute(Compute.OPENCL).threads(2));
+  }
+
+  private void assertRight(Session session, Status status) {
+    try (var edit = session.edit(c)) {
+      edit.segment().fill((byte) -1);
+    }
+    assertThat(session.gemm(a, b, c)).isEqualTo(status);
+    assertThat(ReferenceGemm.firstDifference(expected, c.toArray())).isEqualTo(-1);
+  }
+
+  @Test
+  void itSaysWhatComputes() {
+    try (var under = open()) {
+      assertThat(under.session().backend()).startsWith("opencl, ").contains("host evidence");
+      assertThat(under.session().configuration()).containsValue(under.session().backend());
+    }
+  }
+
+  @Test
+  void nothingIsLeftOnTheDevice() {
+    try (var _ = open()) {
+      // What is loaded once per JVM is loaded.
+    }
+    long before = OpenClTrouble.objectsAlive();
+    for (int round = 0; round < 3; round++) {
+      try (var under = open()) {
+        var session = under.session();
+        var weights = session.pack(b.transposed()).transposed();
+        for (int i = 1; i <= M; i += 20) {
+          var x = random(3, i, K);
+          var y = Tensor.zeros(arena, DType.FLOAT32, i, N);
+          session.gemm(x, weights, y);
+          session.gemm(0.5f, x, b, 2, y);
+        }
+        assertThat(OpenClTrouble.objectsAlive()).isGreaterThan(before);
+      }
+      assertThat(OpenClTrouble.objectsAlive()).isEqualTo(before);
+    }
+  }
+
+  @Test
+  void panelsAreFreedWithTheArenaOfTheirWeights() {
+    try (var under = open()) {
+      var session = under.session();
+      long after = 0;
+      for (int round = 0; round < 5; round++) {
+        try (var ofWeights = Arena.ofShared()) {
+          var weights = session.pack(ofWeights, b.transposed()).transposed();
+          session.gemm(a, weights, c);
+        }
+        after = round == 1 ? OpenClTrouble.objectsAlive() : after;
+      }
+      assertThat(OpenClTrouble.objectsAlive()).isEqualTo(after);
+    }
+  }
+
+  /** The memory of a device can be full for one call: the host computes it. */
+  @Test
+  void outOfMemoryIsForOneCall() {
+    try (var under = open()) {
+      try (var _ = ProbeRelay.lend(failing(OpenClTrouble.outOfMemory()))) {
+        assertRight(under.session(), Status.CLEAN);
+      }
+      assertThat(commands(under.session())).isPositive();
+      assertThat(under.reports()).isEmpty();
+    }
+  }
+
+  /** A device that is lost is not asked again. */
+  @Test
+  void aLostDeviceIsForGood() {
+    try (var under = open()) {
+      try (var _ = ProbeRelay.lend(failing(OpenClTrouble.deviceLost()))) {
+        assertRight(under.session(), Status.CLEAN);
+      }
+      assertThat(commands(under.session())).isZero();
+      assertThat(under.reports()).isEmpty();
+    }
+  }
+
+  /** The fifth command of a call fails. */
+  private static Probe.Hook failing(RuntimeException failure) {
+    var count = new AtomicInteger();
+    return (point, memory, offset, rows, rowBytes, stride) -> {
+      if (point == ProbePoint.DEVICE_COMMAND && count.incrementAndGet() == 5) {
+        throw failure;
+      }
+    };
+  }
+
+  /** How many commands a product sends to the device. */
+  private int commands(Session session) {
+    var count = new AtomicInteger();
+    Probe.Hook hook =
+        (point, memory, offset, rows, rowBytes, stride) -> {
+          if (point == ProbePoint.DEVICE_COMMAND) {
+            count.incrementAndGet();
+          }
+        };
+    try (var _ = ProbeRelay.lend(hook)) {
+      assertRight(session, Status.CLEAN);
+    }
+    return count.get();
+  }
+
+  /** A device that goes wrong every time: its results are put right on the host, then it is out. */
+  @Test
+  void aDeviceThatIsNeverRight() {
+    Probe.Hook stuckBit =
+        (point, memory, offset, rows, rowBytes, stride) -> {
+          if (point == ProbePoint.DEVICE_C_STORED) {
+            flip(memory, offset + 4);
+          }
+        };
+    try (var under =
+        SessionUnderTest.open(options ->
+            options.compute(Compute.OPENCL).threads(1).retireAfter(3, Duration.ofHours(1)))) {
+      try (var _ = ProbeRelay.lend(stuckBit)) {
+        for (int i = 0; i < 3; i++) {
+          assertRight(under.session(), Status.CORRECTED);
+        }
+        assertRight(under.session(), Status.CLEAN);
+      }
+      assertThat(commands(under.session())).isZero();
+      assertThat(under.reports()).hasSize(3);
+      assertThat(under.reports().getFirst().findings())
+          .extracting("component")
+          .containsOnly(Component.DEVICE_BUFFER);
+      assertThat(under.session().counters().corrected()).isEqualTo(3);
+    }
+  }
+
+  private static void flip(MemorySegment memory, long offset) {
+    int word = memory.get(ValueLayout.JAVA_INT_UNALIGNED, offset);
+    memory.set(ValueLayout.JAVA_INT_UNALIGNED, offset, word ^ 1 << 20);
+  }
+
+  /** A device that only detects is wrong loudly. */
+  @Test
+  void detectingOnly() {
+    try (var under =
+        SessionUnderTest.open(
+            options -> options.compute(Compute.OPENCL).threads(1).protection(Protection.DETECT))) {
+      Probe.Hook hook =
+          (point, memory, offset, rows, rowBytes, stride) -> {
+            if (point == ProbePoint.DEVICE_C_STORED) {
+              flip(memory, offset);
+            }
+          };
+      try (var _ = ProbeRelay.lend(hook)) {
+        assertThat(under.session().gemm(a, b, c)).isEqualTo(Status.DETECTED);
+      }
+      assertThat(under.session().gemm(a, b, c)).isEqualTo(Status.CLEAN);
+    }
+  }
+
+  @Test
+  void devicesThatDoNotExist() {
+    assertThatThrownBy(
+            () -> Regolith.open(options -> options.compute(Compute.OPENCL).device("abacus")))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("no OpenCL device \"abacus\"")
+        .hasMessageContaining("0: ");
+    assertThatThrownBy(() -> Regolith.open(options -> options.compute(Compute.OPENCL).device("99")))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("99");
+    assertThatThrownBy(() -> Regolith.open(options -> options.retireAfter(0, Duration.ZERO)))
+        .isInstanceOf(IllegalArgumentException.class);
+  }
+
+  @Test
+  void devicesByNumberAndName() {
+    String backend;
+    try (var session = Regolith.open(options -> options.compute(Compute.OPENCL).device("0"))) {
+      backend = session.backend();
+    }
+    String name = Accelerator.all().getFirst().device();
+    try (var session =
+        Regolith.open(
+            options -> options.compute(Compute.OPENCL).device(name.toUpperCase(Locale.ROOT)))) {
+      assertThat(session.backend()).isEqualTo(backend);
+      assertRight(session, Status.CLEAN);
+    }
+  }
+
+  /** Entries of the cache that are damaged, or that the driver does not accept, are made again. */
+  @Test
+  void aDamagedCache() throws IOException {
+    Path folder = Path.of(System.getProperty("dev.regolith.kernels.cache"));
+    try (var under = open()) {
+      assertRight(under.session(), Status.CLEAN);
+    }
+    try (var files = Files.list(folder)) {
+      for (Path file : files.toList()) {
+        OpenClTrouble.replaceContents(file, new byte[] {1, 2, 3});
+      }
+    }
+    try (var under = open()) {
+      assertRight(under.session(), Status.CLEAN);
+    }
+    try (var files = Files.list(folder)) {
+      for (Path file : files.toList()) {
+        Files.write(file, new byte[] {7});
+      }
+    }
+    try (var under = open()) {
+      assertRight(under.session(), Status.CLEAN);
+    }
+  }
+
+  /** What a device does not compute, its host does. */
+  @Test
+  void operatorsOfTheHost() {
+    try (var under = open()) {
+      var session = under.session();
+      var x = random(5, 8, 64);
+      var onDevice = Tensor.zeros(arena, DType.FLOAT32, 8, 64);
+      var onHost = Tensor.zeros(arena, DType.FLOAT32, 8, 64);
+      assertThat(session.softmax(x, onDevice)).isEqualTo(Status.CLEAN);
+      try (var host = Regolith.open(options -> options.compute(Compute.SCALAR))) {
+        host.softmax(x, onHost);
+      }
+      assertThat(onDevice.toArray()).isEqualTo(onHost.toArray());
+    }
+  }
+}
