@@ -61,7 +61,7 @@ final class FaultyGemm implements AutoCloseable {
 
   /** What there is only where a device computes. */
   private static final Set<ProbePoint> OF_DEVICE =
-      EnumSet.range(ProbePoint.DEVICE_COMMAND, ProbePoint.DEVICE_SUMS);
+      EnumSet.range(ProbePoint.DEVICE_PANELS_UPLOAD, ProbePoint.DEVICE_SUMS);
 
   /** How it is computed, and with what. */
   enum Variant {
@@ -92,6 +92,9 @@ final class FaultyGemm implements AutoCloseable {
       } else if (SessionUnderTest.isDeviceComputing()) {
         points.removeAll(NOT_DEVICE);
         points.addAll(OF_DEVICE);
+        if (packed) {
+          points.remove(ProbePoint.DEVICE_PANELS_UPLOAD); // once, by the first product
+        }
       }
       return points;
     }

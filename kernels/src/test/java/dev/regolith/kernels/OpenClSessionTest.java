@@ -19,7 +19,9 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.EnumSet;
 import java.util.Locale;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
@@ -32,6 +34,9 @@ class OpenClSessionTest {
   private static final int M = 61;
   private static final int K = 140;
   private static final int N = 150;
+
+  private static final Set<ProbePoint> COMMANDS =
+      EnumSet.range(ProbePoint.DEVICE_PANELS_UPLOAD, ProbePoint.DEVICE_EVIDENCE);
 
   private final Arena arena = Arena.ofShared();
   private final Tensor a = random(1, M, K);
@@ -135,7 +140,7 @@ class OpenClSessionTest {
   private static Probe.Hook failing(RuntimeException failure) {
     var count = new AtomicInteger();
     return (point, memory, offset, rows, rowBytes, stride) -> {
-      if (point == ProbePoint.DEVICE_COMMAND && count.incrementAndGet() == 5) {
+      if (COMMANDS.contains(point) && count.incrementAndGet() == 5) {
         throw failure;
       }
     };
@@ -146,7 +151,7 @@ class OpenClSessionTest {
     var count = new AtomicInteger();
     Probe.Hook hook =
         (point, memory, offset, rows, rowBytes, stride) -> {
-          if (point == ProbePoint.DEVICE_COMMAND) {
+          if (COMMANDS.contains(point)) {
             count.incrementAndGet();
           }
         };

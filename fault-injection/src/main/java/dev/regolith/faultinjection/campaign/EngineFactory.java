@@ -16,6 +16,15 @@ public interface EngineFactory {
    */
   Engine open(EngineOptions options) throws IOException;
 
+  /**
+   * The same, with something else computing.
+   *
+   * @param backend what {@code -Ddev.regolith.kernels.compute} can be given
+   * @param device which accelerator, as {@code SessionOptions.device} describes it; empty for any
+   * @throws IllegalArgumentException if there is no campaign of that; the message is for the user
+   */
+  EngineFactory on(String backend, String device);
+
   /** Every site there is, known without opening anything. */
   List<String> sites();
 }

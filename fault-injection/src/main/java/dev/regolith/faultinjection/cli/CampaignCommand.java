@@ -63,6 +63,20 @@ final class CampaignCommand implements Callable<Integer> {
   private Optional<String> workload = Optional.empty();
 
   @Option(
+      names = "--backend",
+      paramLabel = "NAME",
+      description =
+          "What computes: vector, scalar or opencl (default: the fastest on the CPU). With opencl,"
+              + " the buffers of the device and its commands are struck as well.")
+  private Optional<String> backend = Optional.empty();
+
+  @Option(
+      names = "--device",
+      paramLabel = "NAME",
+      description = "Which device, by part of its name, or by its number in 'regolith doctor'.")
+  private Optional<String> device = Optional.empty();
+
+  @Option(
       names = "--trials",
       paramLabel = "N",
       defaultValue = TRIALS,
@@ -121,7 +135,14 @@ final class CampaignCommand implements Callable<Integer> {
           "--workload: there is no workload '%s'; there are: %s"
               .formatted(workload(), String.join(", ", workloads.keySet())));
     }
-    return engines;
+    if (backend.isEmpty()) {
+      return engines;
+    }
+    try {
+      return engines.on(backend.get(), device.orElse(""));
+    } catch (IllegalArgumentException e) {
+      throw badUsage("--backend: " + e.getMessage());
+    }
   }
 
   @Override
@@ -163,7 +184,10 @@ final class CampaignCommand implements Callable<Integer> {
   private Engine open() {
     try {
       return engines().open(new EngineOptions(seed, arm.arms(), sites, model));
-    } catch (IOException | ModelFileException | IllegalArgumentException e) {
+    } catch (IOException
+        | ModelFileException
+        | IllegalArgumentException
+        | IllegalStateException e) {
       throw badUsage(Reason.of(e));
     }
   }
@@ -222,6 +246,8 @@ final class CampaignCommand implements Callable<Integer> {
   private String again() {
     String command = "./regolith campaign --trials %d --seed %d".formatted(trials, seed);
     command += workload.map(kind -> " --workload " + kind).orElse("");
+    command += backend.map(name -> " --backend " + name).orElse("");
+    command += device.map(name -> " --device '" + name + "'").orElse("");
     if (arm.arms().size() == 1) {
       command += " --arm " + arm.arms().iterator().next().id();
     }

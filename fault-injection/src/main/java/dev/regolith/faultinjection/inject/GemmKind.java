@@ -6,11 +6,17 @@ import dev.regolith.kernels.Session;
 import java.lang.foreign.Arena;
 import java.util.List;
 
-/** Matrix products. */
+/** Matrix products, on the CPU or on a device. */
 final class GemmKind implements Kind<GemmWorkload> {
+  private final boolean onDevice;
+
+  GemmKind(boolean onDevice) {
+    this.onDevice = onDevice;
+  }
+
   @Override
   public List<Window<GemmWorkload>> windows() {
-    return GemmWindows.ALL;
+    return onDevice ? GemmWindows.ON_DEVICE : GemmWindows.ALL;
   }
 
   @Override
@@ -25,6 +31,6 @@ final class GemmKind implements Kind<GemmWorkload> {
 
   @Override
   public Setup setup(GemmWorkload workload, Arm arm, Session session, Arena arena) {
-    return new GemmSetup(workload, arm, session, arena);
+    return new GemmSetup(workload, arm, session, arena, onDevice);
   }
 }

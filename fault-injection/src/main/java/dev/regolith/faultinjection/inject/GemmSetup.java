@@ -34,29 +34,71 @@ final class GemmSetup implements Setup {
   private final boolean verifies;
   private final Tensor a;
   private final @Nullable Tensor b;
-  private final @Nullable PackedMatrix packed;
+  private final @Nullable Tensor weights;
+  private @Nullable PackedMatrix packed;
+
+  /** Where weights are that are packed anew after every run; null if they are packed once. */
+  private @Nullable Arena ofRun;
+
   private final Tensor c;
   private final Tensor second;
+  private final @Nullable Predecessor predecessor;
 
-  GemmSetup(GemmWorkload workload, Arm arm, Session session, Arena arena) {
+  /** The operands of another product of the same shape. */
+  @SuppressWarnings("ArrayRecordComponent") // a bundle of operands; nobody compares or prints it
+  private record Predecessor(Tensor a, @Nullable Tensor b, Tensor c, float[] old) {}
+
+  GemmSetup(GemmWorkload workload, Arm arm, Session session, Arena arena, boolean onDevice) {
     this.workload = workload;
     this.session = session;
     verifies = arm == Arm.CORRECT;
     a = matrix(arena, workload.m(), workload.k(), workload.strided());
     write(a, workload.a());
-    Tensor weights = Tensor.of(arena, workload.weights(), workload.n(), workload.k());
-    if (workload.packed()) {
-      packed = session.pack(arena, weights).transposed();
-      b = null;
-    } else {
-      packed = null;
-      b = weights.transposed();
-    }
+    Tensor right = Tensor.of(arena, workload.weights(), workload.n(), workload.k());
+    weights = workload.packed() ? right : null;
+    b = workload.packed() ? null : right.transposed();
+    ofRun = onDevice && !verifies ? Arena.ofShared() : null;
+    pack(ofRun == null ? arena : ofRun);
     if (verifies && workload.sealed()) {
       session.seal(a);
     }
     c = matrix(arena, workload.m(), workload.n(), workload.strided());
     second = matrix(arena, workload.m(), workload.n(), workload.strided());
+    predecessor = onDevice ? predecessor(arena) : null;
+  }
+
+  private Predecessor predecessor(Arena arena) {
+    Tensor otherA = matrix(arena, workload.m(), workload.k(), workload.strided());
+    write(otherA, other(workload.a()));
+    Tensor otherB =
+        workload.packed()
+            ? null
+            : Tensor.of(arena, other(workload.weights()), workload.n(), workload.k()).transposed();
+    Tensor otherC = matrix(arena, workload.m(), workload.n(), workload.strided());
+    return new Predecessor(otherA, otherB, otherC, other(workload.old()));
+  }
+
+  /** Other values of the same size, in the opposite order. */
+  private static float[] other(float[] values) {
+    var others = new float[values.length];
+    for (int i = 0; i < values.length; i++) {
+      others[i] = -0.75f * values[values.length - 1 - i];
+    }
+    return others;
+  }
+
+  @Override
+  public void precede() {
+    if (predecessor != null) {
+      open(predecessor.c, predecessor.old);
+      var _ = multiply(predecessor.a, predecessor.b, predecessor.c);
+    }
+  }
+
+  private void pack(Arena target) {
+    if (weights != null) {
+      packed = session.pack(target, weights).transposed();
+    }
   }
 
   private static Tensor matrix(Arena arena, long rows, long columns, boolean strided) {
@@ -77,12 +119,12 @@ final class GemmSetup implements Setup {
 
   @Override
   public void open(List<Tensor> outputs) {
-    outputs.forEach(this::open);
+    outputs.forEach(output -> open(output, workload.old()));
   }
 
   @Override
   public Status compute(List<Tensor> outputs) {
-    return multiply(outputs.getFirst());
+    return multiply(a, b, outputs.getFirst());
   }
 
   @Override
@@ -99,14 +141,14 @@ final class GemmSetup implements Setup {
    * Prepares an output: the old values, sealed as their producer would have left them, or NaN, so
    * that a store that does not happen shows.
    */
-  private void open(Tensor output) {
+  private void open(Tensor output, float[] old) {
     boolean blends = workload.beta() != 0;
     try (var edit = session.edit(output)) {
       MemorySegment memory = edit.segment();
       int at = 0;
       for (int i = 0; i < workload.m(); i++) {
         for (int j = 0; j < workload.n(); j++) {
-          float value = blends ? workload.old()[at++] : Float.NaN;
+          float value = blends ? old[at++] : Float.NaN;
           memory.setAtIndex(
               ValueLayout.JAVA_FLOAT, i * output.stride(0) + j * output.stride(1), value);
         }
@@ -119,6 +161,12 @@ final class GemmSetup implements Setup {
 
   @Override
   public void restoreInputs() {
+    if (ofRun != null) {
+      // Nobody puts right what is damaged in the memory of a device: the weights go there anew.
+      ofRun.close();
+      ofRun = Arena.ofShared();
+      pack(ofRun);
+    }
     if (!(verifies && workload.sealed())) {
       write(a, workload.a());
     }
@@ -139,12 +187,13 @@ final class GemmSetup implements Setup {
     }
   }
 
-  private Status multiply(Tensor output) {
+  private Status multiply(Tensor left, @Nullable Tensor right, Tensor output) {
     float alpha = workload.alpha();
     float beta = workload.beta();
-    if (packed != null) {
-      return session.gemm(alpha, a, packed, beta, output);
+    PackedMatrix packedRight = packed;
+    if (packedRight != null) {
+      return session.gemm(alpha, left, packedRight, beta, output);
     }
-    return session.gemm(alpha, a, Objects.requireNonNull(b), beta, output);
+    return session.gemm(alpha, left, Objects.requireNonNull(right), beta, output);
   }
 }

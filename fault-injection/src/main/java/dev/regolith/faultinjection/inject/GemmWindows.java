@@ -15,6 +15,19 @@ import static dev.regolith.kernels.probe.ProbePoint.CHECK_VECTORS_SEAL;
 import static dev.regolith.kernels.probe.ProbePoint.C_CHECKED;
 import static dev.regolith.kernels.probe.ProbePoint.C_SEAL;
 import static dev.regolith.kernels.probe.ProbePoint.C_STORED;
+import static dev.regolith.kernels.probe.ProbePoint.DEVICE_A_LAST_USE;
+import static dev.regolith.kernels.probe.ProbePoint.DEVICE_A_READ;
+import static dev.regolith.kernels.probe.ProbePoint.DEVICE_B_LAST_USE;
+import static dev.regolith.kernels.probe.ProbePoint.DEVICE_B_READ;
+import static dev.regolith.kernels.probe.ProbePoint.DEVICE_C_STORED;
+import static dev.regolith.kernels.probe.ProbePoint.DEVICE_DOWNLOAD;
+import static dev.regolith.kernels.probe.ProbePoint.DEVICE_EVIDENCE;
+import static dev.regolith.kernels.probe.ProbePoint.DEVICE_LAUNCH;
+import static dev.regolith.kernels.probe.ProbePoint.DEVICE_OLD_C_LAST_USE;
+import static dev.regolith.kernels.probe.ProbePoint.DEVICE_OLD_C_READ;
+import static dev.regolith.kernels.probe.ProbePoint.DEVICE_PANELS_UPLOAD;
+import static dev.regolith.kernels.probe.ProbePoint.DEVICE_SUMS;
+import static dev.regolith.kernels.probe.ProbePoint.DEVICE_UPLOAD;
 import static dev.regolith.kernels.probe.ProbePoint.EVIDENCE;
 import static dev.regolith.kernels.probe.ProbePoint.OLD_C_LAST_USE;
 import static dev.regolith.kernels.probe.ProbePoint.OLD_C_READ;
@@ -136,6 +149,73 @@ final class GemmWindows {
               CHECK_VECTORS_SEAL,
               A_SEAL,
               C_SEAL));
+
+  /**
+   * Those of products that a device computes: the host's part, which is to predict and to verify,
+   * and the device's. Its buffers are struck as it sees them, before and after their last use; a
+   * fault on the way there is one before it, a fault between two calls likewise.
+   */
+  static final List<Window<GemmWorkload>> ON_DEVICE =
+      List.of(
+          window("a", "before-call", BEFORE, Offer.SEALED, A_READ),
+          window("a", "uploaded-to-predicted", DURING, Offer.ANY, A_READ, A_PREDICTED),
+          window("a", "last-use-to-check", DURING, Offer.ANY, A_LAST_USE),
+          window("a", "check-to-next-read", AFTER, Offer.SEALED, A_READ),
+          window("c", "download-to-check", DURING, Offer.ANY, C_STORED),
+          window("c", "check-to-return", DURING, Offer.ANY, C_CHECKED),
+          window("c", "return-to-next-read", AFTER, Offer.IN_PLACE, C_STORED),
+          window("old-c", "before-call", BEFORE, Offer.BLENDING, C_STORED),
+          window("old-c", "last-use-to-check", DURING, Offer.BLENDING, OLD_C_LAST_USE),
+          window("evidence", "written-to-compared", DURING, Offer.ANY, EVIDENCE),
+          window("check-vectors", "before-call", BEFORE, Offer.PACKED, CHECK_VECTORS_READ),
+          window("check-vectors", "before-use", DURING, Offer.ANY, CHECK_VECTORS_READ),
+          window("check-vectors", "last-use-to-check", DURING, Offer.ANY, CHECK_VECTORS_LAST_USE),
+          window("check-vectors", "check-to-next-read", AFTER, Offer.PACKED, CHECK_VECTORS_READ),
+          window("tolerances", "before-call", BEFORE, Offer.PACKED, TOLERANCE_COEFFICIENTS_READ),
+          window("tolerances", "before-use", DURING, Offer.ANY, TOLERANCE_COEFFICIENTS_READ),
+          window("tolerances", "written-to-compared", DURING, Offer.ANY, TOLERANCE),
+          window(
+              "seals",
+              "before-call",
+              BEFORE,
+              Offer.PACKED_SEALED,
+              PACKED_B_SEAL,
+              CHECK_VECTORS_SEAL,
+              A_SEAL),
+          window(
+              "seals",
+              "made-to-compared",
+              DURING,
+              Offer.ANY,
+              PACKED_B_SEAL,
+              CHECK_VECTORS_SEAL,
+              A_SEAL,
+              OLD_C_SEAL),
+          window(
+              "seals",
+              "check-to-next-read",
+              AFTER,
+              Offer.PACKED_SEALED,
+              PACKED_B_SEAL,
+              CHECK_VECTORS_SEAL,
+              A_SEAL,
+              C_SEAL),
+          window("device-a", "upload-to-read", DURING, Offer.ANY, DEVICE_A_READ),
+          window("device-a", "last-use-to-check", DURING, Offer.ANY, DEVICE_A_LAST_USE),
+          window("device-weights", "before-read", DURING, Offer.PACKED, DEVICE_B_READ),
+          window("device-weights", "last-use-to-check", DURING, Offer.PACKED, DEVICE_B_LAST_USE),
+          window("device-b", "upload-to-read", DURING, Offer.FRESH, DEVICE_B_READ),
+          window("device-b", "last-use-to-check", DURING, Offer.FRESH, DEVICE_B_LAST_USE),
+          window("device-old-c", "upload-to-read", DURING, Offer.BLENDING, DEVICE_OLD_C_READ),
+          window(
+              "device-old-c", "last-use-to-check", DURING, Offer.BLENDING, DEVICE_OLD_C_LAST_USE),
+          window("device-c", "store-to-download", DURING, Offer.ANY, DEVICE_C_STORED),
+          window("device-sums", "made-to-download", DURING, Offer.ANY, DEVICE_SUMS),
+          window("device-commands", "upload-of-b-lost", DURING, Offer.FRESH, DEVICE_PANELS_UPLOAD),
+          window("device-commands", "upload-lost", DURING, Offer.ANY, DEVICE_UPLOAD),
+          window("device-commands", "kernel-never-ran", DURING, Offer.ANY, DEVICE_LAUNCH),
+          window("device-commands", "download-lost", DURING, Offer.ANY, DEVICE_DOWNLOAD),
+          window("device-commands", "evidence-lost", DURING, Offer.ANY, DEVICE_EVIDENCE));
 
   private GemmWindows() {}
 

@@ -10,6 +10,7 @@ import dev.regolith.faultinjection.campaign.TrialRecord;
 import dev.regolith.faultinjection.model.TrainedModel;
 import dev.regolith.kernels.Regolith;
 import dev.regolith.kernels.Session;
+import dev.regolith.kernels.SessionOptions;
 import dev.regolith.kernels.fault.FaultReport;
 import dev.regolith.kernels.fault.Protection;
 import java.lang.foreign.Arena;
@@ -20,6 +21,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -63,7 +65,8 @@ final class InjectionEngine<W extends Workload> implements Engine {
   private final Deadline deadline = new Deadline();
   private boolean hung;
 
-  InjectionEngine(Kind<W> kind, EngineOptions options, TrainedModel model) {
+  InjectionEngine(
+      Kind<W> kind, Consumer<SessionOptions> computing, EngineOptions options, TrainedModel model) {
     this.kind = kind;
     this.options = options;
     this.model = model;
@@ -72,10 +75,12 @@ final class InjectionEngine<W extends Workload> implements Engine {
       reports.put(arm, list);
       sessions.put(
           arm,
-          Regolith.open(o ->
-              o.threads(1)
-                  .protection(arm == Arm.OFF ? Protection.OFF : Protection.CORRECT)
-                  .onFault(list::add)));
+          Regolith.open(o -> {
+            computing.accept(o);
+            o.threads(1)
+                .protection(arm == Arm.OFF ? Protection.OFF : Protection.CORRECT)
+                .onFault(list::add);
+          }));
     }
     for (W workload : kind.workloads(model, 0)) {
       stations.add(station(workload));

@@ -4,31 +4,63 @@ import dev.regolith.faultinjection.campaign.Engine;
 import dev.regolith.faultinjection.campaign.EngineFactory;
 import dev.regolith.faultinjection.campaign.EngineOptions;
 import dev.regolith.faultinjection.model.TrainedModel;
+import dev.regolith.kernels.SessionOptions;
+import dev.regolith.kernels.SessionOptions.Compute;
+import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
+import java.util.function.Consumer;
 
 /** Opens campaigns on one kind of computation of a trained model. */
 public final class InjectionEngines implements EngineFactory {
   private final Kind<?> kind;
+  private final Consumer<SessionOptions> computing;
 
-  private InjectionEngines(Kind<?> kind) {
+  private InjectionEngines(Kind<?> kind, Consumer<SessionOptions> computing) {
     this.kind = kind;
+    this.computing = computing;
   }
 
   /** Campaigns on matrix products. */
   public static InjectionEngines gemm() {
-    return new InjectionEngines(new GemmKind());
+    return new InjectionEngines(new GemmKind(false), options -> {});
   }
 
   /** Campaigns on attention. */
   public static InjectionEngines attention() {
-    return new InjectionEngines(new AttentionKind());
+    return new InjectionEngines(new AttentionKind(), options -> {});
+  }
+
+  @Override
+  public InjectionEngines on(String backend, String device) {
+    Compute compute =
+        Arrays.stream(Compute.values())
+            .filter(each -> each.name().equalsIgnoreCase(backend))
+            .findFirst()
+            .orElseThrow(() ->
+                new IllegalArgumentException(
+                    "there is no backend '%s'; there are: %s"
+                        .formatted(
+                            backend, Arrays.toString(Compute.values()).toLowerCase(Locale.ROOT))));
+    if (compute != Compute.OPENCL) {
+      return new InjectionEngines(kind, options -> options.compute(compute));
+    }
+    if (!(kind instanceof GemmKind)) {
+      throw new IllegalArgumentException(
+          "only matrix products are computed by a device; everything else is the host's");
+    }
+    // A campaign's faults are many and none is the device's: it stays in service.
+    Consumer<SessionOptions> onDevice =
+        options -> options.compute(compute).device(device).retireAfter(2, Duration.ZERO);
+    return new InjectionEngines(new GemmKind(true), onDevice);
   }
 
   @Override
   public Engine open(EngineOptions options) {
     TrainedModel model = options.model().map(TrainedModel::read).orElseGet(TrainedModel::bundled);
     Injector.install();
-    return new InjectionEngine<>(kind, options, model);
+    return new InjectionEngine<>(kind, computing, options, model);
   }
 
   @Override

@@ -6,6 +6,12 @@ import java.util.List;
 
 /** A workload laid out in memory: operands, seals, and two sets of outputs. */
 interface Setup {
+  /**
+   * A call before a run, of other operands: what it leaves behind in buffers that calls share is
+   * what a lost command would have the run take for its own.
+   */
+  default void precede() {}
+
   /** The outputs of the call that is struck. */
   List<Tensor> first();
 

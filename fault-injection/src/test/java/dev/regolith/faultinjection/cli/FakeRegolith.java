@@ -29,6 +29,14 @@ final class FakeRegolith {
     }
 
     @Override
+    public Engines on(String backend, String device) {
+      if (!backend.equals("opencl")) {
+        throw new IllegalArgumentException("there is no backend " + backend);
+      }
+      return this;
+    }
+
+    @Override
     public List<String> sites() {
       return FakeEngine.allSites();
     }

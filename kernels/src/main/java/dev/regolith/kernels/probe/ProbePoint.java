@@ -136,8 +136,16 @@ public enum ProbePoint {
   ROW_REPEATED,
   /** A key and a value on their way into a cache, before they are kept there. */
   CACHE_STAGED,
-  /** One word that stands for a command to an accelerator: changed, the command is lost. */
-  DEVICE_COMMAND,
+  /** One word that stands for copying packed panels to an accelerator: changed, that is lost. */
+  DEVICE_PANELS_UPLOAD,
+  /** The same for copying any other operand there. */
+  DEVICE_UPLOAD,
+  /** The same for the kernel that computes. */
+  DEVICE_LAUNCH,
+  /** The same for copying a result back. */
+  DEVICE_DOWNLOAD,
+  /** The same for a kernel that makes evidence, and for copying evidence back. */
+  DEVICE_EVIDENCE,
   /** An accelerator's copy of rows of A, before a kernel reads it. */
   DEVICE_A_READ,
   /** An accelerator's copy of rows of A after its last use, before it is summed up. */

@@ -109,9 +109,9 @@ final class DeviceGemm implements AutoCloseable {
         .real(p.beta)
         .number(launch);
     if (tile.columnsFirst()) {
-      queue.run(multiply, tileColumns, tileRows, tile.group());
+      queue.run(ProbePoint.DEVICE_LAUNCH, multiply, tileColumns, tileRows, tile.group());
     } else {
-      queue.run(multiply, tileRows, tileColumns, tile.group());
+      queue.run(ProbePoint.DEVICE_LAUNCH, multiply, tileRows, tileColumns, tile.group());
     }
     if (p.verify && depth > 0) {
       scanInputs(p, region, copyOfA, panels, panel, panelCount, launch);
@@ -156,7 +156,7 @@ final class DeviceGemm implements AutoCloseable {
         .number(panel)
         .number(p.depth)
         .number(launch);
-    queue.run(scanPanels, b.kBlocks(), panelCount, 1);
+    queue.run(ProbePoint.DEVICE_EVIDENCE, scanPanels, b.kBlocks(), panelCount, 1);
     scan(ProbePoint.DEVICE_A_LAST_USE, copyOfA, region.rows, p.depth, aSums, launch);
   }
 
@@ -175,7 +175,7 @@ final class DeviceGemm implements AutoCloseable {
         .number(rows)
         .number(columns)
         .number(launch);
-    queue.run(scanMatrix, across, down, 1);
+    queue.run(ProbePoint.DEVICE_EVIDENCE, scanMatrix, across, down, 1);
   }
 
   // ------------------------------------------------------------------------------- verification

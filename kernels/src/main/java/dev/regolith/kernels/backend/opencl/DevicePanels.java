@@ -45,9 +45,9 @@ final class DevicePanels implements AutoCloseable {
     }
     if (version != b.version() || anew) {
       if (version == b.version()) {
-        repairs.write(() -> queue.upload(b.panels(), 0, needed, needBuffer()));
+        repairs.write(() -> queue.uploadPanels(b.panels(), 0, needed, needBuffer()));
       } else {
-        queue.upload(b.panels(), 0, needed, memory);
+        queue.uploadPanels(b.panels(), 0, needed, memory);
       }
       version = b.version();
     }
@@ -65,7 +65,7 @@ final class DevicePanels implements AutoCloseable {
   /** Copies a panel's k-block again; whoever read it before finds out by {@link #repairs}. */
   synchronized void mend(PackedB b, long panel, int kBlock, DeviceQueue queue) {
     repairs.write(() ->
-        queue.upload(
+        queue.uploadPanels(
             b.panels(), b.panelOffset(panel, kBlock), 4L * b.panelWords(kBlock), needBuffer()));
   }
 

@@ -26,18 +26,18 @@ final class DeviceQueue implements AutoCloseable {
   }
 
   /** Whether a command reaches the device: always, unless a campaign loses it. */
-  private boolean isIssued() {
+  private boolean isIssued(ProbePoint point) {
     if (!Probe.ON) {
       return true;
     }
     command[0] = 1;
-    Probe.reach(ProbePoint.DEVICE_COMMAND, command, 0, 1);
+    Probe.reach(point, command, 0, 1);
     return command[0] == 1;
   }
 
-  /** Copies host memory to the same place of a buffer. */
-  void upload(MemorySegment host, long offset, long bytes, ClObject buffer) {
-    if (bytes > 0 && isIssued()) {
+  /** Copies packed panels to the same place of a buffer. */
+  void uploadPanels(MemorySegment host, long offset, long bytes, ClObject buffer) {
+    if (bytes > 0 && isIssued(ProbePoint.DEVICE_PANELS_UPLOAD)) {
       Cl.write(queue.handle(), buffer.handle(), offset, bytes, host.asSlice(offset, bytes));
     }
   }
@@ -45,7 +45,7 @@ final class DeviceQueue implements AutoCloseable {
   /** Copies rows of host memory into a buffer, one behind the other. */
   void uploadRows(
       MemorySegment host, long offset, long rows, long rowBytes, long stride, ClObject buffer) {
-    if (rows == 0 || rowBytes == 0 || !isIssued()) {
+    if (rows == 0 || rowBytes == 0 || !isIssued(ProbePoint.DEVICE_UPLOAD)) {
       return;
     }
     if (stride >= rowBytes) {
@@ -64,7 +64,7 @@ final class DeviceQueue implements AutoCloseable {
   /** Copies rows, one behind the other in a buffer, into host memory. */
   void downloadRows(
       ClObject buffer, long rows, long rowBytes, MemorySegment host, long offset, long stride) {
-    if (!isIssued()) {
+    if (!isIssued(ProbePoint.DEVICE_DOWNLOAD)) {
       return;
     }
     if (stride >= rowBytes) {
@@ -85,9 +85,9 @@ final class DeviceQueue implements AutoCloseable {
     size.setAtIndex(ValueLayout.JAVA_LONG, 2, 1);
   }
 
-  /** Copies a buffer's first bytes into host memory. */
-  void download(ClObject buffer, long bytes, MemorySegment host) {
-    if (isIssued()) {
+  /** Copies evidence from the start of a buffer into host memory. */
+  void downloadEvidence(ClObject buffer, long bytes, MemorySegment host) {
+    if (isIssued(ProbePoint.DEVICE_EVIDENCE)) {
       Cl.read(queue.handle(), buffer.handle(), 0, bytes, host);
     }
   }
@@ -95,13 +95,15 @@ final class DeviceQueue implements AutoCloseable {
   /**
    * Runs a kernel over at least {@code x} by {@code y} work-items, in groups of {@code group} along
    * x.
+   *
+   * @param point what is lost if it does not run
    */
-  void run(DeviceKernel kernel, long x, long y, long group) {
+  void run(ProbePoint point, DeviceKernel kernel, long x, long y, long group) {
     global.setAtIndex(ValueLayout.JAVA_LONG, 0, Math.ceilDiv(x, group) * group);
     global.setAtIndex(ValueLayout.JAVA_LONG, 1, y);
     local.setAtIndex(ValueLayout.JAVA_LONG, 0, group);
     local.setAtIndex(ValueLayout.JAVA_LONG, 1, 1);
-    if (isIssued()) {
+    if (isIssued(point)) {
       Cl.run(queue.handle(), kernel.handle(), 2, global, local);
     }
   }

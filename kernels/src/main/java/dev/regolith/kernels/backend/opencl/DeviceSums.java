@@ -43,7 +43,7 @@ final class DeviceSums implements AutoCloseable {
     if (Probe.ON) {
       queue.probe(ProbePoint.DEVICE_SUMS, buffer, 0, ENTRY * entries);
     }
-    queue.download(buffer, ENTRY * entries, copy);
+    queue.downloadEvidence(buffer, ENTRY * entries, copy);
   }
 
   /** Adds an entry onto three sums. */
