@@ -4,6 +4,7 @@ module dev.regolith.faultinjection {
   requires dev.regolith.kernels;
   requires info.picocli;
   requires java.logging;
+  requires java.management;
   requires me.tongfei.progressbar;
   requires org.apache.commons.statistics.interval;
   requires static org.jspecify;

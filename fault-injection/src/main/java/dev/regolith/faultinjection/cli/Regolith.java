@@ -1,6 +1,7 @@
 package dev.regolith.faultinjection.cli;
 
 import dev.regolith.faultinjection.campaign.EngineFactory;
+import dev.regolith.faultinjection.doctor.BackendVerifier;
 import dev.regolith.faultinjection.doctor.KernelsDoctor;
 import dev.regolith.faultinjection.inject.InjectionEngines;
 import java.io.IOException;
@@ -37,7 +38,7 @@ public final class Regolith {
   public static void main(String[] args) {
     Locale.setDefault(Locale.ROOT); // numbers look the same everywhere
     EXPECTED_FAULTS.setLevel(Level.OFF); // every fault here is one that we made
-    System.exit(commandLine(workloads(), doctor()).execute(args));
+    System.exit(commandLine(workloads(), doctor(), new BackendVerifier()).execute(args));
   }
 
   /** What injects the faults of a campaign, by what it computes; the first is the default. */
@@ -53,11 +54,15 @@ public final class Regolith {
     return new KernelsDoctor();
   }
 
-  /** The command line over any engines and doctor; {@code execute} returns the exit code. */
-  static CommandLine commandLine(SequencedMap<String, EngineFactory> workloads, Doctor doctor) {
+  /**
+   * The command line over any engines, doctor and verifier; {@code execute} returns the exit code.
+   */
+  static CommandLine commandLine(
+      SequencedMap<String, EngineFactory> workloads, Doctor doctor, Verifier verifier) {
     return new CommandLine(new Regolith())
         .addSubcommand(new CampaignCommand(workloads))
         .addSubcommand(new DoctorCommand(doctor))
+        .addSubcommand(new VerifyCommand(verifier))
         .setUsageHelpWidth(100)
         .setParameterExceptionHandler(Regolith::badUsage)
         .setExecutionExceptionHandler(Regolith::failure);

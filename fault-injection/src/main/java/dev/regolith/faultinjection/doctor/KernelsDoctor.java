@@ -4,11 +4,14 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.regolith.faultinjection.cli.Doctor;
+import dev.regolith.kernels.Accelerator;
 import dev.regolith.kernels.Machine;
 import java.io.PrintWriter;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.StringJoiner;
 
 /** Says what of the library works here, and how well. */
 public final class KernelsDoctor implements Doctor {
@@ -36,6 +39,7 @@ public final class KernelsDoctor implements Doctor {
             ? "works"
             : "missing: start java with --add-modules jdk.incubator.vector");
     map.put("scalarBackend", "works");
+    map.put("openclDevices", devices());
     map.put("bitsRight", check.bitsRight());
     map.put("faultCorrected", check.faultCorrected());
     map.put("protectedGflops", round(check.gflops()));
@@ -53,14 +57,55 @@ public final class KernelsDoctor implements Doctor {
     return map;
   }
 
+  private static List<Map<String, Object>> devices() {
+    return Accelerator.all().stream().map(KernelsDoctor::device).toList();
+  }
+
+  private static Map<String, Object> device(Accelerator device) {
+    var map = new LinkedHashMap<String, Object>();
+    map.put("number", device.number());
+    map.put("name", device.device());
+    map.put("kind", device.kind());
+    map.put("platform", device.platform());
+    map.put("driver", device.driver());
+    map.put("computeUnits", device.computeUnits());
+    map.put("megahertz", device.megahertz());
+    map.put("memoryMegabytes", device.memoryBytes() / 1_000_000);
+    map.put("largestBufferMegabytes", device.largestBufferBytes() / 1_000_000);
+    map.put("localMemoryKilobytes", device.localMemoryBytes() / 1000);
+    map.put("usable", device.hindrance().isEmpty() ? "yes" : "no: " + device.hindrance());
+    return map;
+  }
+
   private static double round(double value) {
     return Math.round(value * 10) / 10.0;
   }
 
   private static String text(Map<String, Object> findings) {
     var text = new StringBuilder();
-    findings.forEach((key, value) -> text.append("%-18s %s%n".formatted(words(key), value)));
+    findings.forEach((key, value) -> {
+      if (!(value instanceof List<?> list)) {
+        line(text, words(key), value);
+      } else if (list.isEmpty()) {
+        line(text, words(key), "none: pocl-opencl-icd, or a GPU's driver, would provide one");
+      } else {
+        list.forEach(each -> line(text, words(key), inWords(each)));
+      }
+    });
     return text.toString().stripTrailing();
+  }
+
+  private static void line(StringBuilder text, String key, Object value) {
+    text.append("%-18s %s%n".formatted(key, value));
+  }
+
+  /** {@code number 0, name ...}. */
+  private static String inWords(Object device) {
+    var words = new StringJoiner(", ");
+    if (device instanceof Map<?, ?> map) {
+      map.forEach((key, value) -> words.add(words(key.toString()) + " " + value));
+    }
+    return words.toString();
   }
 
   /** {@code protectedGflops} reads as {@code protected gflops}. */

@@ -40,7 +40,9 @@ class CommandLineTest {
           opened.add(engine);
           return adapter.adapt(engine);
         });
-    CommandLine line = Regolith.commandLine(FakeRegolith.workloads(engines), FakeRegolith::examine);
+    CommandLine line =
+        Regolith.commandLine(
+            FakeRegolith.workloads(engines), FakeRegolith::examine, FakeRegolith::verify);
     line.setOut(new PrintWriter(out, true));
     line.setErr(new PrintWriter(err, true));
     return line.execute(args);
@@ -148,6 +150,9 @@ class CommandLineTest {
         "campaign --model no/such/folder|'no/such/folder' is not a folder",
         "campaign --tirals 5|Unknown option",
         "campaign --trials|Missing required parameter for option '--trials'",
+        "campaign --backend abacus|--backend: there is no backend abacus",
+        "verify --backend abacus|there is no backend 'abacus'",
+        "verify --trials 0|--trials: expected 1 or more",
         "campaing|Did you mean: regolith campaign?",
       })
   void badOptionsAreExplained(String lineAndMessage) {
@@ -197,5 +202,19 @@ class CommandLineTest {
     assertThat(out.toString()).contains("{\"ok\":true}");
     assertThat(regolith("doctor")).isZero();
     assertThat(out.toString()).contains("all is well");
+  }
+
+  @Test
+  void aBackendIsVerified() {
+    assertThat(regolith("verify", "--backend", "opencl", "--device", "0")).isZero();
+    assertThat(out.toString()).contains("opencl on 0, 300");
+    assertThat(regolith("verify", "--trials", "1000")).isEqualTo(1);
+    assertThat(out.toString()).contains("cpu on any, 1000");
+  }
+
+  @Test
+  void aCampaignOnADeviceSaysHowToRepeatIt() {
+    assertThat(campaign("--backend", "opencl", "--device", "my device")).isZero();
+    assertThat(folder.resolve("summary.json")).content().contains("--device 'my device'");
   }
 }

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.concurrent.locks.LockSupport;
 
@@ -55,9 +56,20 @@ final class FakeRegolith {
     return 0;
   }
 
+  static boolean verify(
+      Optional<String> backend, Optional<String> device, int trials, PrintWriter out) {
+    if (backend.equals(Optional.of("abacus"))) {
+      throw new IllegalArgumentException("there is no backend 'abacus'");
+    }
+    out.println("%s on %s, %d".formatted(backend.orElse("cpu"), device.orElse("any"), trials));
+    return trials < 1000;
+  }
+
   /** A slow campaign: a trial takes a hundredth of a second. */
   public static void main(String[] args) {
     var engines = new Engines(engine -> engine.before(_ -> LockSupport.parkNanos(10_000_000)));
-    System.exit(Regolith.commandLine(workloads(engines), FakeRegolith::examine).execute(args));
+    System.exit(
+        Regolith.commandLine(workloads(engines), FakeRegolith::examine, FakeRegolith::verify)
+            .execute(args));
   }
 }

@@ -1,0 +1,22 @@
+package dev.regolith.faultinjection.cli;
+
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.util.Optional;
+
+/** Shows whether a backend is right, notices faults, and how fast it is, on this machine. */
+public interface Verifier {
+
+  /**
+   * Verifies and prints a table, a line as soon as it is known.
+   *
+   * @param backend what computes; empty for the fastest on the CPU
+   * @param device which accelerator; empty for any
+   * @param trials faults to strike its buffers with
+   * @return whether everything is as it should be
+   * @throws IllegalArgumentException if there is no such backend; the message is for the user
+   * @throws IllegalStateException if it does not work here; likewise
+   */
+  boolean verify(Optional<String> backend, Optional<String> device, int trials, PrintWriter out)
+      throws IOException;
+}

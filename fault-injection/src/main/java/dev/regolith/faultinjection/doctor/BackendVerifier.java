@@ -1,0 +1,232 @@
+package dev.regolith.faultinjection.doctor;
+
+import dev.regolith.faultinjection.cli.Verifier;
+import dev.regolith.kernels.Regolith;
+import dev.regolith.kernels.Session;
+import dev.regolith.kernels.SessionOptions;
+import dev.regolith.kernels.SessionOptions.Compute;
+import dev.regolith.kernels.attention.AttentionOptions;
+import dev.regolith.kernels.fault.Protection;
+import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.tensor.DType;
+import dev.regolith.kernels.tensor.Tensor;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.SplittableRandom;
+import java.util.function.Consumer;
+
+/**
+ * Verifies a backend as a user would who does not trust it: against the scalar loop, with damage it
+ * has to notice, and with a clock.
+ */
+public final class BackendVerifier implements Verifier {
+  private static final int PRODUCTS = 60;
+  private static final int LARGE = 1024;
+  private static final double WARM_UP_SECONDS = 1.5;
+  private static final double SPEED_SECONDS = 1;
+
+  @Override
+  public boolean verify(
+      Optional<String> backend, Optional<String> device, int trials, PrintWriter out)
+      throws IOException {
+    Compute compute = backend.map(BackendVerifier::compute).orElse(Compute.BEST);
+    Consumer<SessionOptions> options =
+        o -> {
+          o.compute(compute);
+          device.ifPresent(o::device);
+        };
+    boolean good = true;
+    try (var session = Regolith.open(options);
+        var twin = Regolith.open(o -> o.compute(Compute.SCALAR).protection(Protection.OFF))) {
+      line(out, "computes", session.backend());
+      int right = rightProducts(session, twin);
+      good &= right == PRODUCTS;
+      line(out, "products", "%d of %d have the bits of the scalar loop".formatted(right, PRODUCTS));
+      good &= say(out, "attention", "bits of the scalar loop", isAttentionRight(session, twin));
+      good &= say(out, "softmax", "bits of the scalar loop", isSoftmaxRight(session, twin));
+      good &= say(out, "damaged operand", "found and put back", isPutBack(session));
+    }
+    speed(options, out);
+    out.flush();
+    good &=
+        say(out, trials + " faults", "nothing wrong got out", campaign(backend, device, trials));
+    return good;
+  }
+
+  private static Compute compute(String name) {
+    return Arrays.stream(Compute.values())
+        .filter(each -> each.name().equalsIgnoreCase(name))
+        .findFirst()
+        .orElseThrow(() ->
+            new IllegalArgumentException(
+                "there is no backend '%s'; there are: %s"
+                    .formatted(name, Arrays.toString(Compute.values()).toLowerCase(Locale.ROOT))));
+  }
+
+  private static boolean say(PrintWriter out, String what, String hope, boolean fulfilled) {
+    line(out, what, fulfilled ? hope : "NOT " + hope);
+    return fulfilled;
+  }
+
+  private static void line(PrintWriter out, String what, String result) {
+    out.printf("%-18s %s%n", what, result);
+    out.flush();
+  }
+
+  // --------------------------------------------------------------------------------------- bits
+
+  private static int rightProducts(Session session, Session twin) {
+    var random = new SplittableRandom(5);
+    int right = 0;
+    for (int i = 0; i < PRODUCTS; i++) {
+      try (var arena = Arena.ofShared()) {
+        int m = random.nextInt(1, 120);
+        int n = random.nextInt(1, 400);
+        int k = random.nextInt(1, i % 5 == 0 ? 1200 : 200);
+        Tensor a = matrix(arena, random, m, k, random.nextBoolean());
+        Tensor b = matrix(arena, random, k, n, random.nextBoolean());
+        float alpha = random.nextBoolean() ? 1 : -0.75f;
+        float beta = random.nextBoolean() ? 0 : 0.5f;
+        Tensor c = Tensor.of(arena, values(new SplittableRandom(i), m * n), m, n);
+        Tensor expected = Tensor.of(arena, values(new SplittableRandom(i), m * n), m, n);
+        Status status =
+            random.nextBoolean()
+                ? session.gemm(alpha, a, session.pack(arena, b.transposed()).transposed(), beta, c)
+                : session.gemm(alpha, a, b, beta, c);
+        var _ = twin.gemm(alpha, a, b, beta, expected);
+        right += status == Status.CLEAN && sameBits(c, expected) ? 1 : 0;
+      }
+    }
+    return right;
+  }
+
+  private static boolean isAttentionRight(Session session, Session twin) {
+    try (var arena = Arena.ofShared()) {
+      var random = new SplittableRandom(6);
+      Tensor q = Tensor.of(arena, values(random, 4 * 70 * 64), 1, 4, 70, 64);
+      Tensor k = Tensor.of(arena, values(random, 2 * 300 * 64), 1, 2, 300, 64);
+      Tensor v = Tensor.of(arena, values(random, 2 * 300 * 64), 1, 2, 300, 64);
+      Tensor out = Tensor.zeros(arena, DType.FLOAT32, 1, 4, 70, 64);
+      Tensor expected = Tensor.zeros(arena, DType.FLOAT32, 1, 4, 70, 64);
+      var causal = AttentionOptions.defaults().causal();
+      Status status = session.attention(q, k, v, out, causal);
+      var _ = twin.attention(q, k, v, expected, causal);
+      return status == Status.CLEAN && sameBits(out, expected);
+    }
+  }
+
+  private static boolean isSoftmaxRight(Session session, Session twin) {
+    try (var arena = Arena.ofShared()) {
+      Tensor x = Tensor.of(arena, values(new SplittableRandom(7), 33 * 500), 33, 500);
+      Tensor out = Tensor.zeros(arena, DType.FLOAT32, 33, 500);
+      Tensor expected = Tensor.zeros(arena, DType.FLOAT32, 33, 500);
+      Status status = session.softmax(x, out);
+      var _ = twin.softmax(x, expected);
+      return status == Status.CLEAN && sameBits(out, expected);
+    }
+  }
+
+  private static boolean isPutBack(Session session) {
+    try (var arena = Arena.ofShared()) {
+      var random = new SplittableRandom(8);
+      MemorySegment memory = arena.allocate(4L * 50 * 80, Tensor.ALIGNMENT);
+      memory.copyFrom(MemorySegment.ofArray(values(random, 50 * 80)));
+      Tensor a = Tensor.wrap(memory, DType.FLOAT32, 50, 80);
+      Tensor b = Tensor.of(arena, values(random, 80 * 60), 80, 60);
+      Tensor expected = Tensor.zeros(arena, DType.FLOAT32, 50, 60);
+      Tensor c = Tensor.zeros(arena, DType.FLOAT32, 50, 60);
+      boolean clean = session.gemm(a, b, expected) == Status.CLEAN;
+      session.seal(a);
+      memory.set(ValueLayout.JAVA_INT, 4000, memory.get(ValueLayout.JAVA_INT, 4000) ^ 1 << 27);
+      return clean
+          && session.gemm(a, b, c) == Status.CORRECTED
+          && sameBits(c, expected)
+          && session.verify(a) == Status.CLEAN;
+    }
+  }
+
+  private static Tensor matrix(
+      Arena arena, SplittableRandom random, int rows, int columns, boolean turned) {
+    float[] values = values(random, rows * columns);
+    return turned
+        ? Tensor.of(arena, values, columns, rows).transposed()
+        : Tensor.of(arena, values, rows, columns);
+  }
+
+  private static float[] values(SplittableRandom random, int length) {
+    var values = new float[length];
+    for (int i = 0; i < length; i++) {
+      values[i] = (float) random.nextGaussian();
+    }
+    return values;
+  }
+
+  private static boolean sameBits(Tensor x, Tensor y) {
+    return Arrays.equals(x.toArray(), y.toArray());
+  }
+
+  // -------------------------------------------------------------------------------------- speed
+
+  /** A product with packed weights, all threads, interleaved with the CPU's. */
+  private static void speed(Consumer<SessionOptions> options, PrintWriter out) {
+    try (var arena = Arena.ofShared();
+        var plain = Regolith.open(options.andThen(o -> o.protection(Protection.OFF)));
+        var guarded = Regolith.open(options);
+        var cpu = Regolith.open(o -> o.compute(Compute.VECTOR).protection(Protection.OFF))) {
+      var products =
+          new Runnable[] {product(plain, arena), product(guarded, arena), product(cpu, arena)};
+      for (Runnable product : products) {
+        repeat(product, WARM_UP_SECONDS);
+      }
+      var best = new double[products.length];
+      long deadline = System.nanoTime() + (long) (products.length * SPEED_SECONDS * 1e9);
+      while (System.nanoTime() < deadline) {
+        for (int i = 0; i < products.length; i++) {
+          best[i] = Math.max(best[i], repeat(products[i], 0));
+        }
+      }
+      line(
+          out,
+          "speed",
+          "%.0f GFLOP/s unprotected, %.0f protected (%.2f x), at %d cubes; the CPU's own: %.0f"
+              .formatted(best[0], best[1], best[1] / best[0], LARGE, best[2]));
+    }
+  }
+
+  private static Runnable product(Session session, Arena arena) {
+    var random = new SplittableRandom(9);
+    Tensor a = Tensor.of(arena, values(random, LARGE * LARGE), LARGE, LARGE);
+    Tensor source = Tensor.of(arena, values(random, LARGE * LARGE), LARGE, LARGE);
+    var weights = session.pack(arena, source).transposed();
+    Tensor c = Tensor.zeros(arena, DType.FLOAT32, LARGE, LARGE);
+    return () -> {
+      var _ = session.gemm(a, weights, c);
+    };
+  }
+
+  /** GFLOP/s of the fastest of several. */
+  private static double repeat(Runnable product, double seconds) {
+    long deadline = System.nanoTime() + (long) (seconds * 1e9);
+    double best = 0;
+    do {
+      long start = System.nanoTime();
+      product.run();
+      best = Math.max(best, 2.0 * LARGE * LARGE * LARGE / (System.nanoTime() - start));
+    } while (System.nanoTime() < deadline);
+    return best;
+  }
+
+  // ------------------------------------------------------------------------------------- faults
+
+  /** A campaign in a JVM of its own: its probe has to be there before the first kernel runs. */
+  private static boolean campaign(Optional<String> backend, Optional<String> device, int trials)
+      throws IOException {
+    return CampaignProcess.run(backend, device, trials);
+  }
+}
