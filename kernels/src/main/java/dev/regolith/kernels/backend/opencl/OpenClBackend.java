@@ -41,7 +41,7 @@ public final class OpenClBackend implements Backend {
   private final GemmProgram program;
   private final Consumer<String> announcer;
   private final AtomicLong launches = new AtomicLong();
-  private final List<DeviceWorkspace> workspaces = new ArrayList<>();
+  private final List<DeviceGemm> gemms = new ArrayList<>();
   private final Map<PackedB, DevicePanels> panels = new WeakHashMap<>();
   private final List<DevicePanels> allPanels = new ArrayList<>();
   private volatile boolean retired;
@@ -93,10 +93,14 @@ public final class OpenClBackend implements Backend {
   }
 
   @Override
-  public synchronized Workspace newWorkspace() {
-    var workspace = new DeviceWorkspace(host.newWorkspace());
-    workspaces.add(workspace);
-    return workspace;
+  public Workspace newWorkspace() {
+    return new DeviceWorkspace(host.newWorkspace(), this::newGemm);
+  }
+
+  private synchronized DeviceGemm newGemm() {
+    var gemm = new DeviceGemm(context, program);
+    gemms.add(gemm);
+    return gemm;
   }
 
   @Override
@@ -126,7 +130,7 @@ public final class OpenClBackend implements Backend {
     long mark;
     long hostMark = p.b.repairs().mark();
     try {
-      gemm = ((DeviceWorkspace) workspace).gemm(context, program);
+      gemm = ((DeviceWorkspace) workspace).gemm();
       mirror = panelsOf(p.b);
       ClObject buffer = mirror.open(p.b, gemm.queue(), anew);
       mark = mirror.repairs().mark();
@@ -278,7 +282,7 @@ public final class OpenClBackend implements Backend {
 
   @Override
   public synchronized void close() {
-    workspaces.forEach(DeviceWorkspace::close);
+    gemms.forEach(DeviceGemm::close);
     allPanels.forEach(DevicePanels::close);
     program.close();
     context.close();
