@@ -34,6 +34,10 @@ public final class PackedMatrix {
     return transposed ? packed.columns() : packed.depth();
   }
 
+  PackedB packed() {
+    return packed;
+  }
+
   PackedB asRightOperand() {
     if (!transposed) {
       throw new IllegalArgumentException(

@@ -461,6 +461,24 @@ public final class Session implements AutoCloseable {
   }
 
   /**
+   * Verifies packed weights, with their check vectors and seals, and the copy that a device may
+   * have of them; puts back what changed, the device's copy from the host's. Products verify what
+   * they read by themselves: this is for weights that lie idle.
+   *
+   * @return {@link Status#CLEAN} also if they were packed by a session without protection
+   * @throws dev.regolith.kernels.fault.UncorrectableFaultException if more changed than a seal
+   *     undoes
+   */
+  public Status verify(PackedMatrix weights) {
+    enter();
+    try {
+      return gemm.verify(weights.packed());
+    } finally {
+      leave();
+    }
+  }
+
+  /**
    * Opens a scope in which a tensor may be written. Its seals are verified first, so that damage is
    * not sealed over.
    */

@@ -193,6 +193,33 @@ class OpenClSessionTest {
     memory.set(ValueLayout.JAVA_INT_UNALIGNED, offset, word ^ 1 << 20);
   }
 
+  /** Weights that lie idle on the device, damaged there: put back from the host's. */
+  @Test
+  void idleWeights() {
+    try (var under = open()) {
+      var session = under.session();
+      var weights = session.pack(arena, b.transposed());
+      session.gemm(a, weights.transposed(), c);
+      assertThat(session.verify(weights)).isEqualTo(Status.CLEAN);
+      Probe.Hook hook =
+          (point, memory, offset, rows, rowBytes, stride) -> {
+            if (point == ProbePoint.DEVICE_B_LAST_USE) {
+              flip(memory, offset + 400);
+              flip(memory, offset + rowBytes - 4 * K);
+            }
+          };
+      try (var _ = ProbeRelay.lend(hook)) {
+        assertThat(session.verify(weights)).isEqualTo(Status.CORRECTED);
+      }
+      assertThat(under.report().findings())
+          .extracting("component")
+          .containsExactly(Component.DEVICE_BUFFER);
+      assertThat(session.verify(weights)).isEqualTo(Status.CLEAN);
+      assertThat(session.gemm(a, weights.transposed(), c)).isEqualTo(Status.CLEAN);
+      assertThat(ReferenceGemm.firstDifference(expected, c.toArray())).isEqualTo(-1);
+    }
+  }
+
   /** A device that only detects is wrong loudly. */
   @Test
   void detectingOnly() {

@@ -1,5 +1,6 @@
 package dev.regolith.kernels;
 
+import static dev.regolith.kernels.fault.Component.PACKED_B;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -43,6 +44,46 @@ class PackedWeightsTest {
       assertThatThrownBy(() -> under.session().gemm(a, weights.transposed(), c))
           .isInstanceOf(UncorrectableFaultException.class);
       assertThat(c.toArray()[1]).as("the damaged column").isNaN();
+    }
+  }
+
+  @Test
+  void idleWeightsAreVerified() {
+    try (var under = SessionUnderTest.open(o -> o.threads(1));
+        var arena = Arena.ofShared()) {
+      var session = under.session();
+      var weights = session.pack(arena, Tensor.wrap(bElements, K, N).transposed());
+      PackedB packed = weights.transposed().asRightOperand();
+      byte[] panels = packed.panels().toArray(ValueLayout.JAVA_BYTE);
+      byte[] records = packed.records().toArray(ValueLayout.JAVA_BYTE);
+      assertThat(session.verify(weights)).isEqualTo(Status.CLEAN);
+      flipSign(packed, 3, 0);
+      flipSign(packed, 70, packed.panelColumns() * K); // another panel: another seal
+      assertThat(session.verify(weights)).isEqualTo(Status.CORRECTED);
+      assertThat(under.report().findings()).extracting("component").containsOnly(PACKED_B);
+      int word = packed.records().get(ValueLayout.JAVA_INT, 44);
+      packed.records().set(ValueLayout.JAVA_INT, 44, word ^ 1 << 20);
+      packed.recordSeals()[1]++;
+      assertThatThrownBy(() -> session.verify(weights))
+          .isInstanceOf(UncorrectableFaultException.class);
+      packed.recordSeals()[1]--;
+      assertThat(session.verify(weights.transposed())).isEqualTo(Status.CORRECTED);
+      packed.panelSeals()[2] ^= 8;
+      assertThat(session.verify(weights)).isEqualTo(Status.CORRECTED);
+      assertThat(session.verify(weights)).isEqualTo(Status.CLEAN);
+      assertThat(packed.panels().toArray(ValueLayout.JAVA_BYTE)).isEqualTo(panels);
+      assertThat(packed.records().toArray(ValueLayout.JAVA_BYTE)).isEqualTo(records);
+    }
+  }
+
+  @Test
+  void idleWeightsOfASessionThatOnlyDetects() {
+    try (var under = SessionUnderTest.open(o -> o.threads(1).protection(Protection.DETECT));
+        var arena = Arena.ofShared()) {
+      var weights = under.session().pack(arena, Tensor.wrap(bElements, K, N).transposed());
+      flipSign(weights.transposed().asRightOperand(), 3, 0);
+      assertThat(under.session().verify(weights)).isEqualTo(Status.DETECTED);
+      assertThat(under.session().verify(weights)).isEqualTo(Status.DETECTED);
     }
   }
 

@@ -97,6 +97,16 @@ public interface Backend extends AutoCloseable {
   /** Whether a packed panel's k-block is what its seal and its digest say. */
   boolean isIntact(PackedB packed, long panel, int kBlock, long[] found, Workspace workspace);
 
+  /**
+   * Verifies the copies of packed panels that this backend keeps elsewhere, and copies anew what is
+   * damaged; the panels themselves are intact.
+   *
+   * @return how many k-blocks of panels were damaged
+   */
+  default int mendCopies(PackedB packed, Workspace workspace) {
+    return 0;
+  }
+
   /** Sums one block of a seal grid up. */
   void scan(MemorySegment memory, SealGrid grid, long block, long[] found, Workspace workspace);
 

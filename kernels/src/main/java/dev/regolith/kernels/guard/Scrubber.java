@@ -1,6 +1,7 @@
 package dev.regolith.kernels.guard;
 
 import dev.regolith.kernels.backend.Backend;
+import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.Mended;
 import dev.regolith.kernels.checksum.Seal;
@@ -62,15 +63,47 @@ public final class Scrubber {
     return worst;
   }
 
-  private boolean mend(MemorySegment memory, SealGrid grid, int block, Incident incident) {
+  /**
+   * Verifies packed panels, their check records and seals, and then the copies that a device has.
+   *
+   * @throws UncorrectableFaultException if more is damaged than a seal can undo
+   */
+  public synchronized Status scrub(String operator, PackedB packed) {
+    var incident = new Incident(operator);
+    boolean lost = false;
+    for (int kBlock = 0; kBlock < packed.kBlocks(); kBlock++) {
+      for (long panel = 0; panel < packed.panelCount(); panel++) {
+        if (!backend.isIntact(packed, panel, kBlock, found, workspace)) {
+          Mended mended = mends ? packed.mendPanel(panel, kBlock) : null;
+          lost |= !note(Component.PACKED_B, mended, incident);
+        }
+      }
+      for (long block = 0; block < packed.blocks(); block++) {
+        if (!packed.isRecordIntact(0, block, kBlock, found)) {
+          Mended mended = mends ? packed.mendRecord(0, block, kBlock) : null;
+          lost |= !note(Component.CHECK_VECTOR, mended, incident);
+        }
+      }
+    }
+    if (!lost && mends && backend.mendCopies(packed, workspace) > 0) {
+      incident.find(Component.DEVICE_BUFFER, -1, 0, true);
+    }
+    return close(incident.found() ? incident : null, lost);
+  }
+
+  /** Notes what was put back, or that nothing is; whether all is well, or not meant to be. */
+  private static boolean note(Component component, @Nullable Mended mended, Incident incident) {
     incident.step(Step.TRACE);
-    if (!mends) {
-      incident.find(Component.OUTPUT, -1, 0, false);
+    if (mended == null) {
+      incident.find(component, -1, 0, false);
       return true;
     }
-    Mended mended = grid.mend(memory, block);
-    incident.find(Component.OUTPUT, mended);
+    incident.find(component, mended);
     return mended.done();
+  }
+
+  private boolean mend(MemorySegment memory, SealGrid grid, int block, Incident incident) {
+    return note(Component.OUTPUT, mends ? grid.mend(memory, block) : null, incident);
   }
 
   /** A result that cannot be brought to where it was asked for. */

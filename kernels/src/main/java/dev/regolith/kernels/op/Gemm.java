@@ -106,6 +106,12 @@ public final class Gemm implements AutoCloseable {
     return packed;
   }
 
+  /** Verifies packed weights, and puts back what changed. */
+  public Status verify(PackedB b) {
+    requireFitting(b);
+    return b.isCheckable() ? execution.scrubber().scrub("verify", b) : Status.CLEAN;
+  }
+
   /** Frees the buffers; no call may be in flight. */
   @Override
   public void close() {

@@ -114,7 +114,8 @@ final class DeviceGemm implements AutoCloseable {
       queue.run(ProbePoint.DEVICE_LAUNCH, multiply, tileRows, tileColumns, tile.group());
     }
     if (p.verify && depth > 0) {
-      scanInputs(p, region, copyOfA, panels, panel, panelCount, launch);
+      scanPanels(b, panels, panel, panelCount, launch);
+      scan(ProbePoint.DEVICE_A_LAST_USE, copyOfA, rows, depth, aSums, launch);
     }
     if (p.verify && p.beta != 0) {
       scan(ProbePoint.DEVICE_OLD_C_LAST_USE, copyOfOld, rows, columns, oldSums, launch);
@@ -136,28 +137,24 @@ final class DeviceGemm implements AutoCloseable {
     }
   }
 
-  private void scanInputs(
-      GemmProblem p,
-      Region region,
-      ClObject copyOfA,
-      ClObject panels,
-      long panel,
-      int panelCount,
-      long launch) {
-    PackedB b = p.b;
+  /**
+   * Has panels summed up.
+   *
+   * @param panel the first
+   */
+  private void scanPanels(PackedB b, ClObject panels, long panel, int count, long launch) {
     if (Probe.ON) {
-      long bytes = 4L * panelCount * b.panelColumns() * p.depth;
+      long bytes = 4L * count * b.panelColumns() * b.depth();
       queue.probe(ProbePoint.DEVICE_B_LAST_USE, panels, b.panelOffset(panel, 0), bytes);
     }
     scanPanels
         .open()
         .buffer(panels)
-        .buffer(panelSums.open((long) panelCount * b.kBlocks(), launch))
+        .buffer(panelSums.open((long) count * b.kBlocks(), launch))
         .number(panel)
-        .number(p.depth)
+        .number(b.depth())
         .number(launch);
-    queue.run(ProbePoint.DEVICE_EVIDENCE, scanPanels, b.kBlocks(), panelCount, 1);
-    scan(ProbePoint.DEVICE_A_LAST_USE, copyOfA, region.rows, p.depth, aSums, launch);
+    queue.run(ProbePoint.DEVICE_EVIDENCE, scanPanels, b.kBlocks(), count, 1);
   }
 
   /** Has a dense matrix summed up, a check block at a time. */
@@ -192,26 +189,47 @@ final class DeviceGemm implements AutoCloseable {
     long first = b.panel(region.matrix, region.block);
     for (int i = 0; p.depth > 0 && i < PackedBCheck.panels(region, b); i++) {
       for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
-        Arrays.fill(sums, 0);
-        panelSums.addTo(sums, (long) i * b.kBlocks() + kBlock);
-        long panel = first + i;
-        int at = b.panelSealAt(panel, kBlock);
-        if (Probe.ON) {
-          Probe.reach(ProbePoint.PACKED_B_SEAL, b.panelSeals(), at, Seal.SUMS);
-        }
-        if (Seal.same(sums, 0, b.panelSeals(), at)) {
+        if (isSealed(b, first, i, kBlock)) {
           continue;
         }
         // The seal, the host's panel, or the device's copy of it: the host's are put right first.
-        if (!host.isIntact(b, panel, kBlock, found, workspace)) {
-          sink.panelDiffers(p, region, panel, kBlock);
+        if (!host.isIntact(b, first + i, kBlock, found, workspace)) {
+          sink.panelDiffers(p, region, first + i, kBlock);
         }
-        if (!Seal.same(sums, 0, b.panelSeals(), at)) {
-          panels.mend(b, panel, kBlock, queue);
+        if (!isSealed(b, first, i, kBlock)) {
+          panels.mend(b, first + i, kBlock, queue);
           sink.suspect(p, region, Component.DEVICE_BUFFER);
         }
       }
     }
+  }
+
+  /** Whether the sums of a panel that was summed up are those of its seal. */
+  private boolean isSealed(PackedB b, long first, int panel, int kBlock) {
+    Arrays.fill(sums, 0);
+    panelSums.addTo(sums, (long) panel * b.kBlocks() + kBlock);
+    int at = b.panelSealAt(first + panel, kBlock);
+    if (Probe.ON) {
+      Probe.reach(ProbePoint.PACKED_B_SEAL, b.panelSeals(), at, Seal.SUMS);
+    }
+    return Seal.same(sums, 0, b.panelSeals(), at);
+  }
+
+  /** Verifies all panels on the device, and copies damaged ones anew; how many were. */
+  int mendPanels(PackedB b, ClObject buffer, DevicePanels panels, long launch) {
+    int count = Math.toIntExact(b.panelCount());
+    scanPanels(b, buffer, 0, count, launch);
+    panelSums.download(queue);
+    int damaged = 0;
+    for (int panel = 0; panel < count; panel++) {
+      for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
+        if (!isSealed(b, 0, panel, kBlock)) {
+          panels.mend(b, panel, kBlock, queue);
+          damaged++;
+        }
+      }
+    }
+    return damaged;
   }
 
   /**

@@ -160,6 +160,22 @@ public final class OpenClBackend implements Backend {
     gemm.verifyResult(p, region, sink);
   }
 
+  @Override
+  public int mendCopies(PackedB packed, Workspace workspace) {
+    if (retired || packed.depth() == 0) {
+      return 0;
+    }
+    try {
+      DeviceGemm gemm = ((DeviceWorkspace) workspace).gemm();
+      DevicePanels mirror = panelsOf(packed);
+      ClObject buffer = mirror.open(packed, gemm.queue(), false);
+      return gemm.mendPanels(packed, buffer, mirror, launches.incrementAndGet());
+    } catch (ClException e) {
+      failed(e);
+      return 0;
+    }
+  }
+
   private void computeOnHost(GemmProblem p, Region region, Workspace workspace, EvidenceSink sink) {
     Workspace w = DeviceWorkspace.host(workspace);
     parts(region, part -> host.run(p, part, w, sink));
