@@ -215,6 +215,8 @@ class CommandLineTest {
   @Test
   void aCampaignOnADeviceSaysHowToRepeatIt() {
     assertThat(campaign("--backend", "opencl", "--device", "my device")).isZero();
-    assertThat(folder.resolve("summary.json")).content().contains("--device 'my device'");
+    assertThat(folder.resolve("report.html"))
+        .content()
+        .contains("--backend opencl --device 'my device'");
   }
 }

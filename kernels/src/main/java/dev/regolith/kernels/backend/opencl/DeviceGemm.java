@@ -125,6 +125,11 @@ final class DeviceGemm implements AutoCloseable {
     }
     queue.downloadRows(
         result, rows, 4 * columns, p.c, p.cRow(region.matrix, region.row) + left, p.cStride);
+    if (Probe.ON && !p.verify) {
+      long at = p.cRow(region.matrix, region.row) + left;
+      Probe.reach(ProbePoint.C_STORED, p.c, at, rows, 4 * columns, p.cStride);
+      Probe.reach(ProbePoint.C_CHECKED, p.c, at, rows, 4 * columns, p.cStride);
+    }
     if (p.verify) {
       cSums.download(queue);
       if (depth > 0) {
