@@ -6,7 +6,6 @@ import dev.regolith.kernels.backend.opencl.OpenClBackend;
 import dev.regolith.kernels.backend.scalar.ScalarGemm;
 import dev.regolith.kernels.backend.vector.VectorGemm;
 import dev.regolith.kernels.exec.FloatingPointMode;
-import java.util.Arrays;
 import java.util.HashSet;
 import java.util.Set;
 
@@ -29,20 +28,17 @@ final class Backends {
       case SCALAR -> new ScalarGemm();
       case OPENCL -> {
         Backend host = fastest(Compute.BEST, strict);
-        yield OpenClBackend.open(options.device(), host, message -> announce(message, false));
+        yield OpenClBackend.open(options.device(), host);
       }
     };
   }
 
   private static Compute named() {
-    String name = System.getProperty(PROPERTY, Compute.BEST.name());
-    for (Compute compute : Compute.values()) {
-      if (compute.name().equalsIgnoreCase(name)) {
-        return compute;
-      }
+    try {
+      return Compute.named(System.getProperty(PROPERTY, Compute.BEST.name()));
+    } catch (IllegalArgumentException e) {
+      throw new IllegalStateException("-D" + PROPERTY + ": " + e.getMessage(), e);
     }
-    throw new IllegalStateException(
-        "-D%s=%s names none of %s".formatted(PROPERTY, name, Arrays.toString(Compute.values())));
   }
 
   /** What computes on the CPU. */

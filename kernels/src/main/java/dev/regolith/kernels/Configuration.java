@@ -15,13 +15,14 @@ import java.util.SequencedMap;
 final class Configuration {
   private Configuration() {}
 
-  static SequencedMap<String, String> of(Protection protection, String backend, String twin) {
+  static SequencedMap<String, String> of(
+      Protection protection, String backend, int regionRows, String twin) {
     var map = new LinkedHashMap<String, String>();
     map.put("protection", protection.name());
     map.put("backend", backend);
     map.put("twin", twin);
     map.put("checkBlock", CheckBlock.ROWS + " x " + CheckBlock.COLUMNS);
-    map.put("region", Region.MAX_ROWS + " x " + Region.MAX_BLOCKS * CheckBlock.COLUMNS);
+    map.put("region", regionRows + " x " + Region.MAX_BLOCKS * CheckBlock.COLUMNS);
     map.put("kBlock", Integer.toString(PackedB.DEPTH));
     map.put("seal", Seal.SUMS + " sums modulo 2^64 per check block, panel k-block, check record");
     map.put(

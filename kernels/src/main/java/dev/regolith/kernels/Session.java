@@ -34,8 +34,9 @@ import org.jspecify.annotations.Nullable;
  * workers, the others compute on their own thread meanwhile. {@link #close} waits for calls in
  * progress.
  *
- * <p><b>Memory.</b> In the steady state (same shapes as before) calls allocate nothing on the heap.
- * Buffers grow with the largest call and are kept until the session is closed.
+ * <p><b>Memory.</b> In the steady state (same shapes as before) calls allocate nothing on the heap,
+ * except a little for every command to a device, where one computes. Buffers grow with the largest
+ * call and are kept until the session is closed.
  *
  * <p><b>Results.</b> Every element of a float32 product is one chain of fused multiply-adds in
  * increasing k, {@code acc = fma(a[i][k], b[k][j], acc)} from +0; then {@code alpha * acc} or
@@ -507,7 +508,8 @@ public final class Session implements AutoCloseable {
    * configurations give a campaign and a benchmark the same subject. In a fixed order.
    */
   public SequencedMap<String, String> configuration() {
-    return Configuration.of(protection(), backend(), execution.twin().name());
+    return Configuration.of(
+        protection(), backend(), execution.backend().regionRows(), execution.twin().name());
   }
 
   /** Threads a call may use. */

@@ -4,6 +4,8 @@ import dev.regolith.kernels.fault.FaultListener;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.guard.Probation;
 import java.time.Duration;
+import java.util.Arrays;
+import java.util.Locale;
 
 /** How a session computes. Every setting has a default; not thread-safe. */
 public final class SessionOptions {
@@ -23,7 +25,23 @@ public final class SessionOptions {
      * SessionOptions#device}. If the device fails during a session, the host computes on, which is
      * announced.
      */
-    OPENCL
+    OPENCL;
+
+    /**
+     * The one of a name, in any case of letters.
+     *
+     * @throws IllegalArgumentException if there is none; the message lists all
+     */
+    public static Compute named(String name) {
+      for (Compute compute : values()) {
+        if (compute.name().equalsIgnoreCase(name)) {
+          return compute;
+        }
+      }
+      throw new IllegalArgumentException(
+          "there is no backend '%s'; there are: %s"
+              .formatted(name, Arrays.toString(values()).toLowerCase(Locale.ROOT)));
+    }
   }
 
   private int threads = Runtime.getRuntime().availableProcessors();
@@ -87,9 +105,11 @@ public final class SessionOptions {
   }
 
   /**
-   * When an accelerator is not trusted any more: after so many calls within so long in which it,
-   * and nothing else, had a fault that was corrected. The host computes from then on, which is
-   * announced. Default: 10 within a minute.
+   * When an accelerator is not trusted any more: after so many calls within so long in which a
+   * fault was corrected that nothing found damaged on the host explains. The host computes from
+   * then on, which is announced, also by a strict session. Default: 10 within a minute.
+   *
+   * @param incidents 1 or more; {@link Integer#MAX_VALUE} for never
    */
   public SessionOptions retireAfter(int incidents, Duration within) {
     if (incidents < 1 || within.isNegative()) {

@@ -50,7 +50,6 @@ final class FaultyGemm implements AutoCloseable {
           ProbePoint.PACKED_A_READ,
           ProbePoint.PACKED_A_LAST_USE,
           ProbePoint.PACKED_A_DIGEST,
-          ProbePoint.PACKED_B_READ,
           ProbePoint.PACKED_B_LAST_USE,
           ProbePoint.PACKED_B_DIGEST,
           ProbePoint.PARTIAL_SUM_READ,
@@ -93,7 +92,9 @@ final class FaultyGemm implements AutoCloseable {
         points.removeAll(NOT_DEVICE);
         points.addAll(OF_DEVICE);
         if (packed) {
-          points.remove(ProbePoint.DEVICE_PANELS_UPLOAD); // once, by the first product
+          // Uploaded once, by the first product.
+          points.remove(ProbePoint.DEVICE_PANELS_UPLOAD);
+          points.remove(ProbePoint.PACKED_B_READ);
         }
       }
       return points;

@@ -19,14 +19,20 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.Locale;
 import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** A session whose products an OpenCL device computes: its life, its failures, what it leaves. */
 @Tag("device-only")
@@ -97,6 +103,51 @@ class OpenClSessionTest {
   }
 
   @Test
+  void panelsAreFreedByTheNextProduct() {
+    try (var under = open()) {
+      var session = under.session();
+      var kept = session.pack(b.transposed()).transposed();
+      session.gemm(a, kept, c);
+      long before = OpenClTrouble.objectsAlive();
+      try (var ofWeights = Arena.ofShared()) {
+        session.gemm(a, session.pack(ofWeights, b.transposed()).transposed(), c);
+        assertThat(OpenClTrouble.objectsAlive()).isGreaterThan(before);
+      }
+      session.gemm(a, kept, c);
+      assertThat(OpenClTrouble.objectsAlive()).isEqualTo(before);
+    }
+  }
+
+  /** Far more calls at once than a session keeps buffers for. */
+  @Test
+  void manyCallsAtOnce() throws Exception {
+    try (var under = open();
+        var callers = Executors.newFixedThreadPool(100)) {
+      var session = under.session();
+      var weights = session.pack(b.transposed()).transposed();
+      var together = new CyclicBarrier(100);
+      long after = 0;
+      for (int round = 0; round < 3; round++) {
+        var results = new ArrayList<Future<Status>>();
+        for (int i = 0; i < 100; i++) {
+          var y = Tensor.zeros(arena, DType.FLOAT32, M, N);
+          results.add(
+              callers.submit(() -> {
+                together.await();
+                return session.gemm(a, weights, y);
+              }));
+        }
+        for (var result : results) {
+          assertThat(result.get()).isEqualTo(Status.CLEAN);
+        }
+        // 64 calls are kept, with eleven objects each; of more, nothing is.
+        after = Math.max(after, OpenClTrouble.objectsAlive());
+      }
+      assertThat(after).isLessThan(64 * 12 + 50);
+    }
+  }
+
+  @Test
   void panelsAreFreedWithTheArenaOfTheirWeights() {
     try (var under = open()) {
       var session = under.session();
@@ -132,6 +183,7 @@ class OpenClSessionTest {
         assertRight(under.session(), Status.CLEAN);
       }
       assertThat(commands(under.session())).isZero();
+      assertThat(under.session().backend()).contains("out of service");
       assertThat(under.reports()).isEmpty();
     }
   }
@@ -193,6 +245,83 @@ class OpenClSessionTest {
     memory.set(ValueLayout.JAVA_INT_UNALIGNED, offset, word ^ 1 << 20);
   }
 
+  /**
+   * A word of the host's panels, which no product on a device reads: a tolerance worked out from it
+   * would let anything pass.
+   */
+  @Test
+  void damagedPanelsOfTheHostAllowNothing() {
+    try (var under = open()) {
+      var session = under.session();
+      var weights = session.pack(b.transposed()).transposed();
+      assertThat(session.gemm(a, weights, c)).isEqualTo(Status.CLEAN);
+      var panels = weights.asRightOperand().panels();
+      panels.set(ValueLayout.JAVA_FLOAT, 0, 1e30f);
+      // One element of C is wrong on the host, after the device's sums were compared.
+      Probe.Hook hook =
+          (point, memory, offset, rows, rowBytes, stride) -> {
+            if (point == ProbePoint.EVIDENCE) {
+              double shown = memory.get(ValueLayout.JAVA_DOUBLE, offset);
+              memory.set(ValueLayout.JAVA_DOUBLE, offset, shown + 1);
+            }
+          };
+      try (var _ = ProbeRelay.lend(once(hook, ProbePoint.EVIDENCE))) {
+        assertThat(session.gemm(a, weights, c)).isEqualTo(Status.CORRECTED);
+      }
+      assertThat(ReferenceGemm.firstDifference(expected, c.toArray())).isEqualTo(-1);
+      assertThat(session.verify(weights)).isEqualTo(Status.CLEAN);
+    }
+  }
+
+  private static Probe.Hook once(Probe.Hook hook, ProbePoint where) {
+    var done = new AtomicBoolean();
+    return (point, memory, offset, rows, rowBytes, stride) -> {
+      if (point == where && !done.getAndSet(true)) {
+        hook.reached(point, memory, offset, rows, rowBytes, stride);
+      }
+    };
+  }
+
+  /** A kernel that computes something else, again and again: nothing of it gets out. */
+  @Test
+  void aWrongKernel(@TempDir Path folder) throws IOException {
+    String property = "dev.regolith.kernels.opencl.sources";
+    String right = "acc[i][j] = fma(y, x[j], acc[i][j])";
+    String source = Files.readString(Path.of("..", "native", "opencl", "gemm.cl"));
+    assertThat(source).contains(right);
+    String wrong = "acc[i][j] = fma(y, x[j] * (k == 100 && i == 3 ? 1.5f : 1.0f), acc[i][j])";
+    Files.writeString(folder.resolve("gemm.cl"), source.replace(right, wrong));
+    System.setProperty(property, folder.toString());
+    try {
+      assertThatThrownBy(() -> Regolith.open(options -> options.compute(Compute.OPENCL)))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("none has the right bits");
+      // From the 600th step on, which the choice of a tile does not look at.
+      Files.writeString(
+          folder.resolve("gemm.cl"), source.replace(right, wrong.replace("100", "600")));
+      aKernelThatIsWrongAtDepth();
+    } finally {
+      System.clearProperty(property);
+    }
+  }
+
+  private void aKernelThatIsWrongAtDepth() {
+    var x = random(8, M, 700);
+    var y = random(9, 700, N);
+    float[] product = Chain.multiply(x, y);
+    try (var under = open()) {
+      assertThat(under.session().gemm(x, y, c)).isEqualTo(Status.CORRECTED);
+      assertThat(ReferenceGemm.firstDifference(product, c.toArray())).isEqualTo(-1);
+      // Infinities predict nothing: such results are computed once more, on the host.
+      try (var edit = under.session().edit(y)) {
+        edit.segment().setAtIndex(ValueLayout.JAVA_FLOAT, 5, Float.POSITIVE_INFINITY);
+      }
+      float[] infinite = Chain.multiply(x, y);
+      assertThat(under.session().gemm(x, y, c)).isEqualTo(Status.CORRECTED);
+      assertThat(ReferenceGemm.firstDifference(infinite, c.toArray())).isEqualTo(-1);
+    }
+  }
+
   /** Weights that lie idle on the device, damaged there: put back from the host's. */
   @Test
   void idleWeights() {
@@ -248,7 +377,11 @@ class OpenClSessionTest {
         .hasMessageContaining("0: ");
     assertThatThrownBy(() -> Regolith.open(options -> options.compute(Compute.OPENCL).device("99")))
         .isInstanceOf(IllegalStateException.class)
-        .hasMessageContaining("99");
+        .hasMessageContaining("no OpenCL device number 99");
+    assertThatThrownBy(
+            () -> Regolith.open(options -> options.compute(Compute.OPENCL).device("99999999999")))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("99999999999");
     assertThatThrownBy(() -> Regolith.open(options -> options.retireAfter(0, Duration.ZERO)))
         .isInstanceOf(IllegalArgumentException.class);
   }

@@ -22,6 +22,7 @@ import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -62,19 +63,7 @@ final class CampaignCommand implements Callable<Integer> {
       description = "What is computed, gemm or attention (default: gemm).")
   private Optional<String> workload = Optional.empty();
 
-  @Option(
-      names = "--backend",
-      paramLabel = "NAME",
-      description =
-          "What computes: vector, scalar or opencl (default: the fastest on the CPU). With opencl,"
-              + " the buffers of the device and its commands are struck as well.")
-  private Optional<String> backend = Optional.empty();
-
-  @Option(
-      names = "--device",
-      paramLabel = "NAME",
-      description = "Which device, by part of its name, or by its number in 'regolith doctor'.")
-  private Optional<String> device = Optional.empty();
+  @Mixin private BackendOptions computing = new BackendOptions();
 
   @Option(
       names = "--trials",
@@ -135,11 +124,14 @@ final class CampaignCommand implements Callable<Integer> {
           "--workload: there is no workload '%s'; there are: %s"
               .formatted(workload(), String.join(", ", workloads.keySet())));
     }
-    if (backend.isEmpty()) {
+    if (!computing.misuse().isEmpty()) {
+      throw badUsage(computing.misuse());
+    }
+    if (computing.backend().isEmpty()) {
       return engines;
     }
     try {
-      return engines.on(backend.get(), device.orElse(""));
+      return engines.on(computing.backend().get(), computing.device().orElse(""));
     } catch (IllegalArgumentException e) {
       throw badUsage("--backend: " + e.getMessage());
     }
@@ -246,8 +238,7 @@ final class CampaignCommand implements Callable<Integer> {
   private String again() {
     String command = "./regolith campaign --trials %d --seed %d".formatted(trials, seed);
     command += workload.map(kind -> " --workload " + kind).orElse("");
-    command += backend.map(name -> " --backend " + name).orElse("");
-    command += device.map(name -> " --device '" + name + "'").orElse("");
+    command += computing.again();
     if (arm.arms().size() == 1) {
       command += " --arm " + arm.arms().iterator().next().id();
     }

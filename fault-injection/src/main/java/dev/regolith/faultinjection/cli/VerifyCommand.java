@@ -1,9 +1,9 @@
 package dev.regolith.faultinjection.cli;
 
 import java.io.IOException;
-import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -29,17 +29,7 @@ final class VerifyCommand implements Callable<Integer> {
 
   @Spec private CommandSpec spec = CommandSpec.create(); // replaced by picocli
 
-  @Option(
-      names = "--backend",
-      paramLabel = "NAME",
-      description = "vector, scalar or opencl (default: the fastest on the CPU).")
-  private Optional<String> backend = Optional.empty();
-
-  @Option(
-      names = "--device",
-      paramLabel = "NAME",
-      description = "Which device, by part of its name, or by its number in 'regolith doctor'.")
-  private Optional<String> device = Optional.empty();
+  @Mixin private BackendOptions computing = new BackendOptions();
 
   @Option(
       names = "--trials",
@@ -58,9 +48,12 @@ final class VerifyCommand implements Callable<Integer> {
       throw new ParameterException(
           spec.commandLine(), "--trials: expected 1 or more, got " + trials);
     }
+    if (!computing.misuse().isEmpty()) {
+      throw new ParameterException(spec.commandLine(), computing.misuse());
+    }
     var out = spec.commandLine().getOut();
     try {
-      return verifier.verify(backend, device, trials, out) ? 0 : 1;
+      return verifier.verify(computing.backend(), computing.device(), trials, out) ? 0 : 1;
     } catch (IllegalArgumentException | IllegalStateException e) {
       throw new ParameterException(spec.commandLine(), Reason.of(e), e);
     } finally {

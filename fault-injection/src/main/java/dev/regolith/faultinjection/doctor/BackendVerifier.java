@@ -16,7 +16,6 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.function.Consumer;
@@ -27,6 +26,8 @@ import java.util.function.Consumer;
  */
 public final class BackendVerifier implements Verifier {
   private static final int PRODUCTS = 60;
+  private static final String BITS = "bits of the scalar loop";
+  private static final String WRONG = "other bits than the scalar loop";
   private static final int LARGE = 1024;
   private static final double WARM_UP_SECONDS = 1.5;
   private static final double SPEED_SECONDS = 1;
@@ -35,7 +36,7 @@ public final class BackendVerifier implements Verifier {
   public boolean verify(
       Optional<String> backend, Optional<String> device, int trials, PrintWriter out)
       throws IOException {
-    Compute compute = backend.map(BackendVerifier::compute).orElse(Compute.BEST);
+    Compute compute = backend.map(Compute::named).orElse(Compute.BEST);
     Consumer<SessionOptions> options =
         o -> {
           o.compute(compute);
@@ -44,34 +45,36 @@ public final class BackendVerifier implements Verifier {
     boolean good = true;
     try (var session = Regolith.open(options);
         var twin = Regolith.open(o -> o.compute(Compute.SCALAR).protection(Protection.OFF))) {
-      line(out, "computes", session.backend());
+      String computing = session.backend();
+      line(out, "computes", computing);
       int right = rightProducts(session, twin);
       good &= right == PRODUCTS;
       line(out, "products", "%d of %d have the bits of the scalar loop".formatted(right, PRODUCTS));
-      good &= say(out, "attention", "bits of the scalar loop", isAttentionRight(session, twin));
-      good &= say(out, "softmax", "bits of the scalar loop", isSoftmaxRight(session, twin));
-      good &= say(out, "damaged operand", "found and put back", isPutBack(session));
+      good &= say(out, "attention", isAttentionRight(session, twin), BITS, WRONG);
+      good &= say(out, "softmax", isSoftmaxRight(session, twin), BITS, WRONG);
+      good &= say(out, "damaged operand", isPutBack(session), "found, put back", "not put back");
+      if (!session.backend().equals(computing)) {
+        line(out, "FAILED", "it fell back: " + session.backend());
+        return false;
+      }
     }
-    speed(options, out);
-    out.flush();
+    good &= speed(options, out);
+    // In a JVM of its own: a probe has to be there before the first kernel runs.
+    var campaign = CampaignProcess.run(backend, device, trials);
     good &=
-        say(out, trials + " faults", "nothing wrong got out", campaign(backend, device, trials));
+        say(
+            out,
+            trials + " faults",
+            campaign.held(),
+            "nothing wrong got out",
+            "the protection fell short, or the campaign did:%n%s".formatted(campaign.lastWords()));
     return good;
   }
 
-  private static Compute compute(String name) {
-    return Arrays.stream(Compute.values())
-        .filter(each -> each.name().equalsIgnoreCase(name))
-        .findFirst()
-        .orElseThrow(() ->
-            new IllegalArgumentException(
-                "there is no backend '%s'; there are: %s"
-                    .formatted(name, Arrays.toString(Compute.values()).toLowerCase(Locale.ROOT))));
-  }
-
-  private static boolean say(PrintWriter out, String what, String hope, boolean fulfilled) {
-    line(out, what, fulfilled ? hope : "NOT " + hope);
-    return fulfilled;
+  private static boolean say(
+      PrintWriter out, String what, boolean good, String ifGood, String ifBad) {
+    line(out, what, good ? ifGood : "FAILED: " + ifBad);
+    return good;
   }
 
   private static void line(PrintWriter out, String what, String result) {
@@ -173,12 +176,16 @@ public final class BackendVerifier implements Verifier {
 
   // -------------------------------------------------------------------------------------- speed
 
-  /** A product with packed weights, all threads, interleaved with the CPU's. */
-  private static void speed(Consumer<SessionOptions> options, PrintWriter out) {
+  /**
+   * A product with packed weights, all threads, interleaved with the CPU's; whether the backend is
+   * what computed to the end.
+   */
+  private static boolean speed(Consumer<SessionOptions> options, PrintWriter out) {
     try (var arena = Arena.ofShared();
         var plain = Regolith.open(options.andThen(o -> o.protection(Protection.OFF)));
         var guarded = Regolith.open(options);
-        var cpu = Regolith.open(o -> o.compute(Compute.VECTOR).protection(Protection.OFF))) {
+        var cpu = Regolith.open(o -> o.compute(Compute.BEST).protection(Protection.OFF))) {
+      String computing = plain.backend();
       var products =
           new Runnable[] {product(plain, arena), product(guarded, arena), product(cpu, arena)};
       for (Runnable product : products) {
@@ -191,11 +198,11 @@ public final class BackendVerifier implements Verifier {
           best[i] = Math.max(best[i], repeat(products[i], 0));
         }
       }
-      line(
-          out,
-          "speed",
-          "%.0f GFLOP/s unprotected, %.0f protected (%.2f x), at %d cubes; the CPU's own: %.0f"
-              .formatted(best[0], best[1], best[1] / best[0], LARGE, best[2]));
+      String speeds =
+          "%.0f GFLOP/s unprotected, %.0f protected (%.2f x), at %d cubes; %s: %.0f"
+              .formatted(best[0], best[1], best[1] / best[0], LARGE, cpu.backend(), best[2]);
+      boolean lasting = plain.backend().equals(computing) && guarded.backend().equals(computing);
+      return say(out, "speed", lasting, speeds, "it fell back: " + plain.backend());
     }
   }
 
@@ -220,13 +227,5 @@ public final class BackendVerifier implements Verifier {
       best = Math.max(best, 2.0 * LARGE * LARGE * LARGE / (System.nanoTime() - start));
     } while (System.nanoTime() < deadline);
     return best;
-  }
-
-  // ------------------------------------------------------------------------------------- faults
-
-  /** A campaign in a JVM of its own: its probe has to be there before the first kernel runs. */
-  private static boolean campaign(Optional<String> backend, Optional<String> device, int trials)
-      throws IOException {
-    return CampaignProcess.run(backend, device, trials);
   }
 }

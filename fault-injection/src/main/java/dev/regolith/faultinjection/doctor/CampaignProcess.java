@@ -11,46 +11,66 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 
-/** A campaign in a JVM like this one, whose reports go to a folder that is deleted. */
-final class CampaignProcess {
-  private CampaignProcess() {}
+/**
+ * A campaign in a JVM like this one, whose reports go to a folder that is deleted.
+ *
+ * @param held whether the protection held
+ * @param lastWords the end of what it printed
+ */
+record CampaignProcess(boolean held, String lastWords) {
+  private static final int LAST_LINES = 6;
 
-  /** Whether the protection held. */
-  static boolean run(Optional<String> backend, Optional<String> device, int trials)
+  static CampaignProcess run(Optional<String> backend, Optional<String> device, int trials)
       throws IOException {
     Path folder = Files.createTempDirectory("regolith-verify");
     try {
-      var command = new ArrayList<String>();
-      command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-      command.addAll(flags());
-      command.addAll(List.of("campaign", "--trials", Integer.toString(trials)));
-      command.addAll(List.of("--out", folder.toString()));
-      backend.ifPresent(name -> command.addAll(List.of("--backend", name)));
-      device.ifPresent(name -> command.addAll(List.of("--device", name)));
+      Path output = folder.resolve("output");
       Process process =
-          new ProcessBuilder(command)
+          new ProcessBuilder(command(backend, device, trials, folder))
               .redirectErrorStream(true)
-              .redirectOutput(folder.resolve("output").toFile())
+              .redirectOutput(output.toFile())
               .start();
-      return process.waitFor() == 0;
-    } catch (InterruptedException e) {
-      throw new InterruptedIOException("the campaign was interrupted");
+      int exitCode = waitFor(process);
+      List<String> lines =
+          Files.readAllLines(output).stream()
+              .filter(line -> !line.isBlank() && !line.contains(folder.toString()))
+              .toList();
+      List<String> last = lines.subList(Math.max(0, lines.size() - LAST_LINES), lines.size());
+      return new CampaignProcess(exitCode == 0, String.join(System.lineSeparator(), last));
     } finally {
       delete(folder);
     }
   }
 
-  /** What this JVM was started with, up to the main class. */
-  private static List<String> flags() {
-    var flags = new ArrayList<>(ManagementFactory.getRuntimeMXBean().getInputArguments());
-    flags.add("--module-path");
-    flags.add(System.getProperty("jdk.module.path", ""));
-    flags.add("--module");
-    flags.add(
+  private static int waitFor(Process process) throws InterruptedIOException {
+    try {
+      return process.waitFor();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("the campaign was interrupted");
+    } finally {
+      process.destroy(); // nothing, if it has ended
+    }
+  }
+
+  private static List<String> command(
+      Optional<String> backend, Optional<String> device, int trials, Path folder) {
+    var command = new ArrayList<String>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
+        .filter(flag -> !flag.startsWith("-agentlib") && !flag.startsWith("-Xrunjdwp"))
+        .forEach(command::add);
+    command.addAll(List.of("--module-path", System.getProperty("jdk.module.path", "")));
+    command.add("--module");
+    command.add(
         System.getProperty("jdk.module.main", "")
             + "/"
             + System.getProperty("jdk.module.main.class", ""));
-    return flags;
+    command.addAll(List.of("campaign", "--trials", Integer.toString(trials)));
+    command.addAll(List.of("--out", folder.resolve("campaign").toString()));
+    backend.ifPresent(name -> command.addAll(List.of("--backend", name)));
+    device.ifPresent(name -> command.addAll(List.of("--device", name)));
+    return command;
   }
 
   private static void delete(Path folder) throws IOException {

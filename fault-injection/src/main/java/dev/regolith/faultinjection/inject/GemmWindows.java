@@ -200,6 +200,7 @@ final class GemmWindows {
               CHECK_VECTORS_SEAL,
               A_SEAL,
               C_SEAL),
+          window("packed-b", "packed-to-upload", DURING, Offer.FRESH, PACKED_B_READ),
           window("device-a", "upload-to-read", DURING, Offer.ANY, DEVICE_A_READ),
           window("device-a", "last-use-to-check", DURING, Offer.ANY, DEVICE_A_LAST_USE),
           window("device-weights", "before-read", DURING, Offer.PACKED, DEVICE_B_READ),

@@ -63,6 +63,7 @@ final class InjectionEngine<W extends Workload> implements Engine {
   private final Map<Window<W>, List<Offering<W>>> offerings = new HashMap<>();
   private final Map<Integer, List<W>> controlWorkloads = new HashMap<>();
   private final Deadline deadline = new Deadline();
+  private final String backend;
   private boolean hung;
 
   InjectionEngine(
@@ -82,6 +83,7 @@ final class InjectionEngine<W extends Workload> implements Engine {
                 .onFault(list::add);
           }));
     }
+    backend = get(sessions, Arm.CORRECT).backend();
     for (W workload : kind.workloads(model, 0)) {
       stations.add(station(workload));
     }
@@ -122,8 +124,18 @@ final class InjectionEngine<W extends Workload> implements Engine {
     return found;
   }
 
+  /** A campaign on a device that has fallen back to the CPU would say nothing of the device. */
+  private void requireTheSameBackend() {
+    for (Session session : sessions.values()) {
+      if (!session.backend().equals(backend)) {
+        throw new IllegalStateException("it is not computed by " + backend + " any more");
+      }
+    }
+  }
+
   @Override
   public List<TrialRecord> trial(long index) {
+    requireTheSameBackend();
     var random = random(index, 0);
     List<String> sites = sites();
     Window<W> window = draw(kind.windows(draw(sites, random)), random);
@@ -226,6 +238,7 @@ final class InjectionEngine<W extends Workload> implements Engine {
 
   @Override
   public ControlRecord control(long index) {
+    requireTheSameBackend();
     var random = random(index, 1);
     int text = 1 + random.nextInt(CONTROL_TEXTS);
     List<W> workloads =

@@ -7,9 +7,7 @@ import dev.regolith.faultinjection.model.TrainedModel;
 import dev.regolith.kernels.SessionOptions;
 import dev.regolith.kernels.SessionOptions.Compute;
 import java.time.Duration;
-import java.util.Arrays;
 import java.util.List;
-import java.util.Locale;
 import java.util.function.Consumer;
 
 /** Opens campaigns on one kind of computation of a trained model. */
@@ -34,15 +32,7 @@ public final class InjectionEngines implements EngineFactory {
 
   @Override
   public InjectionEngines on(String backend, String device) {
-    Compute compute =
-        Arrays.stream(Compute.values())
-            .filter(each -> each.name().equalsIgnoreCase(backend))
-            .findFirst()
-            .orElseThrow(() ->
-                new IllegalArgumentException(
-                    "there is no backend '%s'; there are: %s"
-                        .formatted(
-                            backend, Arrays.toString(Compute.values()).toLowerCase(Locale.ROOT))));
+    Compute compute = Compute.named(backend);
     if (compute != Compute.OPENCL) {
       return new InjectionEngines(kind, options -> options.compute(compute));
     }
@@ -52,7 +42,8 @@ public final class InjectionEngines implements EngineFactory {
     }
     // A campaign's faults are many and none is the device's: it stays in service.
     Consumer<SessionOptions> onDevice =
-        options -> options.compute(compute).device(device).retireAfter(2, Duration.ZERO);
+        options ->
+            options.compute(compute).device(device).retireAfter(Integer.MAX_VALUE, Duration.ZERO);
     return new InjectionEngines(new GemmKind(true), onDevice);
   }
 

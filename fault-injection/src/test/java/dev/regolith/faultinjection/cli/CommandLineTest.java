@@ -152,6 +152,8 @@ class CommandLineTest {
         "campaign --trials|Missing required parameter for option '--trials'",
         "campaign --backend abacus|--backend: there is no backend abacus",
         "verify --backend abacus|there is no backend 'abacus'",
+        "verify --device 0|--device: only an accelerator's backend",
+        "campaign --backend vector --device 0|--device: only an accelerator's backend",
         "verify --trials 0|--trials: expected 1 or more",
         "campaing|Did you mean: regolith campaign?",
       })

@@ -98,12 +98,13 @@ public interface Backend extends AutoCloseable {
   boolean isIntact(PackedB packed, long panel, int kBlock, long[] found, Workspace workspace);
 
   /**
-   * Verifies the copies of packed panels that this backend keeps elsewhere, and copies anew what is
-   * damaged; the panels themselves are intact.
+   * Verifies the copy of packed panels that this backend may keep elsewhere; the panels themselves
+   * are intact.
    *
+   * @param mend whether to copy anew what is damaged
    * @return how many k-blocks of panels were damaged
    */
-  default int mendCopies(PackedB packed, Workspace workspace) {
+  default int verifyCopy(PackedB packed, boolean mend, Workspace workspace) {
     return 0;
   }
 

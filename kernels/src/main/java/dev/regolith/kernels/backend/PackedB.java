@@ -123,6 +123,11 @@ public final class PackedB {
     return matrices * blocks() * kBlocks() * recordBytes();
   }
 
+  /** Notes that everything is going to be packed again. */
+  public void renew() {
+    version++;
+  }
+
   /** Grows whenever other words are packed here: copies of earlier ones are out of date. */
   public long version() {
     return version;

@@ -3,11 +3,11 @@ package dev.regolith.kernels.backend;
 /**
  * A rectangle of check blocks of the output. Mutable and reused.
  *
- * <p>Rows start at a multiple of {@code CheckBlock.ROWS}; at most {@link #MAX_ROWS} rows by {@link
- * #MAX_BLOCKS} check blocks.
+ * <p>Rows start at a multiple of {@code CheckBlock.ROWS}; at most {@link Backend#regionRows} rows
+ * by {@link #MAX_BLOCKS} check blocks.
  */
 public final class Region {
-  /** Rows a backend's workspace has room for. */
+  /** Rows that the workspace of a backend on the CPU has room for. */
   public static final int MAX_ROWS = 288;
 
   /** Check blocks side by side that a backend's workspace has room for. */

@@ -9,6 +9,7 @@ import dev.regolith.kernels.backend.Region;
 import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.Evidence;
 import dev.regolith.kernels.checksum.Mended;
+import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.fault.Disagreement;
 import dev.regolith.kernels.fault.Protection;
@@ -137,7 +138,32 @@ public final class Guard implements EvidenceSink {
             evidence.blocksOf(check),
             evidence);
     evidence.tolerance[at] = Math.max(evidence.tolerance[at], exact);
-    return agrees(evidence, at);
+    return agrees(evidence, at)
+        && arePanelsIntact(
+            p, region.matrix, region.block + evidence.firstBlock(check), evidence.blocksOf(check));
+  }
+
+  /**
+   * The exact tolerance follows from the packed panels. Nobody else may have read them in this
+   * call, where a device computes with a copy; a damaged one is put back, and allows nothing.
+   */
+  private boolean arePanelsIntact(GemmProblem p, long matrix, long firstBlock, int blocks) {
+    PackedB b = p.b;
+    var found = new long[Seal.SUMS];
+    boolean intact = true;
+    for (long block = firstBlock; block < firstBlock + blocks; block++) {
+      for (int i = 0; i < b.panelsOf(block); i++) {
+        for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
+          long panel = b.panel(matrix, block) + i;
+          PackedB.scan(b.panels(), b.panelOffset(panel, kBlock), b.panelWords(kBlock), found, 0);
+          if (!Seal.same(found, 0, b.panelSeals(), b.panelSealAt(panel, kBlock))) {
+            mendPanel(b, panel, kBlock);
+            intact = false;
+          }
+        }
+      }
+    }
+    return intact;
   }
 
   /** Whether the inputs allow a prediction at all. */

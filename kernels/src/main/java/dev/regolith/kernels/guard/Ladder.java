@@ -132,7 +132,7 @@ final class Ladder {
       log.report(report);
       throw new UncorrectableFaultException(report, HINT);
     }
-    if (mended && incident.blamesDevice() && probation.fails(System.nanoTime())) {
+    if (mended && incident.blamesDevice() && probation.fails()) {
       backend.retire(probation.toString());
     }
     boolean falseAlarm = refuted && !mended && !incident.found();
@@ -224,7 +224,9 @@ final class Ladder {
     int disturbed = 0;
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
       witness.clear();
-      backend.recompute(p, region, attempt + disturbed, workspace, witness);
+      // What inputs predict nothing for is not computed twice in the same way, if there is another.
+      int way = kind == Kind.INCONCLUSIVE ? ATTEMPTS : attempt + disturbed;
+      backend.recompute(p, region, way, workspace, witness);
       if (witness.damaged) {
         // Damage found and put back meanwhile, perhaps by another call: no verdict on this block.
         attempt -= disturbed++ < DISTURBANCES ? 1 : 0;

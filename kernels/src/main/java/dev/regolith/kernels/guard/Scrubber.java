@@ -85,8 +85,9 @@ public final class Scrubber {
         }
       }
     }
-    if (!lost && mends && backend.mendCopies(packed, workspace) > 0) {
-      incident.find(Component.DEVICE_BUFFER, -1, 0, true);
+    if (!lost && backend.verifyCopy(packed, mends, workspace) > 0) {
+      incident.step(Step.TRACE);
+      incident.find(Component.DEVICE_BUFFER, -1, 0, mends);
     }
     return close(incident.found() ? incident : null, lost);
   }

@@ -44,6 +44,8 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     VERIFY
   }
 
+  private static final PackedB NOTHING = new PackedB(CheckBlock.COLUMNS);
+
   private final Execution execution;
   private final Workspace workspace;
   private final Guard guard;
@@ -180,6 +182,7 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
       inputs[i].memory = MemorySegment.NULL;
     }
     problem.a = MemorySegment.NULL;
+    problem.b = NOTHING;
     problem.c = MemorySegment.NULL;
     left.forget();
     right.forget();
@@ -387,5 +390,6 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     left.close();
     right.close();
     output.close();
+    workspace.close();
   }
 }

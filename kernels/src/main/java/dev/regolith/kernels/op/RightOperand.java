@@ -59,6 +59,7 @@ final class RightOperand implements AutoCloseable {
 
   /** Packs everything again; whether there is something to pack from. */
   boolean packAgain(Workspace workspace) {
+    fresh.renew();
     for (long task = 0; task < tasks; task++) {
       pack(task, workspace);
     }

@@ -30,31 +30,43 @@ final class Cl {
   private static final MemorySegment NONE = MemorySegment.NULL;
 
   private static final String PROPERTY = "dev.regolith.kernels.opencl.library";
+  private static String absence = "";
   private static final @Nullable SymbolLookup LIBRARY = library();
 
   private Cl() {}
 
   private static @Nullable SymbolLookup library() {
     String name = System.getProperty(PROPERTY, System.mapLibraryName("OpenCL"));
-    try {
-      return SymbolLookup.libraryLookup(name, Arena.global());
-    } catch (IllegalArgumentException e) {
-      return fallback(name);
+    // Without development packages a system has only the versioned name.
+    for (String each : new String[] {name, name + ".1"}) {
+      try {
+        return SymbolLookup.libraryLookup(each, Arena.global());
+      } catch (IllegalCallerException e) {
+        absence = "start java with --enable-native-access=" + moduleName();
+        return null;
+      } catch (IllegalArgumentException e) {
+        absence =
+            name
+                + " cannot be loaded, nor its versioned name; install a device's driver, or"
+                + " pocl-opencl-icd, which computes on any CPU";
+      }
     }
+    return null;
   }
 
-  /** Without development packages a system has only the versioned name. */
-  private static @Nullable SymbolLookup fallback(String name) {
-    try {
-      return SymbolLookup.libraryLookup(name + ".1", Arena.global());
-    } catch (IllegalArgumentException e) {
-      return null;
-    }
+  private static String moduleName() {
+    Module module = Cl.class.getModule();
+    return module.isNamed() ? module.getName() : "ALL-UNNAMED";
   }
 
   /** Whether there is a loader at all. */
   static boolean isPresent() {
     return LIBRARY != null;
+  }
+
+  /** Why there is none, and the remedy. */
+  static String absence() {
+    return absence;
   }
 
   /** The handles, linked when the first function is called. */
@@ -81,7 +93,6 @@ final class Cl {
     static final MethodHandle READ_RECT = integer("clEnqueueReadBufferRect", "llipppllllpipp");
     static final MethodHandle MAP = object("clEnqueueMapBuffer", "llilllippp");
     static final MethodHandle UNMAP = integer("clEnqueueUnmapMemObject", "llpipp");
-    static final MethodHandle FLUSH = integer("clFlush", "l");
     static final MethodHandle FINISH = integer("clFinish", "l");
     static final MethodHandle RELEASE_CONTEXT = integer("clReleaseContext", "l");
     static final MethodHandle RELEASE_QUEUE = integer("clReleaseCommandQueue", "l");
@@ -468,11 +479,6 @@ final class Cl {
         "clEnqueueUnmapMemObject",
         () -> (int) Functions.UNMAP.invokeExact(queue, buffer, mapped, 0, NONE, NONE));
     finish(queue);
-  }
-
-  /** Has the device begin with what was enqueued. */
-  static void flush(long queue) {
-    command("clFlush", () -> (int) Functions.FLUSH.invokeExact(queue));
   }
 
   /** Waits until everything enqueued is done. */

@@ -48,11 +48,21 @@ final class ClContext implements AutoCloseable {
       }
     }
     ClObject program = built(Cl.createProgram(context.handle(), source), options);
-    byte[] binary = Cl.binary(program.handle());
-    if (binary.length > 0) {
-      cache.put(key, binary);
-    }
+    keep(key, program);
     return program;
+  }
+
+  /** For the next JVM; a driver that hands out no binary compiles again there. */
+  private void keep(String key, ClObject program) {
+    try {
+      byte[] binary = Cl.binary(program.handle());
+      if (binary.length > 0) {
+        cache.put(key, binary);
+      }
+    } catch (ClException e) {
+      System.getLogger("dev.regolith.kernels")
+          .log(System.Logger.Level.DEBUG, "an OpenCL program cannot be kept", e);
+    }
   }
 
   private ClObject built(long handle, String options) {

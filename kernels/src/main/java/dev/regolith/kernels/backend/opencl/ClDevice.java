@@ -42,7 +42,9 @@ public record ClDevice(
     int vectorWidth,
     long floats,
     boolean available) {
+  private static final System.Logger LOGGER = System.getLogger("dev.regolith.kernels");
   private static final int DENORMALS = 1;
+  private static final int INFINITIES = 1 << 1;
   private static final int ROUNDS_TO_NEAREST = 1 << 2;
   private static final int FUSED = 1 << 5;
 
@@ -66,12 +68,27 @@ public record ClDevice(
       return List.of();
     }
     var devices = new ArrayList<ClDevice>();
-    for (long platform : Cl.platforms()) {
+    try {
+      for (long platform : Cl.platforms()) {
+        addAll(platform, devices);
+      }
+    } catch (ClException e) {
+      LOGGER.log(System.Logger.Level.WARNING, "OpenCL lists no platforms: " + e.getMessage());
+    }
+    return devices;
+  }
+
+  /** One broken driver does not hide the devices of the others. */
+  private static void addAll(long platform, List<ClDevice> devices) {
+    try {
       for (long device : Cl.devices(platform)) {
         devices.add(read(platform, device));
       }
+    } catch (ClException e) {
+      LOGGER.log(
+          System.Logger.Level.WARNING,
+          "an OpenCL platform does not describe its devices: " + e.getMessage());
     }
-    return devices;
   }
 
   private static ClDevice read(long platform, long device) {
@@ -98,14 +115,14 @@ public record ClDevice(
    * 754 where the canonical chain needs it, so that its bits are those of the CPU.
    */
   public String hindrance() {
-    long needed = DENORMALS | ROUNDS_TO_NEAREST | FUSED;
+    long needed = DENORMALS | INFINITIES | ROUNDS_TO_NEAREST | FUSED;
     if (!available) {
       return "it is not available, or its driver has no compiler";
     }
     return (floats & needed) == needed
         ? ""
-        : "it has no correctly rounded float32 with fused multiply-add and subnormals, so its"
-            + " results would not have the canonical bits";
+        : "it has no correctly rounded float32 with fused multiply-add, subnormals and infinities,"
+            + " so its results would not have the canonical bits";
   }
 
   /** Whether somebody who writes {@code words} means this device. */

@@ -2,7 +2,10 @@ package dev.regolith.kernels.backend.opencl;
 
 import java.util.Map;
 
-/** The error codes of OpenCL 3.0 (Khronos, {@code CL/cl.h}), by name, and what to do about some. */
+/**
+ * Error codes of OpenCL (Khronos, {@code CL/cl.h}) that can come up here, by name, and what to do
+ * about some.
+ */
 final class ClError {
   private static final Map<Integer, String> NAMES =
       Map.ofEntries(

@@ -37,7 +37,12 @@ final class ClObject implements AutoCloseable {
     if (!released) {
       released = true;
       ALIVE.decrementAndGet();
-      release.accept(handle);
+      try {
+        release.accept(handle);
+      } catch (ClException e) {
+        // A lost device cannot release anything; what else there is to be freed still is.
+        System.getLogger("dev.regolith.kernels").log(System.Logger.Level.DEBUG, "not released", e);
+      }
     }
   }
 }

@@ -3,7 +3,7 @@ package dev.regolith.kernels.backend.opencl;
 import org.jspecify.annotations.Nullable;
 
 /** Device memory that grows when it must, and is kept. */
-final class DeviceBuffer implements AutoCloseable {
+final class DeviceBuffer implements Parts.Part {
   private final ClContext context;
   private @Nullable ClObject memory;
   private long bytes;

@@ -5,15 +5,14 @@ import java.util.List;
 
 /** Finds the device that somebody asks for. */
 final class DeviceChoice {
+  /** Longer ones are parts of names, as in "7900". */
+  private static final int LONGEST_NUMBER = 2;
+
   private DeviceChoice() {}
 
   static ClDevice choose(String words) {
     if (!Cl.isPresent()) {
-      throw new IllegalStateException(
-          "there is no OpenCL here: neither "
-              + System.mapLibraryName("OpenCL")
-              + " nor a versioned name of it can be loaded; install a device's driver, or"
-              + " pocl-opencl-icd, which computes on any CPU");
+      throw new IllegalStateException("there is no OpenCL here: " + Cl.absence());
     }
     List<ClDevice> all = ClDevice.all();
     ClDevice device = words.isBlank() ? best(all) : named(words, all);
@@ -40,11 +39,14 @@ final class DeviceChoice {
   }
 
   private static ClDevice named(String words, List<ClDevice> all) {
-    if (words.chars().allMatch(Character::isDigit)) {
-      int index = Integer.parseInt(words);
-      if (index < all.size()) {
-        return all.get(index);
+    for (int i = 0; i < all.size(); i++) {
+      if (words.equals(Integer.toString(i))) {
+        return all.get(i);
       }
+    }
+    if (words.length() <= LONGEST_NUMBER && words.chars().allMatch(Character::isDigit)) {
+      throw new IllegalStateException(
+          "there is no OpenCL device number %s; there are %s".formatted(words, list(all)));
     }
     return all.stream()
         .filter(device -> device.isCalled(words))

@@ -26,6 +26,7 @@ import java.util.Arrays;
  * itself, or with the words that arrived.
  */
 final class DeviceGemm implements AutoCloseable {
+  private final Parts parts = new Parts();
   private final GemmTile tile;
   private final DeviceQueue queue;
   private final DeviceKernel multiply;
@@ -44,17 +45,22 @@ final class DeviceGemm implements AutoCloseable {
 
   DeviceGemm(ClContext context, GemmProgram program) {
     tile = program.tile();
-    queue = new DeviceQueue(context);
-    multiply = new DeviceKernel(program.newKernel("gemm"));
-    scanPanels = new DeviceKernel(program.newKernel("scan_panels"));
-    scanMatrix = new DeviceKernel(program.newKernel("scan_matrix"));
-    a = new DeviceBuffer(context);
-    old = new DeviceBuffer(context);
-    c = new DeviceBuffer(context);
-    cSums = new DeviceSums(context);
-    panelSums = new DeviceSums(context);
-    aSums = new DeviceSums(context);
-    oldSums = new DeviceSums(context);
+    try {
+      queue = parts.add(new DeviceQueue(context));
+      multiply = parts.add(new DeviceKernel(program.newKernel("gemm")));
+      scanPanels = parts.add(new DeviceKernel(program.newKernel("scan_panels")));
+      scanMatrix = parts.add(new DeviceKernel(program.newKernel("scan_matrix")));
+      a = parts.add(new DeviceBuffer(context));
+      old = parts.add(new DeviceBuffer(context));
+      c = parts.add(new DeviceBuffer(context));
+      cSums = parts.add(new DeviceSums(context));
+      panelSums = parts.add(new DeviceSums(context));
+      aSums = parts.add(new DeviceSums(context));
+      oldSums = parts.add(new DeviceSums(context));
+    } catch (RuntimeException e) {
+      parts.close();
+      throw e;
+    }
   }
 
   DeviceQueue queue() {
@@ -220,17 +226,24 @@ final class DeviceGemm implements AutoCloseable {
     return Seal.same(sums, 0, b.panelSeals(), at);
   }
 
-  /** Verifies all panels on the device, and copies damaged ones anew; how many were. */
-  int mendPanels(PackedB b, ClObject buffer, DevicePanels panels, long launch) {
+  /**
+   * Verifies all panels on the device; how many were damaged.
+   *
+   * @param mend whether to copy those anew
+   */
+  int verifyAll(PackedB b, ClObject buffer, DevicePanels panels, boolean mend, long launch) {
     int count = Math.toIntExact(b.panelCount());
     scanPanels(b, buffer, 0, count, launch);
     panelSums.download(queue);
     int damaged = 0;
     for (int panel = 0; panel < count; panel++) {
       for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
-        if (!isSealed(b, 0, panel, kBlock)) {
+        if (isSealed(b, 0, panel, kBlock)) {
+          continue;
+        }
+        damaged++;
+        if (mend) {
           panels.mend(b, panel, kBlock, queue);
-          damaged++;
         }
       }
     }
@@ -322,16 +335,6 @@ final class DeviceGemm implements AutoCloseable {
 
   @Override
   public void close() {
-    multiply.close();
-    scanPanels.close();
-    scanMatrix.close();
-    a.close();
-    old.close();
-    c.close();
-    cSums.close();
-    panelSums.close();
-    aSums.close();
-    oldSums.close();
-    queue.close();
+    parts.close();
   }
 }

@@ -5,7 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /** A kernel and its arguments, which are given in order; for one thread. */
-final class DeviceKernel implements AutoCloseable {
+final class DeviceKernel implements Parts.Part {
   private final ClObject kernel;
   private final Arena arena = Arena.ofShared();
   private final MemorySegment value = arena.allocate(ValueLayout.JAVA_LONG);

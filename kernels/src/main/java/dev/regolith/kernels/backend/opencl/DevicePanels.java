@@ -16,16 +16,31 @@ final class DevicePanels implements AutoCloseable {
   private @Nullable ClObject buffer;
   private long bytes;
   private long version = -1;
+  private int users;
 
   DevicePanels(PackedB source, ClContext context) {
     this.source = new WeakReference<>(source);
     this.context = context;
   }
 
-  /** Whether the host's panels are gone. */
-  boolean isOrphaned() {
+  /** Keeps the buffer from being freed until {@link #giveBack}. */
+  synchronized void take() {
+    users++;
+  }
+
+  synchronized void giveBack() {
+    users--;
+  }
+
+  /** Frees the buffer if the host's panels are gone, and nobody uses it; whether it did. */
+  synchronized boolean closeIfOrphaned() {
     PackedB b = source.get();
-    return b == null || !b.panels().scope().isAlive();
+    boolean gone = b == null || b.panels().byteSize() == 0 || !b.panels().scope().isAlive();
+    if (gone && users == 0) {
+      close();
+      return true;
+    }
+    return false;
   }
 
   /**

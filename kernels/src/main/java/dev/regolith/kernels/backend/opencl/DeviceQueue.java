@@ -12,7 +12,7 @@ import java.lang.foreign.ValueLayout;
  *
  * <p>A campaign may lose any command, and change any buffer as the device sees it.
  */
-final class DeviceQueue implements AutoCloseable {
+final class DeviceQueue implements Parts.Part {
   private final ClObject queue;
   private final Arena arena = Arena.ofShared();
   private final MemorySegment global = arena.allocate(ValueLayout.JAVA_LONG, 2);
@@ -37,6 +37,9 @@ final class DeviceQueue implements AutoCloseable {
 
   /** Copies packed panels to the same place of a buffer. */
   void uploadPanels(MemorySegment host, long offset, long bytes, ClObject buffer) {
+    if (Probe.ON) {
+      Probe.reach(ProbePoint.PACKED_B_READ, host, offset, 1, bytes, 0);
+    }
     if (bytes > 0 && isIssued(ProbePoint.DEVICE_PANELS_UPLOAD)) {
       Cl.write(queue.handle(), buffer.handle(), offset, bytes, host.asSlice(offset, bytes));
     }
@@ -106,16 +109,6 @@ final class DeviceQueue implements AutoCloseable {
     if (isIssued(point)) {
       Cl.run(queue.handle(), kernel.handle(), 2, global, local);
     }
-  }
-
-  /** Has the device begin with what was enqueued. */
-  void flush() {
-    Cl.flush(queue.handle());
-  }
-
-  /** Waits until everything enqueued is done. */
-  void finish() {
-    Cl.finish(queue.handle());
   }
 
   /** Shows a stretch of a buffer to the probe, as the device sees it at this point of the queue. */

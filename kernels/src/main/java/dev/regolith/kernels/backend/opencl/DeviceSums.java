@@ -12,7 +12,7 @@ import java.lang.foreign.ValueLayout;
  * an earlier launch, because a kernel never ran or a copy was lost, are not taken for new ones: the
  * kernel adds the number of its launch, which the host takes off again.
  */
-final class DeviceSums implements AutoCloseable {
+final class DeviceSums implements Parts.Part {
   private static final long ENTRY = 8L * Seal.SUMS;
 
   private final DeviceBuffer memory;
@@ -30,9 +30,10 @@ final class DeviceSums implements AutoCloseable {
     entries = newEntries;
     launch = newLaunch;
     if (copy.byteSize() < ENTRY * entries) {
+      var larger = Arena.ofShared();
+      copy = larger.allocate(ENTRY * entries, 8);
       arena.close();
-      arena = Arena.ofShared();
-      copy = arena.allocate(ENTRY * entries, 8);
+      arena = larger;
     }
     return memory.atLeast(ENTRY * entries);
   }

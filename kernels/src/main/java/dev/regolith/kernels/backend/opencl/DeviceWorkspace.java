@@ -1,6 +1,7 @@
 package dev.regolith.kernels.backend.opencl;
 
 import dev.regolith.kernels.backend.Workspace;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -10,16 +11,18 @@ import org.jspecify.annotations.Nullable;
 final class DeviceWorkspace implements Workspace {
   private final Workspace host;
   private final Supplier<DeviceGemm> maker;
+  private final Consumer<DeviceGemm> freer;
   private @Nullable DeviceGemm gemm;
 
   /**
    * A workspace.
    *
-   * @param maker makes what it has on the device, and frees it when the session is closed
+   * @param maker makes what it has on the device, and {@code freer} frees it
    */
-  DeviceWorkspace(Workspace host, Supplier<DeviceGemm> maker) {
+  DeviceWorkspace(Workspace host, Supplier<DeviceGemm> maker, Consumer<DeviceGemm> freer) {
     this.host = host;
     this.maker = maker;
+    this.freer = freer;
   }
 
   /** The host's part of a workspace of a session that computes on a device. */
@@ -34,5 +37,14 @@ final class DeviceWorkspace implements Workspace {
       gemm = made;
     }
     return made;
+  }
+
+  @Override
+  public void close() {
+    if (gemm != null) {
+      freer.accept(gemm);
+      gemm = null;
+    }
+    host.close();
   }
 }

@@ -3,7 +3,6 @@ package dev.regolith.kernels.backend.opencl;
 import dev.regolith.kernels.checksum.CheckBlock;
 import java.util.List;
 import java.util.Locale;
-import java.util.stream.Stream;
 
 /**
  * How the matrix kernel is cut to a device: what is measured when it is first used.
@@ -53,34 +52,47 @@ record GemmTile(int rows, int vectors, int width, boolean columnsFirst, int grou
         .orElse(candidates.getFirst());
   }
 
+  /** Register tiles of a CPU's own vectors, one work-item a group. */
+  static final List<GemmTile> OF_CPU =
+      List.of(
+          new GemmTile(12, 2, 16, false, 1),
+          new GemmTile(8, 2, 16, false, 1),
+          new GemmTile(12, 1, 16, false, 1),
+          new GemmTile(6, 2, 8, false, 1),
+          new GemmTile(4, 2, 8, false, 1),
+          new GemmTile(12, 1, 8, false, 1),
+          new GemmTile(6, 2, 4, false, 1),
+          new GemmTile(4, 2, 4, false, 1),
+          new GemmTile(8, 1, 4, false, 1),
+          new GemmTile(8, 1, 2, false, 1));
+
+  /** Small tiles, in groups that read B side by side. */
+  static final List<GemmTile> OF_GPU =
+      List.of(
+          new GemmTile(8, 1, 4, true, 64),
+          new GemmTile(12, 1, 4, true, 64),
+          new GemmTile(8, 2, 4, true, 64),
+          new GemmTile(8, 1, 2, true, 64),
+          new GemmTile(8, 1, 4, true, 16),
+          new GemmTile(8, 1, 4, true, 1));
+
   /**
-   * Tiles worth trying on a device, the likeliest first. CPUs get register tiles of their own
-   * vectors, one work-item a group; GPUs small tiles in groups that read B side by side. Few, since
-   * each is compiled to be measured.
+   * Tiles worth trying on a device, the likeliest first. Few, since each is compiled to be
+   * measured.
    */
   static List<GemmTile> candidates(ClDevice device, int panelColumns) {
-    Stream<GemmTile> likely =
-        device.type() == ClDevice.Type.CPU
-            ? Stream.of(
-                new GemmTile(12, 2, 16, false, 1),
-                new GemmTile(8, 2, 16, false, 1),
-                new GemmTile(12, 1, 16, false, 1),
-                new GemmTile(6, 2, 8, false, 1),
-                new GemmTile(4, 2, 8, false, 1),
-                new GemmTile(12, 1, 8, false, 1),
-                new GemmTile(6, 2, 4, false, 1),
-                new GemmTile(4, 2, 4, false, 1),
-                new GemmTile(8, 1, 4, false, 1),
-                new GemmTile(8, 1, 2, false, 1))
-            : Stream.of(
-                new GemmTile(8, 1, 4, true, 64),
-                new GemmTile(12, 1, 4, true, 64),
-                new GemmTile(8, 2, 4, true, 64),
-                new GemmTile(8, 1, 2, true, 64));
-    int widest = device.type() == ClDevice.Type.CPU ? device.vectorWidth() : Integer.MAX_VALUE;
-    return likely
-        .filter(tile -> tile.width <= Math.max(2, widest) && panelColumns % tile.columns() == 0)
-        .limit(MOST)
-        .toList();
+    boolean cpu = device.type() == ClDevice.Type.CPU;
+    int widest = cpu ? Math.max(2, device.vectorWidth()) : Integer.MAX_VALUE;
+    return (cpu ? OF_CPU : OF_GPU)
+        .stream()
+            .filter(tile -> tile.width <= widest && tile.group <= device.workGroup())
+            .filter(tile -> tile.fits(panelColumns))
+            .limit(MOST)
+            .toList();
+  }
+
+  /** Whether panels are whole tiles wide. */
+  boolean fits(int panelColumns) {
+    return panelColumns % columns() == 0;
   }
 }

@@ -14,10 +14,9 @@ import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.memory.Range;
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.Map;
-import java.util.WeakHashMap;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 
@@ -27,9 +26,11 @@ import java.util.function.Consumer;
  * says. Wrong weights in device memory, a lost copy, a kernel that never ran, a result of an
  * earlier call: all are seen. Everything that is not a matrix product is computed by the host.
  *
- * <p>If the device fails, the host computes instead, announced once; see {@link #retire}.
+ * <p>If the device fails, the host computes instead, announced; see {@link #retire}.
  */
 public final class OpenClBackend implements Backend {
+  private static final System.Logger LOGGER = System.getLogger("dev.regolith.kernels");
+
   /** Of C in one launch, at most: many times what a CPU takes at once. */
   private static final int ROWS = 16 * Region.MAX_ROWS;
 
@@ -39,17 +40,16 @@ public final class OpenClBackend implements Backend {
   private final Backend host;
   private final ClContext context;
   private final GemmProgram program;
-  private final Consumer<String> announcer;
   private final AtomicLong launches = new AtomicLong();
-  private final List<DeviceGemm> gemms = new ArrayList<>();
-  private final Map<PackedB, DevicePanels> panels = new WeakHashMap<>();
-  private final List<DevicePanels> allPanels = new ArrayList<>();
-  private volatile boolean retired;
+  private final Set<DeviceGemm> gemms = ConcurrentHashMap.newKeySet();
+  private final PanelCopies copies;
+  private final AtomicBoolean stumbled = new AtomicBoolean();
+  private final AtomicBoolean retired = new AtomicBoolean();
 
-  private OpenClBackend(ClDevice device, Backend host, Consumer<String> announcer) {
+  private OpenClBackend(ClDevice device, Backend host) {
     this.host = host;
-    this.announcer = announcer;
     context = new ClContext(device, ProgramCache.ofUser());
+    copies = new PanelCopies(context);
     try {
       program = TileSearch.run(context, host.panelColumns());
     } catch (RuntimeException e) {
@@ -64,12 +64,11 @@ public final class OpenClBackend implements Backend {
    * @param device part of a device's or platform's name, or its number in the list of all; empty
    *     for the first that computes exactly, a GPU if there is one
    * @param host what computes everything else, and makes the evidence
-   * @param announcer is told, at most once each, what the user should know
    * @throws IllegalStateException if there is no such device, or it cannot compute exactly
    */
-  public static OpenClBackend open(String device, Backend host, Consumer<String> announcer) {
+  public static OpenClBackend open(String device, Backend host) {
     try {
-      return new OpenClBackend(DeviceChoice.choose(device), host, announcer);
+      return new OpenClBackend(DeviceChoice.choose(device), host);
     } catch (ClException e) {
       throw new IllegalStateException("the OpenCL device cannot be opened: " + e.getMessage(), e);
     }
@@ -77,9 +76,10 @@ public final class OpenClBackend implements Backend {
 
   @Override
   public String name() {
-    ClDevice device = context.device();
-    return "opencl, %s, tile %s, host evidence; %s"
-        .formatted(device.name(), program.tile(), host.name());
+    String device = context.device().name();
+    return retired.get()
+        ? "%s; opencl device %s out of service".formatted(host.name(), device)
+        : "opencl, %s, tile %s, host evidence; %s".formatted(device, program.tile(), host.name());
   }
 
   @Override
@@ -89,18 +89,24 @@ public final class OpenClBackend implements Backend {
 
   @Override
   public int regionRows() {
-    return retired ? host.regionRows() : ROWS;
+    return retired.get() ? host.regionRows() : ROWS;
   }
 
   @Override
   public Workspace newWorkspace() {
-    return new DeviceWorkspace(host.newWorkspace(), this::newGemm);
+    return new DeviceWorkspace(host.newWorkspace(), this::newGemm, this::free);
   }
 
-  private synchronized DeviceGemm newGemm() {
+  private DeviceGemm newGemm() {
     var gemm = new DeviceGemm(context, program);
     gemms.add(gemm);
     return gemm;
+  }
+
+  private void free(DeviceGemm gemm) {
+    if (gemms.remove(gemm)) {
+      gemm.close();
+    }
   }
 
   @Override
@@ -121,33 +127,32 @@ public final class OpenClBackend implements Backend {
 
   private void compute(
       GemmProblem p, Region region, Workspace workspace, EvidenceSink sink, boolean anew) {
-    if (retired) {
+    if (retired.get()) {
       computeOnHost(p, region, workspace, sink);
       return;
     }
-    DeviceGemm gemm;
-    DevicePanels mirror;
-    long mark;
     long hostMark = p.b.repairs().mark();
+    DevicePanels panels = copies.take(p.b);
     try {
-      gemm = ((DeviceWorkspace) workspace).gemm();
-      mirror = panelsOf(p.b);
-      ClObject buffer = mirror.open(p.b, gemm.queue(), anew);
-      mark = mirror.repairs().mark();
+      DeviceGemm gemm = ((DeviceWorkspace) workspace).gemm();
+      ClObject buffer = panels.open(p.b, gemm.queue(), anew);
+      long mark = panels.repairs().mark();
       gemm.run(p, region, buffer, launches.incrementAndGet());
       if (p.verify) {
-        gemm.verifyPanels(p, region, mirror, host, DeviceWorkspace.host(workspace), sink);
+        gemm.verifyPanels(p, region, panels, host, DeviceWorkspace.host(workspace), sink);
+        verify(p, region, gemm, workspace, sink);
+        if (!panels.repairs().noneSince(mark)) {
+          sink.suspect(p, region, Component.DEVICE_BUFFER);
+        }
+        if (!p.b.repairs().noneSince(hostMark)) {
+          sink.suspect(p, region, Component.PACKED_B);
+        }
       }
     } catch (ClException e) {
       failed(e);
       computeOnHost(p, region, workspace, sink);
-      return;
-    }
-    if (p.verify) {
-      verify(p, region, gemm, workspace, sink);
-      if (!mirror.repairs().noneSince(mark) || !p.b.repairs().noneSince(hostMark)) {
-        sink.suspect(p, region, Component.DEVICE_BUFFER);
-      }
+    } finally {
+      panels.giveBack();
     }
   }
 
@@ -161,18 +166,20 @@ public final class OpenClBackend implements Backend {
   }
 
   @Override
-  public int mendCopies(PackedB packed, Workspace workspace) {
-    if (retired || packed.depth() == 0) {
+  public int verifyCopy(PackedB packed, boolean mend, Workspace workspace) {
+    DevicePanels panels = retired.get() ? null : copies.takeIfKnown(packed);
+    if (panels == null) {
       return 0;
     }
     try {
       DeviceGemm gemm = ((DeviceWorkspace) workspace).gemm();
-      DevicePanels mirror = panelsOf(packed);
-      ClObject buffer = mirror.open(packed, gemm.queue(), false);
-      return gemm.mendPanels(packed, buffer, mirror, launches.incrementAndGet());
+      ClObject buffer = panels.open(packed, gemm.queue(), false);
+      return gemm.verifyAll(packed, buffer, panels, mend, launches.incrementAndGet());
     } catch (ClException e) {
       failed(e);
       return 0;
+    } finally {
+      panels.giveBack();
     }
   }
 
@@ -190,50 +197,25 @@ public final class OpenClBackend implements Backend {
     }
   }
 
-  /** The device's copy of packed panels. Frees, on this occasion, those that nobody needs. */
-  private synchronized DevicePanels panelsOf(PackedB b) {
-    DevicePanels known = panels.get(b);
-    if (known != null) {
-      return known;
-    }
-    allPanels.removeIf(each -> {
-      boolean orphaned = each.isOrphaned();
-      if (orphaned) {
-        each.close();
-      }
-      return orphaned;
-    });
-    var made = new DevicePanels(b, context);
-    panels.put(b, made);
-    allPanels.add(made);
-    return made;
-  }
-
   private void failed(ClException e) {
-    boolean fatal = e.isFatal();
-    announcer.accept(
-        "OpenCL device "
-            + context.device().name()
-            + ": "
-            + e.getMessage()
-            + (fatal
-                ? "; the session computes on the CPU from here on"
-                : "; the CPU computed instead"));
-    retired |= fatal;
+    if (e.isFatal()) {
+      retire(String.valueOf(e.getMessage()));
+    } else if (!stumbled.getAndSet(true)) {
+      announce(e.getMessage() + "; the CPU computes where that happens (told once a session)");
+    }
   }
 
   @Override
   public boolean retire(String reason) {
-    if (!retired) {
-      retired = true;
-      announcer.accept(
-          "OpenCL device "
-              + context.device().name()
-              + " is not trusted any more: "
-              + reason
-              + "; the session computes on the CPU from here on");
+    if (!retired.getAndSet(true)) {
+      announce(reason + "; the session computes on the CPU from here on");
     }
     return true;
+  }
+
+  private void announce(String message) {
+    LOGGER.log(
+        System.Logger.Level.WARNING, "OpenCL device " + context.device().name() + ": " + message);
   }
 
   // ----------------------------------------------------------------------- left to the host
@@ -297,9 +279,9 @@ public final class OpenClBackend implements Backend {
   }
 
   @Override
-  public synchronized void close() {
-    gemms.forEach(DeviceGemm::close);
-    allPanels.forEach(DevicePanels::close);
+  public void close() {
+    gemms.forEach(this::free);
+    copies.close();
     program.close();
     context.close();
     host.close();

@@ -79,12 +79,16 @@ final class ProgramCache {
       Path part = Files.createTempFile(folder, "part", "");
       byte[] file = Arrays.copyOf(sha256().digest(contents), HASH + contents.length);
       System.arraycopy(contents, 0, file, HASH, contents.length);
-      Files.write(part, file);
-      Files.move(
-          part,
-          folder.resolve(key),
-          StandardCopyOption.ATOMIC_MOVE,
-          StandardCopyOption.REPLACE_EXISTING);
+      try {
+        Files.write(part, file);
+        Files.move(
+            part,
+            folder.resolve(key),
+            StandardCopyOption.ATOMIC_MOVE,
+            StandardCopyOption.REPLACE_EXISTING);
+      } finally {
+        Files.deleteIfExists(part);
+      }
     } catch (IOException e) {
       complain(e);
     }

@@ -5,7 +5,11 @@ import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Region;
 import dev.regolith.kernels.checksum.CheckBlock;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.List;
+import java.util.SplittableRandom;
 
 /**
  * Finds the tile that a device multiplies fastest with: each candidate computes one product a few
@@ -28,23 +32,31 @@ final class TileSearch {
   }
 
   private static String measure(ClContext context, int panelColumns, List<GemmTile> candidates) {
-    GemmTile best = candidates.getFirst();
+    GemmTile best = null;
     long least = Long.MAX_VALUE;
+    ClException refusal = null;
     try (var arena = Arena.ofShared()) {
       var problem = problem(arena, panelColumns);
+      float[] expected = expected(problem);
       for (GemmTile tile : candidates) {
         try (var program = new GemmProgram(context, tile, panelColumns)) {
           long time = time(context, program, problem);
-          if (time < least) {
+          boolean right = Arrays.equals(expected, problem.c.toArray(ValueLayout.JAVA_FLOAT));
+          if (right && time < least) {
             least = time;
             best = tile;
           }
         } catch (ClException e) {
-          // A tile can ask for more than a device has; another one will not.
-          System.getLogger("dev.regolith.kernels")
-              .log(System.Logger.Level.DEBUG, "the device refuses tile " + tile, e);
+          refusal = e; // a tile can ask for more than a device has; another one may not
         }
       }
+    }
+    if (best == null) {
+      throw new IllegalStateException(
+          "no matrix kernel works on OpenCL device %s: %s"
+              .formatted(
+                  context.device().name(),
+                  refusal == null ? "none has the right bits" : refusal.getMessage()));
     }
     return best.toString();
   }
@@ -62,12 +74,41 @@ final class TileSearch {
     p.b.allocate(arena, DEPTH, COLUMNS);
     p.c = arena.allocate(4L * ROWS * COLUMNS, 64);
     p.cStride = 4L * COLUMNS;
+    var random = new SplittableRandom(1);
+    fill(p.a, random);
+    fill(p.b.panels(), random);
     return p;
+  }
+
+  private static void fill(MemorySegment memory, SplittableRandom random) {
+    for (long at = 0; at < memory.byteSize(); at += 4) {
+      memory.set(ValueLayout.JAVA_FLOAT, at, (float) random.nextDouble(-1, 1));
+    }
+  }
+
+  /** The canonical chain. */
+  private static float[] expected(GemmProblem p) {
+    float[] a = p.a.toArray(ValueLayout.JAVA_FLOAT);
+    var result = new float[ROWS * COLUMNS];
+    var row = new float[COLUMNS];
+    for (int k = 0; k < DEPTH; k++) {
+      for (int j = 0; j < COLUMNS; j++) {
+        row[j] = p.b.get(0, k, j);
+      }
+      for (int i = 0; i < ROWS; i++) {
+        float x = a[i * DEPTH + k];
+        for (int j = 0; j < COLUMNS; j++) {
+          result[i * COLUMNS + j] = Math.fma(x, row[j], result[i * COLUMNS + j]);
+        }
+      }
+    }
+    return result;
   }
 
   private static long time(ClContext context, GemmProgram program, GemmProblem p) {
     var region = new Region().set(0, 0, ROWS, 0, (int) p.b.blocks());
     long least = Long.MAX_VALUE;
+    p.c.fill((byte) -1);
     try (var gemm = new DeviceGemm(context, program);
         var panels = new DevicePanels(p.b, context)) {
       ClObject buffer = panels.open(p.b, gemm.queue(), false);

@@ -163,7 +163,7 @@ public final class VectorGemm implements Backend {
     if (p.verify) {
       OutputTiles.evidence(p, region, w, sink);
     }
-    w.close();
+    w.finish();
     if (!b.repairs().noneSince(mark)) {
       // Somebody put a word back that this region may have read before.
       sink.suspect(p, region, Component.PACKED_B);
@@ -188,7 +188,7 @@ public final class VectorGemm implements Backend {
       w.forgetDigests();
     }
     OutputTiles.evidence(p, region, w, sink);
-    w.close();
+    w.finish();
     if (!b.repairs().noneSince(mark)) {
       sink.suspect(p, region, Component.PACKED_B);
     }

@@ -162,7 +162,7 @@ final class VectorWorkspace implements Workspace {
   }
 
   /** The region is done, and every sum taken. */
-  void close() {
+  void finish() {
     inUse = false;
   }
 
