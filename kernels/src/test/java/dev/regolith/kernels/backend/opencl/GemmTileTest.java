@@ -21,8 +21,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Every tile that a device of any type may be given, with rows, columns and steps that fill none of
- * them, on the device at hand: bits and sums.
+ * Every tile that the device at hand, or a GPU, may be given, with rows, columns and steps that fill none of
+ * them: bits and sums.
  */
 @Tag("device-only")
 class GemmTileTest {
@@ -32,11 +32,10 @@ class GemmTileTest {
   private static final int DEPTH = 530;
 
   static Stream<GemmTile> tiles() {
-    int widest = device().vectorWidth();
     return Stream.concat(
-            GemmTile.OF_CPU.stream().filter(tile -> tile.width() <= widest),
-            GemmTile.OF_GPU.stream())
-        .filter(tile -> tile.fits(PANEL));
+            GemmTile.candidates(device(), PANEL).stream(),
+            GemmTile.OF_GPU.stream().filter(tile -> tile.fits(PANEL)))
+        .distinct();
   }
 
   private static ClDevice device() {
