@@ -139,8 +139,7 @@ public final class OpenClBackend implements Backend {
       long mark = panels.repairs().mark();
       gemm.run(p, region, buffer, launches.incrementAndGet());
       if (p.verify) {
-        gemm.verifyPanels(p, region, panels, host, DeviceWorkspace.host(workspace), sink);
-        verify(p, region, gemm, workspace, sink);
+        verify(p, region, panels, gemm, DeviceWorkspace.host(workspace), sink);
         if (!panels.repairs().noneSince(mark)) {
           sink.suspect(p, region, Component.DEVICE_BUFFER);
         }
@@ -157,12 +156,18 @@ public final class OpenClBackend implements Backend {
   }
 
   private void verify(
-      GemmProblem p, Region region, DeviceGemm gemm, Workspace workspace, EvidenceSink sink) {
-    Workspace w = DeviceWorkspace.host(workspace);
-    gemm.verifyA(p, region, host, w, sink);
-    gemm.verifyOld(p, region, host, w, sink);
-    parts(region, part -> host.examine(p, part, w, sink));
-    gemm.verifyResult(p, region, sink);
+      GemmProblem p,
+      Region region,
+      DevicePanels panels,
+      DeviceGemm gemm,
+      Workspace ofHost,
+      EvidenceSink sink) {
+    DeviceEvidence evidence = gemm.evidence();
+    evidence.verifyPanels(p, region, panels, gemm.queue(), host, ofHost, sink);
+    evidence.verifyA(p, region, host, ofHost, sink);
+    evidence.verifyOld(p, region, host, ofHost, sink);
+    parts(region, part -> host.examine(p, part, ofHost, sink));
+    evidence.verifyResult(p, region, sink);
   }
 
   @Override

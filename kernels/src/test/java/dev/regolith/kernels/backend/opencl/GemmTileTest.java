@@ -21,8 +21,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Every tile that the device at hand, or a GPU, may be given, with rows, columns and steps that fill none of
- * them: bits and sums.
+ * Every tile that the device at hand, or a GPU, may be given, with rows, columns and steps that
+ * fill none of them: bits and sums.
  */
 @Tag("device-only")
 class GemmTileTest {
@@ -59,10 +59,11 @@ class GemmTileTest {
         List<Component> suspects = new ArrayList<>();
         var sink = new SuspectsOnly(suspects);
         twin.examine(p, region, workspace, sink); // makes the seals of what arrived
-        gemm.verifyPanels(p, region, panels, twin, workspace, sink);
-        gemm.verifyA(p, region, twin, workspace, sink);
-        gemm.verifyOld(p, region, twin, workspace, sink);
-        gemm.verifyResult(p, region, sink);
+        DeviceEvidence evidence = gemm.evidence();
+        evidence.verifyPanels(p, region, panels, gemm.queue(), twin, workspace, sink);
+        evidence.verifyA(p, region, twin, workspace, sink);
+        evidence.verifyOld(p, region, twin, workspace, sink);
+        evidence.verifyResult(p, region, sink);
         assertThat(suspects).isEmpty();
         twin.run(p, region, workspace, sink);
         assertThat(p.c.toArray(ValueLayout.JAVA_BYTE)).isEqualTo(onDevice);
