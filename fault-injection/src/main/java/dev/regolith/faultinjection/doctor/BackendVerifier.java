@@ -13,8 +13,6 @@ import dev.regolith.kernels.tensor.Tensor;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.Optional;
 import java.util.SplittableRandom;
@@ -52,7 +50,8 @@ public final class BackendVerifier implements Verifier {
       line(out, "products", "%d of %d have the bits of the scalar loop".formatted(right, PRODUCTS));
       good &= say(out, "attention", isAttentionRight(session, twin), BITS, WRONG);
       good &= say(out, "softmax", isSoftmaxRight(session, twin), BITS, WRONG);
-      good &= say(out, "damaged operand", isPutBack(session), "found, put back", "not put back");
+      boolean putBack = SmallProduct.of(session).faultCorrected();
+      good &= say(out, "damaged operand", putBack, "found, put back", "not put back");
       if (!session.backend().equals(computing)) {
         line(out, "FAILED", "it fell back: " + session.backend());
         return false;
@@ -135,25 +134,6 @@ public final class BackendVerifier implements Verifier {
     }
   }
 
-  private static boolean isPutBack(Session session) {
-    try (var arena = Arena.ofShared()) {
-      var random = new SplittableRandom(8);
-      MemorySegment memory = arena.allocate(4L * 50 * 80, Tensor.ALIGNMENT);
-      memory.copyFrom(MemorySegment.ofArray(values(random, 50 * 80)));
-      Tensor a = Tensor.wrap(memory, DType.FLOAT32, 50, 80);
-      Tensor b = Tensor.of(arena, values(random, 80 * 60), 80, 60);
-      Tensor expected = Tensor.zeros(arena, DType.FLOAT32, 50, 60);
-      Tensor c = Tensor.zeros(arena, DType.FLOAT32, 50, 60);
-      boolean clean = session.gemm(a, b, expected) == Status.CLEAN;
-      session.seal(a);
-      memory.set(ValueLayout.JAVA_INT, 4000, memory.get(ValueLayout.JAVA_INT, 4000) ^ 1 << 27);
-      return clean
-          && session.gemm(a, b, c) == Status.CORRECTED
-          && sameBits(c, expected)
-          && session.verify(a) == Status.CLEAN;
-    }
-  }
-
   private static Tensor matrix(
       Arena arena, SplittableRandom random, int rows, int columns, boolean turned) {
     float[] values = values(random, rows * columns);
@@ -217,15 +197,7 @@ public final class BackendVerifier implements Verifier {
     };
   }
 
-  /** GFLOP/s of the fastest of several. */
   private static double repeat(Runnable product, double seconds) {
-    long deadline = System.nanoTime() + (long) (seconds * 1e9);
-    double best = 0;
-    do {
-      long start = System.nanoTime();
-      product.run();
-      best = Math.max(best, 2.0 * LARGE * LARGE * LARGE / (System.nanoTime() - start));
-    } while (System.nanoTime() < deadline);
-    return best;
+    return Speed.fastest(2.0 * LARGE * LARGE * LARGE, seconds, product);
   }
 }

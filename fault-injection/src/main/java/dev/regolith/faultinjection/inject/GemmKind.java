@@ -16,7 +16,7 @@ final class GemmKind implements Kind<GemmWorkload> {
 
   @Override
   public List<Window<GemmWorkload>> windows() {
-    return onDevice ? GemmWindows.ON_DEVICE : GemmWindows.ALL;
+    return onDevice ? GemmWindows.ON_DEVICE : GemmWindows.ON_CPU;
   }
 
   @Override

@@ -77,43 +77,103 @@ final class GemmWindows {
     }
   }
 
-  /** All of them. */
-  static final List<Window<GemmWorkload>> ALL =
+  /** Where products are computed that have a window. */
+  private enum Place {
+    CPU,
+    DEVICE,
+    BOTH
+  }
+
+  private record Line(Place place, Window<GemmWorkload> window) {}
+
+  /**
+   * All of them. Where a device computes, the host predicts and verifies, and the device's buffers
+   * are struck as it sees them, before and after their last use; a fault on the way there is one
+   * before it, a fault between two calls likewise.
+   */
+  private static final List<Line> LINES =
       List.of(
-          window("a", "before-call", BEFORE, Offer.SEALED, A_READ),
-          window("a", "copied-to-predicted", DURING, Offer.ANY, A_PREDICTED),
-          window("a", "last-use-to-check", DURING, Offer.ANY, A_LAST_USE),
-          window("a", "check-to-next-read", AFTER, Offer.SEALED, A_READ),
-          window("weights", "before-call", BEFORE, Offer.PACKED, PACKED_B_READ),
-          window("weights", "between-reads", AGAIN, Offer.PACKED, PACKED_B_READ),
-          window("weights", "last-use-to-check", DURING, Offer.PACKED, PACKED_B_LAST_USE),
-          window("weights", "check-to-next-read", AFTER, Offer.PACKED, PACKED_B_READ),
-          window("packed-a", "before-first-read", DURING, Offer.ANY, PACKED_A_WRITTEN),
-          window("packed-a", "between-reads", DURING, Offer.ANY, PACKED_A_READ),
-          window("packed-a", "last-use-to-check", DURING, Offer.ANY, PACKED_A_LAST_USE),
-          window("packed-b", "before-first-read", FIRST, Offer.FRESH, PACKED_B_READ),
-          window("packed-b", "between-reads", AGAIN, Offer.FRESH, PACKED_B_READ),
-          window("packed-b", "last-use-to-check", DURING, Offer.FRESH, PACKED_B_LAST_USE),
-          window("partial-sum", "between-k-blocks", DURING, Offer.ANY, PARTIAL_SUM_READ),
-          window("partial-sum", "last-use-to-check", DURING, Offer.ANY, PARTIAL_SUM_LAST_USE),
-          window("partial-sum", "finished-to-store", DURING, Offer.ANY, TILE_WRITTEN),
-          window("c", "store-to-check", DURING, Offer.ANY, C_STORED),
-          window("c", "check-to-return", DURING, Offer.ANY, C_CHECKED),
-          window("c", "return-to-next-read", AFTER, Offer.IN_PLACE, C_STORED),
-          window("old-c", "before-call", BEFORE, Offer.BLENDING, C_STORED),
-          window("old-c", "kept-to-read", DURING, Offer.BLENDING, OLD_C_READ),
-          window("old-c", "last-use-to-check", DURING, Offer.BLENDING, OLD_C_LAST_USE),
-          window("evidence", "written-to-compared", DURING, Offer.ANY, EVIDENCE),
-          window("check-vectors", "before-call", BEFORE, Offer.PACKED, CHECK_VECTORS_READ),
-          window("check-vectors", "between-reads", AGAIN, Offer.ANY, CHECK_VECTORS_READ),
-          window("check-vectors", "last-use-to-check", DURING, Offer.ANY, CHECK_VECTORS_LAST_USE),
-          window("check-vectors", "check-to-next-read", AFTER, Offer.PACKED, CHECK_VECTORS_READ),
-          window("tolerances", "before-call", BEFORE, Offer.PACKED, TOLERANCE_COEFFICIENTS_READ),
-          window("tolerances", "between-reads", AGAIN, Offer.ANY, TOLERANCE_COEFFICIENTS_READ),
-          window("tolerances", "written-to-compared", DURING, Offer.ANY, TOLERANCE),
-          window(
-              "tolerances", "check-to-next-read", AFTER, Offer.PACKED, TOLERANCE_COEFFICIENTS_READ),
-          window(
+          line(Place.BOTH, "a", "before-call", BEFORE, Offer.SEALED, A_READ),
+          line(Place.CPU, "a", "copied-to-predicted", DURING, Offer.ANY, A_PREDICTED),
+          line(Place.DEVICE, "a", "uploaded-to-predicted", DURING, Offer.ANY, A_READ, A_PREDICTED),
+          line(Place.BOTH, "a", "last-use-to-check", DURING, Offer.ANY, A_LAST_USE),
+          line(Place.BOTH, "a", "check-to-next-read", AFTER, Offer.SEALED, A_READ),
+          line(Place.CPU, "weights", "before-call", BEFORE, Offer.PACKED, PACKED_B_READ),
+          line(Place.CPU, "weights", "between-reads", AGAIN, Offer.PACKED, PACKED_B_READ),
+          line(Place.CPU, "weights", "last-use-to-check", DURING, Offer.PACKED, PACKED_B_LAST_USE),
+          line(Place.CPU, "weights", "check-to-next-read", AFTER, Offer.PACKED, PACKED_B_READ),
+          line(Place.CPU, "packed-a", "before-first-read", DURING, Offer.ANY, PACKED_A_WRITTEN),
+          line(Place.CPU, "packed-a", "between-reads", DURING, Offer.ANY, PACKED_A_READ),
+          line(Place.CPU, "packed-a", "last-use-to-check", DURING, Offer.ANY, PACKED_A_LAST_USE),
+          line(Place.CPU, "packed-b", "before-first-read", FIRST, Offer.FRESH, PACKED_B_READ),
+          line(Place.CPU, "packed-b", "between-reads", AGAIN, Offer.FRESH, PACKED_B_READ),
+          line(Place.CPU, "packed-b", "last-use-to-check", DURING, Offer.FRESH, PACKED_B_LAST_USE),
+          line(Place.CPU, "partial-sum", "between-k-blocks", DURING, Offer.ANY, PARTIAL_SUM_READ),
+          line(
+              Place.CPU,
+              "partial-sum",
+              "last-use-to-check",
+              DURING,
+              Offer.ANY,
+              PARTIAL_SUM_LAST_USE),
+          line(Place.CPU, "partial-sum", "finished-to-store", DURING, Offer.ANY, TILE_WRITTEN),
+          line(Place.CPU, "c", "store-to-check", DURING, Offer.ANY, C_STORED),
+          line(Place.DEVICE, "c", "download-to-check", DURING, Offer.ANY, C_STORED),
+          line(Place.BOTH, "c", "check-to-return", DURING, Offer.ANY, C_CHECKED),
+          line(Place.BOTH, "c", "return-to-next-read", AFTER, Offer.IN_PLACE, C_STORED),
+          line(Place.BOTH, "old-c", "before-call", BEFORE, Offer.BLENDING, C_STORED),
+          line(Place.CPU, "old-c", "kept-to-read", DURING, Offer.BLENDING, OLD_C_READ),
+          line(Place.BOTH, "old-c", "last-use-to-check", DURING, Offer.BLENDING, OLD_C_LAST_USE),
+          line(Place.BOTH, "evidence", "written-to-compared", DURING, Offer.ANY, EVIDENCE),
+          line(
+              Place.BOTH, "check-vectors", "before-call", BEFORE, Offer.PACKED, CHECK_VECTORS_READ),
+          line(Place.CPU, "check-vectors", "between-reads", AGAIN, Offer.ANY, CHECK_VECTORS_READ),
+          line(Place.DEVICE, "check-vectors", "before-use", DURING, Offer.ANY, CHECK_VECTORS_READ),
+          line(
+              Place.BOTH,
+              "check-vectors",
+              "last-use-to-check",
+              DURING,
+              Offer.ANY,
+              CHECK_VECTORS_LAST_USE),
+          line(
+              Place.BOTH,
+              "check-vectors",
+              "check-to-next-read",
+              AFTER,
+              Offer.PACKED,
+              CHECK_VECTORS_READ),
+          line(
+              Place.BOTH,
+              "tolerances",
+              "before-call",
+              BEFORE,
+              Offer.PACKED,
+              TOLERANCE_COEFFICIENTS_READ),
+          line(
+              Place.CPU,
+              "tolerances",
+              "between-reads",
+              AGAIN,
+              Offer.ANY,
+              TOLERANCE_COEFFICIENTS_READ),
+          line(
+              Place.DEVICE,
+              "tolerances",
+              "before-use",
+              DURING,
+              Offer.ANY,
+              TOLERANCE_COEFFICIENTS_READ),
+          line(Place.BOTH, "tolerances", "written-to-compared", DURING, Offer.ANY, TOLERANCE),
+          line(
+              Place.CPU,
+              "tolerances",
+              "check-to-next-read",
+              AFTER,
+              Offer.PACKED,
+              TOLERANCE_COEFFICIENTS_READ),
+          line(
+              Place.BOTH,
               "seals",
               "before-call",
               BEFORE,
@@ -122,7 +182,8 @@ final class GemmWindows {
               PACKED_B_DIGEST,
               CHECK_VECTORS_SEAL,
               A_SEAL),
-          window(
+          line(
+              Place.BOTH,
               "seals",
               "made-to-compared",
               DURING,
@@ -132,14 +193,16 @@ final class GemmWindows {
               CHECK_VECTORS_SEAL,
               A_SEAL,
               OLD_C_SEAL),
-          window(
+          line(
+              Place.CPU,
               "seals",
               "digest-to-compared",
               DURING,
               Offer.ANY,
               PACKED_A_DIGEST,
               PARTIAL_SUM_DIGEST),
-          window(
+          line(
+              Place.BOTH,
               "seals",
               "check-to-next-read",
               AFTER,
@@ -148,80 +211,90 @@ final class GemmWindows {
               PACKED_B_DIGEST,
               CHECK_VECTORS_SEAL,
               A_SEAL,
-              C_SEAL));
-
-  /**
-   * Those of products that a device computes: the host's part, which is to predict and to verify,
-   * and the device's. Its buffers are struck as it sees them, before and after their last use; a
-   * fault on the way there is one before it, a fault between two calls likewise.
-   */
-  static final List<Window<GemmWorkload>> ON_DEVICE =
-      List.of(
-          window("a", "before-call", BEFORE, Offer.SEALED, A_READ),
-          window("a", "uploaded-to-predicted", DURING, Offer.ANY, A_READ, A_PREDICTED),
-          window("a", "last-use-to-check", DURING, Offer.ANY, A_LAST_USE),
-          window("a", "check-to-next-read", AFTER, Offer.SEALED, A_READ),
-          window("c", "download-to-check", DURING, Offer.ANY, C_STORED),
-          window("c", "check-to-return", DURING, Offer.ANY, C_CHECKED),
-          window("c", "return-to-next-read", AFTER, Offer.IN_PLACE, C_STORED),
-          window("old-c", "before-call", BEFORE, Offer.BLENDING, C_STORED),
-          window("old-c", "last-use-to-check", DURING, Offer.BLENDING, OLD_C_LAST_USE),
-          window("evidence", "written-to-compared", DURING, Offer.ANY, EVIDENCE),
-          window("check-vectors", "before-call", BEFORE, Offer.PACKED, CHECK_VECTORS_READ),
-          window("check-vectors", "before-use", DURING, Offer.ANY, CHECK_VECTORS_READ),
-          window("check-vectors", "last-use-to-check", DURING, Offer.ANY, CHECK_VECTORS_LAST_USE),
-          window("check-vectors", "check-to-next-read", AFTER, Offer.PACKED, CHECK_VECTORS_READ),
-          window("tolerances", "before-call", BEFORE, Offer.PACKED, TOLERANCE_COEFFICIENTS_READ),
-          window("tolerances", "before-use", DURING, Offer.ANY, TOLERANCE_COEFFICIENTS_READ),
-          window("tolerances", "written-to-compared", DURING, Offer.ANY, TOLERANCE),
-          window(
-              "seals",
-              "before-call",
-              BEFORE,
-              Offer.PACKED_SEALED,
-              PACKED_B_SEAL,
-              CHECK_VECTORS_SEAL,
-              A_SEAL),
-          window(
-              "seals",
-              "made-to-compared",
+              C_SEAL),
+          line(Place.DEVICE, "packed-b", "packed-to-upload", DURING, Offer.FRESH, PACKED_B_READ),
+          line(Place.DEVICE, "device-a", "upload-to-read", DURING, Offer.ANY, DEVICE_A_READ),
+          line(Place.DEVICE, "device-a", "last-use-to-check", DURING, Offer.ANY, DEVICE_A_LAST_USE),
+          line(Place.DEVICE, "device-weights", "before-read", DURING, Offer.PACKED, DEVICE_B_READ),
+          line(
+              Place.DEVICE,
+              "device-weights",
+              "last-use-to-check",
+              DURING,
+              Offer.PACKED,
+              DEVICE_B_LAST_USE),
+          line(Place.DEVICE, "device-b", "upload-to-read", DURING, Offer.FRESH, DEVICE_B_READ),
+          line(
+              Place.DEVICE,
+              "device-b",
+              "last-use-to-check",
+              DURING,
+              Offer.FRESH,
+              DEVICE_B_LAST_USE),
+          line(
+              Place.DEVICE,
+              "device-old-c",
+              "upload-to-read",
+              DURING,
+              Offer.BLENDING,
+              DEVICE_OLD_C_READ),
+          line(
+              Place.DEVICE,
+              "device-old-c",
+              "last-use-to-check",
+              DURING,
+              Offer.BLENDING,
+              DEVICE_OLD_C_LAST_USE),
+          line(Place.DEVICE, "device-c", "store-to-download", DURING, Offer.ANY, DEVICE_C_STORED),
+          line(Place.DEVICE, "device-sums", "made-to-download", DURING, Offer.ANY, DEVICE_SUMS),
+          line(
+              Place.DEVICE,
+              "device-commands",
+              "upload-of-b-lost",
+              DURING,
+              Offer.FRESH,
+              DEVICE_PANELS_UPLOAD),
+          line(Place.DEVICE, "device-commands", "upload-lost", DURING, Offer.ANY, DEVICE_UPLOAD),
+          line(
+              Place.DEVICE,
+              "device-commands",
+              "kernel-never-ran",
               DURING,
               Offer.ANY,
-              PACKED_B_SEAL,
-              CHECK_VECTORS_SEAL,
-              A_SEAL,
-              OLD_C_SEAL),
-          window(
-              "seals",
-              "check-to-next-read",
-              AFTER,
-              Offer.PACKED_SEALED,
-              PACKED_B_SEAL,
-              CHECK_VECTORS_SEAL,
-              A_SEAL,
-              C_SEAL),
-          window("packed-b", "packed-to-upload", DURING, Offer.FRESH, PACKED_B_READ),
-          window("device-a", "upload-to-read", DURING, Offer.ANY, DEVICE_A_READ),
-          window("device-a", "last-use-to-check", DURING, Offer.ANY, DEVICE_A_LAST_USE),
-          window("device-weights", "before-read", DURING, Offer.PACKED, DEVICE_B_READ),
-          window("device-weights", "last-use-to-check", DURING, Offer.PACKED, DEVICE_B_LAST_USE),
-          window("device-b", "upload-to-read", DURING, Offer.FRESH, DEVICE_B_READ),
-          window("device-b", "last-use-to-check", DURING, Offer.FRESH, DEVICE_B_LAST_USE),
-          window("device-old-c", "upload-to-read", DURING, Offer.BLENDING, DEVICE_OLD_C_READ),
-          window(
-              "device-old-c", "last-use-to-check", DURING, Offer.BLENDING, DEVICE_OLD_C_LAST_USE),
-          window("device-c", "store-to-download", DURING, Offer.ANY, DEVICE_C_STORED),
-          window("device-sums", "made-to-download", DURING, Offer.ANY, DEVICE_SUMS),
-          window("device-commands", "upload-of-b-lost", DURING, Offer.FRESH, DEVICE_PANELS_UPLOAD),
-          window("device-commands", "upload-lost", DURING, Offer.ANY, DEVICE_UPLOAD),
-          window("device-commands", "kernel-never-ran", DURING, Offer.ANY, DEVICE_LAUNCH),
-          window("device-commands", "download-lost", DURING, Offer.ANY, DEVICE_DOWNLOAD),
-          window("device-commands", "evidence-lost", DURING, Offer.ANY, DEVICE_EVIDENCE));
+              DEVICE_LAUNCH),
+          line(
+              Place.DEVICE, "device-commands", "download-lost", DURING, Offer.ANY, DEVICE_DOWNLOAD),
+          line(
+              Place.DEVICE,
+              "device-commands",
+              "evidence-lost",
+              DURING,
+              Offer.ANY,
+              DEVICE_EVIDENCE));
+
+  /** Those of products on the CPU. */
+  static final List<Window<GemmWorkload>> ON_CPU = windows(Place.CPU);
+
+  /** Those of products that a device computes. */
+  static final List<Window<GemmWorkload>> ON_DEVICE = windows(Place.DEVICE);
 
   private GemmWindows() {}
 
-  private static Window<GemmWorkload> window(
-      String site, String label, When when, Offer offer, ProbePoint first, ProbePoint... more) {
-    return new Window<>(site, label, when, offer::by, EnumSet.of(first, more));
+  private static List<Window<GemmWorkload>> windows(Place place) {
+    return LINES.stream()
+        .filter(line -> line.place == place || line.place == Place.BOTH)
+        .map(Line::window)
+        .toList();
+  }
+
+  private static Line line(
+      Place place,
+      String site,
+      String label,
+      When when,
+      Offer offer,
+      ProbePoint first,
+      ProbePoint... more) {
+    return new Line(place, new Window<>(site, label, when, offer::by, EnumSet.of(first, more)));
   }
 }

@@ -10,6 +10,9 @@ import java.lang.foreign.MemorySegment;
  * same bits. Thread-safe; buffers come with the {@link Workspace}.
  */
 public interface Backend extends AutoCloseable {
+  /** The attempt of {@link #recompute} from which on it is as unlike the first run as can be. */
+  int LAST_ATTEMPT = 2;
+
   /** Name and width, for people. */
   String name();
 

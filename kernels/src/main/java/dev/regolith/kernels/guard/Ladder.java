@@ -29,7 +29,7 @@ import java.util.EnumSet;
  * block that two code paths cannot agree on is poisoned.
  */
 final class Ladder {
-  private static final int ATTEMPTS = 3;
+  private static final int ATTEMPTS = Backend.LAST_ATTEMPT + 1;
   private static final int DISTURBANCES = 100;
 
   static final String HINT =
@@ -225,7 +225,7 @@ final class Ladder {
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
       witness.clear();
       // What inputs predict nothing for is not computed twice in the same way, if there is another.
-      int way = kind == Kind.INCONCLUSIVE ? ATTEMPTS : attempt + disturbed;
+      int way = kind == Kind.INCONCLUSIVE ? Backend.LAST_ATTEMPT : attempt + disturbed;
       backend.recompute(p, region, way, workspace, witness);
       if (witness.damaged) {
         // Damage found and put back meanwhile, perhaps by another call: no verdict on this block.

@@ -14,8 +14,7 @@ import dev.regolith.kernels.probe.ProbePoint;
  * <p>What goes there is a copy of the region's rows of A (and of the old C), and the packed panels,
  * which stay. What comes back is the region of C, and exact sums: of C, made from the registers
  * that were stored; of the copies and the panels, made by reading them again after their last use.
- * The device is never asked whether it is right: the host compares all sums with seals that it made
- * itself, or with the words that arrived.
+ * What they say is for {@link DeviceEvidence} to see.
  */
 final class DeviceGemm implements AutoCloseable {
   private final Parts parts = new Parts();

@@ -34,9 +34,6 @@ public final class OpenClBackend implements Backend {
   /** Of C in one launch, at most: many times what a CPU takes at once. */
   private static final int ROWS = 16 * Region.MAX_ROWS;
 
-  /** From this attempt on, the host computes what is to be recomputed. */
-  private static final int HOST_ATTEMPT = 2;
-
   private final Backend host;
   private final ClContext context;
   private final GemmProgram program;
@@ -118,7 +115,7 @@ public final class OpenClBackend implements Backend {
   @Override
   public void recompute(
       GemmProblem p, Region region, int attempt, Workspace workspace, EvidenceSink sink) {
-    if (attempt >= HOST_ATTEMPT) {
+    if (attempt >= LAST_ATTEMPT) {
       computeOnHost(p, region, workspace, sink);
     } else {
       compute(p, region, workspace, sink, attempt > 0);
