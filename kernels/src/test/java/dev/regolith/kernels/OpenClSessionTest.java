@@ -296,9 +296,9 @@ class OpenClSessionTest {
       assertThatThrownBy(() -> Regolith.open(options -> options.compute(Compute.OPENCL)))
           .isInstanceOf(IllegalStateException.class)
           .hasMessageContaining("none has the right bits");
-      // From the 600th step on, which the choice of a tile does not look at.
+      // At the 1100th step, which the choice of a tile does not look at.
       Files.writeString(
-          folder.resolve("gemm.cl"), source.replace(right, wrong.replace("100", "600")));
+          folder.resolve("gemm.cl"), source.replace(right, wrong.replace("100", "1100")));
       aKernelThatIsWrongAtDepth();
     } finally {
       System.clearProperty(property);
@@ -306,8 +306,8 @@ class OpenClSessionTest {
   }
 
   private void aKernelThatIsWrongAtDepth() {
-    var x = random(8, M, 700);
-    var y = random(9, 700, N);
+    var x = random(8, M, 1200);
+    var y = random(9, 1200, N);
     float[] product = Chain.multiply(x, y);
     try (var under = open()) {
       assertThat(under.session().gemm(x, y, c)).isEqualTo(Status.CORRECTED);

@@ -17,9 +17,9 @@ import java.util.SplittableRandom;
  */
 final class TileSearch {
   private static final int ROWS = Region.MAX_ROWS;
-  private static final int DEPTH = 512;
-  private static final int COLUMNS = 4 * CheckBlock.COLUMNS;
-  private static final int ROUNDS = 4;
+  private static final int DEPTH = 1024;
+  private static final int COLUMNS = 8 * CheckBlock.COLUMNS;
+  private static final int ROUNDS = 12;
 
   private TileSearch() {}
 
