@@ -1,12 +1,15 @@
 package dev.regolith.kernels;
 
-import dev.regolith.kernels.backend.opencl.ClDevice;
+import dev.regolith.kernels.SessionOptions.Compute;
+import dev.regolith.kernels.backend.device.DeviceInfo;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
 
 /**
  * A device that sessions can compute on, as its driver describes it.
  *
+ * @param compute the backend that it belongs to
  * @param number what {@link SessionOptions#device} can be given
  * @param device name of the device
  * @param platform name and version of the driver's platform
@@ -20,6 +23,7 @@ import java.util.stream.IntStream;
  * @param hindrance empty if sessions can compute on it, or the reason why not
  */
 public record Accelerator(
+    Compute compute,
     int number,
     String device,
     String platform,
@@ -32,19 +36,41 @@ public record Accelerator(
     long localMemoryBytes,
     String hindrance) {
 
-  /** All OpenCL devices, in the order of their numbers; none if there is no OpenCL here. */
+  /** All devices, by backend and in the order of their numbers; none if there is no driver. */
   public static List<Accelerator> all() {
-    List<ClDevice> devices = ClDevice.all();
-    return IntStream.range(0, devices.size()).mapToObj(i -> of(i, devices.get(i))).toList();
+    var all = new ArrayList<Accelerator>();
+    for (Compute compute : Compute.values()) {
+      if (compute.isAccelerator()) {
+        all.addAll(all(compute));
+      }
+    }
+    return all;
   }
 
-  private static Accelerator of(int number, ClDevice device) {
+  private static List<Accelerator> all(Compute compute) {
+    var devices = Backends.api(compute).devices();
+    return IntStream.range(0, devices.size())
+        .mapToObj(i -> of(compute, i, devices.get(i).info()))
+        .toList();
+  }
+
+  /**
+   * Why a backend has no devices at all here, with the remedy; empty if it may have.
+   *
+   * @param compute an accelerator
+   */
+  public static String absence(Compute compute) {
+    return Backends.api(compute).absence();
+  }
+
+  private static Accelerator of(Compute compute, int number, DeviceInfo device) {
     return new Accelerator(
+        compute,
         number,
         device.name(),
-        device.platform() + ", " + device.platformVersion(),
+        device.platform(),
         device.driver(),
-        device.type().name(),
+        device.kind().name(),
         device.computeUnits(),
         device.megahertz(),
         device.memory(),

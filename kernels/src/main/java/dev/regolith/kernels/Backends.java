@@ -2,7 +2,10 @@ package dev.regolith.kernels;
 
 import dev.regolith.kernels.SessionOptions.Compute;
 import dev.regolith.kernels.backend.Backend;
-import dev.regolith.kernels.backend.opencl.OpenClBackend;
+import dev.regolith.kernels.backend.cuda.Cuda;
+import dev.regolith.kernels.backend.device.DeviceApi;
+import dev.regolith.kernels.backend.device.DeviceBackend;
+import dev.regolith.kernels.backend.opencl.OpenCl;
 import dev.regolith.kernels.backend.scalar.ScalarGemm;
 import dev.regolith.kernels.backend.vector.VectorGemm;
 import dev.regolith.kernels.exec.FloatingPointMode;
@@ -26,10 +29,19 @@ final class Backends {
     return switch (compute) {
       case BEST, VECTOR -> fastest(compute, strict);
       case SCALAR -> new ScalarGemm();
-      case OPENCL -> {
+      case OPENCL, CUDA -> {
         Backend host = fastest(Compute.BEST, strict);
-        yield OpenClBackend.open(options.device(), host);
+        yield DeviceBackend.open(api(compute), options.device(), host);
       }
+    };
+  }
+
+  /** The way to the devices that {@code compute} names. */
+  static DeviceApi api(Compute compute) {
+    return switch (compute) {
+      case OPENCL -> new OpenCl();
+      case CUDA -> new Cuda();
+      default -> throw new IllegalArgumentException(compute + " is no accelerator");
     };
   }
 

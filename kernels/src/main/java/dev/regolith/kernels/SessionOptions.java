@@ -25,7 +25,14 @@ public final class SessionOptions {
      * SessionOptions#device}. If the device fails during a session, the host computes on, which is
      * announced.
      */
-    OPENCL;
+    OPENCL,
+    /** The same with a GPU of NVIDIA, through its driver and NVRTC, which compiles the kernels. */
+    CUDA;
+
+    /** Whether a device computes, of which there may be several. */
+    public boolean isAccelerator() {
+      return this == OPENCL || this == CUDA;
+    }
 
     /**
      * The one of a name, in any case of letters.

@@ -49,7 +49,12 @@ class ArchitectureTest {
   }
 
   private static final String[] IMPLEMENTATIONS = {
-    "backend.scalar", "backend.vector", "backend.nativecpu", "backend.opencl", "backend.cuda"
+    "backend.scalar",
+    "backend.vector",
+    "backend.nativecpu",
+    "backend.opencl",
+    "backend.cuda",
+    "backend.device"
   };
 
   private static final List<Room> HOUSE =
@@ -61,8 +66,9 @@ class ArchitectureTest {
           new Room("backend.scalar", 5),
           new Room("backend.vector", 5),
           new Room("backend.nativecpu", 5),
-          new Room("backend.opencl", 5),
-          new Room("backend.cuda", 5),
+          new Room("backend.opencl", 6),
+          new Room("backend.cuda", 6),
+          new Room("backend.device", 5),
           new Room("backend", 4),
           // Mathematics: no threads.
           new Room("checksum", 3, "exec"),

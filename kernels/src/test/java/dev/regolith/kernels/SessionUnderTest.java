@@ -44,7 +44,16 @@ record SessionUnderTest(Session session, List<FaultReport> reports) implements A
 
   /** Whether {@link Compute#BEST} is an accelerator in this JVM. */
   static boolean isDeviceComputing() {
-    return "opencl".equals(System.getProperty("dev.regolith.kernels.compute"));
+    return named().isAccelerator();
+  }
+
+  /** The accelerator that tests of devices are about in this JVM. */
+  static Compute accelerator() {
+    return isDeviceComputing() ? named() : Compute.OPENCL;
+  }
+
+  private static Compute named() {
+    return Compute.named(System.getProperty("dev.regolith.kernels.compute", "best"));
   }
 
   /** The only report. */

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.regolith.faultinjection.cli.Doctor;
 import dev.regolith.kernels.Accelerator;
 import dev.regolith.kernels.Machine;
+import dev.regolith.kernels.SessionOptions.Compute;
 import java.io.PrintWriter;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -39,7 +40,8 @@ public final class KernelsDoctor implements Doctor {
             ? "works"
             : "missing: start java with --add-modules jdk.incubator.vector");
     map.put("scalarBackend", "works");
-    map.put("openclDevices", devices());
+    map.put("openclDevices", devices(Compute.OPENCL));
+    map.put("cudaDevices", devices(Compute.CUDA));
     map.put("bitsRight", check.bitsRight());
     map.put("faultCorrected", check.faultCorrected());
     map.put("protectedGflops", round(check.gflops()));
@@ -57,8 +59,15 @@ public final class KernelsDoctor implements Doctor {
     return map;
   }
 
-  private static List<Map<String, Object>> devices() {
-    return Accelerator.all().stream().map(KernelsDoctor::device).toList();
+  /** What there is of a backend's devices, or why there is nothing. */
+  private static Object devices(Compute compute) {
+    String absence = Accelerator.absence(compute);
+    return absence.isEmpty()
+        ? Accelerator.all().stream()
+            .filter(device -> device.compute() == compute)
+            .map(KernelsDoctor::device)
+            .toList()
+        : "none: " + absence;
   }
 
   private static Map<String, Object> device(Accelerator device) {
@@ -87,7 +96,7 @@ public final class KernelsDoctor implements Doctor {
       if (!(value instanceof List<?> list)) {
         line(text, words(key), value);
       } else if (list.isEmpty()) {
-        line(text, words(key), "none: pocl-opencl-icd, or a GPU's driver, would provide one");
+        line(text, words(key), "none, though there is a driver");
       } else {
         list.forEach(each -> line(text, words(key), inWords(each)));
       }

@@ -33,7 +33,7 @@ public final class InjectionEngines implements EngineFactory {
   @Override
   public InjectionEngines on(String backend, String device) {
     Compute compute = Compute.named(backend);
-    if (compute != Compute.OPENCL) {
+    if (!compute.isAccelerator()) {
       return new InjectionEngines(kind, options -> options.compute(compute));
     }
     if (!(kind instanceof GemmKind)) {

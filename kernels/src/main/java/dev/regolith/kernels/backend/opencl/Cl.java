@@ -5,14 +5,10 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import dev.regolith.kernels.backend.device.NativeLibrary;
 import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
-import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The functions of OpenCL 1.2 that are needed, in the system's loader ({@code libOpenCL.so.1}, or
@@ -21,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Nothing here is {@code critical}: a driver may block for as long as it likes.
  */
-@SuppressWarnings("restricted") // binding to a native library is what this class is for
+@SuppressWarnings("restricted") // a mapped stretch of a buffer is as long as the driver says
 final class Cl {
   private static final int SUCCESS = 0;
   private static final int DEVICE_NOT_FOUND = -1;
@@ -29,118 +25,57 @@ final class Cl {
   private static final int TRUE = 1;
   private static final MemorySegment NONE = MemorySegment.NULL;
 
-  private static final String PROPERTY = "dev.regolith.kernels.opencl.library";
-  private static String absence = "";
-  private static final @Nullable SymbolLookup LIBRARY = library();
+  private static final NativeLibrary LIBRARY =
+      new NativeLibrary(
+          "dev.regolith.kernels.opencl.library",
+          "install a device's driver, or pocl-opencl-icd, which computes on any CPU",
+          System.mapLibraryName("OpenCL"),
+          // Without development packages a system has only the versioned name.
+          System.mapLibraryName("OpenCL") + ".1");
 
   private Cl() {}
 
-  private static @Nullable SymbolLookup library() {
-    String name = System.getProperty(PROPERTY, System.mapLibraryName("OpenCL"));
-    // Without development packages a system has only the versioned name.
-    for (String each : new String[] {name, name + ".1"}) {
-      try {
-        return SymbolLookup.libraryLookup(each, Arena.global());
-      } catch (IllegalCallerException e) {
-        absence = "start java with --enable-native-access=" + moduleName();
-        return null;
-      } catch (IllegalArgumentException e) {
-        absence =
-            name
-                + " cannot be loaded, nor its versioned name; install a device's driver, or"
-                + " pocl-opencl-icd, which computes on any CPU";
-      }
-    }
-    return null;
-  }
-
-  private static String moduleName() {
-    Module module = Cl.class.getModule();
-    return module.isNamed() ? module.getName() : "ALL-UNNAMED";
-  }
-
-  /** Whether there is a loader at all. */
-  static boolean isPresent() {
-    return LIBRARY != null;
-  }
-
-  /** Why there is none, and the remedy. */
+  /** Why there is no loader, and the remedy; empty if there is one. */
   static String absence() {
-    return absence;
+    return LIBRARY.absence();
   }
 
   /** The handles, linked when the first function is called. */
   private static final class Functions {
-    private static final Linker LINKER = Linker.nativeLinker();
-    static final MethodHandle GET_PLATFORM_IDS = integer("clGetPlatformIDs", "ipp");
-    static final MethodHandle GET_PLATFORM_INFO = integer("clGetPlatformInfo", "lilpp");
-    static final MethodHandle GET_DEVICE_IDS = integer("clGetDeviceIDs", "llipp");
-    static final MethodHandle GET_DEVICE_INFO = integer("clGetDeviceInfo", "lilpp");
-    static final MethodHandle CREATE_CONTEXT = object("clCreateContext", "pipppp");
-    static final MethodHandle CREATE_QUEUE = object("clCreateCommandQueue", "lllp");
-    static final MethodHandle CREATE_BUFFER = object("clCreateBuffer", "lllpp");
-    static final MethodHandle WITH_SOURCE = object("clCreateProgramWithSource", "lippp");
-    static final MethodHandle WITH_BINARY = object("clCreateProgramWithBinary", "lippppp");
-    static final MethodHandle BUILD = integer("clBuildProgram", "lipppp");
-    static final MethodHandle BUILD_INFO = integer("clGetProgramBuildInfo", "llilpp");
-    static final MethodHandle PROGRAM_INFO = integer("clGetProgramInfo", "lilpp");
-    static final MethodHandle CREATE_KERNEL = object("clCreateKernel", "lpp");
-    static final MethodHandle SET_ARGUMENT = integer("clSetKernelArg", "lilp");
-    static final MethodHandle RANGE = integer("clEnqueueNDRangeKernel", "llipppipp");
-    static final MethodHandle WRITE = integer("clEnqueueWriteBuffer", "llillpipp");
-    static final MethodHandle READ = integer("clEnqueueReadBuffer", "llillpipp");
-    static final MethodHandle WRITE_RECT = integer("clEnqueueWriteBufferRect", "llipppllllpipp");
-    static final MethodHandle READ_RECT = integer("clEnqueueReadBufferRect", "llipppllllpipp");
-    static final MethodHandle MAP = object("clEnqueueMapBuffer", "llilllippp");
-    static final MethodHandle UNMAP = integer("clEnqueueUnmapMemObject", "llpipp");
-    static final MethodHandle FINISH = integer("clFinish", "l");
-    static final MethodHandle RELEASE_CONTEXT = integer("clReleaseContext", "l");
-    static final MethodHandle RELEASE_QUEUE = integer("clReleaseCommandQueue", "l");
-    static final MethodHandle RELEASE_MEMORY = integer("clReleaseMemObject", "l");
-    static final MethodHandle RELEASE_PROGRAM = integer("clReleaseProgram", "l");
-    static final MethodHandle RELEASE_KERNEL = integer("clReleaseKernel", "l");
+    static final MethodHandle GET_PLATFORM_IDS = LIBRARY.integer("clGetPlatformIDs", "ipp");
+    static final MethodHandle GET_PLATFORM_INFO = LIBRARY.integer("clGetPlatformInfo", "lilpp");
+    static final MethodHandle GET_DEVICE_IDS = LIBRARY.integer("clGetDeviceIDs", "llipp");
+    static final MethodHandle GET_DEVICE_INFO = LIBRARY.integer("clGetDeviceInfo", "lilpp");
+    static final MethodHandle CREATE_CONTEXT = LIBRARY.object("clCreateContext", "pipppp");
+    static final MethodHandle CREATE_QUEUE = LIBRARY.object("clCreateCommandQueue", "lllp");
+    static final MethodHandle CREATE_BUFFER = LIBRARY.object("clCreateBuffer", "lllpp");
+    static final MethodHandle WITH_SOURCE = LIBRARY.object("clCreateProgramWithSource", "lippp");
+    static final MethodHandle WITH_BINARY = LIBRARY.object("clCreateProgramWithBinary", "lippppp");
+    static final MethodHandle BUILD = LIBRARY.integer("clBuildProgram", "lipppp");
+    static final MethodHandle BUILD_INFO = LIBRARY.integer("clGetProgramBuildInfo", "llilpp");
+    static final MethodHandle PROGRAM_INFO = LIBRARY.integer("clGetProgramInfo", "lilpp");
+    static final MethodHandle CREATE_KERNEL = LIBRARY.object("clCreateKernel", "lpp");
+    static final MethodHandle SET_ARGUMENT = LIBRARY.integer("clSetKernelArg", "lilp");
+    static final MethodHandle RANGE = LIBRARY.integer("clEnqueueNDRangeKernel", "llipppipp");
+    static final MethodHandle WRITE = LIBRARY.integer("clEnqueueWriteBuffer", "llillpipp");
+    static final MethodHandle READ = LIBRARY.integer("clEnqueueReadBuffer", "llillpipp");
+    static final MethodHandle WRITE_RECT =
+        LIBRARY.integer("clEnqueueWriteBufferRect", "llipppllllpipp");
+    static final MethodHandle READ_RECT =
+        LIBRARY.integer("clEnqueueReadBufferRect", "llipppllllpipp");
+    static final MethodHandle MAP = LIBRARY.object("clEnqueueMapBuffer", "llilllippp");
+    static final MethodHandle UNMAP = LIBRARY.integer("clEnqueueUnmapMemObject", "llpipp");
+    static final MethodHandle FINISH = LIBRARY.integer("clFinish", "l");
+    static final MethodHandle RELEASE_CONTEXT = LIBRARY.integer("clReleaseContext", "l");
+    static final MethodHandle RELEASE_QUEUE = LIBRARY.integer("clReleaseCommandQueue", "l");
+    static final MethodHandle RELEASE_MEMORY = LIBRARY.integer("clReleaseMemObject", "l");
+    static final MethodHandle RELEASE_PROGRAM = LIBRARY.integer("clReleaseProgram", "l");
+    static final MethodHandle RELEASE_KERNEL = LIBRARY.integer("clReleaseKernel", "l");
 
     private Functions() {}
-
-    private static MethodHandle integer(String name, String parameters) {
-      return link(name, FunctionDescriptor.of(JAVA_INT, layouts(parameters)));
-    }
-
-    private static MethodHandle object(String name, String parameters) {
-      return link(name, FunctionDescriptor.of(JAVA_LONG, layouts(parameters)));
-    }
-
-    /**
-     * i: an int or an enumeration; l: a size, a bit field or a handle; p: memory of this process.
-     */
-    private static MemoryLayout[] layouts(String parameters) {
-      return parameters
-          .chars()
-          .mapToObj(letter ->
-              switch (letter) {
-                case 'i' -> JAVA_INT;
-                case 'l' -> JAVA_LONG;
-                default -> ADDRESS;
-              })
-          .toArray(MemoryLayout[]::new);
-    }
-
-    private static MethodHandle link(String name, FunctionDescriptor type) {
-      SymbolLookup library = LIBRARY;
-      if (library == null) {
-        throw new IllegalStateException("there is no OpenCL loader");
-      }
-      return LINKER.downcallHandle(library.findOrThrow(name), type);
-    }
   }
 
   // ------------------------------------------------------------------------ forms of a call
-
-  /** A call that returns an error code. */
-  @FunctionalInterface
-  private interface Command {
-    int run() throws Throwable;
-  }
 
   /** A call that returns an object, and its error code in memory. */
   @FunctionalInterface
@@ -154,18 +89,8 @@ final class Cl {
     int ask(long size, MemorySegment value, MemorySegment sizeNeeded) throws Throwable;
   }
 
-  private static int code(Command command) {
-    try {
-      return command.run();
-    } catch (RuntimeException | Error e) {
-      throw e;
-    } catch (Throwable e) {
-      throw new AssertionError("a downcall throws nothing", e);
-    }
-  }
-
-  private static void command(String name, Command command) {
-    int code = code(command);
+  private static void command(String name, NativeLibrary.Call call) {
+    int code = NativeLibrary.code(call);
     if (code != SUCCESS) {
       throw new ClException(name, code);
     }
@@ -176,7 +101,7 @@ final class Cl {
       MemorySegment error = arena.allocate(JAVA_INT);
       var handle = new long[1];
       int _ =
-          code(() -> {
+          NativeLibrary.code(() -> {
             handle[0] = maker.make(arena, error);
             return SUCCESS;
           });
@@ -203,7 +128,7 @@ final class Cl {
   private static long[] list(String name, int none, Question question) {
     try (var arena = Arena.ofConfined()) {
       MemorySegment count = arena.allocate(JAVA_INT);
-      int code = code(() -> question.ask(0, NONE, count));
+      int code = NativeLibrary.code(() -> question.ask(0, NONE, count));
       if (code == none) {
         return new long[0];
       }
@@ -316,7 +241,8 @@ final class Cl {
       MemorySegment devices = arena.allocateFrom(JAVA_LONG, device);
       MemorySegment words = arena.allocateFrom(options);
       int code =
-          code(() -> (int) Functions.BUILD.invokeExact(program, 1, devices, words, NONE, NONE));
+          NativeLibrary.code(
+              () -> (int) Functions.BUILD.invokeExact(program, 1, devices, words, NONE, NONE));
       if (code != SUCCESS) {
         byte[] log =
             answer(
@@ -384,80 +310,73 @@ final class Cl {
 
   // --------------------------------------------------------------------------------- commands
 
-  /**
-   * Runs a kernel over a range of work-items.
-   *
-   * @param global so many sizes in memory as there are dimensions, and {@code local} likewise
-   */
-  static void run(
-      long queue, long kernel, int dimensions, MemorySegment global, MemorySegment local) {
-    command(
-        "clEnqueueNDRangeKernel",
-        () ->
-            (int)
-                Functions.RANGE.invokeExact(
-                    queue, kernel, dimensions, NONE, global, local, 0, NONE, NONE));
+  /** Runs a kernel over so many work-items, in groups along the first dimension. */
+  static void run(long queue, long kernel, long x, long y, long group) {
+    try (var arena = Arena.ofConfined()) {
+      MemorySegment global = arena.allocateFrom(JAVA_LONG, x, y);
+      MemorySegment local = arena.allocateFrom(JAVA_LONG, group, 1);
+      command(
+          "clEnqueueNDRangeKernel",
+          () ->
+              (int)
+                  Functions.RANGE.invokeExact(
+                      queue, kernel, 2, NONE, global, local, 0, NONE, NONE));
+    }
   }
 
   /** Copies host memory into a buffer, and returns when it has been read. */
-  static void write(long queue, long buffer, long offset, long bytes, MemorySegment from) {
+  static void write(long queue, long buffer, long offset, MemorySegment from) {
     command(
         "clEnqueueWriteBuffer",
         () ->
             (int)
                 Functions.WRITE.invokeExact(
-                    queue, buffer, TRUE, offset, bytes, from, 0, NONE, NONE));
+                    queue, buffer, TRUE, offset, from.byteSize(), from, 0, NONE, NONE));
   }
 
   /** Copies a buffer into host memory, and returns when that is done. */
-  static void read(long queue, long buffer, long offset, long bytes, MemorySegment to) {
+  static void read(long queue, long buffer, long offset, MemorySegment to) {
     command(
         "clEnqueueReadBuffer",
         () ->
             (int)
-                Functions.READ.invokeExact(queue, buffer, TRUE, offset, bytes, to, 0, NONE, NONE));
+                Functions.READ.invokeExact(
+                    queue, buffer, TRUE, offset, to.byteSize(), to, 0, NONE, NONE));
   }
 
   /**
-   * Copies rows of host memory to the start of a buffer, and returns when they have been read.
-   *
-   * @param origin three zeros
-   * @param size bytes of a row, rows, 1
-   * @param pitch bytes from a row to the next in the buffer
+   * Copies rows of host memory, {@code stride} bytes apart, to the start of a buffer, one behind
+   * the other, and returns when they have been read.
    */
   static void writeRows(
-      long queue,
-      long buffer,
-      MemorySegment origin,
-      MemorySegment size,
-      long pitch,
-      long hostPitch,
-      MemorySegment from) {
-    command(
-        "clEnqueueWriteBufferRect",
-        () ->
-            (int)
-                Functions.WRITE_RECT.invokeExact(
-                    queue, buffer, TRUE, origin, origin, size, pitch, 0L, hostPitch, 0L, from, 0,
-                    NONE, NONE));
+      long queue, long buffer, long rows, long rowBytes, long stride, MemorySegment from) {
+    try (var arena = Arena.ofConfined()) {
+      MemorySegment origin = arena.allocate(JAVA_LONG, 3);
+      MemorySegment size = arena.allocateFrom(JAVA_LONG, rowBytes, rows, 1);
+      command(
+          "clEnqueueWriteBufferRect",
+          () ->
+              (int)
+                  Functions.WRITE_RECT.invokeExact(
+                      queue, buffer, TRUE, origin, origin, size, rowBytes, 0L, stride, 0L, from, 0,
+                      NONE, NONE));
+    }
   }
 
   /** Copies rows from the start of a buffer into host memory; see {@link #writeRows}. */
   static void readRows(
-      long queue,
-      long buffer,
-      MemorySegment origin,
-      MemorySegment size,
-      long pitch,
-      long hostPitch,
-      MemorySegment to) {
-    command(
-        "clEnqueueReadBufferRect",
-        () ->
-            (int)
-                Functions.READ_RECT.invokeExact(
-                    queue, buffer, TRUE, origin, origin, size, pitch, 0L, hostPitch, 0L, to, 0,
-                    NONE, NONE));
+      long queue, long buffer, long rows, long rowBytes, long stride, MemorySegment to) {
+    try (var arena = Arena.ofConfined()) {
+      MemorySegment origin = arena.allocate(JAVA_LONG, 3);
+      MemorySegment size = arena.allocateFrom(JAVA_LONG, rowBytes, rows, 1);
+      command(
+          "clEnqueueReadBufferRect",
+          () ->
+              (int)
+                  Functions.READ_RECT.invokeExact(
+                      queue, buffer, TRUE, origin, origin, size, rowBytes, 0L, stride, 0L, to, 0,
+                      NONE, NONE));
+    }
   }
 
   /** Lets the host see a stretch of a buffer, to read and write, until {@link #unmap}. */

@@ -1,10 +1,10 @@
 package dev.regolith.kernels.backend.opencl;
 
-/** A call of OpenCL failed; the message names the call, the error, and the remedy. */
-final class ClException extends RuntimeException {
-  private static final long serialVersionUID = 1;
+import dev.regolith.kernels.backend.device.DeviceException;
 
-  private final int code;
+/** A call of OpenCL failed. */
+final class ClException extends DeviceException {
+  private static final long serialVersionUID = 1;
 
   ClException(String call, int code) {
     this(call, code, "");
@@ -13,12 +13,7 @@ final class ClException extends RuntimeException {
   ClException(String call, int code, String detail) {
     super(
         "%s failed with %s (%d): %s%s"
-            .formatted(call, ClError.name(code), code, ClError.remedy(code), detail));
-    this.code = code;
-  }
-
-  /** Whether nothing more is to be expected of the device; false where it only lacks memory. */
-  boolean isFatal() {
-    return ClError.isFatal(code);
+            .formatted(call, ClError.name(code), code, ClError.remedy(code), detail),
+        ClError.isFatal(code));
   }
 }

@@ -1,7 +1,4 @@
-/**
- * Computing on OpenCL devices: bindings to the system's OpenCL loader, written by hand, and the
- * backend that has a device multiply while the host vouches for what it delivers.
- */
+/** OpenCL: bindings to the system's loader, written by hand, and what they make of a device. */
 @NullMarked
 package dev.regolith.kernels.backend.opencl;
 

@@ -1,0 +1,39 @@
+package dev.regolith.kernels.backend.device;
+
+import java.lang.foreign.MemorySegment;
+import java.util.function.Consumer;
+
+/**
+ * Commands to a device, which run in order. When a copy returns, host memory has been read, or
+ * written; kernels are only enqueued. For one thread at a time.
+ */
+public interface CommandQueue extends Parts.Part {
+  /** Copies {@code from} into memory. */
+  void write(DeviceObject memory, long offset, MemorySegment from);
+
+  /** Copies memory into {@code to}. */
+  void read(DeviceObject memory, long offset, MemorySegment to);
+
+  /**
+   * Copies rows of {@code from}, {@code stride} bytes apart, to the start of memory, one behind the
+   * other.
+   *
+   * @param stride at least {@code rowBytes}
+   */
+  void writeRows(DeviceObject memory, MemorySegment from, long rows, long rowBytes, long stride);
+
+  /** Copies rows from the start of memory into {@code to}; see {@link #writeRows}. */
+  void readRows(DeviceObject memory, MemorySegment to, long rows, long rowBytes, long stride);
+
+  /** Shows a stretch of memory to an editor, who may change it as the device sees it. */
+  void edit(DeviceObject memory, long offset, long bytes, Consumer<MemorySegment> editor);
+
+  /**
+   * Runs a kernel over {@code across} by {@code down} work-groups, of {@code items} work-items in a
+   * line each.
+   */
+  void run(DeviceObject kernel, Arguments arguments, long across, long down, int items);
+
+  /** Waits until every command is done. */
+  void finish();
+}

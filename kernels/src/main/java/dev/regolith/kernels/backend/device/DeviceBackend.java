@@ -1,0 +1,294 @@
+package dev.regolith.kernels.backend.device;
+
+import dev.regolith.kernels.backend.AttentionProblem;
+import dev.regolith.kernels.backend.AttentionRegion;
+import dev.regolith.kernels.backend.AttentionSink;
+import dev.regolith.kernels.backend.Backend;
+import dev.regolith.kernels.backend.EvidenceSink;
+import dev.regolith.kernels.backend.GemmProblem;
+import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.backend.Region;
+import dev.regolith.kernels.backend.RowKernels;
+import dev.regolith.kernels.backend.Workspace;
+import dev.regolith.kernels.checksum.SealGrid;
+import dev.regolith.kernels.fault.Component;
+import dev.regolith.kernels.memory.Range;
+import java.lang.foreign.MemorySegment;
+import java.util.Locale;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
+
+/**
+ * A backend that has a device multiply, with the evidence of the host: predictions are made by a
+ * host backend from the host's own operands and check records, never from what the device says.
+ * Wrong weights in device memory, a lost copy, a kernel that never ran, a result of an earlier
+ * call: all are seen. Everything that is not a matrix product is computed by the host.
+ *
+ * <p>If the device fails, the host computes instead, announced; see {@link #retire}.
+ */
+public final class DeviceBackend implements Backend {
+  private static final System.Logger LOGGER = System.getLogger("dev.regolith.kernels");
+
+  /** Of C in one launch, at most: many times what a CPU takes at once. */
+  private static final int ROWS = 16 * Region.MAX_ROWS;
+
+  private final Backend host;
+  private final DeviceContext context;
+  private final GemmProgram program;
+  private final AtomicLong launches = new AtomicLong();
+  private final Set<DeviceGemm> gemms = ConcurrentHashMap.newKeySet();
+  private final PanelCopies copies;
+  private final AtomicBoolean stumbled = new AtomicBoolean();
+  private final AtomicBoolean retired = new AtomicBoolean();
+
+  private DeviceBackend(DeviceApi api, Device device, Backend host) {
+    this.host = host;
+    context = new DeviceContext(api, device, ProgramCache.ofUser());
+    copies = new PanelCopies(context);
+    try {
+      program = TileSearch.run(context, host.panelColumns());
+    } catch (RuntimeException e) {
+      context.close();
+      throw e;
+    }
+  }
+
+  /**
+   * Opens a device.
+   *
+   * @param api the way to it
+   * @param device part of a device's or platform's name, or its number in the list of all; empty
+   *     for the first that computes exactly, a GPU if there is one
+   * @param host what computes everything else, and makes the evidence
+   * @throws IllegalStateException if there is no such device, or it cannot compute exactly
+   */
+  public static DeviceBackend open(DeviceApi api, String device, Backend host) {
+    try {
+      return new DeviceBackend(api, new DeviceChoice(api).choose(device), host);
+    } catch (DeviceException e) {
+      throw new IllegalStateException(
+          "the %s device cannot be opened: %s".formatted(api.name(), e.getMessage()), e);
+    }
+  }
+
+  @Override
+  public String name() {
+    String device = context.device().name();
+    String api = context.api().name().toLowerCase(Locale.ROOT);
+    return retired.get()
+        ? "%s; %s device %s out of service".formatted(host.name(), api, device)
+        : "%s, %s, tile %s, host evidence; %s".formatted(api, device, program.tile(), host.name());
+  }
+
+  @Override
+  public int panelColumns() {
+    return host.panelColumns();
+  }
+
+  @Override
+  public int regionRows() {
+    return retired.get() ? host.regionRows() : ROWS;
+  }
+
+  @Override
+  public Workspace newWorkspace() {
+    return new DeviceWorkspace(host.newWorkspace(), this::newGemm, this::free);
+  }
+
+  private DeviceGemm newGemm() {
+    var gemm = new DeviceGemm(context, program);
+    gemms.add(gemm);
+    return gemm;
+  }
+
+  private void free(DeviceGemm gemm) {
+    if (gemms.remove(gemm)) {
+      gemm.close();
+    }
+  }
+
+  @Override
+  public void run(GemmProblem p, Region region, Workspace workspace, EvidenceSink sink) {
+    compute(p, region, workspace, sink, false);
+  }
+
+  /** First as before, then from panels that are all copied again, then on the host. */
+  @Override
+  public void recompute(
+      GemmProblem p, Region region, int attempt, Workspace workspace, EvidenceSink sink) {
+    if (attempt >= LAST_ATTEMPT) {
+      computeOnHost(p, region, workspace, sink);
+    } else {
+      compute(p, region, workspace, sink, attempt > 0);
+    }
+  }
+
+  private void compute(
+      GemmProblem p, Region region, Workspace workspace, EvidenceSink sink, boolean anew) {
+    if (retired.get()) {
+      computeOnHost(p, region, workspace, sink);
+      return;
+    }
+    long hostMark = p.b.repairs().mark();
+    DevicePanels panels = copies.take(p.b);
+    try {
+      DeviceGemm gemm = ((DeviceWorkspace) workspace).gemm();
+      DeviceObject buffer = panels.open(p.b, gemm.queue(), anew);
+      long mark = panels.repairs().mark();
+      gemm.run(p, region, buffer, launches.incrementAndGet());
+      if (p.verify) {
+        verify(p, region, panels, gemm, DeviceWorkspace.host(workspace), sink);
+        if (!panels.repairs().noneSince(mark)) {
+          sink.suspect(p, region, Component.DEVICE_BUFFER);
+        }
+        if (!p.b.repairs().noneSince(hostMark)) {
+          sink.suspect(p, region, Component.PACKED_B);
+        }
+      }
+    } catch (DeviceException e) {
+      failed(e);
+      computeOnHost(p, region, workspace, sink);
+    } finally {
+      panels.giveBack();
+    }
+  }
+
+  private void verify(
+      GemmProblem p,
+      Region region,
+      DevicePanels panels,
+      DeviceGemm gemm,
+      Workspace ofHost,
+      EvidenceSink sink) {
+    DeviceEvidence evidence = gemm.evidence();
+    evidence.verifyPanels(p, region, panels, gemm.queue(), host, ofHost, sink);
+    evidence.verifyA(p, region, host, ofHost, sink);
+    evidence.verifyOld(p, region, host, ofHost, sink);
+    parts(region, part -> host.examine(p, part, ofHost, sink));
+    evidence.verifyResult(p, region, sink);
+  }
+
+  @Override
+  public int verifyCopy(PackedB packed, boolean mend, Workspace workspace) {
+    DevicePanels panels = retired.get() ? null : copies.takeIfKnown(packed);
+    if (panels == null) {
+      return 0;
+    }
+    try {
+      DeviceGemm gemm = ((DeviceWorkspace) workspace).gemm();
+      DeviceObject buffer = panels.open(packed, gemm.queue(), false);
+      return gemm.verifyAll(packed, buffer, panels, mend, launches.incrementAndGet());
+    } catch (DeviceException e) {
+      failed(e);
+      return 0;
+    } finally {
+      panels.giveBack();
+    }
+  }
+
+  private void computeOnHost(GemmProblem p, Region region, Workspace workspace, EvidenceSink sink) {
+    Workspace w = DeviceWorkspace.host(workspace);
+    parts(region, part -> host.run(p, part, w, sink));
+  }
+
+  /** A region in parts that the host's workspace has room for. */
+  private void parts(Region region, Consumer<Region> action) {
+    var part = new Region();
+    for (int row = 0; row < region.rows; row += host.regionRows()) {
+      int rows = Math.min(host.regionRows(), region.rows - row);
+      action.accept(part.set(region.matrix, region.row + row, rows, region.block, region.blocks));
+    }
+  }
+
+  private void failed(DeviceException e) {
+    if (e.isFatal()) {
+      retire(String.valueOf(e.getMessage()));
+    } else if (!stumbled.getAndSet(true)) {
+      announce(e.getMessage() + "; the CPU computes where that happens (told once a session)");
+    }
+  }
+
+  @Override
+  public boolean retire(String reason) {
+    if (!retired.getAndSet(true)) {
+      announce(reason + "; the session computes on the CPU from here on");
+    }
+    return true;
+  }
+
+  private void announce(String message) {
+    LOGGER.log(System.Logger.Level.WARNING, context.name() + ": " + message);
+  }
+
+  // ----------------------------------------------------------------------- left to the host
+
+  @Override
+  public void examine(GemmProblem p, Region region, Workspace workspace, EvidenceSink sink) {
+    host.examine(p, region, DeviceWorkspace.host(workspace), sink);
+  }
+
+  @Override
+  public void pack(
+      MemorySegment source,
+      Range range,
+      long matrix,
+      PackedB target,
+      long block,
+      int kBlock,
+      boolean verify,
+      Workspace workspace) {
+    Workspace w = DeviceWorkspace.host(workspace);
+    host.pack(source, range, matrix, target, block, kBlock, verify, w);
+  }
+
+  @Override
+  public RowKernels newRowKernels() {
+    return host.newRowKernels();
+  }
+
+  @Override
+  public void attend(
+      AttentionProblem problem, AttentionRegion region, Workspace workspace, AttentionSink sink) {
+    host.attend(problem, region, DeviceWorkspace.host(workspace), sink);
+  }
+
+  @Override
+  public int checkingRows() {
+    return host.checkingRows();
+  }
+
+  @Override
+  public boolean isFinite(MemorySegment memory, long offset, int floats) {
+    return host.isFinite(memory, offset, floats);
+  }
+
+  @Override
+  public boolean isIntact(
+      PackedB packed, long panel, int kBlock, long[] found, Workspace workspace) {
+    return host.isIntact(packed, panel, kBlock, found, DeviceWorkspace.host(workspace));
+  }
+
+  @Override
+  public void scan(
+      MemorySegment memory, SealGrid grid, long block, long[] found, Workspace workspace) {
+    host.scan(memory, grid, block, found, DeviceWorkspace.host(workspace));
+  }
+
+  @Override
+  public void scan(
+      MemorySegment memory, long offset, int words, long[] found, Workspace workspace) {
+    host.scan(memory, offset, words, found, DeviceWorkspace.host(workspace));
+  }
+
+  @Override
+  public void close() {
+    gemms.forEach(this::free);
+    copies.close();
+    program.close();
+    context.close();
+    host.close();
+  }
+}

@@ -1,0 +1,94 @@
+package dev.regolith.kernels.backend.device;
+
+import java.nio.charset.StandardCharsets;
+import java.util.function.Supplier;
+
+/**
+ * A device in use, with what was compiled and measured for it in earlier JVMs. Closing it closes
+ * nothing that was made from it: who makes objects closes them. Thread-safe.
+ */
+final class DeviceContext implements AutoCloseable {
+  private static final System.Logger LOGGER = System.getLogger("dev.regolith.kernels");
+
+  private final DeviceApi api;
+  private final DeviceInfo info;
+  private final Driver driver;
+  private final ProgramCache cache;
+
+  DeviceContext(DeviceApi api, Device device, ProgramCache cache) {
+    this.api = api;
+    this.info = device.info();
+    this.cache = cache;
+    this.driver = device.open();
+  }
+
+  DeviceInfo device() {
+    return info;
+  }
+
+  DeviceApi api() {
+    return api;
+  }
+
+  Driver driver() {
+    return driver;
+  }
+
+  /** How it is called where there may be several. */
+  String name() {
+    return api.name() + " device " + info.name();
+  }
+
+  /** Device memory; at least one cache line. */
+  DeviceObject newBuffer(long bytes) {
+    return driver.newMemory(Math.max(64, bytes));
+  }
+
+  /**
+   * A program, compiled now or by an earlier JVM. A binary that the driver does not accept any more
+   * is made again.
+   */
+  DeviceObject program(String source, String options) {
+    String key = ProgramCache.key("program", api.name(), source, options, info.identity());
+    var kept = cache.get(key);
+    if (kept.isPresent()) {
+      try {
+        return driver.load(kept.get(), options);
+      } catch (DeviceException e) {
+        LOGGER.log(System.Logger.Level.DEBUG, "a kept program is compiled again", e);
+      }
+    }
+    DeviceObject program = driver.compile(source, options);
+    keep(key, program);
+    return program;
+  }
+
+  /** For the next JVM; a driver that hands out no binary compiles again there. */
+  private void keep(String key, DeviceObject program) {
+    try {
+      byte[] binary = driver.binary(program);
+      if (binary.length > 0) {
+        cache.put(key, binary);
+      }
+    } catch (DeviceException e) {
+      LOGGER.log(System.Logger.Level.DEBUG, "a program cannot be kept", e);
+    }
+  }
+
+  /** The choice that was measured for this device earlier, or the one that is measured now. */
+  String choice(String question, Supplier<String> measurement) {
+    String key = ProgramCache.key("choice", api.name(), question, info.identity());
+    var kept = cache.get(key);
+    if (kept.isPresent()) {
+      return new String(kept.get(), StandardCharsets.UTF_8);
+    }
+    String choice = measurement.get();
+    cache.put(key, choice.getBytes(StandardCharsets.UTF_8));
+    return choice;
+  }
+
+  @Override
+  public void close() {
+    driver.close();
+  }
+}

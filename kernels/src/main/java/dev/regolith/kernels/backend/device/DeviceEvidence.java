@@ -1,0 +1,212 @@
+package dev.regolith.kernels.backend.device;
+
+import dev.regolith.kernels.backend.Backend;
+import dev.regolith.kernels.backend.EvidenceSink;
+import dev.regolith.kernels.backend.GemmProblem;
+import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.backend.PackedBCheck;
+import dev.regolith.kernels.backend.Region;
+import dev.regolith.kernels.backend.Workspace;
+import dev.regolith.kernels.checksum.CheckBlock;
+import dev.regolith.kernels.checksum.Seal;
+import dev.regolith.kernels.checksum.SealGrid;
+import dev.regolith.kernels.fault.Component;
+import dev.regolith.kernels.memory.Range;
+import dev.regolith.kernels.probe.Probe;
+import dev.regolith.kernels.probe.ProbePoint;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The exact sums that a device made in one product of one thread, and what the host makes of them:
+ * it compares them with seals that it made itself, or with the words that arrived.
+ */
+final class DeviceEvidence implements Parts.Part {
+  /** Of the registers that were stored into C, by tile. */
+  final DeviceSums ofC;
+
+  /** Of packed panels, by panel and k-block. */
+  final DeviceSums ofPanels;
+
+  /** Of the copy of A, by check block. */
+  final DeviceSums ofA;
+
+  /** Of the copy of the old C, by check block. */
+  final DeviceSums ofOld;
+
+  private final GemmTile tile;
+  private final long[] sums = new long[Seal.SUMS];
+  private final long[] found = new long[Seal.SUMS];
+  private final Region block = new Region();
+
+  DeviceEvidence(DeviceContext context, GemmTile tile) {
+    this.tile = tile;
+    ofC = new DeviceSums(context);
+    ofPanels = new DeviceSums(context);
+    ofA = new DeviceSums(context);
+    ofOld = new DeviceSums(context);
+  }
+
+  /** Brings the sums of a product to the host. */
+  void download(GemmProblem p, DeviceQueue queue) {
+    ofC.download(queue);
+    if (p.depth > 0) {
+      ofPanels.download(queue);
+      ofA.download(queue);
+    }
+    if (p.beta != 0) {
+      ofOld.download(queue);
+    }
+  }
+
+  /** Compares the sums of the panels with the host's seals, and mends the device's panels. */
+  void verifyPanels(
+      GemmProblem p,
+      Region region,
+      DevicePanels panels,
+      DeviceQueue queue,
+      Backend host,
+      Workspace workspace,
+      EvidenceSink sink) {
+    PackedB b = p.b;
+    long first = b.panel(region.matrix, region.block);
+    for (int i = 0; p.depth > 0 && i < PackedBCheck.panels(region, b); i++) {
+      for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
+        if (isSealed(b, first, i, kBlock)) {
+          continue;
+        }
+        // The seal, the host's panel, or the device's copy of it: the host's are put right first.
+        if (!host.isIntact(b, first + i, kBlock, found, workspace)) {
+          sink.panelDiffers(p, region, first + i, kBlock);
+        }
+        if (!isSealed(b, first, i, kBlock)) {
+          panels.mend(b, first + i, kBlock, queue);
+          sink.suspect(p, region, Component.DEVICE_BUFFER);
+        }
+      }
+    }
+  }
+
+  /** Whether the sums of a panel that was summed up are those of its seal. */
+  private boolean isSealed(PackedB b, long first, int panel, int kBlock) {
+    Arrays.fill(sums, 0);
+    ofPanels.addTo(sums, (long) panel * b.kBlocks() + kBlock);
+    int at = b.panelSealAt(first + panel, kBlock);
+    if (Probe.ON) {
+      Probe.reach(ProbePoint.PACKED_B_SEAL, b.panelSeals(), at, Seal.SUMS);
+    }
+    return Seal.same(sums, 0, b.panelSeals(), at);
+  }
+
+  /**
+   * Compares the sums of all panels with their seals; how many differ.
+   *
+   * @param queue with which those are copied anew; null to leave them
+   */
+  int verifyAll(PackedB b, DevicePanels panels, @Nullable DeviceQueue queue) {
+    int damaged = 0;
+    for (int panel = 0; panel < b.panelCount(); panel++) {
+      for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
+        if (isSealed(b, 0, panel, kBlock)) {
+          continue;
+        }
+        damaged++;
+        if (queue != null) {
+          panels.mend(b, panel, kBlock, queue);
+        }
+      }
+    }
+    return damaged;
+  }
+
+  /**
+   * Compares the sums of the copy of A with the seals of A. Where A itself disagrees with its seals
+   * in the same way, that is not the copy's fault, and found when the region is examined.
+   */
+  void verifyA(GemmProblem p, Region region, Backend host, Workspace workspace, EvidenceSink sink) {
+    SealGrid seals = p.aSeals;
+    if (seals == null || p.depth == 0) {
+      return;
+    }
+    long across = CheckBlock.across(p.depth);
+    for (int row = 0; row < region.rows; row += CheckBlock.ROWS) {
+      int first = p.aSealBlock(seals, region.matrix, region.row + row);
+      for (int i = 0; i < across; i++) {
+        Arrays.fill(sums, 0);
+        ofA.addTo(sums, row / CheckBlock.ROWS * across + i);
+        if (Seal.same(sums, 0, seals.sums(), Seal.SUMS * (first + i))) {
+          continue;
+        }
+        host.scan(p.a, seals, first + i, found, workspace);
+        if (!Seal.same(sums, 0, found, 0)) {
+          suspect(p, region, row, 0, region.blocks, sink);
+        }
+      }
+    }
+  }
+
+  /** Compares the sums of the copy of the old C with its words on the host. */
+  void verifyOld(
+      GemmProblem p, Region region, Backend host, Workspace workspace, EvidenceSink sink) {
+    if (p.beta == 0) {
+      return;
+    }
+    long columns = PackedBCheck.columns(region, p.b);
+    long left = 4 * region.block * CheckBlock.COLUMNS;
+    long from = p.oldCRow(region.matrix, region.row) + left;
+    var range = new Range(from / 4, 1, region.rows, columns, 0, p.oldCStride / 4, 1);
+    var grid = new SealGrid(range);
+    for (int number = 0; number < grid.blocks(); number++) {
+      Arrays.fill(sums, 0);
+      ofOld.addTo(sums, number);
+      host.scan(p.oldC, grid, number, found, workspace);
+      if (!Seal.same(sums, 0, found, 0)) {
+        int column = (int) grid.column(number) / CheckBlock.COLUMNS;
+        suspect(p, region, (int) grid.row(number), column, 1, sink);
+      }
+    }
+  }
+
+  /** Compares the sums of the registers that were stored with the seals of what arrived. */
+  void verifyResult(GemmProblem p, Region region, EvidenceSink sink) {
+    SealGrid seals = p.cSeals;
+    if (seals == null) {
+      return;
+    }
+    long columns = PackedBCheck.columns(region, p.b);
+    long groups = Math.ceilDiv(columns, tile.groupColumns());
+    for (int row = 0; row < region.rows; row += CheckBlock.ROWS) {
+      int rows = Math.min(CheckBlock.ROWS, region.rows - row);
+      for (int i = 0; i < region.blocks; i++) {
+        Arrays.fill(sums, 0);
+        long end = Math.min(columns, (i + 1L) * CheckBlock.COLUMNS);
+        for (long down = row / tile.rows(); down * tile.rows() < row + rows; down++) {
+          long across = (long) i * CheckBlock.COLUMNS / tile.groupColumns();
+          for (; across * tile.groupColumns() < end; across++) {
+            ofC.addTo(sums, down * groups + across);
+          }
+        }
+        long blockRow = (region.row + row) / CheckBlock.ROWS;
+        int at = Seal.SUMS * seals.block(region.matrix, blockRow, region.block + i);
+        if (!Seal.same(sums, 0, seals.sums(), at)) {
+          suspect(p, region, row, i, 1, sink);
+        }
+      }
+    }
+  }
+
+  private void suspect(
+      GemmProblem p, Region region, int row, int firstBlock, int blocks, EvidenceSink sink) {
+    int rows = Math.min(CheckBlock.ROWS, region.rows - row);
+    block.set(region.matrix, region.row + row, rows, region.block + firstBlock, blocks);
+    sink.suspect(p, block, Component.DEVICE_BUFFER);
+  }
+
+  @Override
+  public void close() {
+    ofC.close();
+    ofPanels.close();
+    ofA.close();
+    ofOld.close();
+  }
+}

@@ -1,0 +1,234 @@
+package dev.regolith.kernels.backend.device;
+
+import dev.regolith.kernels.backend.GemmProblem;
+import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.backend.PackedBCheck;
+import dev.regolith.kernels.backend.Region;
+import dev.regolith.kernels.checksum.CheckBlock;
+import dev.regolith.kernels.probe.Probe;
+import dev.regolith.kernels.probe.ProbePoint;
+
+/**
+ * One thread's products on the device: a region at a time.
+ *
+ * <p>What goes there is a copy of the region's rows of A (and of the old C), and the packed panels,
+ * which stay. What comes back is the region of C, and exact sums: of C, made from the registers
+ * that were stored; of the copies and the panels, made by reading them again after their last use.
+ * What they say is for {@link DeviceEvidence} to see.
+ */
+final class DeviceGemm implements AutoCloseable {
+  private final Parts parts = new Parts();
+  private final GemmTile tile;
+  private final DeviceQueue queue;
+  private final DeviceKernel multiply;
+  private final DeviceKernel scanPanels;
+  private final DeviceKernel scanMatrix;
+  private final DeviceBuffer a;
+  private final DeviceBuffer old;
+  private final DeviceBuffer c;
+  private final DeviceEvidence evidence;
+
+  DeviceGemm(DeviceContext context, GemmProgram program) {
+    tile = program.tile();
+    try {
+      queue = parts.add(new DeviceQueue(context));
+      multiply = parts.add(new DeviceKernel(program.newKernel("gemm")));
+      scanPanels = parts.add(new DeviceKernel(program.newKernel("scan_panels")));
+      scanMatrix = parts.add(new DeviceKernel(program.newKernel("scan_matrix")));
+      a = parts.add(new DeviceBuffer(context));
+      old = parts.add(new DeviceBuffer(context));
+      c = parts.add(new DeviceBuffer(context));
+      evidence = parts.add(new DeviceEvidence(context, tile));
+    } catch (RuntimeException e) {
+      parts.close();
+      throw e;
+    }
+  }
+
+  DeviceQueue queue() {
+    return queue;
+  }
+
+  /** The sums of the last product. */
+  DeviceEvidence evidence() {
+    return evidence;
+  }
+
+  /**
+   * Multiplies, and brings the result and all sums to the host.
+   *
+   * @param launch a number that no other launch has had
+   */
+  void run(GemmProblem p, Region region, DeviceObject panels, long launch) {
+    upload(p, region);
+    if (Probe.ON) {
+      probeOperands(p, region, panels);
+    }
+    multiply(p, region, panels, launch);
+    if (p.verify) {
+      scanOperands(p, region, panels, launch);
+    }
+    download(p, region);
+  }
+
+  /** Copies what a region reads, but for the panels. */
+  void upload(GemmProblem p, Region region) {
+    long rows = region.rows;
+    long columns = PackedBCheck.columns(region, p.b);
+    DeviceObject copyOfA = a.atLeast(bytesOfA(p, region));
+    DeviceObject copyOfOld = old.atLeast(bytesOfOld(p, region));
+    queue.uploadRows(p.a, p.aRow(region.matrix, region.row), rows, 4 * p.depth, p.aStride, copyOfA);
+    if (p.beta != 0) {
+      long from = p.oldCRow(region.matrix, region.row) + left(region);
+      queue.uploadRows(p.oldC, from, rows, 4 * columns, p.oldCStride, copyOfOld);
+    }
+  }
+
+  private static long bytesOfA(GemmProblem p, Region region) {
+    return 4L * region.rows * p.depth;
+  }
+
+  private static long bytesOfOld(GemmProblem p, Region region) {
+    return p.beta == 0 ? 0 : bytesOfC(p, region);
+  }
+
+  private static long bytesOfC(GemmProblem p, Region region) {
+    return 4L * region.rows * PackedBCheck.columns(region, p.b);
+  }
+
+  /** Bytes of a row of C that lie left of a region. */
+  private static long left(Region region) {
+    return 4 * region.block * CheckBlock.COLUMNS;
+  }
+
+  private void probeOperands(GemmProblem p, Region region, DeviceObject panels) {
+    PackedB b = p.b;
+    queue.probe(ProbePoint.DEVICE_A_READ, a.atLeast(bytesOfA(p, region)), 0, bytesOfA(p, region));
+    queue.probe(
+        ProbePoint.DEVICE_B_READ,
+        panels,
+        b.panelOffset(b.panel(region.matrix, region.block), 0),
+        4L * PackedBCheck.panels(region, b) * b.panelColumns() * p.depth);
+    queue.probe(
+        ProbePoint.DEVICE_OLD_C_READ, old.atLeast(bytesOfOld(p, region)), 0, bytesOfOld(p, region));
+  }
+
+  /** Computes a region's C from what was uploaded. */
+  void multiply(GemmProblem p, Region region, DeviceObject panels, long launch) {
+    long rows = region.rows;
+    long columns = PackedBCheck.columns(region, p.b);
+    long entriesDown = Math.ceilDiv(rows, tile.rows());
+    long groupsDown = Math.ceilDiv(rows, tile.groupRows());
+    long groupsAcross = Math.ceilDiv(columns, tile.groupColumns());
+    multiply
+        .open()
+        .buffer(a.atLeast(bytesOfA(p, region)))
+        .buffer(panels)
+        .buffer(old.atLeast(bytesOfOld(p, region)))
+        .buffer(c.atLeast(bytesOfC(p, region)))
+        .buffer(evidence.ofC.open(entriesDown * groupsAcross, launch))
+        .number(p.b.panel(region.matrix, region.block))
+        .number(p.depth)
+        .number(rows)
+        .number(columns)
+        .real(p.alpha)
+        .real(p.beta)
+        .number(launch);
+    queue.run(ProbePoint.DEVICE_LAUNCH, multiply, groupsAcross, groupsDown, tile.group());
+  }
+
+  /** Has the operands summed up, after their last use. */
+  void scanOperands(GemmProblem p, Region region, DeviceObject panels, long launch) {
+    PackedB b = p.b;
+    if (p.depth > 0) {
+      long panel = b.panel(region.matrix, region.block);
+      scanPanels(b, panels, panel, PackedBCheck.panels(region, b), launch);
+      DeviceObject copyOfA = a.atLeast(bytesOfA(p, region));
+      scan(ProbePoint.DEVICE_A_LAST_USE, copyOfA, region.rows, p.depth, evidence.ofA, launch);
+    }
+    if (p.beta != 0) {
+      long columns = PackedBCheck.columns(region, b);
+      DeviceObject copyOfOld = old.atLeast(bytesOfOld(p, region));
+      scan(
+          ProbePoint.DEVICE_OLD_C_LAST_USE,
+          copyOfOld,
+          region.rows,
+          columns,
+          evidence.ofOld,
+          launch);
+    }
+  }
+
+  /** Brings C, and the sums, to the host. */
+  void download(GemmProblem p, Region region) {
+    long rows = region.rows;
+    long columns = PackedBCheck.columns(region, p.b);
+    DeviceObject result = c.atLeast(bytesOfC(p, region));
+    long at = p.cRow(region.matrix, region.row) + left(region);
+    if (Probe.ON) {
+      queue.probe(ProbePoint.DEVICE_C_STORED, result, 0, bytesOfC(p, region));
+    }
+    queue.downloadRows(result, rows, 4 * columns, p.c, at, p.cStride);
+    if (Probe.ON && !p.verify) {
+      Probe.reach(ProbePoint.C_STORED, p.c, at, rows, 4 * columns, p.cStride);
+      Probe.reach(ProbePoint.C_CHECKED, p.c, at, rows, 4 * columns, p.cStride);
+    }
+    if (p.verify) {
+      evidence.download(p, queue);
+    }
+  }
+
+  /**
+   * Has panels summed up.
+   *
+   * @param panel the first
+   */
+  private void scanPanels(PackedB b, DeviceObject panels, long panel, int count, long launch) {
+    if (Probe.ON) {
+      long bytes = 4L * count * b.panelColumns() * b.depth();
+      queue.probe(ProbePoint.DEVICE_B_LAST_USE, panels, b.panelOffset(panel, 0), bytes);
+    }
+    scanPanels
+        .open()
+        .buffer(panels)
+        .buffer(evidence.ofPanels.open((long) count * b.kBlocks(), launch))
+        .number(panel)
+        .number(b.depth())
+        .number(launch);
+    queue.run(ProbePoint.DEVICE_EVIDENCE, scanPanels, count, b.kBlocks(), tile.scanners());
+  }
+
+  /** Has a dense matrix summed up, a check block at a time. */
+  private void scan(
+      ProbePoint point, DeviceObject words, long rows, long columns, DeviceSums to, long launch) {
+    if (Probe.ON) {
+      queue.probe(point, words, 0, 4 * rows * columns);
+    }
+    long across = CheckBlock.across(columns);
+    long down = CheckBlock.down(rows);
+    scanMatrix
+        .open()
+        .buffer(words)
+        .buffer(to.open(across * down, launch))
+        .number(rows)
+        .number(columns)
+        .number(launch);
+    queue.run(ProbePoint.DEVICE_EVIDENCE, scanMatrix, across, down, tile.scanners());
+  }
+
+  /**
+   * Verifies all panels on the device; how many were damaged.
+   *
+   * @param mend whether to copy those anew
+   */
+  int verifyAll(PackedB b, DeviceObject buffer, DevicePanels panels, boolean mend, long launch) {
+    scanPanels(b, buffer, 0, Math.toIntExact(b.panelCount()), launch);
+    evidence.ofPanels.download(queue);
+    return evidence.verifyAll(b, panels, mend ? queue : null);
+  }
+
+  @Override
+  public void close() {
+    parts.close();
+  }
+}

@@ -1,0 +1,51 @@
+package dev.regolith.kernels.backend.device;
+
+import java.util.Locale;
+
+/**
+ * A device, as its driver describes it.
+ *
+ * @param name of the device
+ * @param platform name and version of the driver's platform
+ * @param driver version of the driver
+ * @param kind what it is
+ * @param computeUnits it has
+ * @param megahertz highest clock frequency
+ * @param memory bytes of global memory
+ * @param largestBuffer bytes one buffer can have
+ * @param localMemory bytes a work-group can share
+ * @param workGroup most work-items in a group
+ * @param vectorWidth floats in a vector of its own
+ * @param hindrance why sessions cannot compute on it, or nothing
+ */
+public record DeviceInfo(
+    String name,
+    String platform,
+    String driver,
+    Kind kind,
+    int computeUnits,
+    int megahertz,
+    long memory,
+    long largestBuffer,
+    long localMemory,
+    long workGroup,
+    int vectorWidth,
+    String hindrance) {
+  /** Decides which tiles are tried. */
+  public enum Kind {
+    CPU,
+    GPU,
+    ACCELERATOR
+  }
+
+  /** Whether somebody who writes {@code words} means this device. */
+  boolean isCalled(String words) {
+    String all = (platform + " " + name).toLowerCase(Locale.ROOT);
+    return all.contains(words.toLowerCase(Locale.ROOT));
+  }
+
+  /** What a compiled program, or a choice that was measured, depends on. */
+  String identity() {
+    return String.join("|", platform, name, driver);
+  }
+}

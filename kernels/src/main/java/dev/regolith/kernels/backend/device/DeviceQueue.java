@@ -1,0 +1,108 @@
+package dev.regolith.kernels.backend.device;
+
+import dev.regolith.kernels.probe.Probe;
+import dev.regolith.kernels.probe.ProbePoint;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * One thread's commands to a device, which run in order. Copies return when host memory is free
+ * again; kernels are only enqueued.
+ *
+ * <p>A campaign may lose any command, and change any buffer as the device sees it.
+ */
+final class DeviceQueue implements Parts.Part {
+  private final CommandQueue queue;
+  private final long[] command = new long[1];
+
+  DeviceQueue(DeviceContext context) {
+    queue = context.driver().newQueue();
+  }
+
+  /** Whether a command reaches the device: always, unless a campaign loses it. */
+  private boolean isIssued(ProbePoint point) {
+    if (!Probe.ON) {
+      return true;
+    }
+    command[0] = 1;
+    Probe.reach(point, command, 0, 1);
+    return command[0] == 1;
+  }
+
+  /** Copies packed panels to the same place of a buffer. */
+  void uploadPanels(MemorySegment host, long offset, long bytes, DeviceObject buffer) {
+    if (Probe.ON) {
+      Probe.reach(ProbePoint.PACKED_B_READ, host, offset, 1, bytes, 0);
+    }
+    if (bytes > 0 && isIssued(ProbePoint.DEVICE_PANELS_UPLOAD)) {
+      queue.write(buffer, offset, host.asSlice(offset, bytes));
+    }
+  }
+
+  /** Copies rows of host memory into a buffer, one behind the other. */
+  void uploadRows(
+      MemorySegment host, long offset, long rows, long rowBytes, long stride, DeviceObject buffer) {
+    if (rows == 0 || rowBytes == 0 || !isIssued(ProbePoint.DEVICE_UPLOAD)) {
+      return;
+    }
+    if (stride >= rowBytes) {
+      MemorySegment from = host.asSlice(offset, (rows - 1) * stride + rowBytes);
+      queue.writeRows(buffer, from, rows, rowBytes, stride);
+      return;
+    }
+    // Rows that overlap, or lie one before the other, are no rectangle.
+    for (long i = 0; i < rows; i++) {
+      queue.write(buffer, i * rowBytes, host.asSlice(offset + i * stride, rowBytes));
+    }
+  }
+
+  /** Copies rows, one behind the other in a buffer, into host memory. */
+  void downloadRows(
+      DeviceObject buffer, long rows, long rowBytes, MemorySegment host, long offset, long stride) {
+    if (!isIssued(ProbePoint.DEVICE_DOWNLOAD)) {
+      return;
+    }
+    if (stride >= rowBytes) {
+      MemorySegment to = host.asSlice(offset, (rows - 1) * stride + rowBytes);
+      queue.readRows(buffer, to, rows, rowBytes, stride);
+      return;
+    }
+    for (long i = 0; i < rows; i++) {
+      queue.read(buffer, i * rowBytes, host.asSlice(offset + i * stride, rowBytes));
+    }
+  }
+
+  /** Copies evidence from the start of a buffer into host memory. */
+  void downloadEvidence(DeviceObject buffer, long bytes, MemorySegment host) {
+    if (isIssued(ProbePoint.DEVICE_EVIDENCE)) {
+      queue.read(buffer, 0, host.asSlice(0, bytes));
+    }
+  }
+
+  /**
+   * Runs a kernel over {@code across} by {@code down} work-groups of so many work-items.
+   *
+   * @param point what is lost if it does not run
+   */
+  void run(ProbePoint point, DeviceKernel kernel, long across, long down, int items) {
+    if (isIssued(point)) {
+      kernel.run(queue, across, down, items);
+    }
+  }
+
+  /** Waits until everything is done. */
+  void finish() {
+    queue.finish();
+  }
+
+  /** Shows a stretch of a buffer to the probe, as the device sees it at this point of the queue. */
+  void probe(ProbePoint point, DeviceObject buffer, long offset, long bytes) {
+    if (bytes > 0) {
+      queue.edit(buffer, offset, bytes, seen -> Probe.reach(point, seen, 0, 1, bytes, 0));
+    }
+  }
+
+  @Override
+  public void close() {
+    queue.close();
+  }
+}

@@ -1,0 +1,62 @@
+package dev.regolith.kernels.backend.device;
+
+import dev.regolith.kernels.checksum.Seal;
+import dev.regolith.kernels.probe.Probe;
+import dev.regolith.kernels.probe.ProbePoint;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/**
+ * Sums that a kernel makes beside its work, three an entry, and the host's copy of them. Those of
+ * an earlier launch, because a kernel never ran or a copy was lost, are not taken for new ones: the
+ * kernel adds the number of its launch, which the host takes off again.
+ */
+final class DeviceSums implements Parts.Part {
+  private static final long ENTRY = 8L * Seal.SUMS;
+
+  private final DeviceBuffer memory;
+  private MemorySegment copy = MemorySegment.NULL;
+  private Arena arena = Arena.ofShared();
+  private long entries;
+  private long launch;
+
+  DeviceSums(DeviceContext context) {
+    memory = new DeviceBuffer(context);
+  }
+
+  /** Makes room for a launch's entries. */
+  DeviceObject open(long newEntries, long newLaunch) {
+    entries = newEntries;
+    launch = newLaunch;
+    if (copy.byteSize() < ENTRY * entries) {
+      var larger = Arena.ofShared();
+      copy = larger.allocate(ENTRY * entries, 8);
+      arena.close();
+      arena = larger;
+    }
+    return memory.atLeast(ENTRY * entries);
+  }
+
+  /** Brings them to the host. */
+  void download(DeviceQueue queue) {
+    DeviceObject buffer = memory.atLeast(ENTRY * entries);
+    if (Probe.ON) {
+      queue.probe(ProbePoint.DEVICE_SUMS, buffer, 0, ENTRY * entries);
+    }
+    queue.downloadEvidence(buffer, ENTRY * entries, copy);
+  }
+
+  /** Adds an entry onto three sums. */
+  void addTo(long[] sums, long entry) {
+    for (int i = 0; i < Seal.SUMS; i++) {
+      sums[i] += copy.getAtIndex(ValueLayout.JAVA_LONG, Seal.SUMS * entry + i) - launch;
+    }
+  }
+
+  @Override
+  public void close() {
+    memory.close();
+    arena.close();
+  }
+}

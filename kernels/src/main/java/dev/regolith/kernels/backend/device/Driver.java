@@ -1,0 +1,29 @@
+package dev.regolith.kernels.backend.device;
+
+/**
+ * A device in use. Objects are closed by who asked for them, before this is. Every method throws
+ * {@link DeviceException} when the driver refuses. Thread-safe, but for a queue, and a kernel,
+ * which are for one thread at a time.
+ */
+public interface Driver extends AutoCloseable {
+  /** Device memory; its contents are whatever they are. */
+  DeviceObject newMemory(long bytes);
+
+  /** A queue of commands. */
+  CommandQueue newQueue();
+
+  /** Compiles a program from source; what the compiler says against it is in the exception. */
+  DeviceObject compile(String source, String options);
+
+  /** A program from what {@link #binary} said of one, made by any process with the same driver. */
+  DeviceObject load(byte[] binary, String options);
+
+  /** What a program was compiled to; empty if the driver does not say. */
+  byte[] binary(DeviceObject program);
+
+  /** A kernel of a program, with arguments of its own. */
+  DeviceObject newKernel(DeviceObject program, String name);
+
+  @Override
+  void close();
+}

@@ -1,0 +1,125 @@
+package dev.regolith.kernels.backend.device;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.regolith.kernels.backend.GemmProblem;
+import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.backend.Region;
+import dev.regolith.kernels.backend.cuda.Cuda;
+import dev.regolith.kernels.backend.opencl.OpenCl;
+import dev.regolith.kernels.backend.scalar.ScalarGemm;
+import dev.regolith.kernels.checksum.SealGrid;
+import dev.regolith.kernels.fault.Component;
+import dev.regolith.kernels.memory.Range;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * Every tile that the device at hand, or a GPU, may be given, with rows, columns and steps that
+ * fill none of them: bits and sums.
+ */
+@Tag("device-only")
+class GemmTileTest {
+  private static final int PANEL = 16;
+  private static final int ROWS = 61;
+  private static final int COLUMNS = 301;
+  private static final int DEPTH = 530;
+
+  static Stream<GemmTile> tiles() {
+    DeviceInfo device = device().info();
+    // Compilers for CPUs take half a minute over the larger groups.
+    long largest = device.kind() == DeviceInfo.Kind.GPU ? device.workGroup() : 64;
+    return Stream.concat(
+            GemmTile.candidates(device, PANEL).stream(),
+            GemmTile.OF_GPU.stream().filter(tile -> tile.fits(PANEL) && tile.group() <= largest))
+        .distinct();
+  }
+
+  private static DeviceApi api() {
+    return "cuda".equals(System.getProperty("dev.regolith.kernels.compute"))
+        ? new Cuda()
+        : new OpenCl();
+  }
+
+  private static Device device() {
+    return new DeviceChoice(api()).choose("");
+  }
+
+  @ParameterizedTest
+  @MethodSource("tiles")
+  void bitsAndSums(GemmTile tile) {
+    try (var context = new DeviceContext(api(), device(), ProgramCache.ofUser());
+        var program = new GemmProgram(context, tile, PANEL);
+        var gemm = new DeviceGemm(context, program);
+        var arena = Arena.ofShared()) {
+      var twin = new ScalarGemm();
+      var workspace = twin.newWorkspace();
+      GemmProblem p = problem(arena, twin);
+      var region = new Region().set(0, 0, ROWS, 0, (int) p.b.blocks());
+      try (var panels = new DevicePanels(p.b, context)) {
+        gemm.run(p, region, panels.open(p.b, gemm.queue(), false), 7);
+        byte[] onDevice = p.c.toArray(ValueLayout.JAVA_BYTE);
+        List<Component> suspects = new ArrayList<>();
+        var sink = new SuspectsOnly(suspects);
+        twin.examine(p, region, workspace, sink); // makes the seals of what arrived
+        DeviceEvidence evidence = gemm.evidence();
+        evidence.verifyPanels(p, region, panels, gemm.queue(), twin, workspace, sink);
+        evidence.verifyA(p, region, twin, workspace, sink);
+        evidence.verifyOld(p, region, twin, workspace, sink);
+        evidence.verifyResult(p, region, sink);
+        assertThat(suspects).isEmpty();
+        twin.run(p, region, workspace, sink);
+        assertThat(p.c.toArray(ValueLayout.JAVA_BYTE)).isEqualTo(onDevice);
+      }
+    }
+  }
+
+  private static GemmProblem problem(Arena arena, ScalarGemm twin) {
+    var p = new GemmProblem();
+    p.batch = 1;
+    p.rows = ROWS;
+    p.columns = COLUMNS;
+    p.depth = DEPTH;
+    p.alpha = -1.5f;
+    p.beta = 0.25f;
+    p.verify = true;
+    p.a = random(arena, ROWS * DEPTH);
+    p.aStride = 4L * DEPTH;
+    var aRange = new Range(0, 1, ROWS, DEPTH, 0, DEPTH, 1);
+    p.aSeals = new SealGrid(aRange);
+    p.aSeals.sealAll(p.a);
+    var range = new Range(0, 1, DEPTH, COLUMNS, 0, COLUMNS, 1);
+    MemorySegment b = random(arena, DEPTH * COLUMNS);
+    p.b = new PackedB(PANEL);
+    p.b.allocate(arena, DEPTH, COLUMNS);
+    var workspace = twin.newWorkspace();
+    for (int block = 0; block < p.b.blocks(); block++) {
+      for (int kBlock = 0; kBlock < p.b.kBlocks(); kBlock++) {
+        twin.pack(b, range, 0, p.b, block, kBlock, true, workspace);
+      }
+    }
+    p.c = arena.allocate(4L * ROWS * COLUMNS, 64).fill((byte) -1);
+    p.cStride = 4L * COLUMNS;
+    p.cSeals = new SealGrid(new Range(0, 1, ROWS, COLUMNS, 0, COLUMNS, 1));
+    p.oldC = random(arena, ROWS * COLUMNS);
+    p.oldCStride = 4L * COLUMNS;
+    return p;
+  }
+
+  private static MemorySegment random(Arena arena, int floats) {
+    var random = new SplittableRandom(floats);
+    MemorySegment memory = arena.allocate(4L * floats, 64);
+    for (int i = 0; i < floats; i++) {
+      memory.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) random.nextGaussian());
+    }
+    return memory;
+  }
+}

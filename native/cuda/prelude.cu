@@ -1,0 +1,85 @@
+/* CUDA C++, as the kernels' prelude. Compiled with --fmad=false: nothing is contracted. */
+#define uint unsigned int
+#define ulong unsigned long long
+
+#define KERNEL(group) extern "C" __global__ __launch_bounds__(group)
+#define FUNCTION static __device__ __forceinline__
+#define UNROLL _Pragma("unroll")
+#define GLOBAL
+#define LOCAL __shared__
+#define LOCAL_POINTER
+#define ALIGNED alignas(16)
+#define BARRIER __syncthreads()
+#define GROUP_X ((ulong)blockIdx.x)
+#define GROUP_Y ((ulong)blockIdx.y)
+#define ITEM threadIdx.x
+#define RESTRICT __restrict__
+
+FUNCTION uint as_uint(float x) {
+  return __float_as_uint(x);
+}
+
+/* Lanes; aligned to the whole, and to 16 bytes at most. */
+template <typename T>
+struct alignas(4 * WIDTH < 16 ? 4 * WIDTH : 16) Lanes {
+  T lane[WIDTH];
+};
+typedef Lanes<float> FLOATS;
+typedef Lanes<uint> UINTS;
+
+FUNCTION FLOATS SPLAT(float x) {
+  FLOATS r;
+  UNROLL for (int l = 0; l < WIDTH; l++) {
+    r.lane[l] = x;
+  }
+  return r;
+}
+
+FUNCTION FLOATS operator*(float x, FLOATS y) {
+  FLOATS r;
+  UNROLL for (int l = 0; l < WIDTH; l++) {
+    r.lane[l] = __fmul_rn(x, y.lane[l]);
+  }
+  return r;
+}
+
+FUNCTION FLOATS fma(FLOATS x, FLOATS y, FLOATS z) {
+  FLOATS r;
+  UNROLL for (int l = 0; l < WIDTH; l++) {
+    r.lane[l] = __fmaf_rn(x.lane[l], y.lane[l], z.lane[l]);
+  }
+  return r;
+}
+
+FUNCTION UINTS AS_UINTS(FLOATS x) {
+  UINTS r;
+  UNROLL for (int l = 0; l < WIDTH; l++) {
+    r.lane[l] = as_uint(x.lane[l]);
+  }
+  return r;
+}
+
+template <typename T>
+FUNCTION Lanes<T> load_lanes(ulong j, const T* from) {
+  Lanes<T> r;
+  UNROLL for (int l = 0; l < WIDTH; l++) {
+    r.lane[l] = from[j * WIDTH + l];
+  }
+  return r;
+}
+
+template <typename T>
+FUNCTION void store_lanes(Lanes<T> x, ulong j, T* to) {
+  UNROLL for (int l = 0; l < WIDTH; l++) {
+    to[j * WIDTH + l] = x.lane[l];
+  }
+}
+
+#define LOAD load_lanes
+#define STORE store_lanes
+#define LOAD_UINTS load_lanes
+#define STORE_UINTS store_lanes
+#define LOAD_LOCAL(from) (*(const FLOATS*)(from))
+#define STORE_LOCAL(x, to) (*(FLOATS*)(to) = (x))
+#define LOAD_ALIGNED(j, from) ((const FLOATS*)(from))[j]
+

@@ -1,0 +1,395 @@
+/*
+ * Matrix multiplication in the canonical order, with exact sums of what was stored and read.
+ *
+ * Every element is one chain acc = fma(a[i][k], b[k][j], acc) in increasing k, so that the bits are
+ * those of every other backend; nothing here may be contracted, reassociated or split along k.
+ *
+ * The host passes as macros:
+ *   PANEL        columns of a packed panel of B: [panel][k][PANEL]
+ *   ROWS, VECTORS, WIDTH   a work-item's tile: ROWS rows of VECTORS vectors; ROWS divides BLOCK_ROWS
+ *   DOWN, ACROSS   work-items in a work-group, whose tile lies in one column of check blocks
+ *   STEPS        steps of k that a work-group stages in local memory; 0: each work-item reads A and
+ *                B for itself
+ *   BLOCK_ROWS, BLOCK_COLUMNS   the check block that seals speak of
+ *   DEPTH        steps in a k-block, by which panels are sealed
+ *   SCANNERS     work-items that sum up a block together; a power of two
+ *
+ * A prelude makes this C either OpenCL C or CUDA C++; it defines
+ *   KERNEL(group), FUNCTION   what comes before a kernel of groups along x, and before a function
+ *   GLOBAL, LOCAL, RESTRICT   of memory, and of pointers into it
+ *   BARRIER      all of a work-group have come here, and see each other's local memory
+ *   GROUP_X, GROUP_Y, ITEM   numbers of the work-group, and of the work-item in it
+ *   ulong, uint, as_uint, fma, min   as in OpenCL C
+ *   FLOATS, UINTS, SPLAT, AS_UINTS   vectors of WIDTH lanes
+ *   LOAD, STORE, LOAD_UINTS, STORE_UINTS   vector number j behind a pointer to its first lane
+ *   LOAD_ALIGNED, LOAD_LOCAL, STORE_LOCAL   the same, where that is aligned to a whole vector
+ *   UNROLL       before a loop
+ */
+#define GROUP (DOWN * ACROSS)
+/* Between an item's vectors lie those of its neighbours. */
+#define VECTOR_PITCH (ACROSS * WIDTH)
+#define GROUP_ROWS (DOWN * ROWS)
+#define GROUP_COLUMNS (ACROSS * VECTORS * WIDTH)
+
+/*
+ * Sums of words with their indices, as seals keep them: of the words, times index, times index
+ * squared, modulo 2^64. The words of a lane lie a pitch apart; u holds running sums over n of them.
+ *
+ * With m = n - i counted backwards, u.s1 = sum of m w, u.s2 = sum of m (m + 1) / 2 w, and the index
+ * of a word is first + i * pitch = (first + n * pitch) - m * pitch.
+ */
+typedef struct {
+  ulong s0[WIDTH], s1[WIDTH], s2[WIDTH];
+} Running;
+
+typedef struct {
+  ulong s0, s1, s2;
+} Sums;
+
+FUNCTION void clear(Running* u) {
+  UNROLL for (int l = 0; l < WIDTH; l++) {
+    u->s0[l] = u->s1[l] = u->s2[l] = 0;
+  }
+}
+
+/* Lane by lane: a vector of as many ulongs is more than some devices pass in registers. */
+FUNCTION void take(Running* u, const UINTS words) {
+  uint lanes[WIDTH];
+  STORE_UINTS(words, 0, lanes);
+  UNROLL for (int l = 0; l < WIDTH; l++) {
+    u->s0[l] += lanes[l];
+    u->s1[l] += u->s0[l];
+    u->s2[l] += u->s1[l];
+  }
+}
+
+FUNCTION void fold_lane(Sums* sums, ulong u0, ulong u1, ulong u2, ulong first, ulong n, ulong pitch) {
+  const ulong last = first + n * pitch;
+  sums->s0 += u0;
+  sums->s1 += last * u0 - pitch * u1;
+  sums->s2 += last * last * u0 - 2 * pitch * last * u1 + pitch * pitch * (2 * u2 - u1);
+}
+
+/* Lane l's first word has index first + l. */
+FUNCTION void fold(Sums* sums, const Running* u, ulong first, ulong n, ulong pitch) {
+  UNROLL for (int l = 0; l < WIDTH; l++) {
+    fold_lane(sums, u->s0[l], u->s1[l], u->s2[l], first + l, n, pitch);
+  }
+}
+
+/*
+ * The sums of items side by side in a group, together: those of the first, when all have been here.
+ * room: three for every item of the group. item: of that many, at a power of two of neighbours.
+ */
+FUNCTION void gather(Sums* sums, LOCAL_POINTER ulong* room, uint item, uint neighbours) {
+  LOCAL_POINTER ulong* mine = room + 3 * item;
+  mine[0] = sums->s0;
+  mine[1] = sums->s1;
+  mine[2] = sums->s2;
+  for (uint apart = neighbours / 2; apart > 0; apart /= 2) {
+    BARRIER;
+    if (item % neighbours < apart) {
+      mine[0] += mine[3 * apart];
+      mine[1] += mine[3 * apart + 1];
+      mine[2] += mine[3 * apart + 2];
+    }
+  }
+  sums->s0 = mine[0];
+  sums->s1 = mine[1];
+  sums->s2 = mine[2];
+}
+
+/* Sums of a launch carry its number, so that those of an earlier launch are not taken for them. */
+FUNCTION void put(GLOBAL ulong* at, const Sums* sums, ulong launch) {
+  at[0] = sums->s0 + launch;
+  at[1] = sums->s1 + launch;
+  at[2] = sums->s2 + launch;
+}
+
+FUNCTION ulong pitch_of(ulong columns) {
+  return (columns + 31) / 32 * 32;
+}
+
+/*
+ * alpha acc + beta old into an item's tile of C; the sums of what is stored are made from the
+ * registers, whatever becomes of them in memory.
+ */
+FUNCTION void store_tile(
+    FLOATS acc[ROWS][VECTORS],
+    GLOBAL const float* RESTRICT old,
+    GLOBAL float* RESTRICT c,
+    Sums* sums,
+    const ulong row,
+    const ulong column,
+    const ulong rows,
+    const ulong columns,
+    const float alpha,
+    const float beta) {
+  const ulong rows_here = row < rows ? min((ulong)ROWS, rows - row) : 0;
+  const ulong block_column = column / BLOCK_COLUMNS * BLOCK_COLUMNS;
+  const ulong pitch = pitch_of(min((ulong)BLOCK_COLUMNS, columns - block_column));
+  UNROLL for (int j = 0; j < VECTORS; j++) {
+    const ulong here = column + j * VECTOR_PITCH;
+    Running u;
+    clear(&u);
+    UNROLL for (int i = 0; i < ROWS; i++) {
+      if (i < rows_here) {
+        const ulong at = (row + i) * columns + here;
+        FLOATS value = acc[i][j];
+        if (here + WIDTH <= columns) {
+          if (beta != 0) {
+            value = fma(SPLAT(alpha), value, beta * LOAD(0, old + at));
+          } else {
+            value = alpha * value;
+          }
+          STORE(value, 0, c + at);
+          take(&u, AS_UINTS(value));
+        } else {
+          float lanes[WIDTH];
+          uint words[WIDTH];
+          STORE(value, 0, lanes);
+          for (int l = 0; l < WIDTH; l++) {
+            words[l] = 0;
+            if (here + l < columns) {
+              const float result =
+                  beta != 0 ? fma(alpha, lanes[l], beta * old[at + l]) : alpha * lanes[l];
+              c[at + l] = result;
+              words[l] = as_uint(result);
+            }
+          }
+          take(&u, LOAD_UINTS(0, words));
+        }
+      }
+    }
+    fold(sums, &u, row % BLOCK_ROWS * pitch + (here - block_column) + 1, rows_here, pitch);
+  }
+}
+
+#if STEPS
+
+/* What one item brings of a slab: its share of the rows of A, and of the columns of B. */
+#define SHARE_A (GROUP_ROWS * STEPS / GROUP)
+#define SHARE_B (GROUP_COLUMNS * STEPS / WIDTH / GROUP)
+/* Rows in local memory are as long as no two items of a group meet in one of its banks. */
+#define PITCH_A (GROUP_ROWS + 4)
+#define PITCH_B (GROUP_COLUMNS + PANEL)
+#define SLAB (STEPS * (PITCH_A + PITCH_B))
+
+FUNCTION void fetch(
+    float share_a[SHARE_A],
+    FLOATS share_b[SHARE_B],
+    GLOBAL const float* RESTRICT a,
+    GLOBAL const float* RESTRICT panels,
+    const uint item,
+    const ulong k,
+    const ulong first_row,
+    const ulong first_panel,
+    const ulong last_panel,
+    const ulong depth,
+    const ulong rows) {
+  UNROLL for (int i = 0; i < SHARE_A; i++) {
+    const uint number = i * GROUP + item;
+    const ulong row = min(first_row + number / STEPS, rows - 1);
+    share_a[i] = a[row * depth + min(k + number % STEPS, depth - 1)];
+  }
+  UNROLL for (int i = 0; i < SHARE_B; i++) {
+    const uint number = (i * GROUP + item) * WIDTH;
+    const ulong panel = min(first_panel + number / (STEPS * PANEL), last_panel);
+    const ulong step = min(k + number / PANEL % STEPS, depth - 1);
+    share_b[i] = LOAD_ALIGNED(0, panels + (panel * depth + step) * PANEL + number % PANEL);
+  }
+}
+
+FUNCTION void stage(
+    LOCAL_POINTER float* slab, float share_a[SHARE_A], FLOATS share_b[SHARE_B], const uint item) {
+  UNROLL for (int i = 0; i < SHARE_A; i++) {
+    const uint number = i * GROUP + item;
+    slab[number % STEPS * PITCH_A + number / STEPS] = share_a[i];
+  }
+  UNROLL for (int i = 0; i < SHARE_B; i++) {
+    const uint number = (i * GROUP + item) * WIDTH;
+    const uint column = number / (STEPS * PANEL) * PANEL + number % PANEL;
+    STORE_LOCAL(
+        share_b[i], slab + STEPS * PITCH_A + number / PANEL % STEPS * PITCH_B + column);
+  }
+}
+
+FUNCTION void step(
+    FLOATS acc[ROWS][VECTORS], LOCAL_POINTER const float* slab, int k, uint down, uint across) {
+  float y[ROWS];
+  FLOATS x[VECTORS];
+  UNROLL for (int i = 0; i < ROWS / WIDTH; i++) {
+    STORE(LOAD_LOCAL(slab + k * PITCH_A + down * ROWS + i * WIDTH), i, y);
+  }
+  UNROLL for (int j = 0; j < VECTORS; j++) {
+    x[j] = LOAD_LOCAL(slab + STEPS * PITCH_A + k * PITCH_B + j * VECTOR_PITCH + across * WIDTH);
+  }
+  UNROLL for (int i = 0; i < ROWS; i++) {
+    UNROLL for (int j = 0; j < VECTORS; j++) {
+      acc[i][j] = fma(SPLAT(y[i]), x[j], acc[i][j]);
+    }
+  }
+}
+
+#endif
+
+/*
+ * C = alpha A B + beta C over whole tiles of a region that starts at a check block.
+ *
+ * a: [rows x depth], dense. c, old: [rows x columns], dense. panel: the region's first.
+ * sums: [row of tiles][column of groups' tiles][3].
+ */
+KERNEL(GROUP) void gemm(
+    GLOBAL const float* RESTRICT a,
+    GLOBAL const float* RESTRICT panels,
+    GLOBAL const float* RESTRICT old,
+    GLOBAL float* RESTRICT c,
+    GLOBAL ulong* RESTRICT sums,
+    const ulong panel,
+    const ulong depth,
+    const ulong rows,
+    const ulong columns,
+    const float alpha,
+    const float beta,
+    const ulong launch) {
+  const uint item = ITEM, across = item % ACROSS, down = item / ACROSS;
+  const ulong row = GROUP_Y * GROUP_ROWS + down * ROWS;
+  const ulong column = GROUP_X * GROUP_COLUMNS + across * WIDTH;
+  FLOATS acc[ROWS][VECTORS];
+  UNROLL for (int i = 0; i < ROWS; i++) {
+    UNROLL for (int j = 0; j < VECTORS; j++) {
+      acc[i][j] = SPLAT(0.0f);
+    }
+  }
+  Sums total = {0, 0, 0};
+#if STEPS
+  ALIGNED LOCAL float slabs[2][SLAB];
+  LOCAL ulong room[3 * GROUP];
+  const ulong first_panel = panel + GROUP_X * GROUP_COLUMNS / PANEL;
+  const ulong last_panel = panel + (columns - 1) / PANEL;
+  float share_a[SHARE_A];
+  FLOATS share_b[SHARE_B];
+  for (ulong k = 0; k < depth; k += STEPS) {
+    /* The share of this slab was fetched while the one before was computed with. */
+    if (k == 0) {
+      fetch(share_a, share_b, a, panels, item, 0, GROUP_Y * GROUP_ROWS, first_panel, last_panel,
+            depth, rows);
+    }
+    LOCAL_POINTER float* slab = slabs[k / STEPS % 2];
+    stage(slab, share_a, share_b, item);
+    BARRIER;
+    if (k + STEPS < depth) {
+      fetch(share_a, share_b, a, panels, item, k + STEPS, GROUP_Y * GROUP_ROWS, first_panel,
+            last_panel, depth, rows);
+    }
+    if (k + STEPS <= depth) {
+      UNROLL for (int i = 0; i < STEPS; i++) {
+        step(acc, slab, i, down, across);
+      }
+    } else {
+      for (int i = 0; i < (int)(depth - k); i++) {
+        step(acc, slab, i, down, across);
+      }
+    }
+  }
+  store_tile(acc, old, c, &total, row, column, rows, columns, alpha, beta);
+  gather(&total, room, item, ACROSS);
+#else
+  GLOBAL const float* b = panels + (panel + column / PANEL) * depth * PANEL + column % PANEL;
+  GLOBAL const float* from[ROWS];
+  UNROLL for (int i = 0; i < ROWS; i++) {
+    from[i] = a + min(row + i, rows - 1) * depth;
+  }
+  for (ulong k = 0; k < depth; k++, b += PANEL) {
+    FLOATS x[VECTORS];
+    UNROLL for (int j = 0; j < VECTORS; j++) {
+      x[j] = LOAD_ALIGNED(j, b);
+    }
+    UNROLL for (int i = 0; i < ROWS; i++) {
+      const FLOATS y = SPLAT(from[i][k]);
+      UNROLL for (int j = 0; j < VECTORS; j++) {
+        acc[i][j] = fma(y, x[j], acc[i][j]);
+      }
+    }
+  }
+  store_tile(acc, old, c, &total, row, column, rows, columns, alpha, beta);
+#endif
+  if (across == 0 && row < rows) {
+    const ulong group_columns = (columns + GROUP_COLUMNS - 1) / GROUP_COLUMNS;
+    put(sums + 3 * (row / ROWS * group_columns + GROUP_X), &total, launch);
+  }
+}
+
+/*
+ * Sums of the packed panels that a region read, one k-block of a panel per work-group:
+ * [panel][k-block][3], indices from 1 through the k-block.
+ */
+KERNEL(SCANNERS) void scan_panels(
+    GLOBAL const float* RESTRICT panels,
+    GLOBAL ulong* RESTRICT sums,
+    const ulong panel,
+    const ulong depth,
+    const ulong launch) {
+  const ulong k_block = GROUP_Y, k_blocks = (depth + DEPTH - 1) / DEPTH;
+  const ulong number = GROUP_X;
+  const ulong first = k_block * DEPTH;
+  const ulong vectors = min((ulong)DEPTH, depth - first) * (PANEL / WIDTH);
+  GLOBAL const float* block = panels + ((panel + number) * depth + first) * PANEL;
+  Sums total = {0, 0, 0};
+  Running u;
+  clear(&u);
+  ulong n = 0;
+  for (ulong i = ITEM; i < vectors; i += SCANNERS, n++) {
+    take(&u, AS_UINTS(LOAD_ALIGNED(i, block)));
+  }
+  fold(&total, &u, ITEM * WIDTH + 1, n, SCANNERS * WIDTH);
+#if SCANNERS > 1
+  LOCAL ulong room[3 * SCANNERS];
+  gather(&total, room, ITEM, SCANNERS);
+#endif
+  if (ITEM == 0) {
+    put(sums + 3 * (number * k_blocks + k_block), &total, launch);
+  }
+}
+
+/* Sums of the check blocks of a dense matrix: [block row][block column][3]. */
+KERNEL(SCANNERS) void scan_matrix(
+    GLOBAL const float* RESTRICT words,
+    GLOBAL ulong* RESTRICT sums,
+    const ulong rows,
+    const ulong columns,
+    const ulong launch) {
+  const ulong across = (columns + BLOCK_COLUMNS - 1) / BLOCK_COLUMNS;
+  const ulong column = GROUP_X * BLOCK_COLUMNS, row = GROUP_Y * BLOCK_ROWS;
+  const ulong n = min((ulong)BLOCK_ROWS, rows - row);
+  const ulong width = min((ulong)BLOCK_COLUMNS, columns - column);
+  const ulong pitch = pitch_of(width);
+  const ulong whole = width / WIDTH * WIDTH;
+  Sums total = {0, 0, 0};
+  for (ulong j = ITEM * WIDTH; j < whole; j += SCANNERS * WIDTH) {
+    GLOBAL const float* at = words + row * columns + column + j;
+    Running u;
+    clear(&u);
+    for (ulong i = 0; i < n; i++, at += columns) {
+      take(&u, AS_UINTS(LOAD(0, at)));
+    }
+    fold(&total, &u, j + 1, n, pitch);
+  }
+  for (ulong j = whole + ITEM; j < width; j += SCANNERS) {
+    GLOBAL const float* at = words + row * columns + column + j;
+    ulong u0 = 0, u1 = 0, u2 = 0;
+    for (ulong i = 0; i < n; i++, at += columns) {
+      u0 += as_uint(*at);
+      u1 += u0;
+      u2 += u1;
+    }
+    fold_lane(&total, u0, u1, u2, j + 1, n, pitch);
+  }
+#if SCANNERS > 1
+  LOCAL ulong room[3 * SCANNERS];
+  gather(&total, room, ITEM, SCANNERS);
+#endif
+  if (ITEM == 0) {
+    put(sums + 3 * (GROUP_Y * across + GROUP_X), &total, launch);
+  }
+}

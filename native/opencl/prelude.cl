@@ -1,0 +1,30 @@
+/* OpenCL C, as the kernels' prelude. */
+#pragma OPENCL FP_CONTRACT OFF
+
+#define KERNEL(group) kernel __attribute__((reqd_work_group_size(group, 1, 1)))
+#define FUNCTION
+#define GLOBAL global
+#define LOCAL local
+#define LOCAL_POINTER local
+#define RESTRICT restrict
+#define ALIGNED __attribute__((aligned(64)))
+#define BARRIER barrier(CLK_LOCAL_MEM_FENCE)
+#define GROUP_X get_group_id(0)
+#define GROUP_Y get_group_id(1)
+#define ITEM ((uint)get_local_id(0))
+#define UNROLL __attribute__((opencl_unroll_hint))
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+#define FLOATS JOIN(float, WIDTH)
+#define UINTS JOIN(uint, WIDTH)
+#define SPLAT(x) (FLOATS)(x)
+#define AS_UINTS JOIN(as_uint, WIDTH)
+#define LOAD JOIN(vload, WIDTH)
+#define STORE JOIN(vstore, WIDTH)
+#define LOAD_UINTS LOAD
+#define STORE_UINTS STORE
+#define LOAD_LOCAL(from) (*(local const FLOATS*)(from))
+#define STORE_LOCAL(x, to) (*(local FLOATS*)(to) = (x))
+#define LOAD_ALIGNED(j, from) ((global const FLOATS*)(from))[j]
+

@@ -1,0 +1,388 @@
+/*
+ * A stand-in for libcuda and libnvrtc, for machines without a GPU: kernels are compiled for the CPU
+ * by the system's C++ compiler and run block by block, the threads of a block as coroutines that
+ * change at barriers. It tests the bindings and the kernels' source, and is slow.
+ */
+#include <dlfcn.h>
+#include <elf.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace {
+
+constexpr int kSuccess = 0, kInvalidValue = 1, kOutOfMemory = 2, kInvalidImage = 200, kNotFound = 500;
+constexpr int kThreadsInBlock = 64;
+
+/* What CUDA C++ has that C++ has not. */
+const char* const kPreamble = R"(
+#include <cstdint>
+#include <cstring>
+#define __global__
+#define __device__
+#define __host__
+#define __forceinline__ inline
+#define __launch_bounds__(n)
+#define __shared__ static thread_local
+#define __syncthreads() standin_barrier()
+struct Index { unsigned x, y, z; };
+static thread_local Index threadIdx, blockIdx;
+static thread_local void (*standin_barrier)();
+extern "C" void standin_at(unsigned thread, unsigned x, unsigned y, void (*barrier)()) {
+  threadIdx = {thread, 0, 0};
+  blockIdx = {x, y, 0};
+  standin_barrier = barrier;
+}
+static inline float __fmaf_rn(float x, float y, float z) { return __builtin_fmaf(x, y, z); }
+static inline float __fmul_rn(float x, float y) { return x * y; }
+static inline float fma(float x, float y, float z) { return __builtin_fmaf(x, y, z); }
+static inline unsigned __float_as_uint(float x) { unsigned r; std::memcpy(&r, &x, 4); return r; }
+template <typename T> static inline T min(T x, T y) { return y < x ? y : x; }
+#line 1 "regolith.cu"
+)";
+
+struct Program {
+  std::string source, log, image;
+};
+
+struct Module {
+  void* library;
+  void (*at)(unsigned, unsigned, unsigned, void (*)());
+};
+
+struct Function {
+  Module* module;
+  std::string name;
+  void* address;
+};
+
+typedef unsigned long long ulong64;
+
+/* Calls a kernel with the arguments that its source gives it. */
+void call(const Function& f, void** a) {
+  auto pointer = [&](int i) { return *static_cast<void**>(a[i]); };
+  auto number = [&](int i) { return *static_cast<ulong64*>(a[i]); };
+  auto real = [&](int i) { return *static_cast<float*>(a[i]); };
+  if (f.name == "gemm") {
+    reinterpret_cast<void (*)(void*, void*, void*, void*, void*, ulong64, ulong64, ulong64, ulong64,
+                              float, float, ulong64)>(f.address)(
+        pointer(0), pointer(1), pointer(2), pointer(3), pointer(4), number(5), number(6), number(7),
+        number(8), real(9), real(10), number(11));
+  } else {
+    reinterpret_cast<void (*)(void*, void*, ulong64, ulong64, ulong64)>(f.address)(
+        pointer(0), pointer(1), number(2), number(3), number(4));
+  }
+}
+
+/* A block: its threads take turns. */
+struct Block {
+  static constexpr size_t kStack = 256 << 10;
+  const Function* function;
+  void** arguments;
+  ucontext_t scheduler;
+  std::vector<ucontext_t> threads;
+  std::vector<std::unique_ptr<char[]>> stacks;
+  std::vector<bool> done;
+  unsigned current;
+};
+
+thread_local Block* block;
+
+void barrier() { swapcontext(&block->threads[block->current], &block->scheduler); }
+
+void body() {
+  call(*block->function, block->arguments);
+  block->done[block->current] = true;
+}
+
+void run(const Function& f, void** arguments, unsigned x, unsigned y, unsigned threads) {
+  Block b;
+  b.function = &f;
+  b.arguments = arguments;
+  b.threads.resize(threads);
+  b.done.resize(threads);
+  for (unsigned t = 0; t < threads; t++) {
+    b.stacks.emplace_back(new char[Block::kStack]);
+  }
+  block = &b;
+  for (unsigned j = 0; j < y; j++) {
+    for (unsigned i = 0; i < x; i++) {
+      for (unsigned t = 0; t < threads; t++) {
+        b.done[t] = false;
+        getcontext(&b.threads[t]);
+        b.threads[t].uc_stack.ss_sp = b.stacks[t].get();
+        b.threads[t].uc_stack.ss_size = Block::kStack;
+        b.threads[t].uc_link = &b.scheduler;
+        makecontext(&b.threads[t], body, 0);
+      }
+      for (bool more = true; more;) {
+        more = false;
+        for (unsigned t = 0; t < threads; t++) {
+          if (!b.done[t]) {
+            b.current = t;
+            f.module->at(t, i, j, barrier);
+            swapcontext(&b.scheduler, &b.threads[t]);
+            more |= !b.done[t];
+          }
+        }
+      }
+    }
+  }
+  block = nullptr;
+}
+
+}  // namespace
+
+extern "C" {
+
+/* ------------------------------------------------------------------------------------- driver */
+
+int cuInit(unsigned) { return kSuccess; }
+
+int cuGetErrorName(int code, const char** name) {
+  static const std::map<int, const char*> names = {
+      {kInvalidValue, "CUDA_ERROR_INVALID_VALUE"},
+      {kOutOfMemory, "CUDA_ERROR_OUT_OF_MEMORY"},
+      {kInvalidImage, "CUDA_ERROR_INVALID_IMAGE"},
+      {kNotFound, "CUDA_ERROR_NOT_FOUND"}};
+  auto found = names.find(code);
+  if (found == names.end()) {
+    return kInvalidValue;
+  }
+  *name = found->second;
+  return kSuccess;
+}
+
+int cuDriverGetVersion(int* version) { return *version = 13000, kSuccess; }
+int cuDeviceGetCount(int* count) { return *count = 1, kSuccess; }
+int cuDeviceGet(int* device, int number) {
+  return number == 0 ? (*device = 0, kSuccess) : kInvalidValue;
+}
+
+int cuDeviceGetName(char* name, int length, int) {
+  snprintf(name, length, "CPU standing in for a GPU");
+  return kSuccess;
+}
+
+int cuDeviceTotalMem_v2(size_t* bytes, int) { return *bytes = size_t(4) << 30, kSuccess; }
+
+int cuDeviceGetAttribute(int* value, int attribute, int) {
+  static const std::map<int, int> values = {{1, kThreadsInBlock}, {8, 48 << 10}, {13, 1000000},
+                                            {16, 1},              {75, 9},       {76, 0}};
+  auto found = values.find(attribute);
+  return found == values.end() ? kInvalidValue : (*value = found->second, kSuccess);
+}
+
+/* Contexts are counted as on a GPU: what needs one and has none fails. */
+static thread_local std::vector<void*> contexts;
+
+int cuDevicePrimaryCtxRetain(void** context, int) { return *context = &contexts, kSuccess; }
+int cuDevicePrimaryCtxRelease_v2(int) { return kSuccess; }
+int cuCtxPushCurrent_v2(void* context) { return contexts.push_back(context), kSuccess; }
+
+int cuCtxPopCurrent_v2(void** context) {
+  if (contexts.empty()) {
+    return 201;
+  }
+  *context = contexts.back();
+  contexts.pop_back();
+  return kSuccess;
+}
+
+#define NEEDS_CONTEXT    \
+  if (contexts.empty()) { \
+    return 201;          \
+  }
+
+int cuStreamCreate(void** stream, unsigned) {
+  NEEDS_CONTEXT;
+  *stream = new char;
+  return kSuccess;
+}
+
+int cuStreamSynchronize(void*) {
+  NEEDS_CONTEXT;
+  return kSuccess;
+}
+
+int cuStreamDestroy_v2(void* stream) {
+  NEEDS_CONTEXT;
+  delete static_cast<char*>(stream);
+  return kSuccess;
+}
+
+int cuEventCreate(void** event, unsigned) {
+  NEEDS_CONTEXT;
+  *event = new char;
+  return kSuccess;
+}
+
+int cuEventRecord(void*, void*) {
+  NEEDS_CONTEXT;
+  return kSuccess;
+}
+
+int cuEventSynchronize(void*) {
+  NEEDS_CONTEXT;
+  return kSuccess;
+}
+
+int cuEventDestroy_v2(void* event) {
+  NEEDS_CONTEXT;
+  delete static_cast<char*>(event);
+  return kSuccess;
+}
+
+int cuMemAlloc_v2(void** address, size_t bytes) {
+  NEEDS_CONTEXT;
+  *address = aligned_alloc(256, (bytes + 255) / 256 * 256);
+  return *address ? kSuccess : kOutOfMemory;
+}
+
+int cuMemFree_v2(void* address) {
+  NEEDS_CONTEXT;
+  free(address);
+  return kSuccess;
+}
+
+int cuMemHostAlloc(void** address, size_t bytes, unsigned) { return cuMemAlloc_v2(address, bytes); }
+int cuMemFreeHost(void* address) { return cuMemFree_v2(address); }
+
+int cuMemcpyHtoDAsync_v2(void* to, const void* from, size_t bytes, void*) {
+  NEEDS_CONTEXT;
+  memcpy(to, from, bytes);
+  return kSuccess;
+}
+
+int cuMemcpyDtoHAsync_v2(void* to, const void* from, size_t bytes, void*) {
+  NEEDS_CONTEXT;
+  memcpy(to, from, bytes);
+  return kSuccess;
+}
+
+int cuModuleLoadData(Module** module, const void* image) {
+  NEEDS_CONTEXT;
+  auto header = static_cast<const Elf64_Ehdr*>(image);
+  if (memcmp(image, ELFMAG, SELFMAG) != 0) {
+    return kInvalidImage;
+  }
+  size_t bytes = header->e_shoff + size_t(header->e_shnum) * header->e_shentsize;
+  int file = memfd_create("module", MFD_CLOEXEC);
+  if (file < 0 || write(file, image, bytes) != ssize_t(bytes)) {
+    return kOutOfMemory;
+  }
+  void* library = dlopen(("/proc/self/fd/" + std::to_string(file)).c_str(), RTLD_NOW | RTLD_LOCAL);
+  close(file);
+  if (!library) {
+    return kInvalidImage;
+  }
+  *module = new Module{library, reinterpret_cast<decltype(Module::at)>(dlsym(library, "standin_at"))};
+  return kSuccess;
+}
+
+int cuModuleUnload(Module* module) {
+  NEEDS_CONTEXT;
+  dlclose(module->library);
+  delete module;
+  return kSuccess;
+}
+
+/* Functions live as long as their module would; a test process can spare them. */
+int cuModuleGetFunction(Function** function, Module* module, const char* name) {
+  NEEDS_CONTEXT;
+  void* address = dlsym(module->library, name);
+  if (!address) {
+    return kNotFound;
+  }
+  *function = new Function{module, name, address};
+  return kSuccess;
+}
+
+int cuLaunchKernel(Function* function, unsigned x, unsigned y, unsigned z, unsigned threads,
+                   unsigned ty, unsigned tz, unsigned, void*, void** arguments, void**) {
+  NEEDS_CONTEXT;
+  if (x == 0 || y == 0 || y > 65535 || z != 1 || threads > kThreadsInBlock || ty != 1 || tz != 1) {
+    return kInvalidValue;
+  }
+  run(*function, arguments, x, y, threads);
+  return kSuccess;
+}
+
+/* -------------------------------------------------------------------------------------- NVRTC */
+
+const char* nvrtcGetErrorString(int code) {
+  return code == 6 ? "NVRTC_ERROR_COMPILATION" : "NVRTC_ERROR";
+}
+
+int nvrtcGetNumSupportedArchs(int* count) { return *count = 1, kSuccess; }
+int nvrtcGetSupportedArchs(int* known) { return *known = 90, kSuccess; }
+
+int nvrtcCreateProgram(Program** program, const char* source, const char*, int, char**, char**) {
+  *program = new Program{source, "", ""};
+  return kSuccess;
+}
+
+int nvrtcDestroyProgram(Program** program) {
+  delete *program;
+  *program = nullptr;
+  return kSuccess;
+}
+
+int nvrtcCompileProgram(Program* program, int count, const char** options) {
+  std::string folder = std::filesystem::temp_directory_path() / "regolith-standin-XXXXXX";
+  if (!mkdtemp(folder.data())) {
+    return 1;
+  }
+  std::ofstream(folder + "/kernel.cpp") << kPreamble << program->source;
+  std::string command = "c++ -shared -fPIC -O2 -march=native -ffp-contract=off -std=c++17 -w";
+  for (int i = 0; i < count; i++) {
+    if (strncmp(options[i], "-D", 2) == 0) {
+      command += std::string(" ") + options[i];
+    }
+  }
+  command += " -o " + folder + "/kernel.so " + folder + "/kernel.cpp 2>" + folder + "/log";
+  int status = system(command.c_str());
+  auto read = [&](const char* name) {
+    std::ostringstream text;
+    text << std::ifstream(folder + name, std::ios::binary).rdbuf();
+    return text.str();
+  };
+  program->log = read("/log");
+  program->image = read("/kernel.so");
+  std::filesystem::remove_all(folder);
+  return status == 0 ? kSuccess : 6;
+}
+
+int nvrtcGetProgramLogSize(Program* program, size_t* bytes) {
+  return *bytes = program->log.size() + 1, kSuccess;
+}
+
+int nvrtcGetProgramLog(Program* program, char* log) {
+  memcpy(log, program->log.c_str(), program->log.size() + 1);
+  return kSuccess;
+}
+
+int nvrtcGetCUBINSize(Program* program, size_t* bytes) {
+  return *bytes = program->image.size(), kSuccess;
+}
+
+int nvrtcGetCUBIN(Program* program, char* image) {
+  memcpy(image, program->image.data(), program->image.size());
+  return kSuccess;
+}
+
+int nvrtcGetPTXSize(Program*, size_t*) { return kInvalidValue; }
+int nvrtcGetPTX(Program*, char*) { return kInvalidValue; }
+}
