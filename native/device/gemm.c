@@ -237,7 +237,7 @@ FUNCTION void step(
  * C = alpha A B + beta C over whole tiles of a region that starts at a check block.
  *
  * a: [rows x depth], dense. c, old: [rows x columns], dense. panel: the region's first.
- * sums: [row of tiles][column of groups' tiles][3].
+ * sums: from entry number place on, [row of tiles][column of groups' tiles][3].
  */
 KERNEL(GROUP) void gemm(
     GLOBAL const float* RESTRICT a,
@@ -245,6 +245,7 @@ KERNEL(GROUP) void gemm(
     GLOBAL const float* RESTRICT old,
     GLOBAL float* RESTRICT c,
     GLOBAL ulong* RESTRICT sums,
+    const ulong place,
     const ulong panel,
     const ulong depth,
     const ulong rows,
@@ -316,17 +317,18 @@ KERNEL(GROUP) void gemm(
 #endif
   if (across == 0 && row < rows) {
     const ulong group_columns = (columns + GROUP_COLUMNS - 1) / GROUP_COLUMNS;
-    put(sums + 3 * (row / ROWS * group_columns + GROUP_X), &total, launch);
+    put(sums + 3 * (place + row / ROWS * group_columns + GROUP_X), &total, launch);
   }
 }
 
 /*
  * Sums of the packed panels that a region read, one k-block of a panel per work-group:
- * [panel][k-block][3], indices from 1 through the k-block.
+ * [panel][k-block][3] from entry number place on, indices from 1 through the k-block.
  */
 KERNEL(SCANNERS) void scan_panels(
     GLOBAL const float* RESTRICT panels,
     GLOBAL ulong* RESTRICT sums,
+    const ulong place,
     const ulong panel,
     const ulong depth,
     const ulong launch) {
@@ -348,14 +350,15 @@ KERNEL(SCANNERS) void scan_panels(
   gather(&total, room, ITEM, SCANNERS);
 #endif
   if (ITEM == 0) {
-    put(sums + 3 * (number * k_blocks + k_block), &total, launch);
+    put(sums + 3 * (place + number * k_blocks + k_block), &total, launch);
   }
 }
 
-/* Sums of the check blocks of a dense matrix: [block row][block column][3]. */
+/* Sums of the check blocks of a dense matrix: [block row][block column][3], from place on. */
 KERNEL(SCANNERS) void scan_matrix(
     GLOBAL const float* RESTRICT words,
     GLOBAL ulong* RESTRICT sums,
+    const ulong place,
     const ulong rows,
     const ulong columns,
     const ulong launch) {
@@ -390,6 +393,6 @@ KERNEL(SCANNERS) void scan_matrix(
   gather(&total, room, ITEM, SCANNERS);
 #endif
   if (ITEM == 0) {
-    put(sums + 3 * (GROUP_Y * across + GROUP_X), &total, launch);
+    put(sums + 3 * (place + GROUP_Y * across + GROUP_X), &total, launch);
   }
 }

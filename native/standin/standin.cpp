@@ -13,10 +13,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
+#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -70,19 +74,60 @@ struct Function {
 
 typedef unsigned long long ulong64;
 
+/* As many as any kernel has, as the launch found them. */
+constexpr int kArguments = 13;
+typedef std::vector<ulong64> Arguments;
+
+/*
+ * What was enqueued and not yet done. Nothing is done before somebody waits for it: no order is
+ * kept but the one that the callers ask for.
+ */
+struct Stream {
+  std::deque<std::function<void()>> commands;
+  uint64_t enqueued = 0, done = 0;
+};
+
+struct Event {
+  Stream* stream = nullptr;
+  uint64_t number = 0;
+};
+
+std::mutex device;
+std::set<Stream*> streams;
+
+/* Does commands up to a number; the device is held. */
+void drain(Stream* stream, uint64_t number) {
+  while (stream->done < number) {
+    stream->commands.front()();
+    stream->commands.pop_front();
+    stream->done++;
+  }
+}
+
+int enqueue(Stream* stream, std::function<void()> command) {
+  std::lock_guard<std::mutex> hold(device);
+  stream->commands.push_back(std::move(command));
+  stream->enqueued++;
+  return kSuccess;
+}
+
 /* Calls a kernel with the arguments that its source gives it. */
-void call(const Function& f, void** a) {
-  auto pointer = [&](int i) { return *static_cast<void**>(a[i]); };
-  auto number = [&](int i) { return *static_cast<ulong64*>(a[i]); };
-  auto real = [&](int i) { return *static_cast<float*>(a[i]); };
+void call(const Function& f, const Arguments& a) {
+  auto pointer = [&](int i) { return reinterpret_cast<void*>(a[i]); };
+  auto number = [&](int i) { return a[i]; };
+  auto real = [&](int i) {
+    float x;
+    memcpy(&x, &a[i], sizeof x);
+    return x;
+  };
   if (f.name == "gemm") {
     reinterpret_cast<void (*)(void*, void*, void*, void*, void*, ulong64, ulong64, ulong64, ulong64,
-                              float, float, ulong64)>(f.address)(
+                              ulong64, float, float, ulong64)>(f.address)(
         pointer(0), pointer(1), pointer(2), pointer(3), pointer(4), number(5), number(6), number(7),
-        number(8), real(9), real(10), number(11));
+        number(8), number(9), real(10), real(11), number(12));
   } else {
-    reinterpret_cast<void (*)(void*, void*, ulong64, ulong64, ulong64)>(f.address)(
-        pointer(0), pointer(1), number(2), number(3), number(4));
+    reinterpret_cast<void (*)(void*, void*, ulong64, ulong64, ulong64, ulong64)>(f.address)(
+        pointer(0), pointer(1), number(2), number(3), number(4), number(5));
   }
 }
 
@@ -90,12 +135,13 @@ void call(const Function& f, void** a) {
 struct Block {
   static constexpr size_t kStack = 256 << 10;
   const Function* function;
-  void** arguments;
+  const Arguments* arguments;
   ucontext_t scheduler;
   std::vector<ucontext_t> threads;
   std::vector<std::unique_ptr<char[]>> stacks;
   std::vector<bool> done;
   unsigned current;
+  uint64_t number;
 };
 
 thread_local Block* block;
@@ -103,39 +149,37 @@ thread_local Block* block;
 void barrier() { swapcontext(&block->threads[block->current], &block->scheduler); }
 
 void body() {
-  call(*block->function, block->arguments);
+  call(*block->function, *block->arguments);
   block->done[block->current] = true;
 }
 
-void run(const Function& f, void** arguments, unsigned x, unsigned y, unsigned threads) {
+void run(const Function& f, const Arguments& arguments, unsigned x, unsigned y, unsigned threads) {
   Block b;
   b.function = &f;
-  b.arguments = arguments;
+  b.arguments = &arguments;
   b.threads.resize(threads);
   b.done.resize(threads);
   for (unsigned t = 0; t < threads; t++) {
     b.stacks.emplace_back(new char[Block::kStack]);
   }
   block = &b;
-  for (unsigned j = 0; j < y; j++) {
-    for (unsigned i = 0; i < x; i++) {
+  for (b.number = 0; b.number < uint64_t(x) * y; b.number++) {
+    for (unsigned t = 0; t < threads; t++) {
+      b.done[t] = false;
+      getcontext(&b.threads[t]);
+      b.threads[t].uc_stack.ss_sp = b.stacks[t].get();
+      b.threads[t].uc_stack.ss_size = Block::kStack;
+      b.threads[t].uc_link = &b.scheduler;
+      makecontext(&b.threads[t], body, 0);
+    }
+    for (bool more = true; more;) {
+      more = false;
       for (unsigned t = 0; t < threads; t++) {
-        b.done[t] = false;
-        getcontext(&b.threads[t]);
-        b.threads[t].uc_stack.ss_sp = b.stacks[t].get();
-        b.threads[t].uc_stack.ss_size = Block::kStack;
-        b.threads[t].uc_link = &b.scheduler;
-        makecontext(&b.threads[t], body, 0);
-      }
-      for (bool more = true; more;) {
-        more = false;
-        for (unsigned t = 0; t < threads; t++) {
-          if (!b.done[t]) {
-            b.current = t;
-            f.module->at(t, i, j, barrier);
-            swapcontext(&b.scheduler, &b.threads[t]);
-            more |= !b.done[t];
-          }
+        if (!b.done[t]) {
+          b.current = t;
+          f.module->at(t, b.number % x, b.number / x, barrier);
+          swapcontext(&b.scheduler, &b.threads[t]);
+          more |= !b.done[t];
         }
       }
     }
@@ -206,42 +250,51 @@ int cuCtxPopCurrent_v2(void** context) {
     return 201;          \
   }
 
-int cuStreamCreate(void** stream, unsigned) {
+int cuStreamCreate(Stream** stream, unsigned) {
   NEEDS_CONTEXT;
-  *stream = new char;
+  std::lock_guard<std::mutex> hold(device);
+  streams.insert(*stream = new Stream);
   return kSuccess;
 }
 
-int cuStreamSynchronize(void*) {
+int cuStreamSynchronize(Stream* stream) {
   NEEDS_CONTEXT;
+  std::lock_guard<std::mutex> hold(device);
+  drain(stream, stream->enqueued);
   return kSuccess;
 }
 
-int cuStreamDestroy_v2(void* stream) {
+int cuStreamDestroy_v2(Stream* stream) {
   NEEDS_CONTEXT;
-  delete static_cast<char*>(stream);
+  std::lock_guard<std::mutex> hold(device);
+  drain(stream, stream->enqueued);
+  streams.erase(stream);
+  delete stream;
   return kSuccess;
 }
 
-int cuEventCreate(void** event, unsigned) {
+int cuEventCreate(Event** event, unsigned) {
   NEEDS_CONTEXT;
-  *event = new char;
+  *event = new Event;
   return kSuccess;
 }
 
-int cuEventRecord(void*, void*) {
+int cuEventRecord(Event* event, Stream* stream) {
   NEEDS_CONTEXT;
+  *event = Event{stream, stream->enqueued};
   return kSuccess;
 }
 
-int cuEventSynchronize(void*) {
+int cuEventSynchronize(Event* event) {
   NEEDS_CONTEXT;
+  std::lock_guard<std::mutex> hold(device);
+  drain(event->stream, event->number);
   return kSuccess;
 }
 
-int cuEventDestroy_v2(void* event) {
+int cuEventDestroy_v2(Event* event) {
   NEEDS_CONTEXT;
-  delete static_cast<char*>(event);
+  delete event;
   return kSuccess;
 }
 
@@ -251,8 +304,13 @@ int cuMemAlloc_v2(void** address, size_t bytes) {
   return *address ? kSuccess : kOutOfMemory;
 }
 
+/* As on a GPU, everything under way is done before memory is gone. */
 int cuMemFree_v2(void* address) {
   NEEDS_CONTEXT;
+  std::lock_guard<std::mutex> hold(device);
+  for (Stream* stream : streams) {
+    drain(stream, stream->enqueued);
+  }
   free(address);
   return kSuccess;
 }
@@ -260,16 +318,14 @@ int cuMemFree_v2(void* address) {
 int cuMemHostAlloc(void** address, size_t bytes, unsigned) { return cuMemAlloc_v2(address, bytes); }
 int cuMemFreeHost(void* address) { return cuMemFree_v2(address); }
 
-int cuMemcpyHtoDAsync_v2(void* to, const void* from, size_t bytes, void*) {
+int cuMemcpyHtoDAsync_v2(void* to, const void* from, size_t bytes, Stream* stream) {
   NEEDS_CONTEXT;
-  memcpy(to, from, bytes);
-  return kSuccess;
+  return enqueue(stream, [=] { memcpy(to, from, bytes); });
 }
 
-int cuMemcpyDtoHAsync_v2(void* to, const void* from, size_t bytes, void*) {
+int cuMemcpyDtoHAsync_v2(void* to, const void* from, size_t bytes, Stream* stream) {
   NEEDS_CONTEXT;
-  memcpy(to, from, bytes);
-  return kSuccess;
+  return enqueue(stream, [=] { memcpy(to, from, bytes); });
 }
 
 int cuModuleLoadData(Module** module, const void* image) {
@@ -311,13 +367,17 @@ int cuModuleGetFunction(Function** function, Module* module, const char* name) {
 }
 
 int cuLaunchKernel(Function* function, unsigned x, unsigned y, unsigned z, unsigned threads,
-                   unsigned ty, unsigned tz, unsigned, void*, void** arguments, void**) {
+                   unsigned ty, unsigned tz, unsigned, Stream* stream, void** arguments,
+                   void**) {
   NEEDS_CONTEXT;
   if (x == 0 || y == 0 || y > 65535 || z != 1 || threads > kThreadsInBlock || ty != 1 || tz != 1) {
     return kInvalidValue;
   }
-  run(*function, arguments, x, y, threads);
-  return kSuccess;
+  Arguments values(function->name == "gemm" ? kArguments : 6);
+  for (size_t i = 0; i < values.size(); i++) {
+    values[i] = *static_cast<ulong64*>(arguments[i]);
+  }
+  return enqueue(stream, [=] { run(*function, values, x, y, threads); });
 }
 
 /* -------------------------------------------------------------------------------------- NVRTC */
@@ -346,7 +406,7 @@ int nvrtcCompileProgram(Program* program, int count, const char** options) {
     return 1;
   }
   std::ofstream(folder + "/kernel.cpp") << kPreamble << program->source;
-  std::string command = "c++ -shared -fPIC -O2 -march=native -ffp-contract=off -std=c++17 -w";
+  std::string command = "c++ -shared -fPIC -O3 -march=native -ffp-contract=off -std=c++17 -w";
   for (int i = 0; i < count; i++) {
     if (strncmp(options[i], "-D", 2) == 0) {
       command += std::string(" ") + options[i];

@@ -5,7 +5,8 @@ import java.util.function.Consumer;
 
 /**
  * Commands to a device, which run in order. When a copy returns, host memory has been read, or
- * written; kernels are only enqueued. For one thread at a time.
+ * written; what happens on the device may still be to come, kernels too, and another queue may not
+ * see it before {@link #finish}. For one thread at a time.
  */
 public interface CommandQueue extends Parts.Part {
   /** Copies {@code from} into memory. */

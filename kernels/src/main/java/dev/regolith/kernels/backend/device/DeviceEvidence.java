@@ -22,41 +22,67 @@ import org.jspecify.annotations.Nullable;
  * it compares them with seals that it made itself, or with the words that arrived.
  */
 final class DeviceEvidence implements Parts.Part {
-  /** Of the registers that were stored into C, by tile. */
-  final DeviceSums ofC;
-
-  /** Of packed panels, by panel and k-block. */
-  final DeviceSums ofPanels;
-
-  /** Of the copy of A, by check block. */
-  final DeviceSums ofA;
-
-  /** Of the copy of the old C, by check block. */
-  final DeviceSums ofOld;
-
   private final GemmTile tile;
+  private final DeviceSums all;
   private final long[] sums = new long[Seal.SUMS];
   private final long[] found = new long[Seal.SUMS];
   private final Region block = new Region();
 
+  // The first entry of each kind.
+  private long ofPanels;
+  private long ofA;
+  private long ofOld;
+
   DeviceEvidence(DeviceContext context, GemmTile tile) {
     this.tile = tile;
-    ofC = new DeviceSums(context);
-    ofPanels = new DeviceSums(context);
-    ofA = new DeviceSums(context);
-    ofOld = new DeviceSums(context);
+    all = new DeviceSums(context);
   }
 
-  /** Brings the sums of a product to the host. */
-  void download(GemmProblem p, DeviceQueue queue) {
-    ofC.download(queue);
-    if (p.depth > 0) {
-      ofPanels.download(queue);
-      ofA.download(queue);
-    }
-    if (p.beta != 0) {
-      ofOld.download(queue);
-    }
+  /** Makes room for the sums of a product. */
+  void open(GemmProblem p, Region region, long launch) {
+    long columns = PackedBCheck.columns(region, p.b);
+    ofPanels = Math.ceilDiv(region.rows, tile.rows()) * Math.ceilDiv(columns, tile.groupColumns());
+    boolean reads = p.verify && p.depth > 0;
+    ofA = ofPanels + (reads ? (long) PackedBCheck.panels(region, p.b) * p.b.kBlocks() : 0);
+    long down = CheckBlock.down(region.rows);
+    ofOld = ofA + (reads ? down * CheckBlock.across(p.depth) : 0);
+    all.open(ofOld + (p.verify && p.beta != 0 ? down * CheckBlock.across(columns) : 0), launch);
+  }
+
+  /** Makes room for the sums of so many panels, and of nothing else. */
+  void openPanels(PackedB b, int panels, long launch) {
+    ofPanels = 0;
+    all.open((long) panels * b.kBlocks(), launch);
+  }
+
+  /** Where the kernels put the sums. */
+  DeviceObject memory() {
+    return all.memory();
+  }
+
+  /** Those of the registers that were stored into C: by row of tiles, and column of groups. */
+  long ofC() {
+    return 0;
+  }
+
+  /** Those of packed panels: by panel and k-block. */
+  long ofPanels() {
+    return ofPanels;
+  }
+
+  /** Those of the copy of A: by check block. */
+  long ofA() {
+    return ofA;
+  }
+
+  /** Those of the copy of the old C: by check block. */
+  long ofOld() {
+    return ofOld;
+  }
+
+  /** Brings the sums to the host. */
+  void download(DeviceQueue queue) {
+    all.download(queue);
   }
 
   /** Compares the sums of the panels with the host's seals, and mends the device's panels. */
@@ -90,7 +116,7 @@ final class DeviceEvidence implements Parts.Part {
   /** Whether the sums of a panel that was summed up are those of its seal. */
   private boolean isSealed(PackedB b, long first, int panel, int kBlock) {
     Arrays.fill(sums, 0);
-    ofPanels.addTo(sums, (long) panel * b.kBlocks() + kBlock);
+    all.addTo(sums, ofPanels + (long) panel * b.kBlocks() + kBlock);
     int at = b.panelSealAt(first + panel, kBlock);
     if (Probe.ON) {
       Probe.reach(ProbePoint.PACKED_B_SEAL, b.panelSeals(), at, Seal.SUMS);
@@ -133,7 +159,7 @@ final class DeviceEvidence implements Parts.Part {
       int first = p.aSealBlock(seals, region.matrix, region.row + row);
       for (int i = 0; i < across; i++) {
         Arrays.fill(sums, 0);
-        ofA.addTo(sums, row / CheckBlock.ROWS * across + i);
+        all.addTo(sums, ofA + row / CheckBlock.ROWS * across + i);
         if (Seal.same(sums, 0, seals.sums(), Seal.SUMS * (first + i))) {
           continue;
         }
@@ -158,7 +184,7 @@ final class DeviceEvidence implements Parts.Part {
     var grid = new SealGrid(range);
     for (int number = 0; number < grid.blocks(); number++) {
       Arrays.fill(sums, 0);
-      ofOld.addTo(sums, number);
+      all.addTo(sums, ofOld + number);
       host.scan(p.oldC, grid, number, found, workspace);
       if (!Seal.same(sums, 0, found, 0)) {
         int column = (int) grid.column(number) / CheckBlock.COLUMNS;
@@ -183,7 +209,7 @@ final class DeviceEvidence implements Parts.Part {
         for (long down = row / tile.rows(); down * tile.rows() < row + rows; down++) {
           long across = (long) i * CheckBlock.COLUMNS / tile.groupColumns();
           for (; across * tile.groupColumns() < end; across++) {
-            ofC.addTo(sums, down * groups + across);
+            all.addTo(sums, down * groups + across);
           }
         }
         long blockRow = (region.row + row) / CheckBlock.ROWS;
@@ -204,9 +230,6 @@ final class DeviceEvidence implements Parts.Part {
 
   @Override
   public void close() {
-    ofC.close();
-    ofPanels.close();
-    ofA.close();
-    ofOld.close();
+    all.close();
   }
 }

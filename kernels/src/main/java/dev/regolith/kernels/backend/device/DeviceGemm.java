@@ -117,7 +117,7 @@ final class DeviceGemm implements AutoCloseable {
   void multiply(GemmProblem p, Region region, DeviceObject panels, long launch) {
     long rows = region.rows;
     long columns = PackedBCheck.columns(region, p.b);
-    long entriesDown = Math.ceilDiv(rows, tile.rows());
+    evidence.open(p, region, launch);
     long groupsDown = Math.ceilDiv(rows, tile.groupRows());
     long groupsAcross = Math.ceilDiv(columns, tile.groupColumns());
     multiply
@@ -126,7 +126,8 @@ final class DeviceGemm implements AutoCloseable {
         .buffer(panels)
         .buffer(old.atLeast(bytesOfOld(p, region)))
         .buffer(c.atLeast(bytesOfC(p, region)))
-        .buffer(evidence.ofC.open(entriesDown * groupsAcross, launch))
+        .buffer(evidence.memory())
+        .number(evidence.ofC())
         .number(p.b.panel(region.matrix, region.block))
         .number(p.depth)
         .number(rows)
@@ -144,7 +145,7 @@ final class DeviceGemm implements AutoCloseable {
       long panel = b.panel(region.matrix, region.block);
       scanPanels(b, panels, panel, PackedBCheck.panels(region, b), launch);
       DeviceObject copyOfA = a.atLeast(bytesOfA(p, region));
-      scan(ProbePoint.DEVICE_A_LAST_USE, copyOfA, region.rows, p.depth, evidence.ofA, launch);
+      scan(ProbePoint.DEVICE_A_LAST_USE, copyOfA, region.rows, p.depth, evidence.ofA(), launch);
     }
     if (p.beta != 0) {
       long columns = PackedBCheck.columns(region, b);
@@ -154,7 +155,7 @@ final class DeviceGemm implements AutoCloseable {
           copyOfOld,
           region.rows,
           columns,
-          evidence.ofOld,
+          evidence.ofOld(),
           launch);
     }
   }
@@ -174,7 +175,7 @@ final class DeviceGemm implements AutoCloseable {
       Probe.reach(ProbePoint.C_CHECKED, p.c, at, rows, 4 * columns, p.cStride);
     }
     if (p.verify) {
-      evidence.download(p, queue);
+      evidence.download(queue);
     }
   }
 
@@ -191,7 +192,8 @@ final class DeviceGemm implements AutoCloseable {
     scanPanels
         .open()
         .buffer(panels)
-        .buffer(evidence.ofPanels.open((long) count * b.kBlocks(), launch))
+        .buffer(evidence.memory())
+        .number(evidence.ofPanels())
         .number(panel)
         .number(b.depth())
         .number(launch);
@@ -200,7 +202,7 @@ final class DeviceGemm implements AutoCloseable {
 
   /** Has a dense matrix summed up, a check block at a time. */
   private void scan(
-      ProbePoint point, DeviceObject words, long rows, long columns, DeviceSums to, long launch) {
+      ProbePoint point, DeviceObject words, long rows, long columns, long to, long launch) {
     if (Probe.ON) {
       queue.probe(point, words, 0, 4 * rows * columns);
     }
@@ -209,7 +211,8 @@ final class DeviceGemm implements AutoCloseable {
     scanMatrix
         .open()
         .buffer(words)
-        .buffer(to.open(across * down, launch))
+        .buffer(evidence.memory())
+        .number(to)
         .number(rows)
         .number(columns)
         .number(launch);
@@ -222,8 +225,10 @@ final class DeviceGemm implements AutoCloseable {
    * @param mend whether to copy those anew
    */
   int verifyAll(PackedB b, DeviceObject buffer, DevicePanels panels, boolean mend, long launch) {
-    scanPanels(b, buffer, 0, Math.toIntExact(b.panelCount()), launch);
-    evidence.ofPanels.download(queue);
+    int count = Math.toIntExact(b.panelCount());
+    evidence.openPanels(b, count, launch);
+    scanPanels(b, buffer, 0, count, launch);
+    evidence.download(queue);
     return evidence.verifyAll(b, panels, mend ? queue : null);
   }
 

@@ -28,13 +28,17 @@ final class DeviceQueue implements Parts.Part {
     return command[0] == 1;
   }
 
-  /** Copies packed panels to the same place of a buffer. */
+  /**
+   * Copies packed panels to the same place of a buffer, which other threads' queues read: when this
+   * returns, they find them there.
+   */
   void uploadPanels(MemorySegment host, long offset, long bytes, DeviceObject buffer) {
     if (Probe.ON) {
       Probe.reach(ProbePoint.PACKED_B_READ, host, offset, 1, bytes, 0);
     }
     if (bytes > 0 && isIssued(ProbePoint.DEVICE_PANELS_UPLOAD)) {
       queue.write(buffer, offset, host.asSlice(offset, bytes));
+      queue.finish();
     }
   }
 
@@ -44,7 +48,11 @@ final class DeviceQueue implements Parts.Part {
     if (rows == 0 || rowBytes == 0 || !isIssued(ProbePoint.DEVICE_UPLOAD)) {
       return;
     }
-    if (stride >= rowBytes) {
+    if (stride == rowBytes) {
+      queue.write(buffer, 0, host.asSlice(offset, rows * rowBytes));
+      return;
+    }
+    if (stride > rowBytes) {
       MemorySegment from = host.asSlice(offset, (rows - 1) * stride + rowBytes);
       queue.writeRows(buffer, from, rows, rowBytes, stride);
       return;
@@ -61,7 +69,11 @@ final class DeviceQueue implements Parts.Part {
     if (!isIssued(ProbePoint.DEVICE_DOWNLOAD)) {
       return;
     }
-    if (stride >= rowBytes) {
+    if (stride == rowBytes) {
+      queue.read(buffer, 0, host.asSlice(offset, rows * rowBytes));
+      return;
+    }
+    if (stride > rowBytes) {
       MemorySegment to = host.asSlice(offset, (rows - 1) * stride + rowBytes);
       queue.readRows(buffer, to, rows, rowBytes, stride);
       return;

@@ -8,9 +8,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * Sums that a kernel makes beside its work, three an entry, and the host's copy of them. Those of
+ * Sums that kernels make beside their work, three an entry, and the host's copy of them. Those of
  * an earlier launch, because a kernel never ran or a copy was lost, are not taken for new ones: the
- * kernel adds the number of its launch, which the host takes off again.
+ * kernels add the number of their launch, which the host takes off again.
  */
 final class DeviceSums implements Parts.Part {
   private static final long ENTRY = 8L * Seal.SUMS;
@@ -26,7 +26,7 @@ final class DeviceSums implements Parts.Part {
   }
 
   /** Makes room for a launch's entries. */
-  DeviceObject open(long newEntries, long newLaunch) {
+  void open(long newEntries, long newLaunch) {
     entries = newEntries;
     launch = newLaunch;
     if (copy.byteSize() < ENTRY * entries) {
@@ -35,16 +35,19 @@ final class DeviceSums implements Parts.Part {
       arena.close();
       arena = larger;
     }
+  }
+
+  /** Where the kernels put them. */
+  DeviceObject memory() {
     return memory.atLeast(ENTRY * entries);
   }
 
   /** Brings them to the host. */
   void download(DeviceQueue queue) {
-    DeviceObject buffer = memory.atLeast(ENTRY * entries);
     if (Probe.ON) {
-      queue.probe(ProbePoint.DEVICE_SUMS, buffer, 0, ENTRY * entries);
+      queue.probe(ProbePoint.DEVICE_SUMS, memory(), 0, ENTRY * entries);
     }
-    queue.downloadEvidence(buffer, ENTRY * entries, copy);
+    queue.downloadEvidence(memory(), ENTRY * entries, copy);
   }
 
   /** Adds an entry onto three sums. */

@@ -13,13 +13,15 @@ import java.util.SplittableRandom;
 
 /**
  * Finds the tile that a device multiplies fastest with: each candidate computes one product a few
- * times, and the best time counts. Done once per device, driver and panel width, and kept on disk.
+ * times, or as often as a third of a second allows, and the best time counts. Done once per device,
+ * driver and panel width, and kept on disk.
  */
 final class TileSearch {
   private static final int ROWS = Region.MAX_ROWS;
   private static final int DEPTH = 1024;
   private static final int COLUMNS = 8 * CheckBlock.COLUMNS;
   private static final int ROUNDS = 12;
+  private static final long NANOS = 300_000_000;
 
   private TileSearch() {}
 
@@ -114,7 +116,8 @@ final class TileSearch {
         var panels = new DevicePanels(p.b, context)) {
       DeviceObject buffer = panels.open(p.b, gemm.queue(), false);
       gemm.upload(p, region);
-      for (int round = 0; round < ROUNDS; round++) {
+      long begin = System.nanoTime();
+      for (int round = 0; round < ROUNDS && System.nanoTime() - begin < NANOS; round++) {
         long start = System.nanoTime();
         gemm.multiply(p, region, buffer, round);
         gemm.queue().finish();
