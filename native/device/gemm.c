@@ -30,6 +30,14 @@
 #define VECTOR_PITCH (ACROSS * WIDTH)
 #define GROUP_ROWS (DOWN * ROWS)
 #define GROUP_COLUMNS (ACROSS * VECTORS * WIDTH)
+/* Groups that stage what they read follow each other along a row of C; others stay with a panel. */
+#if STEPS
+#define GROUP_RIGHT GROUP_X
+#define GROUP_DOWN GROUP_Y
+#else
+#define GROUP_RIGHT GROUP_Y
+#define GROUP_DOWN GROUP_X
+#endif
 
 /*
  * Sums of words with their indices, as seals keep them: of the words, times index, times index
@@ -254,8 +262,8 @@ KERNEL(GROUP) void gemm(
     const float beta,
     const ulong launch) {
   const uint item = ITEM, across = item % ACROSS, down = item / ACROSS;
-  const ulong row = GROUP_Y * GROUP_ROWS + down * ROWS;
-  const ulong column = GROUP_X * GROUP_COLUMNS + across * WIDTH;
+  const ulong row = GROUP_DOWN * GROUP_ROWS + down * ROWS;
+  const ulong column = GROUP_RIGHT * GROUP_COLUMNS + across * WIDTH;
   FLOATS acc[ROWS][VECTORS];
   UNROLL for (int i = 0; i < ROWS; i++) {
     UNROLL for (int j = 0; j < VECTORS; j++) {
@@ -266,21 +274,21 @@ KERNEL(GROUP) void gemm(
 #if STEPS
   ALIGNED LOCAL float slabs[2][SLAB];
   LOCAL ulong room[3 * GROUP];
-  const ulong first_panel = panel + GROUP_X * GROUP_COLUMNS / PANEL;
+  const ulong first_panel = panel + GROUP_RIGHT * GROUP_COLUMNS / PANEL;
   const ulong last_panel = panel + (columns - 1) / PANEL;
   float share_a[SHARE_A];
   FLOATS share_b[SHARE_B];
   for (ulong k = 0; k < depth; k += STEPS) {
     /* The share of this slab was fetched while the one before was computed with. */
     if (k == 0) {
-      fetch(share_a, share_b, a, panels, item, 0, GROUP_Y * GROUP_ROWS, first_panel, last_panel,
+      fetch(share_a, share_b, a, panels, item, 0, GROUP_DOWN * GROUP_ROWS, first_panel, last_panel,
             depth, rows);
     }
     LOCAL_POINTER float* slab = slabs[k / STEPS % 2];
     stage(slab, share_a, share_b, item);
     BARRIER;
     if (k + STEPS < depth) {
-      fetch(share_a, share_b, a, panels, item, k + STEPS, GROUP_Y * GROUP_ROWS, first_panel,
+      fetch(share_a, share_b, a, panels, item, k + STEPS, GROUP_DOWN * GROUP_ROWS, first_panel,
             last_panel, depth, rows);
     }
     if (k + STEPS <= depth) {
@@ -317,7 +325,7 @@ KERNEL(GROUP) void gemm(
 #endif
   if (across == 0 && row < rows) {
     const ulong group_columns = (columns + GROUP_COLUMNS - 1) / GROUP_COLUMNS;
-    put(sums + 3 * (place + row / ROWS * group_columns + GROUP_X), &total, launch);
+    put(sums + 3 * (place + row / ROWS * group_columns + GROUP_RIGHT), &total, launch);
   }
 }
 

@@ -2,7 +2,7 @@
 #pragma OPENCL FP_CONTRACT OFF
 
 #define KERNEL(group) kernel __attribute__((reqd_work_group_size(group, 1, 1)))
-#define FUNCTION
+#define FUNCTION static inline __attribute__((always_inline))
 #define GLOBAL global
 #define LOCAL local
 #define LOCAL_POINTER local

@@ -135,7 +135,11 @@ final class DeviceGemm implements AutoCloseable {
         .real(p.alpha)
         .real(p.beta)
         .number(launch);
-    queue.run(ProbePoint.DEVICE_LAUNCH, multiply, groupsAcross, groupsDown, tile.group());
+    if (tile.alongRows()) {
+      queue.run(ProbePoint.DEVICE_LAUNCH, multiply, groupsAcross, groupsDown, tile.group());
+    } else {
+      queue.run(ProbePoint.DEVICE_LAUNCH, multiply, groupsDown, groupsAcross, tile.group());
+    }
   }
 
   /** Has the operands summed up, after their last use. */

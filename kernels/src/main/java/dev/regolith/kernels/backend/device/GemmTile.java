@@ -56,6 +56,11 @@ record GemmTile(int rows, int vectors, int width, int down, int across, int step
     return down * across;
   }
 
+  /** Whether work-groups follow each other along a row of C, rather than down a panel of B. */
+  boolean alongRows() {
+    return steps > 0;
+  }
+
   /** Rows of C that a work-group computes. */
   int groupRows() {
     return down * rows;
