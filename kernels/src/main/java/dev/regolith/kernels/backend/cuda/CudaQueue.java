@@ -4,9 +4,7 @@ import dev.regolith.kernels.backend.device.Arguments;
 import dev.regolith.kernels.backend.device.CommandQueue;
 import dev.regolith.kernels.backend.device.DeviceException;
 import dev.regolith.kernels.backend.device.DeviceObject;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.function.Consumer;
 
 /**
  * A stream, with pinned memory through which everything is copied: in chunks, so that the device
@@ -91,16 +89,6 @@ final class CudaQueue implements CommandQueue {
         long at = (i - 1) * PinnedChunk.BYTES;
         chunk.empty(to, at, Math.min(PinnedChunk.BYTES, total - at), rowBytes, stride);
       }
-    }
-  }
-
-  @Override
-  public void edit(DeviceObject memory, long offset, long bytes, Consumer<MemorySegment> editor) {
-    try (var arena = Arena.ofConfined()) {
-      MemorySegment copy = arena.allocate(bytes, 64);
-      read(memory, offset, copy);
-      editor.accept(copy);
-      write(memory, offset, copy);
     }
   }
 

@@ -1,7 +1,6 @@
 package dev.regolith.kernels.backend.device;
 
 import java.lang.foreign.MemorySegment;
-import java.util.function.Consumer;
 
 /**
  * Commands to a device, which run in order. When a copy returns, host memory has been read, or
@@ -25,9 +24,6 @@ public interface CommandQueue extends Parts.Part {
 
   /** Copies rows from the start of memory into {@code to}; see {@link #writeRows}. */
   void readRows(DeviceObject memory, MemorySegment to, long rows, long rowBytes, long stride);
-
-  /** Shows a stretch of memory to an editor, who may change it as the device sees it. */
-  void edit(DeviceObject memory, long offset, long bytes, Consumer<MemorySegment> editor);
 
   /**
    * Runs a kernel over {@code across} by {@code down} work-groups, of {@code items} work-items in a

@@ -2,6 +2,7 @@ package dev.regolith.kernels.backend.device;
 
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -106,11 +107,32 @@ final class DeviceQueue implements Parts.Part {
     queue.finish();
   }
 
-  /** Shows a stretch of a buffer to the probe, as the device sees it at this point of the queue. */
+  /**
+   * Shows a copy of a stretch of a buffer to the probe, as the device sees it at this point of the
+   * queue. Of what the probe changes, words and nothing else are written back: others may have put
+   * their neighbours right meanwhile.
+   */
   void probe(ProbePoint point, DeviceObject buffer, long offset, long bytes) {
-    if (bytes > 0) {
-      queue.edit(buffer, offset, bytes, seen -> Probe.reach(point, seen, 0, 1, bytes, 0));
+    if (bytes == 0) {
+      return;
     }
+    try (var confined = Arena.ofConfined()) {
+      MemorySegment seen = confined.allocate(bytes, 64);
+      queue.read(buffer, offset, seen);
+      MemorySegment before = confined.allocate(bytes, 64).copyFrom(seen);
+      Probe.reach(point, seen, 0, 1, bytes, 0);
+      for (long at = difference(seen, before, 0); at < bytes; ) {
+        queue.write(buffer, offset + at, seen.asSlice(at, Integer.BYTES));
+        at = difference(seen, before, at + Integer.BYTES);
+      }
+    }
+  }
+
+  /** Where the first word is that differs, from an offset on; the length if none does. */
+  private static long difference(MemorySegment x, MemorySegment y, long from) {
+    long end = x.byteSize();
+    long at = MemorySegment.mismatch(x, from, end, y, from, end);
+    return at < 0 ? end : (from + at) / Integer.BYTES * Integer.BYTES;
   }
 
   @Override

@@ -17,7 +17,6 @@ import java.lang.invoke.MethodHandle;
  *
  * <p>Nothing here is {@code critical}: a driver may block for as long as it likes.
  */
-@SuppressWarnings("restricted") // a mapped stretch of a buffer is as long as the driver says
 final class Cl {
   private static final int SUCCESS = 0;
   private static final int DEVICE_NOT_FOUND = -1;
@@ -63,8 +62,6 @@ final class Cl {
         LIBRARY.integer("clEnqueueWriteBufferRect", "llipppllllpipp");
     static final MethodHandle READ_RECT =
         LIBRARY.integer("clEnqueueReadBufferRect", "llipppllllpipp");
-    static final MethodHandle MAP = LIBRARY.object("clEnqueueMapBuffer", "llilllippp");
-    static final MethodHandle UNMAP = LIBRARY.integer("clEnqueueUnmapMemObject", "llpipp");
     static final MethodHandle FINISH = LIBRARY.integer("clFinish", "l");
     static final MethodHandle RELEASE_CONTEXT = LIBRARY.integer("clReleaseContext", "l");
     static final MethodHandle RELEASE_QUEUE = LIBRARY.integer("clReleaseCommandQueue", "l");
@@ -377,27 +374,6 @@ final class Cl {
                       queue, buffer, TRUE, origin, origin, size, rowBytes, 0L, stride, 0L, to, 0,
                       NONE, NONE));
     }
-  }
-
-  /** Lets the host see a stretch of a buffer, to read and write, until {@link #unmap}. */
-  static MemorySegment map(long queue, long buffer, long offset, long bytes) {
-    long readWrite = 3;
-    long address =
-        make(
-            "clEnqueueMapBuffer",
-            (_, error) ->
-                (long)
-                    Functions.MAP.invokeExact(
-                        queue, buffer, TRUE, readWrite, offset, bytes, 0, NONE, NONE, error));
-    return MemorySegment.ofAddress(address).reinterpret(bytes);
-  }
-
-  /** Takes a mapped stretch back, and returns when the device sees what was written. */
-  static void unmap(long queue, long buffer, MemorySegment mapped) {
-    command(
-        "clEnqueueUnmapMemObject",
-        () -> (int) Functions.UNMAP.invokeExact(queue, buffer, mapped, 0, NONE, NONE));
-    finish(queue);
   }
 
   /** Waits until everything enqueued is done. */

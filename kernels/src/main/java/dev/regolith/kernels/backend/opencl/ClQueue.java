@@ -4,7 +4,6 @@ import dev.regolith.kernels.backend.device.Arguments;
 import dev.regolith.kernels.backend.device.CommandQueue;
 import dev.regolith.kernels.backend.device.DeviceObject;
 import java.lang.foreign.MemorySegment;
-import java.util.function.Consumer;
 
 /** A command queue that runs in order. */
 final class ClQueue implements CommandQueue {
@@ -34,16 +33,6 @@ final class ClQueue implements CommandQueue {
   public void readRows(
       DeviceObject memory, MemorySegment to, long rows, long rowBytes, long stride) {
     Cl.readRows(queue.handle(), memory.handle(), rows, rowBytes, stride, to);
-  }
-
-  /** One at a time: drivers tell stretches mapped by several threads apart by their address. */
-  @Override
-  public void edit(DeviceObject memory, long offset, long bytes, Consumer<MemorySegment> editor) {
-    synchronized (ClQueue.class) {
-      MemorySegment mapped = Cl.map(queue.handle(), memory.handle(), offset, bytes);
-      editor.accept(mapped);
-      Cl.unmap(queue.handle(), memory.handle(), mapped);
-    }
   }
 
   @Override
