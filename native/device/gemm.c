@@ -30,6 +30,11 @@
 #define VECTOR_PITCH (ACROSS * WIDTH)
 #define GROUP_ROWS (DOWN * ROWS)
 #define GROUP_COLUMNS (ACROSS * VECTORS * WIDTH)
+#if STEPS && (GROUP_ROWS * STEPS % GROUP || GROUP_COLUMNS * STEPS % (WIDTH * GROUP) || \
+              ROWS % WIDTH || BLOCK_ROWS % ROWS || BLOCK_COLUMNS % GROUP_COLUMNS ||         \
+              GROUP_COLUMNS % PANEL || (ACROSS & (ACROSS - 1)))
+#error "a tile that its work-items cannot share evenly"
+#endif
 /* Groups that stage what they read follow each other along a row of C; others stay with a panel. */
 #if STEPS
 #define GROUP_RIGHT GROUP_X
@@ -339,9 +344,9 @@ KERNEL(SCANNERS) void scan_panels(
     const ulong place,
     const ulong panel,
     const ulong depth,
+    const ulong k_blocks,
     const ulong launch) {
-  const ulong k_block = GROUP_Y, k_blocks = (depth + DEPTH - 1) / DEPTH;
-  const ulong number = GROUP_X;
+  const ulong k_block = GROUP_X % k_blocks, number = GROUP_X / k_blocks;
   const ulong first = k_block * DEPTH;
   const ulong vectors = min((ulong)DEPTH, depth - first) * (PANEL / WIDTH);
   GLOBAL const float* block = panels + ((panel + number) * depth + first) * PANEL;

@@ -47,7 +47,12 @@ public record Accelerator(
     return all;
   }
 
-  private static List<Accelerator> all(Compute compute) {
+  /**
+   * The devices of one backend, in the order of their numbers.
+   *
+   * @param compute an accelerator
+   */
+  public static List<Accelerator> all(Compute compute) {
     var devices = Backends.api(compute).devices();
     return IntStream.range(0, devices.size())
         .mapToObj(i -> of(compute, i, devices.get(i).info()))
@@ -55,12 +60,13 @@ public record Accelerator(
   }
 
   /**
-   * Why a backend has no devices at all here, with the remedy; empty if it may have.
+   * What would make a device for a backend that has none here.
    *
    * @param compute an accelerator
    */
-  public static String absence(Compute compute) {
-    return Backends.api(compute).absence();
+  public static String remedy(Compute compute) {
+    var api = Backends.api(compute);
+    return api.absence().isEmpty() ? api.remedy() : api.absence();
   }
 
   private static Accelerator of(Compute compute, int number, DeviceInfo device) {

@@ -59,15 +59,8 @@ public final class KernelsDoctor implements Doctor {
     return map;
   }
 
-  /** What there is of a backend's devices, or why there is nothing. */
-  private static Object devices(Compute compute) {
-    String absence = Accelerator.absence(compute);
-    return absence.isEmpty()
-        ? Accelerator.all().stream()
-            .filter(device -> device.compute() == compute)
-            .map(KernelsDoctor::device)
-            .toList()
-        : "none: " + absence;
+  private static List<Map<String, Object>> devices(Compute compute) {
+    return Accelerator.all(compute).stream().map(KernelsDoctor::device).toList();
   }
 
   private static Map<String, Object> device(Accelerator device) {
@@ -96,7 +89,8 @@ public final class KernelsDoctor implements Doctor {
       if (!(value instanceof List<?> list)) {
         line(text, words(key), value);
       } else if (list.isEmpty()) {
-        line(text, words(key), "none, though there is a driver");
+        Compute compute = key.startsWith("cuda") ? Compute.CUDA : Compute.OPENCL;
+        line(text, words(key), "none: " + Accelerator.remedy(compute));
       } else {
         list.forEach(each -> line(text, words(key), inWords(each)));
       }

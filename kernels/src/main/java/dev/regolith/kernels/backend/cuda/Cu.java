@@ -24,6 +24,7 @@ final class Cu {
       new NativeLibrary(
           "dev.regolith.kernels.cuda.library",
           "install NVIDIA's driver, if there is one of its GPUs",
+          "cuDevicePrimaryCtxRelease_v2",
           System.mapLibraryName("cuda") + ".1",
           System.mapLibraryName("cuda"),
           System.mapLibraryName("nvcuda"));
@@ -163,9 +164,15 @@ final class Cu {
     command("cuCtxPushCurrent", () -> (int) Functions.PUSH.invokeExact(context));
   }
 
-  /** Makes the one current that was before. */
+  /**
+   * Makes the one current that was before. Should that fail, the next call says so, and what went
+   * wrong before is not hidden.
+   */
   static void leave() {
-    long _ = ask("cuCtxPopCurrent", (_, context) -> (int) Functions.POP.invokeExact(context));
+    try (var arena = Arena.ofConfined()) {
+      MemorySegment context = arena.allocate(JAVA_LONG);
+      int _ = NativeLibrary.code(() -> (int) Functions.POP.invokeExact(context));
+    }
   }
 
   // ----------------------------------------------------------------------------------- objects
@@ -205,9 +212,9 @@ final class Cu {
     command("cuMemFreeHost", () -> (int) Functions.UNPIN.invokeExact(address));
   }
 
-  /** Pinned memory as a segment, which nobody may touch when it has been freed. */
-  static MemorySegment pinned(long address, long bytes) {
-    return MemorySegment.ofAddress(address).reinterpret(bytes);
+  /** Pinned memory as a segment that lives as long as an arena. */
+  static MemorySegment pinned(long address, long bytes, Arena arena) {
+    return MemorySegment.ofAddress(address).reinterpret(bytes, arena, null);
   }
 
   /** An event without a clock. */

@@ -1,21 +1,22 @@
 package dev.regolith.kernels.backend.cuda;
 
 import dev.regolith.kernels.backend.device.CommandQueue;
+import dev.regolith.kernels.backend.device.Compiled;
 import dev.regolith.kernels.backend.device.DeviceObject;
 import dev.regolith.kernels.backend.device.Driver;
-import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.LongConsumer;
 import java.util.function.LongSupplier;
 
 /**
- * A GPU in its own context, which is made current for each call and no longer: an engine may have
- * others.
+ * A GPU in its primary context, which all of this process share; it is made current for each call
+ * and no longer, since an engine may have others.
  */
 final class CudaDriver implements Driver {
+  /** Nothing is fused that the source does not fuse, and subnormals stay what they are. */
+  private static final String LANGUAGE = "--fmad=false --ftz=false --std=c++17";
+
   private final int capability;
   private final DeviceObject context;
-  private final Map<DeviceObject, byte[]> images = new ConcurrentHashMap<>();
 
   CudaDriver(CudaDevice device) {
     capability = device.capability();
@@ -51,14 +52,10 @@ final class CudaDriver implements Driver {
     return new CudaQueue(this);
   }
 
-  /** Nothing is fused that the source does not fuse, and subnormals stay what they are. */
   @Override
-  public DeviceObject compile(String source, String options) {
-    String all = "--fmad=false --ftz=false --std=c++17 " + options;
-    byte[] image = Nvrtc.compile(source, capability, all.split(" "));
-    DeviceObject program = load(image, options);
-    images.put(program, image);
-    return program;
+  public Compiled compile(String source, String options) {
+    byte[] image = Nvrtc.compile(source, capability, (LANGUAGE + " " + options).split(" "));
+    return new Compiled(load(image, options), image);
   }
 
   @Override
@@ -67,9 +64,8 @@ final class CudaDriver implements Driver {
   }
 
   @Override
-  public byte[] binary(DeviceObject program) {
-    byte[] image = images.remove(program);
-    return image == null ? new byte[0] : image;
+  public String compiler() {
+    return "NVRTC %s for %d, %s".formatted(Nvrtc.version(), capability, LANGUAGE);
   }
 
   /** A function of a module has nothing of its own that would have to be released. */

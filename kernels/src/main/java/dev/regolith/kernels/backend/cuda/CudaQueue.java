@@ -59,18 +59,20 @@ final class CudaQueue implements CommandQueue {
   }
 
   private void write(long address, MemorySegment from, long rows, long rowBytes, long stride) {
+    long handle = stream.handle();
     long total = rows * rowBytes;
     for (long at = 0; at < total; at += PinnedChunk.BYTES) {
       long bytes = Math.min(PinnedChunk.BYTES, total - at);
       PinnedChunk chunk = nextChunk();
       chunk.await();
       chunk.fill(from, at, bytes, rowBytes, stride);
-      Cu.write(stream.handle(), address + at, chunk.first(bytes));
-      chunk.submitted(stream.handle());
+      Cu.write(handle, address + at, chunk.first(bytes));
+      chunk.submitted(handle);
     }
   }
 
   private void read(long address, MemorySegment to, long rows, long rowBytes, long stride) {
+    long handle = stream.handle();
     long total = rows * rowBytes;
     long count = Math.ceilDiv(total, PinnedChunk.BYTES);
     // One chunk is on its way while the one before is emptied.
@@ -79,9 +81,8 @@ final class CudaQueue implements CommandQueue {
         PinnedChunk chunk = chunks[(int) (i % chunks.length)];
         chunk.await();
         long at = i * PinnedChunk.BYTES;
-        Cu.read(
-            stream.handle(), address + at, chunk.first(Math.min(PinnedChunk.BYTES, total - at)));
-        chunk.submitted(stream.handle());
+        Cu.read(handle, address + at, chunk.first(Math.min(PinnedChunk.BYTES, total - at)));
+        chunk.submitted(handle);
       }
       if (i > 0) {
         PinnedChunk chunk = chunks[(int) ((i - 1) % chunks.length)];

@@ -26,6 +26,7 @@ final class Nvrtc {
           "dev.regolith.kernels.nvrtc.library",
           "install NVIDIA's NVRTC (a part of the CUDA toolkit), or name its file with"
               + " -Ddev.regolith.kernels.nvrtc.library",
+          "nvrtcGetSupportedArchs",
           System.mapLibraryName("nvrtc"),
           System.mapLibraryName("nvrtc") + ".13",
           System.mapLibraryName("nvrtc") + ".12",
@@ -38,8 +39,20 @@ final class Nvrtc {
     return LIBRARY.absence();
   }
 
+  /** Of the compiler, as in 13.0. */
+  static String version() {
+    try (var arena = Arena.ofConfined()) {
+      MemorySegment numbers = arena.allocate(JAVA_INT, 2);
+      command(
+          "nvrtcVersion",
+          () -> (int) Functions.VERSION.invokeExact(numbers, numbers.asSlice(Integer.BYTES)));
+      return numbers.get(JAVA_INT, 0) + "." + numbers.getAtIndex(JAVA_INT, 1);
+    }
+  }
+
   /** The handles, linked when the first function is called. */
   private static final class Functions {
+    static final MethodHandle VERSION = LIBRARY.integer("nvrtcVersion", "pp");
     static final MethodHandle ERROR_STRING = LIBRARY.object("nvrtcGetErrorString", "i");
     static final MethodHandle ARCHITECTURE_COUNT =
         LIBRARY.integer("nvrtcGetNumSupportedArchs", "p");
@@ -114,7 +127,8 @@ final class Nvrtc {
       try {
         return compile(arena, handle.get(JAVA_LONG, 0), target == capability, target, options);
       } finally {
-        command("nvrtcDestroyProgram", () -> (int) Functions.DESTROY.invokeExact(handle));
+        // What it says of that is nobody's concern, and would hide what went wrong before.
+        int _ = NativeLibrary.code(() -> (int) Functions.DESTROY.invokeExact(handle));
       }
     }
   }
@@ -130,7 +144,7 @@ final class Nvrtc {
     int code =
         NativeLibrary.code(() -> (int) Functions.COMPILE.invokeExact(program, all.length, words));
     if (code != SUCCESS) {
-      byte[] log =
+      byte[] log = // with a zero behind
           bytes(
               arena,
               "nvrtcGetProgramLog",
@@ -140,7 +154,7 @@ final class Nvrtc {
           "nvrtcCompileProgram",
           code,
           errorString(code),
-          "\n" + new String(log, StandardCharsets.UTF_8).strip());
+          "\n" + new String(log, 0, log.length - 1, StandardCharsets.UTF_8).strip());
     }
     return exact
         ? bytes(
@@ -166,6 +180,6 @@ final class Nvrtc {
     return Arrays.stream(known.asSlice(0, 4L * n).toArray(JAVA_INT))
         .filter(each -> each <= capability)
         .max()
-        .orElse(capability);
+        .orElseThrow(() -> CudaException.tooNew(version(), capability));
   }
 }

@@ -1,6 +1,7 @@
 package dev.regolith.kernels.backend.cuda;
 
 import dev.regolith.kernels.backend.device.DeviceObject;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /** Pinned host memory that the device reads or writes by itself, and the event that says it did. */
@@ -10,6 +11,7 @@ final class PinnedChunk implements AutoCloseable {
 
   private final DeviceObject memory;
   private final DeviceObject event;
+  private final Arena arena = Arena.ofShared();
   private final MemorySegment segment;
   private boolean busy;
 
@@ -21,7 +23,7 @@ final class PinnedChunk implements AutoCloseable {
       memory.close();
       throw e;
     }
-    segment = Cu.pinned(memory.handle(), BYTES);
+    segment = Cu.pinned(memory.handle(), BYTES, arena);
   }
 
   MemorySegment first(long bytes) {
@@ -66,6 +68,7 @@ final class PinnedChunk implements AutoCloseable {
 
   @Override
   public void close() {
+    arena.close();
     event.close();
     memory.close();
   }

@@ -149,6 +149,7 @@ public final class DeviceBackend implements Backend {
         }
       }
     } catch (DeviceException e) {
+      ((DeviceWorkspace) workspace).settle();
       failed(e);
       computeOnHost(p, region, workspace, sink);
     } finally {
@@ -182,6 +183,7 @@ public final class DeviceBackend implements Backend {
       DeviceObject buffer = panels.open(packed, gemm.queue(), false);
       return gemm.verifyAll(packed, buffer, panels, mend, launches.incrementAndGet());
     } catch (DeviceException e) {
+      ((DeviceWorkspace) workspace).settle();
       failed(e);
       return 0;
     } finally {

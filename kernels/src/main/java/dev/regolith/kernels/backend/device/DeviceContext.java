@@ -49,7 +49,7 @@ final class DeviceContext implements AutoCloseable {
    * is made again.
    */
   DeviceObject program(String source, String options) {
-    String key = ProgramCache.key("program", api.name(), source, options, info.identity());
+    String key = ProgramCache.key("program", api.name(), source, options, identity());
     var kept = cache.get(key);
     if (kept.isPresent()) {
       try {
@@ -58,26 +58,21 @@ final class DeviceContext implements AutoCloseable {
         LOGGER.log(System.Logger.Level.DEBUG, "a kept program is compiled again", e);
       }
     }
-    DeviceObject program = driver.compile(source, options);
-    keep(key, program);
-    return program;
+    Compiled compiled = driver.compile(source, options);
+    if (compiled.binary().length > 0) {
+      cache.put(key, compiled.binary());
+    }
+    return compiled.program();
   }
 
-  /** For the next JVM; a driver that hands out no binary compiles again there. */
-  private void keep(String key, DeviceObject program) {
-    try {
-      byte[] binary = driver.binary(program);
-      if (binary.length > 0) {
-        cache.put(key, binary);
-      }
-    } catch (DeviceException e) {
-      LOGGER.log(System.Logger.Level.DEBUG, "a program cannot be kept", e);
-    }
+  /** What a compiled program, or a choice that was measured, depends on beside its source. */
+  private String identity() {
+    return info.identity() + "|" + driver.compiler();
   }
 
   /** The choice that was measured for this device earlier, or the one that is measured now. */
   String choice(String question, Supplier<String> measurement) {
-    String key = ProgramCache.key("choice", api.name(), question, info.identity());
+    String key = ProgramCache.key("choice", api.name(), question, identity());
     var kept = cache.get(key);
     if (kept.isPresent()) {
       return new String(kept.get(), StandardCharsets.UTF_8);

@@ -200,8 +200,10 @@ final class DeviceGemm implements AutoCloseable {
         .number(evidence.ofPanels())
         .number(panel)
         .number(b.depth())
+        .number(b.kBlocks())
         .number(launch);
-    queue.run(ProbePoint.DEVICE_EVIDENCE, scanPanels, count, b.kBlocks(), tile.scanners());
+    long groups = (long) count * b.kBlocks();
+    queue.run(ProbePoint.DEVICE_EVIDENCE, scanPanels, groups, 1, tile.scanners());
   }
 
   /** Has a dense matrix summed up, a check block at a time. */

@@ -44,7 +44,7 @@ public record DeviceInfo(
     return all.contains(words.toLowerCase(Locale.ROOT));
   }
 
-  /** What a compiled program, or a choice that was measured, depends on. */
+  /** Device and driver. */
   String identity() {
     return String.join("|", platform, name, driver);
   }

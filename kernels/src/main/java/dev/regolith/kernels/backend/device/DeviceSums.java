@@ -30,10 +30,10 @@ final class DeviceSums implements Parts.Part {
     entries = newEntries;
     launch = newLaunch;
     if (copy.byteSize() < ENTRY * entries) {
-      var larger = Arena.ofShared();
-      copy = larger.allocate(ENTRY * entries, 8);
+      copy = MemorySegment.NULL;
       arena.close();
-      arena = larger;
+      arena = Arena.ofShared();
+      copy = arena.allocate(ENTRY * entries, 8);
     }
   }
 

@@ -39,6 +39,18 @@ final class DeviceWorkspace implements Workspace {
     return made;
   }
 
+  /** Waits for what is under way on the device, after something went wrong there. */
+  void settle() {
+    if (gemm != null) {
+      try {
+        gemm.queue().finish();
+      } catch (DeviceException e) {
+        // A lost device has nothing under way.
+        System.getLogger("dev.regolith.kernels").log(System.Logger.Level.DEBUG, "not finished", e);
+      }
+    }
+  }
+
   @Override
   public void close() {
     if (gemm != null) {

@@ -13,13 +13,15 @@ public interface Driver extends AutoCloseable {
   CommandQueue newQueue();
 
   /** Compiles a program from source; what the compiler says against it is in the exception. */
-  DeviceObject compile(String source, String options);
+  Compiled compile(String source, String options);
 
-  /** A program from what {@link #binary} said of one, made by any process with the same driver. */
+  /**
+   * A program from the binary of one, compiled by any process with the same device and compiler.
+   */
   DeviceObject load(byte[] binary, String options);
 
-  /** What a program was compiled to; empty if the driver does not say. */
-  byte[] binary(DeviceObject program);
+  /** What compiles, and with which options of its own: binaries of another are not for this one. */
+  String compiler();
 
   /** A kernel of a program, with arguments of its own. */
   DeviceObject newKernel(DeviceObject program, String name);

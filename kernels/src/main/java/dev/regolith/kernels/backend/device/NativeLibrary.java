@@ -25,21 +25,29 @@ public final class NativeLibrary {
    *
    * @param property of the JVM that names it, if it is not to be found by itself
    * @param remedy what to do where there is none
+   * @param youngest of the functions that are needed; a library without it is too old
    * @param names under which it may be known
    */
-  public NativeLibrary(String property, String remedy, String... names) {
+  public NativeLibrary(String property, String remedy, String youngest, String... names) {
     String named = System.getProperty(property);
     String[] candidates = named == null ? names : new String[] {named};
     SymbolLookup found = null;
     String trouble = "";
     for (int i = 0; i < candidates.length && found == null; i++) {
       try {
-        found = SymbolLookup.libraryLookup(candidates[i], Arena.global());
+        SymbolLookup library = SymbolLookup.libraryLookup(candidates[i], Arena.global());
+        if (library.find(youngest).isPresent()) {
+          found = library;
+        } else {
+          trouble = "%s is too old, it lacks %s; update it".formatted(candidates[i], youngest);
+        }
       } catch (IllegalCallerException e) {
         trouble = "start java with --enable-native-access=" + moduleName();
         break;
       } catch (IllegalArgumentException e) {
-        trouble = "%s cannot be loaded; %s".formatted(String.join(" or ", candidates), remedy);
+        if (trouble.isEmpty()) {
+          trouble = "%s cannot be loaded; %s".formatted(String.join(" or ", candidates), remedy);
+        }
       }
     }
     symbols = found;

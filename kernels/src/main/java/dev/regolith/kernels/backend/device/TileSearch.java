@@ -1,20 +1,13 @@
 package dev.regolith.kernels.backend.device;
 
-import dev.regolith.kernels.backend.GemmProblem;
-import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Region;
 import dev.regolith.kernels.checksum.CheckBlock;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.util.Arrays;
 import java.util.List;
-import java.util.SplittableRandom;
 
 /**
  * Finds the tile that a device multiplies fastest with: each candidate computes one product a few
  * times, or as often as a third of a second allows, and the best time counts. Done once per device,
- * driver and panel width, and kept on disk.
+ * compiler and panel width, and kept on disk. The bits are looked at whenever a program is opened.
  */
 final class TileSearch {
   private static final int ROWS = Region.MAX_ROWS;
@@ -28,9 +21,36 @@ final class TileSearch {
   /** The program with the best tile. */
   static GemmProgram run(DeviceContext context, int panelColumns) {
     List<GemmTile> candidates = GemmTile.candidates(context.device(), panelColumns);
+    if (candidates.isEmpty()) {
+      throw new IllegalStateException(
+          context.name() + " has too little local memory, or too small work-groups, for any tile");
+    }
     String question = GemmProgram.source(context.api()) + panelColumns + candidates;
     String choice = context.choice(question, () -> measure(context, panelColumns, candidates));
-    return new GemmProgram(context, GemmTile.named(choice, candidates), panelColumns);
+    var program = new GemmProgram(context, GemmTile.named(choice, candidates), panelColumns);
+    try {
+      check(context, program, panelColumns);
+      return program;
+    } catch (RuntimeException e) {
+      program.close();
+      throw e;
+    }
+  }
+
+  /** Rows, columns and steps that fill no tile; factors; and results that are subnormal. */
+  private static void check(DeviceContext context, GemmProgram program, int panelColumns) {
+    for (float scale : new float[] {1, 0x1p-130f}) {
+      try (var sample = new SampleProduct(panelColumns, 61, 77, 301, scale, -1.5f, 0.25f)) {
+        if (!sample.isRight(context, program)) {
+          throw wrongBits(context);
+        }
+      }
+    }
+  }
+
+  private static IllegalStateException wrongBits(DeviceContext context) {
+    return new IllegalStateException(
+        "no matrix kernel works on " + context.name() + ": none has the right bits");
   }
 
   private static String measure(
@@ -38,14 +58,11 @@ final class TileSearch {
     GemmTile best = null;
     long least = Long.MAX_VALUE;
     DeviceException refusal = null;
-    try (var arena = Arena.ofShared()) {
-      var problem = problem(arena, panelColumns);
-      float[] expected = expected(problem);
+    try (var sample = new SampleProduct(panelColumns, ROWS, DEPTH, COLUMNS, 1, 1, 0)) {
       for (GemmTile tile : candidates) {
         try (var program = new GemmProgram(context, tile, panelColumns)) {
-          long time = time(context, program, problem);
-          boolean right = Arrays.equals(expected, problem.c.toArray(ValueLayout.JAVA_FLOAT));
-          if (right && time < least) {
+          long time = time(context, program, sample);
+          if (sample.isRight() && time < least) {
             least = time;
             best = tile;
           }
@@ -54,62 +71,20 @@ final class TileSearch {
         }
       }
     }
-    if (best == null) {
+    if (best != null) {
+      return best.toString();
+    }
+    if (refusal != null) {
       throw new IllegalStateException(
-          "no matrix kernel works on %s: %s"
-              .formatted(
-                  context.name(),
-                  refusal == null ? "none has the right bits" : refusal.getMessage()));
+          "no matrix kernel works on %s: %s".formatted(context.name(), refusal.getMessage()),
+          refusal);
     }
-    return best.toString();
+    throw wrongBits(context);
   }
 
-  private static GemmProblem problem(Arena arena, int panelColumns) {
-    var p = new GemmProblem();
-    p.batch = 1;
-    p.rows = ROWS;
-    p.columns = COLUMNS;
-    p.depth = DEPTH;
-    p.alpha = 1;
-    p.a = arena.allocate(4L * ROWS * DEPTH, 64);
-    p.aStride = 4L * DEPTH;
-    p.b = new PackedB(panelColumns);
-    p.b.allocate(arena, DEPTH, COLUMNS);
-    p.c = arena.allocate(4L * ROWS * COLUMNS, 64);
-    p.cStride = 4L * COLUMNS;
-    var random = new SplittableRandom(1);
-    fill(p.a, random);
-    fill(p.b.panels(), random);
-    return p;
-  }
-
-  private static void fill(MemorySegment memory, SplittableRandom random) {
-    for (long at = 0; at < memory.byteSize(); at += 4) {
-      memory.set(ValueLayout.JAVA_FLOAT, at, (float) random.nextDouble(-1, 1));
-    }
-  }
-
-  /** The canonical chain. */
-  private static float[] expected(GemmProblem p) {
-    float[] a = p.a.toArray(ValueLayout.JAVA_FLOAT);
-    var result = new float[ROWS * COLUMNS];
-    var row = new float[COLUMNS];
-    for (int k = 0; k < DEPTH; k++) {
-      for (int j = 0; j < COLUMNS; j++) {
-        row[j] = p.b.get(0, k, j);
-      }
-      for (int i = 0; i < ROWS; i++) {
-        float x = a[i * DEPTH + k];
-        for (int j = 0; j < COLUMNS; j++) {
-          result[i * COLUMNS + j] = Math.fma(x, row[j], result[i * COLUMNS + j]);
-        }
-      }
-    }
-    return result;
-  }
-
-  private static long time(DeviceContext context, GemmProgram program, GemmProblem p) {
-    var region = new Region().set(0, 0, ROWS, 0, (int) p.b.blocks());
+  private static long time(DeviceContext context, GemmProgram program, SampleProduct sample) {
+    var p = sample.problem();
+    var region = sample.region();
     long least = Long.MAX_VALUE;
     p.c.fill((byte) -1);
     try (var gemm = new DeviceGemm(context, program);
@@ -117,10 +92,10 @@ final class TileSearch {
       DeviceObject buffer = panels.open(p.b, gemm.queue(), false);
       gemm.upload(p, region);
       // Some drivers compile when a kernel is first launched.
-      gemm.multiply(p, region, buffer, ROUNDS);
+      gemm.multiply(p, region, buffer, 0);
       gemm.queue().finish();
       long begin = System.nanoTime();
-      for (int round = 0; round < ROUNDS && System.nanoTime() - begin < NANOS; round++) {
+      for (int round = 1; round <= ROUNDS && System.nanoTime() - begin < NANOS; round++) {
         long start = System.nanoTime();
         gemm.multiply(p, region, buffer, round);
         gemm.queue().finish();

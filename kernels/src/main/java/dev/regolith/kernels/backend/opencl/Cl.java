@@ -28,6 +28,7 @@ final class Cl {
       new NativeLibrary(
           "dev.regolith.kernels.opencl.library",
           "install a device's driver, or pocl-opencl-icd, which computes on any CPU",
+          "clEnqueueReadBufferRect",
           System.mapLibraryName("OpenCL"),
           // Without development packages a system has only the versioned name.
           System.mapLibraryName("OpenCL") + ".1");

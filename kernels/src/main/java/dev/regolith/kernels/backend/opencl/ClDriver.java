@@ -1,6 +1,7 @@
 package dev.regolith.kernels.backend.opencl;
 
 import dev.regolith.kernels.backend.device.CommandQueue;
+import dev.regolith.kernels.backend.device.Compiled;
 import dev.regolith.kernels.backend.device.DeviceObject;
 import dev.regolith.kernels.backend.device.Driver;
 
@@ -27,8 +28,20 @@ final class ClDriver implements Driver {
   }
 
   @Override
-  public DeviceObject compile(String source, String options) {
-    return built(Cl.createProgram(context.handle(), source), options);
+  public Compiled compile(String source, String options) {
+    DeviceObject program = built(Cl.createProgram(context.handle(), source), options);
+    return new Compiled(program, binary(program));
+  }
+
+  /** A driver that hands out no binary compiles again in the next JVM. */
+  private static byte[] binary(DeviceObject program) {
+    try {
+      return Cl.binary(program.handle());
+    } catch (ClException e) {
+      System.getLogger("dev.regolith.kernels")
+          .log(System.Logger.Level.DEBUG, "an OpenCL program cannot be kept", e);
+      return new byte[0];
+    }
   }
 
   @Override
@@ -48,8 +61,8 @@ final class ClDriver implements Driver {
   }
 
   @Override
-  public byte[] binary(DeviceObject program) {
-    return Cl.binary(program.handle());
+  public String compiler() {
+    return LANGUAGE;
   }
 
   @Override

@@ -5,8 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.regolith.kernels.backend.GemmProblem;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Region;
-import dev.regolith.kernels.backend.cuda.Cuda;
-import dev.regolith.kernels.backend.opencl.OpenCl;
 import dev.regolith.kernels.backend.scalar.ScalarGemm;
 import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.fault.Component;
@@ -34,8 +32,8 @@ class GemmTileTest {
   private static final int DEPTH = 530;
 
   static Stream<GemmTile> tiles() {
-    DeviceInfo device = device().info();
-    // Compilers for CPUs take half a minute over the larger groups.
+    DeviceInfo device = TestDevice.device().info();
+    // PoCL takes half a minute to compile the larger groups.
     long largest = device.kind() == DeviceInfo.Kind.GPU ? device.workGroup() : 64;
     return Stream.concat(
             GemmTile.candidates(device, PANEL).stream(),
@@ -43,20 +41,11 @@ class GemmTileTest {
         .distinct();
   }
 
-  private static DeviceApi api() {
-    return "cuda".equals(System.getProperty("dev.regolith.kernels.compute"))
-        ? new Cuda()
-        : new OpenCl();
-  }
-
-  private static Device device() {
-    return new DeviceChoice(api()).choose("");
-  }
-
   @ParameterizedTest
   @MethodSource("tiles")
   void bitsAndSums(GemmTile tile) {
-    try (var context = new DeviceContext(api(), device(), ProgramCache.ofUser());
+    try (var context =
+            new DeviceContext(TestDevice.api(), TestDevice.device(), ProgramCache.ofUser());
         var program = new GemmProgram(context, tile, PANEL);
         var gemm = new DeviceGemm(context, program);
         var arena = Arena.ofShared()) {

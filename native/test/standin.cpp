@@ -28,7 +28,8 @@
 namespace {
 
 constexpr int kSuccess = 0, kInvalidValue = 1, kOutOfMemory = 2, kInvalidImage = 200, kNotFound = 500;
-constexpr int kThreadsInBlock = 64;
+constexpr int kInvalidOption = 5, kCompilation = 6;
+constexpr int kThreadsInBlock = 256;
 
 /* What CUDA C++ has that C++ has not. */
 const char* const kPreamble = R"(
@@ -74,8 +75,7 @@ struct Function {
 
 typedef unsigned long long ulong64;
 
-/* As many as any kernel has, as the launch found them. */
-constexpr int kArguments = 13;
+/* As the launch found them. */
 typedef std::vector<ulong64> Arguments;
 
 /*
@@ -125,6 +125,9 @@ void call(const Function& f, const Arguments& a) {
                               ulong64, float, float, ulong64)>(f.address)(
         pointer(0), pointer(1), pointer(2), pointer(3), pointer(4), number(5), number(6), number(7),
         number(8), number(9), real(10), real(11), number(12));
+  } else if (f.name == "scan_panels") {
+    reinterpret_cast<void (*)(void*, void*, ulong64, ulong64, ulong64, ulong64, ulong64)>(f.address)(
+        pointer(0), pointer(1), number(2), number(3), number(4), number(5), number(6));
   } else {
     reinterpret_cast<void (*)(void*, void*, ulong64, ulong64, ulong64, ulong64)>(f.address)(
         pointer(0), pointer(1), number(2), number(3), number(4), number(5));
@@ -172,9 +175,12 @@ void run(const Function& f, const Arguments& arguments, unsigned x, unsigned y, 
       b.threads[t].uc_link = &b.scheduler;
       makecontext(&b.threads[t], body, 0);
     }
-    for (bool more = true; more;) {
+    /* Upwards and downwards in turn: what is right in one order only is wrong. */
+    bool upwards = true;
+    for (bool more = true; more; upwards = !upwards) {
       more = false;
-      for (unsigned t = 0; t < threads; t++) {
+      for (unsigned turn = 0; turn < threads; turn++) {
+        unsigned t = upwards ? turn : threads - 1 - turn;
         if (!b.done[t]) {
           b.current = t;
           f.module->at(t, b.number % x, b.number / x, barrier);
@@ -229,7 +235,7 @@ int cuDeviceGetAttribute(int* value, int attribute, int) {
   return found == values.end() ? kInvalidValue : (*value = found->second, kSuccess);
 }
 
-/* Contexts are counted as on a GPU: what needs one and has none fails. */
+/* What needs a context and has none fails, and so does what comes after one that was not popped. */
 static thread_local std::vector<void*> contexts;
 
 int cuDevicePrimaryCtxRetain(void** context, int) { return *context = &contexts, kSuccess; }
@@ -245,9 +251,9 @@ int cuCtxPopCurrent_v2(void** context) {
   return kSuccess;
 }
 
-#define NEEDS_CONTEXT    \
-  if (contexts.empty()) { \
-    return 201;          \
+#define NEEDS_CONTEXT         \
+  if (contexts.size() != 1) { \
+    return 201;               \
   }
 
 int cuStreamCreate(Stream** stream, unsigned) {
@@ -373,7 +379,7 @@ int cuLaunchKernel(Function* function, unsigned x, unsigned y, unsigned z, unsig
   if (x == 0 || y == 0 || y > 65535 || z != 1 || threads > kThreadsInBlock || ty != 1 || tz != 1) {
     return kInvalidValue;
   }
-  Arguments values(function->name == "gemm" ? kArguments : 6);
+  Arguments values(function->name == "gemm" ? 13 : function->name == "scan_panels" ? 7 : 6);
   for (size_t i = 0; i < values.size(); i++) {
     values[i] = *static_cast<ulong64*>(arguments[i]);
   }
@@ -383,7 +389,7 @@ int cuLaunchKernel(Function* function, unsigned x, unsigned y, unsigned z, unsig
 /* -------------------------------------------------------------------------------------- NVRTC */
 
 const char* nvrtcGetErrorString(int code) {
-  return code == 6 ? "NVRTC_ERROR_COMPILATION" : "NVRTC_ERROR";
+  return code == kCompilation ? "NVRTC_ERROR_COMPILATION" : "NVRTC_ERROR";
 }
 
 int nvrtcGetNumSupportedArchs(int* count) { return *count = 1, kSuccess; }
@@ -400,18 +406,28 @@ int nvrtcDestroyProgram(Program** program) {
   return kSuccess;
 }
 
+int nvrtcVersion(int* major, int* minor) { return *major = 13, *minor = 0, kSuccess; }
+
 int nvrtcCompileProgram(Program* program, int count, const char** options) {
+  std::string command = "c++ -shared -fPIC -O3 -march=native -ffp-contract=off -std=c++17 -w";
+  std::set<std::string> missing = {"--fmad=false", "--ftz=false"};
+  for (int i = 0; i < count; i++) {
+    std::string option = options[i];
+    if (option.rfind("-D", 0) == 0) {
+      command += " " + option;
+    } else if (missing.erase(option) == 0 && option != "--std=c++17" &&
+               option != "--gpu-architecture=sm_90") {
+      return kInvalidOption;
+    }
+  }
+  if (!missing.empty()) {
+    return kInvalidOption;
+  }
   std::string folder = std::filesystem::temp_directory_path() / "regolith-standin-XXXXXX";
   if (!mkdtemp(folder.data())) {
     return 1;
   }
   std::ofstream(folder + "/kernel.cpp") << kPreamble << program->source;
-  std::string command = "c++ -shared -fPIC -O3 -march=native -ffp-contract=off -std=c++17 -w";
-  for (int i = 0; i < count; i++) {
-    if (strncmp(options[i], "-D", 2) == 0) {
-      command += std::string(" ") + options[i];
-    }
-  }
   command += " -o " + folder + "/kernel.so " + folder + "/kernel.cpp 2>" + folder + "/log";
   int status = system(command.c_str());
   auto read = [&](const char* name) {
@@ -422,7 +438,7 @@ int nvrtcCompileProgram(Program* program, int count, const char** options) {
   program->log = read("/log");
   program->image = read("/kernel.so");
   std::filesystem::remove_all(folder);
-  return status == 0 ? kSuccess : 6;
+  return status == 0 ? kSuccess : kCompilation;
 }
 
 int nvrtcGetProgramLogSize(Program* program, size_t* bytes) {

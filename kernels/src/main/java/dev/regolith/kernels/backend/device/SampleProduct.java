@@ -1,0 +1,108 @@
+package dev.regolith.kernels.backend.device;
+
+import dev.regolith.kernels.backend.GemmProblem;
+import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.backend.Region;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.SplittableRandom;
+
+/** A product whose bits are known: the canonical chain, in plain Java. */
+final class SampleProduct implements AutoCloseable {
+  private final Arena arena = Arena.ofShared();
+  private final GemmProblem problem = new GemmProblem();
+  private final float[] expected;
+
+  /**
+   * A product of random operands.
+   *
+   * @param scale of A's elements
+   */
+  SampleProduct(
+      int panelColumns, int rows, int depth, int columns, float scale, float alpha, float beta) {
+    var p = problem;
+    p.batch = 1;
+    p.rows = rows;
+    p.columns = columns;
+    p.depth = depth;
+    p.alpha = alpha;
+    p.beta = beta;
+    p.a = arena.allocate(4L * rows * depth, 64);
+    p.aStride = 4L * depth;
+    p.b = new PackedB(panelColumns);
+    p.b.allocate(arena, depth, columns);
+    p.oldC = arena.allocate(4L * rows * columns, 64);
+    p.oldCStride = 4L * columns;
+    p.c = arena.allocate(4L * rows * columns, 64);
+    p.cStride = 4L * columns;
+    var random = new SplittableRandom(1);
+    fill(p.a, random, scale);
+    fill(p.b.panels(), random, 1);
+    fill(p.oldC, random, scale);
+    expected = chain();
+  }
+
+  private static void fill(MemorySegment memory, SplittableRandom random, float scale) {
+    for (long at = 0; at < memory.byteSize(); at += 4) {
+      memory.set(ValueLayout.JAVA_FLOAT, at, scale * (float) random.nextDouble(-1, 1));
+    }
+  }
+
+  private float[] chain() {
+    int rows = (int) problem.rows;
+    int columns = (int) problem.columns;
+    int depth = (int) problem.depth;
+    float[] a = problem.a.toArray(ValueLayout.JAVA_FLOAT);
+    float[] result = new float[rows * columns];
+    var row = new float[columns];
+    for (int k = 0; k < depth; k++) {
+      for (int j = 0; j < columns; j++) {
+        row[j] = problem.b.get(0, k, j);
+      }
+      for (int i = 0; i < rows; i++) {
+        float x = a[i * depth + k];
+        for (int j = 0; j < columns; j++) {
+          result[i * columns + j] = Math.fma(x, row[j], result[i * columns + j]);
+        }
+      }
+    }
+    float[] old = problem.oldC.toArray(ValueLayout.JAVA_FLOAT);
+    for (int i = 0; i < result.length; i++) {
+      result[i] =
+          problem.beta == 0
+              ? problem.alpha * result[i]
+              : Math.fma(problem.alpha, result[i], problem.beta * old[i]);
+    }
+    return result;
+  }
+
+  GemmProblem problem() {
+    return problem;
+  }
+
+  Region region() {
+    return new Region().set(0, 0, (int) problem.rows, 0, (int) problem.b.blocks());
+  }
+
+  /** Whether a program computes the bits. */
+  boolean isRight(DeviceContext context, GemmProgram program) {
+    problem.c.fill((byte) -1);
+    try (var gemm = new DeviceGemm(context, program);
+        var panels = new DevicePanels(problem.b, context)) {
+      gemm.run(problem, region(), panels.open(problem.b, gemm.queue(), false), 0);
+    }
+    return isRight();
+  }
+
+  /** Whether the bits arrived. */
+  boolean isRight() {
+    return Arrays.equals(expected, problem.c.toArray(ValueLayout.JAVA_FLOAT));
+  }
+
+  @Override
+  public void close() {
+    arena.close();
+  }
+}
