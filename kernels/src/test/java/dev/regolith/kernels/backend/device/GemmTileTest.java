@@ -33,8 +33,8 @@ class GemmTileTest {
 
   static Stream<GemmTile> tiles() {
     DeviceInfo device = TestDevice.device().info();
-    // PoCL takes half a minute to compile the larger groups.
-    long largest = device.kind() == DeviceInfo.Kind.GPU ? device.workGroup() : 64;
+    // PoCL takes minutes to compile the larger groups.
+    long largest = device.kind() == DeviceInfo.Kind.GPU ? device.workGroup() : 32;
     return Stream.concat(
             GemmTile.candidates(device, PANEL).stream(),
             GemmTile.OF_GPU.stream().filter(tile -> tile.fits(PANEL) && tile.group() <= largest))
