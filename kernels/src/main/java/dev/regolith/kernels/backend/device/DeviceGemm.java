@@ -143,7 +143,7 @@ final class DeviceGemm implements AutoCloseable {
   }
 
   /** Has the operands summed up, after their last use. */
-  void scanOperands(GemmProblem p, Region region, DeviceObject panels, long launch) {
+  private void scanOperands(GemmProblem p, Region region, DeviceObject panels, long launch) {
     PackedB b = p.b;
     if (p.depth > 0) {
       long panel = b.panel(region.matrix, region.block);
