@@ -97,7 +97,7 @@ class SealedPartTest {
   }
 
   @ParameterizedTest
-  @EnumSource
+  @EnumSource(names = {"BEST", "VECTOR", "SCALAR"})
   void neighbouringPartsAreSealedOneByOne(Compute compute) {
     var mine = SessionUnderTest.kept(2, Protection.CORRECT, compute).session();
     var buffer = Tensor.zeros(arena, DType.FLOAT32, 30, 120);
