@@ -16,7 +16,7 @@ import dev.regolith.kernels.probe.ProbePoint;
  * that were stored; of the copies and the panels, made by reading them again after their last use.
  * What they say is for {@link DeviceEvidence} to see.
  */
-final class DeviceGemm implements AutoCloseable {
+final class DeviceGemm implements Parts.Part {
   private final Parts parts = new Parts();
   private final GemmTile tile;
   private final DeviceQueue queue;

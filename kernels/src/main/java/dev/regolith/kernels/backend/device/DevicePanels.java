@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
  * A device's copy of packed panels: made from the host's when it is first needed, kept as long as
  * those, and made again, a panel at a time, where it was found damaged.
  */
-final class DevicePanels implements AutoCloseable {
+final class DevicePanels implements Parts.Part {
   private final WeakReference<PackedB> source;
   private final DeviceContext context;
   private final Repairs repairs = new Repairs();

@@ -3,7 +3,7 @@ package dev.regolith.kernels.backend.device;
 import dev.regolith.kernels.backend.PackedB;
 
 /** The compiled kernels of matrix multiplication, cut to a device. */
-final class GemmProgram implements AutoCloseable {
+final class GemmProgram implements Parts.Part {
   private static final String SOURCE = "gemm.c";
 
   private final GemmTile tile;

@@ -17,7 +17,8 @@ import java.util.Locale;
  * @param scanners work-items that sum up a block of an operand together
  */
 record GemmTile(int rows, int vectors, int width, int down, int across, int steps, int scanners) {
-  private static final int MOST = 4;
+  private static final int MOST_OF_CPU = 3;
+  private static final int MOST_OF_GPU = 4;
 
   /** Tiles of a CPU's registers and vectors: a work-item each, which reads for itself. */
   static final List<GemmTile> OF_CPU =
@@ -123,7 +124,7 @@ record GemmTile(int rows, int vectors, int width, int down, int across, int step
             .filter(tile -> tile.width <= widest && tile.group() <= device.workGroup())
             .filter(tile -> tile.fits(panelColumns))
             .filter(tile -> tile.localMemory(panelColumns) <= device.localMemory())
-            .limit(MOST)
+            .limit(cpu ? MOST_OF_CPU : MOST_OF_GPU)
             .toList();
   }
 

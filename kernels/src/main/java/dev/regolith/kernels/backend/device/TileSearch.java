@@ -2,12 +2,15 @@ package dev.regolith.kernels.backend.device;
 
 import dev.regolith.kernels.backend.Region;
 import dev.regolith.kernels.checksum.CheckBlock;
+import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 
 /**
- * Finds the tile that a device multiplies fastest with: each candidate computes one product a few
- * times, or as often as a third of a second allows, and the best time counts. Done once per device,
- * compiler and panel width, and kept on disk. The bits are looked at whenever a program is opened.
+ * Finds the tile that a device multiplies fastest with: the candidates compute one product in
+ * turns, a few times or as often as a third of a second for each allows, and the best time counts.
+ * Done once per device, compiler and panel width, and kept on disk. The bits are looked at whenever
+ * a program is opened.
  */
 final class TileSearch {
   private static final int ROWS = Region.MAX_ROWS;
@@ -55,24 +58,26 @@ final class TileSearch {
 
   private static String measure(
       DeviceContext context, int panelColumns, List<GemmTile> candidates) {
-    GemmTile best = null;
-    long least = Long.MAX_VALUE;
+    var entrants = new ArrayList<Entrant>();
     DeviceException refusal = null;
     try (var sample = new SampleProduct(panelColumns, ROWS, DEPTH, COLUMNS, 1, 1, 0)) {
       for (GemmTile tile : candidates) {
-        try (var program = new GemmProgram(context, tile, panelColumns)) {
-          long time = time(context, program, sample);
-          if (sample.isRight() && time < least) {
-            least = time;
-            best = tile;
-          }
+        try {
+          entrants.add(new Entrant(context, tile, sample));
         } catch (DeviceException e) {
           refusal = e; // a tile can ask for more than a device has; another one may not
         }
       }
-    }
-    if (best != null) {
-      return best.toString();
+      race(entrants);
+      var best =
+          entrants.stream()
+              .filter(Entrant::isRight)
+              .min(Comparator.comparingLong(entrant -> entrant.least));
+      if (best.isPresent()) {
+        return best.get().tile.toString();
+      }
+    } finally {
+      entrants.forEach(Entrant::close);
     }
     if (refusal != null) {
       throw new IllegalStateException(
@@ -82,27 +87,62 @@ final class TileSearch {
     throw wrongBits(context);
   }
 
-  private static long time(DeviceContext context, GemmProgram program, SampleProduct sample) {
-    var p = sample.problem();
-    var region = sample.region();
-    long least = Long.MAX_VALUE;
-    p.c.fill((byte) -1);
-    try (var gemm = new DeviceGemm(context, program);
-        var panels = new DevicePanels(p.b, context)) {
-      DeviceObject buffer = panels.open(p.b, gemm.queue(), false);
-      gemm.upload(p, region);
-      // Some drivers compile when a kernel is first launched.
-      gemm.multiply(p, region, buffer, 0);
-      gemm.queue().finish();
-      long begin = System.nanoTime();
-      for (int round = 1; round <= ROUNDS && System.nanoTime() - begin < NANOS; round++) {
-        long start = System.nanoTime();
-        gemm.multiply(p, region, buffer, round);
-        gemm.queue().finish();
-        least = Math.min(least, System.nanoTime() - start);
+  /** In turns, so that what else the machine does at a time is not one tile's bad luck. */
+  private static void race(List<Entrant> entrants) {
+    long begin = System.nanoTime();
+    for (int round = 1;
+        round <= ROUNDS && System.nanoTime() - begin < NANOS * entrants.size();
+        round++) {
+      for (Entrant each : entrants) {
+        each.multiply(round);
       }
-      gemm.download(p, region);
     }
-    return least;
+  }
+
+  /** A tile, and the shortest time it took. */
+  private static final class Entrant implements AutoCloseable {
+    private final GemmTile tile;
+    private final SampleProduct sample;
+    private final Parts parts = new Parts();
+    private final DeviceGemm gemm;
+    private final DeviceObject buffer;
+    private long least = Long.MAX_VALUE;
+
+    Entrant(DeviceContext context, GemmTile tile, SampleProduct sample) {
+      this.tile = tile;
+      this.sample = sample;
+      var p = sample.problem();
+      try {
+        var program = parts.add(new GemmProgram(context, tile, p.b.panelColumns()));
+        gemm = parts.add(new DeviceGemm(context, program));
+        var panels = parts.add(new DevicePanels(p.b, context));
+        buffer = panels.open(p.b, gemm.queue(), false);
+        gemm.upload(p, sample.region());
+        // Some drivers compile when a kernel is first launched.
+        gemm.multiply(p, sample.region(), buffer, 0);
+        gemm.queue().finish();
+      } catch (RuntimeException e) {
+        parts.close();
+        throw e;
+      }
+    }
+
+    void multiply(int launch) {
+      long start = System.nanoTime();
+      gemm.multiply(sample.problem(), sample.region(), buffer, launch);
+      gemm.queue().finish();
+      least = Math.min(least, System.nanoTime() - start);
+    }
+
+    boolean isRight() {
+      sample.problem().c.fill((byte) -1);
+      gemm.download(sample.problem(), sample.region());
+      return sample.isRight();
+    }
+
+    @Override
+    public void close() {
+      parts.close();
+    }
   }
 }
