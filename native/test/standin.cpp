@@ -5,6 +5,7 @@
  */
 #include <dlfcn.h>
 #include <elf.h>
+#include <setjmp.h>
 #include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -134,26 +135,49 @@ void call(const Function& f, const Arguments& a) {
   }
 }
 
-/* A block: its threads take turns. */
-struct Block {
+/* A thread of a block: where it starts, and where it goes on. */
+struct Thread {
   static constexpr size_t kStack = 256 << 10;
+  std::unique_ptr<char[]> stack{new char[kStack]};
+  ucontext_t start;
+  jmp_buf barrier;
+  bool started, done;
+};
+
+/* A block: its threads take turns. Jumps, unlike contexts, change stacks without the kernel. */
+struct Block {
   const Function* function;
   const Arguments* arguments;
-  ucontext_t scheduler;
-  std::vector<ucontext_t> threads;
-  std::vector<std::unique_ptr<char[]>> stacks;
-  std::vector<bool> done;
+  jmp_buf scheduler;
+  std::vector<Thread> threads;
   unsigned current;
   uint64_t number;
 };
 
 thread_local Block* block;
 
-void barrier() { swapcontext(&block->threads[block->current], &block->scheduler); }
+void barrier() {
+  if (_setjmp(block->threads[block->current].barrier) == 0) {
+    _longjmp(block->scheduler, 1);
+  }
+}
 
 void body() {
   call(*block->function, *block->arguments);
-  block->done[block->current] = true;
+  block->threads[block->current].done = true;
+  _longjmp(block->scheduler, 1);
+}
+
+/* Has the current thread go on, until its next barrier or its end. */
+void resume() {
+  if (_setjmp(block->scheduler) == 0) {
+    Thread& thread = block->threads[block->current];
+    if (thread.started) {
+      _longjmp(thread.barrier, 1);
+    }
+    thread.started = true;
+    setcontext(&thread.start);
+  }
 }
 
 void run(const Function& f, const Arguments& arguments, unsigned x, unsigned y, unsigned threads) {
@@ -161,19 +185,15 @@ void run(const Function& f, const Arguments& arguments, unsigned x, unsigned y, 
   b.function = &f;
   b.arguments = &arguments;
   b.threads.resize(threads);
-  b.done.resize(threads);
-  for (unsigned t = 0; t < threads; t++) {
-    b.stacks.emplace_back(new char[Block::kStack]);
-  }
   block = &b;
   for (b.number = 0; b.number < uint64_t(x) * y; b.number++) {
-    for (unsigned t = 0; t < threads; t++) {
-      b.done[t] = false;
-      getcontext(&b.threads[t]);
-      b.threads[t].uc_stack.ss_sp = b.stacks[t].get();
-      b.threads[t].uc_stack.ss_size = Block::kStack;
-      b.threads[t].uc_link = &b.scheduler;
-      makecontext(&b.threads[t], body, 0);
+    for (Thread& thread : b.threads) {
+      thread.started = thread.done = false;
+      getcontext(&thread.start);
+      thread.start.uc_stack.ss_sp = thread.stack.get();
+      thread.start.uc_stack.ss_size = Thread::kStack;
+      thread.start.uc_link = nullptr;
+      makecontext(&thread.start, body, 0);
     }
     /* Upwards and downwards in turn: what is right in one order only is wrong. */
     bool upwards = true;
@@ -181,11 +201,11 @@ void run(const Function& f, const Arguments& arguments, unsigned x, unsigned y, 
       more = false;
       for (unsigned turn = 0; turn < threads; turn++) {
         unsigned t = upwards ? turn : threads - 1 - turn;
-        if (!b.done[t]) {
+        if (!b.threads[t].done) {
           b.current = t;
           f.module->at(t, b.number % x, b.number / x, barrier);
-          swapcontext(&b.scheduler, &b.threads[t]);
-          more |= !b.done[t];
+          resume();
+          more |= !b.threads[t].done;
         }
       }
     }
