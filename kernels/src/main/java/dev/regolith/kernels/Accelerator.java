@@ -2,7 +2,6 @@ package dev.regolith.kernels;
 
 import dev.regolith.kernels.SessionOptions.Compute;
 import dev.regolith.kernels.backend.device.DeviceInfo;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
 
@@ -36,19 +35,8 @@ public record Accelerator(
     long localMemoryBytes,
     String hindrance) {
 
-  /** All devices, by backend and in the order of their numbers; none if there is no driver. */
-  public static List<Accelerator> all() {
-    var all = new ArrayList<Accelerator>();
-    for (Compute compute : Compute.values()) {
-      if (compute.isAccelerator()) {
-        all.addAll(all(compute));
-      }
-    }
-    return all;
-  }
-
   /**
-   * The devices of one backend, in the order of their numbers.
+   * The devices of a backend, in the order of their numbers; none if it has no driver here.
    *
    * @param compute an accelerator
    */

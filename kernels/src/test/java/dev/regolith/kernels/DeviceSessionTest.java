@@ -395,12 +395,7 @@ class DeviceSessionTest {
     try (var session = Regolith.open(options -> options.compute(DEVICE).device("0"))) {
       backend = session.backend();
     }
-    String name =
-        Accelerator.all().stream()
-            .filter(each -> each.compute() == DEVICE)
-            .findFirst()
-            .orElseThrow()
-            .device();
+    String name = Accelerator.all(DEVICE).getFirst().device();
     try (var session =
         Regolith.open(options -> options.compute(DEVICE).device(name.toUpperCase(Locale.ROOT)))) {
       assertThat(session.backend()).isEqualTo(backend);

@@ -8,11 +8,13 @@ import dev.regolith.kernels.Accelerator;
 import dev.regolith.kernels.Machine;
 import dev.regolith.kernels.SessionOptions.Compute;
 import java.io.PrintWriter;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.StringJoiner;
+import java.util.stream.Stream;
 
 /** Says what of the library works here, and how well. */
 public final class KernelsDoctor implements Doctor {
@@ -40,8 +42,7 @@ public final class KernelsDoctor implements Doctor {
             ? "works"
             : "missing: start java with --add-modules jdk.incubator.vector");
     map.put("scalarBackend", "works");
-    map.put("openclDevices", devices(Compute.OPENCL));
-    map.put("cudaDevices", devices(Compute.CUDA));
+    accelerators().forEach(compute -> map.put(key(compute), devices(compute)));
     map.put("bitsRight", check.bitsRight());
     map.put("faultCorrected", check.faultCorrected());
     map.put("protectedGflops", round(check.gflops()));
@@ -57,6 +58,15 @@ public final class KernelsDoctor implements Doctor {
     }
     map.put("healthy", check.healthy());
     return map;
+  }
+
+  private static Stream<Compute> accelerators() {
+    return Arrays.stream(Compute.values()).filter(Compute::isAccelerator);
+  }
+
+  /** Under which the devices of a backend stand. */
+  private static String key(Compute compute) {
+    return compute.name().toLowerCase(Locale.ROOT) + "Devices";
   }
 
   private static List<Map<String, Object>> devices(Compute compute) {
@@ -89,8 +99,9 @@ public final class KernelsDoctor implements Doctor {
       if (!(value instanceof List<?> list)) {
         line(text, words(key), value);
       } else if (list.isEmpty()) {
-        Compute compute = key.startsWith("cuda") ? Compute.CUDA : Compute.OPENCL;
-        line(text, words(key), "none: " + Accelerator.remedy(compute));
+        accelerators()
+            .filter(compute -> key(compute).equals(key))
+            .forEach(compute -> line(text, words(key), "none: " + Accelerator.remedy(compute)));
       } else {
         list.forEach(each -> line(text, words(key), inWords(each)));
       }

@@ -14,7 +14,7 @@ import java.lang.invoke.MethodHandle;
  * {@code -Ddev.regolith.kernels.cuda.library} names. Handles, and addresses in device memory, are
  * plain longs. Those below {@link #enter} want a context that is current on their thread.
  */
-@SuppressWarnings("restricted") // the driver's own texts are as long as they are
+@SuppressWarnings("restricted") // pinned memory is as long as it was asked for
 final class Cu {
   private static final int SUCCESS = 0;
   private static final int NO_DEVICE = 100;
@@ -82,9 +82,7 @@ final class Cu {
     try (var arena = Arena.ofConfined()) {
       MemorySegment text = arena.allocate(ADDRESS);
       int unknown = NativeLibrary.code(() -> (int) Functions.ERROR_NAME.invokeExact(code, text));
-      return unknown == SUCCESS
-          ? text.get(ADDRESS, 0).reinterpret(Long.MAX_VALUE).getString(0)
-          : "CUDA error";
+      return unknown == SUCCESS ? NativeLibrary.text(text.get(ADDRESS, 0)) : "CUDA error";
     }
   }
 

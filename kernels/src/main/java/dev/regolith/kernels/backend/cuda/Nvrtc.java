@@ -16,7 +16,6 @@ import java.util.Arrays;
  * NVRTC, which compiles CUDA C++ at run time: the system's {@code libnvrtc.so}, of CUDA 11 to 13,
  * or what {@code -Ddev.regolith.kernels.nvrtc.library} names.
  */
-@SuppressWarnings("restricted") // the compiler's own texts are as long as they are
 final class Nvrtc {
   private static final int SUCCESS = 0;
   private static final MemorySegment NONE = MemorySegment.NULL;
@@ -84,9 +83,7 @@ final class Nvrtc {
           address[0] = (long) Functions.ERROR_STRING.invokeExact(code);
           return SUCCESS;
         });
-    return address[0] == 0
-        ? "an error"
-        : MemorySegment.ofAddress(address[0]).reinterpret(Long.MAX_VALUE).getString(0);
+    return address[0] == 0 ? "an error" : NativeLibrary.text(MemorySegment.ofAddress(address[0]));
   }
 
   /** Fills memory with what a program has. */

@@ -4,6 +4,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
@@ -96,6 +97,11 @@ public final class NativeLibrary {
       throw new IllegalStateException(absence);
     }
     return LINKER.downcallHandle(symbols.findOrThrow(name), type);
+  }
+
+  /** A text of the library's own, with a zero behind. */
+  public static String text(MemorySegment address) {
+    return address.reinterpret(Long.MAX_VALUE).getString(0);
   }
 
   /** A call of a function that returns an error code. */
