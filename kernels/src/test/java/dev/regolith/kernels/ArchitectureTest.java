@@ -74,6 +74,8 @@ class ArchitectureTest {
           new Room("checksum", 3, "exec"),
           new Room("function", 1),
           new Room("fault", 2),
+          // Instructions and the memory that executes them: nothing of what they compute.
+          new Room("machine", 1),
           new Room("exec", 1),
           new Room("probe", 1),
           new Room("attention", 1),

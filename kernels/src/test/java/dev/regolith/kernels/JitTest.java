@@ -76,6 +76,7 @@ class JitTest {
   private static List<String> workout(List<String> flags, String... arguments) throws Exception {
     var all = new ArrayList<>(flags);
     all.add("-XX:+PrintCompilation");
+    all.add("-Ddev.regolith.kernels.machineCode=off");
     var lines = ForkedJvm.run(all, JitWorkout.class, arguments);
     assertThat(lines).as("PrintCompilation speaks").anyMatch(line -> COMPILED.matcher(line).find());
     return lines;

@@ -211,6 +211,11 @@ public final class PackedB {
     return 4 * (panel * depth + (long) kBlock * DEPTH) * panelColumns;
   }
 
+  /** Bytes from a panel's k-block to that of the next panel. */
+  public long panelStride() {
+    return 4L * depth * panelColumns;
+  }
+
   /** Words of a panel's k-block. */
   public int panelWords(int kBlock) {
     return depthOf(kBlock) * panelColumns;
@@ -251,12 +256,17 @@ public final class PackedB {
 
   /** Whether sums of a panel's k-block are those that were kept, and its seal is as it was. */
   public boolean agrees(long panel, int kBlock, long[] sums) {
+    return agrees(panel, kBlock, sums, 0);
+  }
+
+  /** The same, of sums that start somewhere in an array. */
+  public boolean agrees(long panel, int kBlock, long[] sums, int from) {
     int at = panelDigestAt(panel, kBlock);
     int length = Digest.SUMS * lanes();
     long differences =
         panelDigests[at + length] ^ Digest.shadow(panelSeals, panelSealAt(panel, kBlock));
     for (int i = 0; i < length; i++) {
-      differences |= panelDigests[at + i] ^ sums[i];
+      differences |= panelDigests[at + i] ^ sums[from + i];
     }
     return differences == 0;
   }

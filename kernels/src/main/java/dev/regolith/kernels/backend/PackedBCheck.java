@@ -49,7 +49,13 @@ public final class PackedBCheck {
 
   /** Compares the running sums of a panel's k-block, as it was read last, with its digest. */
   public static void compareDigest(
-      GemmProblem p, Region region, long panel, int kBlock, long[] sums, EvidenceSink sink) {
+      GemmProblem p,
+      Region region,
+      long panel,
+      int kBlock,
+      long[] sums,
+      int at,
+      EvidenceSink sink) {
     PackedB b = p.b;
     if (Probe.ON) {
       int seal = b.panelSealAt(panel, kBlock);
@@ -57,7 +63,7 @@ public final class PackedBCheck {
       Probe.reach(ProbePoint.PACKED_B_SEAL, b.panelSeals(), seal, Seal.SUMS);
       Probe.reach(ProbePoint.PACKED_B_DIGEST, b.panelDigests(), digest, Digest.length(b.lanes()));
     }
-    if (!b.agrees(panel, kBlock, sums)) {
+    if (!b.agrees(panel, kBlock, sums, at)) {
       sink.panelDiffers(p, region, panel, kBlock);
     }
   }

@@ -9,6 +9,7 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 
 import dev.regolith.kernels.backend.AttentionProblem;
 import dev.regolith.kernels.backend.AttentionRegion;
+import dev.regolith.kernels.checksum.Digest;
 import java.util.Arrays;
 
 /** One thread's buffers for {@link VectorAttention}: a region in progress. */
@@ -52,8 +53,8 @@ final class AttentionBuffers {
   /** What is made of them, made again. */
   final float[] again = new float[SCORES];
 
-  /** Running sums of a panel that a checking kernel read. */
-  final long[] panelSums = new long[SealLanes.RAW];
+  /** Running sums of the panels that a checking kernel read; grows with the values' size. */
+  long[] panelSums = new long[AttentionProblem.BLOCK / TILE_COLUMNS * Digest.SUMS * WIDE_LANES];
 
   /** Whether a row's scores of the block went through any of that. */
   final boolean[] isTransformed = new boolean[MAX_ROWS];
@@ -157,6 +158,9 @@ final class AttentionBuffers {
     }
     panels = Math.ceilDiv(p.columns, TILE_COLUMNS);
     half = MAX_STRIPS * panels * TILE;
+    if (panelSums.length < panels * Digest.SUMS * WIDE_LANES) {
+      panelSums = new long[panels * Digest.SUMS * WIDE_LANES];
+    }
     if (total.length < half) {
       span = new float[2 * half];
       total = new float[half];

@@ -3,9 +3,10 @@ package dev.regolith.kernels.backend.vector;
 import java.lang.foreign.MemorySegment;
 
 /**
- * A register tile's walk along k: {@code acc[i][j] = fma(a[i][k], b[k][j], acc[i][j])} for
- * increasing k, the canonical chain. Implementations are written by {@link MicroKernelWriter}, one
- * class per number of rows and per kind.
+ * A strip's walk over the panels of B, a register tile at a time, each along k: {@code acc[i][j] =
+ * fma(a[i][k], b[k][j], acc[i][j])} for increasing k, the canonical chain. There is one for every
+ * number of rows and kind, in bytecode ({@link VectorKernel}) and in machine code ({@link
+ * MachineKernel}); both compute the same bits.
  */
 abstract class MicroKernel {
   /**
@@ -13,45 +14,48 @@ abstract class MicroKernel {
    */
   static final int STRIP_STRIDE = 512 + 16;
 
-  /**
-   * Bytes of what is needed soon that are brought near for every step along k: a cache line at
-   * every second or fourth.
-   */
-  static final int NEAR_STEP = 16 * VectorShapes.UNROLL;
+  /** Bytes of what is needed soon that a kernel asks for with every step along k. */
+  static final int AHEAD_STEP = 16 * VectorShapes.UNROLL;
 
   /**
-   * Computes one tile.
+   * Computes a strip's tiles with {@code count} panels. Tiles of panels that follow each other do
+   * so in {@code tiles}, and in C.
    *
    * @param strip rows of A, row {@code i} at {@code i * STRIP_STRIDE}
-   * @param panel packed B, {@code [depth][TILE_COLUMNS]}, native and 64-byte aligned
-   * @param panelOffset where the panel's k-block starts, in bytes
+   * @param panels packed B, {@code [depth][TILE_COLUMNS]} a panel, native and 64-byte aligned
+   * @param offset where the first panel's k-block starts, in bytes
+   * @param stride from there to that of the next panel, in bytes
+   * @param count number of panels
    * @param depth number of steps along k, at most {@link #STRIP_STRIDE}
-   * @param tiles tiles, {@code [rows][TILE_COLUMNS]}
-   * @param from where the accumulators are loaded from, if the kernel continues a chain; another
-   *     place than {@code to}, so that what was loaded can still be verified afterwards
-   * @param to where the accumulators are stored, unless the kernel finishes
-   * @param digest the lane-wise 64-bit sum of the stored registers is added to the vector at {@code
+   * @param tiles tiles, {@code [rows][TILE_COLUMNS]} each
+   * @param from where the first tile's accumulators are loaded from, if the kernel continues a
+   *     chain; not where any of the call's tiles is stored, so that what was loaded can still be
+   *     verified afterwards
+   * @param to where they are stored, unless the kernel finishes
+   * @param digest the lane-wise 64-bit sum of all stored registers is added to the vector at {@code
    *     digestAt}
-   * @param near what of the packed memory will be read soon: a word is touched at every turn of the
-   *     loop from there on, {@link #NEAR_STEP} bytes further for every step, by kernels of at most
-   *     {@link VectorShapes#TOUCHING_ROWS} rows
-   * @param sums receives the running sums of the panel's words, see {@link
-   *     dev.regolith.kernels.checksum.Digest}, if the kernel checks
+   * @param ahead how far behind the panel lies what will be read soon, in bytes: a kernel may ask
+   *     for it from there on, {@link #AHEAD_STEP} bytes with every step
+   * @param sums receives the running sums of each panel's words, see {@link
+   *     dev.regolith.kernels.checksum.Digest}, one panel after the other, if the kernel checks
    * @param c where a kernel that finishes stores the accumulators, from {@code cAt} on, with rows
    *     {@code cStride} bytes apart; native
-   * @return of no meaning; depends on the touched words, so that the compiler keeps them
+   * @return of no meaning; depends on words that were read only to bring them near, so that the
+   *     compiler keeps them
    */
-  abstract float run(
+  abstract float sweep(
       float[] strip,
-      MemorySegment panel,
-      long panelOffset,
+      MemorySegment panels,
+      long offset,
+      long stride,
+      int count,
       int depth,
       float[] tiles,
       int from,
       int to,
       long[] digest,
       int digestAt,
-      long near,
+      long ahead,
       long[] sums,
       MemorySegment c,
       long cAt,

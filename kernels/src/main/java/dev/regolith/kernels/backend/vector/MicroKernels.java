@@ -28,7 +28,10 @@ final class MicroKernels {
   // Kernels have no state: a race writes one twice, or shows it late, and does no harm.
   private static MicroKernel write(
       int at, int rows, boolean continues, boolean checks, boolean finishes) {
-    MicroKernel kernel = MicroKernelWriter.write(rows, continues, checks, finishes);
+    MicroKernel kernel =
+        VectorShapes.MACHINE_CODE
+            ? MachineKernelWriter.write(rows, continues, checks, finishes)
+            : VectorKernelWriter.write(rows, continues, checks, finishes);
     KERNELS[at] = kernel;
     return kernel;
   }

@@ -1,5 +1,6 @@
 package dev.regolith.kernels.backend.vector;
 
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 
@@ -25,14 +26,18 @@ import java.util.Arrays;
 final class OutputTiles {
   private OutputTiles() {}
 
-  /** Takes the partial sums that a kernel has just reloaded out of their digest. */
-  static void takePartial(int kBlock, int block, int strip, int rows, int tile, VectorWorkspace w) {
+  /** Takes the partial sums that a sweep has just reloaded out of their digest. */
+  static void takePartial(
+      int kBlock, int block, int strip, int rows, int tile, int count, VectorWorkspace w) {
     int digest = w.partialDigest((kBlock & 1) ^ 1, strip, block);
     if (Probe.ON) {
       Probe.reach(ProbePoint.PARTIAL_SUM_LAST_USE, w.tiles, tile, rows * TILE_COLUMNS);
       Probe.reach(ProbePoint.PARTIAL_SUM_DIGEST, w.digests, digest, WIDE_LANES);
     }
-    Strip.subtract(w.tiles, tile, TILE_COLUMNS, rows, TILE_COLUMNS, w.digests, digest);
+    for (int i = 0; i < count; i++) {
+      int at = tile + i * TILE;
+      Strip.subtract(w.tiles, at, TILE_COLUMNS, rows, TILE_COLUMNS, w.digests, digest);
+    }
   }
 
   /** Whether all partial sums that a check block has reloaded were as they had been parked. */

@@ -3,8 +3,8 @@ package dev.regolith.kernels.backend.vector;
 import static dev.regolith.kernels.backend.vector.VectorShapes.FLOATS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.ORDER;
-import static dev.regolith.kernels.backend.vector.VectorShapes.TILE;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
+import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.known;
 
 import dev.regolith.kernels.backend.AttentionProblem;
@@ -12,6 +12,7 @@ import dev.regolith.kernels.backend.AttentionRegion;
 import dev.regolith.kernels.backend.AttentionSink;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Visibility;
+import dev.regolith.kernels.checksum.Digest;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.function.Exponential;
 import dev.regolith.kernels.function.LogSumExp;
@@ -180,35 +181,30 @@ final class VectorAttention {
     if (!p.verify) {
       count = (int) Math.min(count, Math.ceilDiv(w.stripTo[strip] - block, TILE_COLUMNS));
     }
-    MicroKernel kernel = MicroKernels.of(w.rowsOf(strip), false, checks, false);
-    for (int i = 0; i < count; i++) {
-      long offset = keys.panelOffset(panel + i, 0);
-      w.touched +=
-          kernel.run(
-              w.queries[strip],
-              keys.panels(),
-              offset,
-              p.depth,
-              w.scores,
-              0,
-              i * TILE,
-              w.digests,
-              AttentionBuffers.SCORES_DIGEST,
-              near(keys.panels(), offset, p.depth),
-              w.panelSums,
-              MemorySegment.NULL,
-              0,
-              0);
-      if (checks && !keys.agrees(panel + i, 0, w.panelSums)) {
+    w.touched +=
+        MicroKernels.of(w.rowsOf(strip), false, checks, false)
+            .sweep(
+                w.queries[strip],
+                keys.panels(),
+                keys.panelOffset(panel, 0),
+                keys.panelStride(),
+                count,
+                p.depth,
+                w.scores,
+                0,
+                0,
+                w.digests,
+                AttentionBuffers.SCORES_DIGEST,
+                keys.panelStride(),
+                w.panelSums,
+                MemorySegment.NULL,
+                0,
+                0);
+    for (int i = 0; checks && i < count; i++) {
+      if (!keys.agrees(panel + i, 0, w.panelSums, i * Digest.SUMS * WIDE_LANES)) {
         sink.suspect(p, region, Component.OPERAND_B);
       }
     }
-  }
-
-  /** Where kernels touch: the next panel, or this one if it is the last. */
-  private static long near(MemorySegment panels, long offset, int steps) {
-    long bytes = 4L * steps * TILE_COLUMNS;
-    return offset + 2 * bytes <= panels.byteSize() ? offset + bytes : offset;
   }
 
   /** How far a strip's weights go in a block: pairs of tiles, and with them lanes of sums. */
@@ -354,26 +350,27 @@ final class VectorAttention {
     int kBlock = p.valueBlock(block / BLOCK);
     long step = 4L * TILE_COLUMNS * p.valueStep(block / BLOCK);
     int steps = p.checksInline ? BLOCK : (int) Math.min(BLOCK, w.stripTo[strip] - block);
-    MicroKernel kernel = MicroKernels.of(w.rowsOf(strip), w.started[strip], checks, false);
-    for (int i = 0; i < w.panels; i++) {
-      long offset = values.panelOffset(panel + i, kBlock) + step;
-      w.touched +=
-          kernel.run(
-              w.weights,
-              values.panels(),
-              offset,
-              steps,
-              w.span,
-              w.spanTile(strip, i),
-              w.nextSpanTile(strip, i),
-              w.digests,
-              w.nextTilesDigest(strip),
-              near(values.panels(), offset, steps),
-              w.panelSums,
-              MemorySegment.NULL,
-              0,
-              0);
-      if (checks && !values.agrees(panel + i, kBlock, w.panelSums)) {
+    w.touched +=
+        MicroKernels.of(w.rowsOf(strip), w.started[strip], checks, false)
+            .sweep(
+                w.weights,
+                values.panels(),
+                values.panelOffset(panel, kBlock) + step,
+                values.panelStride(),
+                w.panels,
+                steps,
+                w.span,
+                w.spanTile(strip, 0),
+                w.nextSpanTile(strip, 0),
+                w.digests,
+                w.nextTilesDigest(strip),
+                values.panelStride(),
+                w.panelSums,
+                MemorySegment.NULL,
+                0,
+                0);
+    for (int i = 0; checks && i < w.panels; i++) {
+      if (!values.agrees(panel + i, kBlock, w.panelSums, i * Digest.SUMS * WIDE_LANES)) {
         sink.suspect(p, region, Component.PACKED_B);
       }
     }

@@ -4,6 +4,8 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_ROWS;
+import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
+import static dev.regolith.kernels.backend.vector.VectorWorkspace.PANELS;
 
 import dev.regolith.kernels.backend.AttentionProblem;
 import dev.regolith.kernels.backend.AttentionRegion;
@@ -17,6 +19,7 @@ import dev.regolith.kernels.backend.Region;
 import dev.regolith.kernels.backend.RowKernels;
 import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.CheckBlock;
+import dev.regolith.kernels.checksum.Digest;
 import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.fault.Component;
@@ -39,8 +42,12 @@ import java.util.Arrays;
 public final class VectorGemm implements Backend {
   @Override
   public String name() {
-    return "vector, %d bits, tile %d x %d"
-        .formatted(VectorShapes.FLOATS.vectorBitSize(), TILE_ROWS, TILE_COLUMNS);
+    return "vector, %d bits, tile %d x %d, %s"
+        .formatted(
+            VectorShapes.FLOATS.vectorBitSize(),
+            TILE_ROWS,
+            TILE_COLUMNS,
+            VectorShapes.MACHINE_CODE ? "machine code" : "bytecode");
   }
 
   @Override
@@ -201,26 +208,26 @@ public final class VectorGemm implements Backend {
     int depth = b.depthOf(kBlock);
     boolean first = kBlock == 0;
     boolean last = kBlock == b.kBlocks() - 1;
-    boolean plain = last && p.alpha == 1 && p.beta == 0;
     long panel = b.panel(region.matrix, region.block + block);
     int count = b.panelsOf(region.block + block);
     int columns = b.columnsOf(region.block + block);
-    // Tiles move down by one place from k-block to k-block: what a kernel loads is still there when
-    // it has stored, to be verified, and nothing is kept twice.
-    int to = w.tileAt(block) + (b.kBlocks() - kBlock) * TILE;
-    for (int i = 0; i < count; i++) {
-      boolean whole = plain && (i + 1) * TILE_COLUMNS <= columns;
-      long offset = b.panelOffset(panel + i, kBlock);
-      long column = 4 * ((region.block + block) * CheckBlock.COLUMNS + (long) i * TILE_COLUMNS);
-      // Where kernels touch, each strip touches a stretch of the next panel meanwhile.
-      long next = offset + b.depth() * TILE_COLUMNS * 4L;
-      for (int strip = 0; strip < w.strips; strip++) {
-        int row = w.row[strip];
-        int rows = w.row[strip + 1] - row;
-        int tile = to + strip * TILE;
-        int from = tile + TILE;
-        // The last read of a panel is the one that is compared with its digest.
-        boolean checking = p.verify && strip == w.strips - 1;
+    int finished = last && p.alpha == 1 && p.beta == 0 ? columns / TILE_COLUMNS : 0;
+    long column = 4 * (region.block + block) * CheckBlock.COLUMNS;
+    // Tiles move down by one check block's places from k-block to k-block: what a sweep loads is
+    // still there when it has stored, to be verified, and nothing is kept twice.
+    int to = w.tileAt(block) + (b.kBlocks() - kBlock) * PANELS * TILE;
+    for (int strip = 0; strip < w.strips; strip++) {
+      int row = w.row[strip];
+      int rows = w.row[strip + 1] - row;
+      // The last read of a panel is the one that is compared with its digest.
+      boolean checking = p.verify && strip == w.strips - 1;
+      for (int i = 0, panels; i < count; i += panels) {
+        // What a kernel brings into C goes there panel after panel, so do tiles that are parked;
+        // what is finished outside of it goes through one tile.
+        boolean finishes = i < finished;
+        panels = Probe.ON || (last && !finishes) ? 1 : finishes ? finished - i : count - i;
+        int from = to + PANELS * TILE;
+        long offset = b.panelOffset(panel + i, kBlock);
         if (Probe.ON) {
           probePanel(p, kBlock, panel + i, first, strip, depth, from, w);
           if (checking) {
@@ -229,34 +236,37 @@ public final class VectorGemm implements Backend {
           }
         }
         w.touched +=
-            MicroKernels.of(rows, !first, checking, whole)
-                .run(
+            MicroKernels.of(rows, !first, checking, finishes)
+                .sweep(
                     w.copied[strip],
                     b.panels(),
                     offset,
+                    b.panelStride(),
+                    panels,
                     depth,
                     w.tiles,
                     from,
-                    last ? w.lastTile : tile,
+                    last ? w.lastTile : to,
                     w.digests,
                     last
-                        ? whole ? w.blockDigest(strip) : w.tileDigest
+                        ? finishes ? w.blockDigest(strip) : w.tileDigest
                         : w.partialDigest(kBlock & 1, strip, block),
-                    near(b, kBlock, offset, next, strip),
-                    w.raw,
-                    p.c,
-                    p.cRow(region.matrix, region.row + row) + column,
+                    ahead(b, kBlock, count, strip),
+                    w.panelSums,
+                    finishes ? p.c : MemorySegment.NULL,
+                    p.cRow(region.matrix, region.row + row) + column + 4L * i * TILE_COLUMNS,
                     p.cStride);
-        if (p.verify && !first) {
-          OutputTiles.takePartial(kBlock, block, strip, rows, from, w);
+        for (int each = 0; checking && each < panels; each++) {
+          int sums = each * Digest.SUMS * WIDE_LANES;
+          PackedBCheck.compareDigest(p, region, panel + i + each, kBlock, w.panelSums, sums, sink);
         }
-        if (last && !whole) {
+        if (p.verify && !first) {
+          OutputTiles.takePartial(kBlock, block, strip, rows, from, panels, w);
+        }
+        if (last && !finishes) {
           OutputTiles.finish(p, region, row, rows, block, i, w.blockDigest(strip), w, sink);
         }
-      }
-      to += w.strips * TILE;
-      if (p.verify) {
-        PackedBCheck.compareDigest(p, region, panel + i, kBlock, w.raw, sink);
+        to += panels * TILE;
       }
     }
     if (p.verify && !first) {
@@ -267,12 +277,14 @@ public final class VectorGemm implements Backend {
     }
   }
 
-  /** Where a strip touches the next panel; this one again if it has nothing to touch there. */
-  private static long near(PackedB b, int kBlock, long offset, long next, int strip) {
-    long stretch = (long) b.depthOf(kBlock) * MicroKernel.NEAR_STEP;
+  /**
+   * What a strip's kernels ask for: a stretch of each panel of the next check block, as long as
+   * there is one for this strip; nothing new otherwise.
+   */
+  private static long ahead(PackedB b, int kBlock, int count, int strip) {
+    long stretch = (long) b.depthOf(kBlock) * MicroKernel.AHEAD_STEP;
     long at = strip * stretch;
-    boolean inside = at + stretch <= 4L * b.panelWords(kBlock);
-    return inside && next + at + stretch <= b.panels().byteSize() ? next + at : offset;
+    return at + stretch <= 4L * b.panelWords(kBlock) ? count * b.panelStride() + at : 0;
   }
 
   /** Has the check blocks of a strip mended: a copy they were computed from was damaged. */

@@ -1,5 +1,6 @@
 package dev.regolith.kernels.backend.vector;
 
+import dev.regolith.kernels.machine.MachineCode;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
@@ -16,10 +17,20 @@ import jdk.incubator.vector.VectorSpecies;
 final class VectorShapes {
   static final String BITS_PROPERTY = "dev.regolith.kernels.vectorBits";
 
-  private static final int MACHINE_BITS =
-      Math.min(512, FloatVector.SPECIES_PREFERRED.vectorBitSize());
+  static final int MACHINE_BITS = Math.min(512, FloatVector.SPECIES_PREFERRED.vectorBitSize());
   private static final int BITS =
       Math.max(128, Math.min(MACHINE_BITS, Integer.getInteger(BITS_PROPERTY, MACHINE_BITS)));
+
+  static final String MACHINE_CODE_PROPERTY = "dev.regolith.kernels.machineCode";
+
+  /**
+   * Whether kernels are in machine code, which {@code -Ddev.regolith.kernels.machineCode=off}
+   * declines.
+   */
+  static final boolean MACHINE_CODE =
+      MACHINE_BITS == 256
+          && !"off".equals(System.getProperty(MACHINE_CODE_PROPERTY))
+          && MachineCode.absence().isEmpty();
 
   static final VectorSpecies<Float> FLOATS =
       switch (BITS) {
@@ -66,7 +77,7 @@ final class VectorShapes {
    * Most rows of a tile whose kernel also sums the panel's words up, in registers that the
    * accumulators leave free.
    */
-  static final int CHECKING_ROWS = hasThirtyTwoRegisters() ? 6 : 4;
+  static final int CHECKING_ROWS = hasThirtyTwoRegisters() ? 6 : MACHINE_CODE ? 5 : 4;
 
   /**
    * Steps along k in one turn of a kernel's loop. With vectors of 256 bits and less, the loop's own
@@ -99,7 +110,7 @@ final class VectorShapes {
     return NATIVE.cast(segment);
   }
 
-  private static boolean hasThirtyTwoRegisters() {
+  static boolean hasThirtyTwoRegisters() {
     return MACHINE_BITS >= 512 || System.getProperty("os.arch").equals("aarch64");
   }
 }

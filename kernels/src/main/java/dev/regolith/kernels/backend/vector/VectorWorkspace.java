@@ -11,6 +11,7 @@ import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Region;
 import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.CheckBlock;
+import dev.regolith.kernels.checksum.Digest;
 import dev.regolith.kernels.checksum.Evidence;
 import dev.regolith.kernels.checksum.Seal;
 import java.lang.foreign.Arena;
@@ -26,7 +27,9 @@ final class VectorWorkspace implements Workspace {
   private static final int MAX_STRIPS =
       Region.MAX_ROWS / CheckBlock.ROWS * stripsOf(CheckBlock.ROWS) + 2;
   private static final int STRIP = TILE_ROWS * MicroKernel.STRIP_STRIDE;
-  private static final int PANELS = CheckBlock.COLUMNS / VectorShapes.TILE_COLUMNS;
+
+  /** Panels of a check block. */
+  static final int PANELS = CheckBlock.COLUMNS / VectorShapes.TILE_COLUMNS;
 
   /** Whether a region is in progress, or broke off and left its sums behind. */
   private boolean inUse;
@@ -44,8 +47,8 @@ final class VectorWorkspace implements Workspace {
   float touched;
 
   /**
-   * Tiles: the last one on its way to C, then partial sums, with a place to spare for every
-   * k-block. Grows with the first product that has several k-blocks.
+   * Tiles: the last one on its way to C, then partial sums, with a check block's places to spare
+   * for every k-block. Grows with the first product that has several k-blocks.
    */
   float[] tiles = new float[TILE];
 
@@ -62,6 +65,9 @@ final class VectorWorkspace implements Workspace {
 
   /** Place of the last tile's digest. */
   final int tileDigest = digests.length - WIDE_LANES;
+
+  /** Running sums of the panels that a checking kernel read. */
+  final long[] panelSums = new long[PANELS * Digest.SUMS * WIDE_LANES];
 
   /** Running sums, see {@link SealLanes}. */
   final long[] raw = new long[SealLanes.RAW];
@@ -147,7 +153,7 @@ final class VectorWorkspace implements Workspace {
     }
     row[strips] = rows;
     if (kBlocks > 1) {
-      int room = (MAX_STRIPS * Region.MAX_BLOCKS * PANELS + kBlocks + 2) * TILE;
+      int room = ((MAX_STRIPS * Region.MAX_BLOCKS + kBlocks + 1) * PANELS + 1) * TILE;
       tiles = tiles.length < room ? new float[room] : tiles;
     }
     if (inUse) {

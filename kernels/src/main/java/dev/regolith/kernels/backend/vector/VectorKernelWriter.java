@@ -45,8 +45,8 @@ import jdk.incubator.vector.VectorSpecies;
  * stays under what C1 can allocate (at most 21 segment accesses and 61 array accesses; see
  * docs/decisions.md, "The JIT trap").
  */
-final class MicroKernelWriter {
-  private static final ClassDesc MICRO_KERNEL = desc(MicroKernel.class);
+final class VectorKernelWriter {
+  private static final ClassDesc VECTOR_KERNEL = desc(VectorKernel.class);
   private static final ClassDesc SHAPES = desc(VectorShapes.class);
   private static final ClassDesc FLOAT_VECTOR = desc(FloatVector.class);
   private static final ClassDesc LONG_VECTOR = desc(LongVector.class);
@@ -57,7 +57,7 @@ final class MicroKernelWriter {
   private static final ClassDesc FLOAT_ARRAY = CD_float.arrayType();
   private static final ClassDesc LONG_ARRAY = CD_long.arrayType();
 
-  // Local variables of MicroKernel.run, in the order of its parameters (a long takes two slots).
+  // Local variables of VectorKernel.run, in the order of its parameters (a long takes two slots).
   private static final int STRIP = 1;
   private static final int PANEL = 2;
   private static final int OFFSET = 3;
@@ -69,16 +69,17 @@ final class MicroKernelWriter {
   private static final int DIGEST_AT = 10;
   private static final int NEAR_AT = 11;
   private static final int SUMS = 13;
-  private static final int C = 14;
-  private static final int C_AT = 15;
-  private static final int C_STRIDE = 17;
-  private static final int K = 19;
-  private static final int B0 = 20;
-  private static final int B1 = 21;
-  private static final int X = 22;
-  private static final int WORDS = 23;
-  private static final int TOUCHED = 24;
-  private static final int RUNNING = 25;
+  private static final int SUMS_AT = 14;
+  private static final int C = 15;
+  private static final int C_AT = 16;
+  private static final int C_STRIDE = 18;
+  private static final int K = 20;
+  private static final int B0 = 21;
+  private static final int B1 = 22;
+  private static final int X = 23;
+  private static final int WORDS = 24;
+  private static final int TOUCHED = 25;
+  private static final int RUNNING = 26;
   private static final int ACCUMULATORS = RUNNING + Digest.SUMS;
 
   /** HotSpot's FreqInlineSize, in bytes. */
@@ -89,7 +90,7 @@ final class MicroKernelWriter {
   private final boolean checks;
   private final boolean finishes;
 
-  private MicroKernelWriter(int rows, boolean continues, boolean checks, boolean finishes) {
+  private VectorKernelWriter(int rows, boolean continues, boolean checks, boolean finishes) {
     this.rows = rows;
     this.continues = continues;
     this.checks = checks;
@@ -103,12 +104,12 @@ final class MicroKernelWriter {
    * @param checks whether the panel's words are summed up on their way
    * @param finishes whether the result goes into C, or into the tile
    */
-  static MicroKernel write(int rows, boolean continues, boolean checks, boolean finishes) {
-    var writer = new MicroKernelWriter(rows, continues, checks, finishes);
+  static VectorKernel write(int rows, boolean continues, boolean checks, boolean finishes) {
+    var writer = new VectorKernelWriter(rows, continues, checks, finishes);
     try {
       var lookup = MethodHandles.lookup();
       var hidden = lookup.defineHiddenClassWithClassData(writer.bytes(), VectorShapes.NATIVE, true);
-      return (MicroKernel) hidden.findConstructor(hidden.lookupClass(), VOID).invoke();
+      return (VectorKernel) hidden.findConstructor(hidden.lookupClass(), VOID).invoke();
     } catch (Throwable failure) {
       throw new LinkageError("cannot define the micro-kernel of " + rows + " rows", failure);
     }
@@ -120,7 +121,7 @@ final class MicroKernelWriter {
   private byte[] bytes() {
     var name =
         ClassDesc.of(
-            MicroKernelWriter.class.getPackageName(),
+            VectorKernelWriter.class.getPackageName(),
             "MicroKernel_%dx2_%s_to_%s%s"
                 .formatted(
                     rows,
@@ -132,7 +133,7 @@ final class MicroKernelWriter {
             name,
             type ->
                 type.withFlags(ClassFile.ACC_FINAL | ClassFile.ACC_SUPER)
-                    .withSuperclass(MICRO_KERNEL)
+                    .withSuperclass(VECTOR_KERNEL)
                     .withMethodBody(
                         ConstantDescs.INIT_NAME,
                         ConstantDescs.MTD_void,
@@ -140,7 +141,7 @@ final class MicroKernelWriter {
                         code ->
                             code.aload(0)
                                 .invokespecial(
-                                    MICRO_KERNEL, ConstantDescs.INIT_NAME, ConstantDescs.MTD_void)
+                                    VECTOR_KERNEL, ConstantDescs.INIT_NAME, ConstantDescs.MTD_void)
                                 .return_())
                     .withMethodBody(
                         "run",
@@ -157,6 +158,7 @@ final class MicroKernelWriter {
                             CD_int,
                             CD_long,
                             LONG_ARRAY,
+                            CD_int,
                             SEGMENT,
                             CD_long,
                             CD_long),
@@ -188,7 +190,8 @@ final class MicroKernelWriter {
     storeAccumulators(code);
     digest(code);
     for (int i = 0; checks && i < Digest.SUMS; i++) {
-      code.aload(RUNNING + i).aload(SUMS).loadConstant(i * VectorShapes.WIDE_LANES);
+      code.aload(RUNNING + i).aload(SUMS).iload(SUMS_AT);
+      code.loadConstant(i * VectorShapes.WIDE_LANES).iadd();
       code.invokevirtual(LONG_VECTOR, "intoArray", MethodTypeDesc.of(CD_void, LONG_ARRAY, CD_int));
     }
     // Larger than what C2 inlines: the smallest kernels, inlined into their caller, boxed their
@@ -276,7 +279,7 @@ final class MicroKernelWriter {
     code.aload(TOUCHED);
     code.getstatic(SHAPES, "TOUCHES", SPECIES);
     code.aload(PANEL);
-    at(code, NEAR_AT, MicroKernel.NEAR_STEP);
+    at(code, NEAR_AT, MicroKernel.AHEAD_STEP);
     code.getstatic(SHAPES, "ORDER", BYTE_ORDER);
     fromMemorySegment(code);
     code.invokevirtual(FLOAT_VECTOR, "add", MethodTypeDesc.of(FLOAT_VECTOR, VECTOR));

@@ -1,0 +1,238 @@
+package dev.regolith.kernels.backend.vector;
+
+import static dev.regolith.kernels.backend.vector.MicroKernel.AHEAD_STEP;
+import static dev.regolith.kernels.backend.vector.MicroKernel.STRIP_STRIDE;
+import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE;
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
+import static dev.regolith.kernels.machine.Gpr.R10;
+import static dev.regolith.kernels.machine.Gpr.R11;
+import static dev.regolith.kernels.machine.Gpr.R12;
+import static dev.regolith.kernels.machine.Gpr.R13;
+import static dev.regolith.kernels.machine.Gpr.R14;
+import static dev.regolith.kernels.machine.Gpr.R15;
+import static dev.regolith.kernels.machine.Gpr.R8;
+import static dev.regolith.kernels.machine.Gpr.R9;
+import static dev.regolith.kernels.machine.Gpr.RAX;
+import static dev.regolith.kernels.machine.Gpr.RBP;
+import static dev.regolith.kernels.machine.Gpr.RBX;
+import static dev.regolith.kernels.machine.Gpr.RCX;
+import static dev.regolith.kernels.machine.Gpr.RDI;
+import static dev.regolith.kernels.machine.Gpr.RDX;
+import static dev.regolith.kernels.machine.Gpr.RSI;
+import static dev.regolith.kernels.machine.Gpr.RSP;
+import static dev.regolith.kernels.machine.VectorOp.VFMADD231PS;
+import static dev.regolith.kernels.machine.VectorOp.VPADDQ;
+
+import dev.regolith.kernels.checksum.Digest;
+import dev.regolith.kernels.machine.Assembler;
+import dev.regolith.kernels.machine.Assembler.Label;
+import dev.regolith.kernels.machine.Assembler.Memory;
+import dev.regolith.kernels.machine.Assembler.When;
+import dev.regolith.kernels.machine.Gpr;
+
+/**
+ * Writes the micro-kernels as machine code, for the System V calling convention: the loops of
+ * {@link MicroKernel#sweep} with everything in registers. A step along k of a tile of six rows is
+ * twenty instructions for twelve multiply-adds; of the bytecode the JIT makes thirty-five.
+ */
+final class MachineKernelWriter {
+  /** Steps along k in one turn of the loop. */
+  private static final int UNROLL = 4;
+
+  /** General registers that belong to the caller. */
+  private static final Gpr[] SAVED = {RBX, RBP, R12, R13, R14, R15};
+
+  // What stays in general registers throughout: parameters of the sweep, and places that move.
+  private static final Gpr STRIP = RBX;
+  private static final Gpr PANEL = R12;
+  private static final Gpr STRIDE = RCX;
+  private static final Gpr COUNT = R8;
+  private static final Gpr DEPTH = R9;
+  private static final Gpr FROM = R14;
+  private static final Gpr TO = R15;
+  private static final Gpr SUMS = RBP;
+  private static final Gpr DIGEST = RDX;
+  private static final Gpr AHEAD = R13;
+
+  // What moves along k: three rows of A, three more, a row of B, what will be read soon, steps
+  // left.
+  private static final Gpr UPPER = RDI;
+  private static final Gpr LOWER = R11;
+  private static final Gpr B = RSI;
+  private static final Gpr SOON = R10;
+  private static final Gpr LEFT = RAX;
+
+  private static final int ROWS_APART = 4 * STRIP_STRIDE;
+
+  // Accumulators come first, two for each row; then the running sums of a kernel that checks.
+  private static final int REGISTERS = VectorShapes.hasThirtyTwoRegisters() ? 32 : 16;
+  private static final int SUM = REGISTERS - 6;
+  private static final int B0 = REGISTERS - 4;
+  private static final int[] X = {REGISTERS - 2, REGISTERS - 1};
+
+  private final Assembler code = new Assembler(32 * LANES, REGISTERS == 32);
+  private final int rows;
+  private final boolean continues;
+  private final boolean checks;
+  private final boolean finishes;
+
+  private MachineKernelWriter(int rows, boolean continues, boolean checks, boolean finishes) {
+    this.rows = rows;
+    this.continues = continues;
+    this.checks = checks;
+    this.finishes = finishes;
+  }
+
+  /** A new kernel; see {@link MicroKernels#of}. */
+  static MachineKernel write(int rows, boolean continues, boolean checks, boolean finishes) {
+    var writer = new MachineKernelWriter(rows, continues, checks, finishes);
+    writer.function();
+    return new MachineKernel(writer.code.bytes());
+  }
+
+  /** A parameter that came on the stack. */
+  private static Memory parameter(int index) {
+    return new Memory(RSP, 8 * (SAVED.length + 1 + index));
+  }
+
+  private void function() {
+    for (Gpr register : SAVED) {
+      code.push(register);
+    }
+    code.move(STRIP, RDI);
+    code.move(PANEL, RSI);
+    code.add(PANEL, RDX);
+    code.move(FROM, parameter(0));
+    code.move(TO, FROM);
+    code.add(FROM, parameter(1));
+    code.add(TO, parameter(2));
+    code.move(DIGEST, parameter(3));
+    code.add(DIGEST, parameter(4));
+    code.move(AHEAD, parameter(5));
+    code.move(SUMS, parameter(6));
+    if (finishes) {
+      code.move(TO, parameter(7));
+      code.add(TO, parameter(8));
+    }
+    var next = new Label();
+    code.bind(next);
+    tile();
+    code.add(PANEL, STRIDE);
+    code.add(FROM, 4 * TILE);
+    code.add(TO, finishes ? 4 * TILE_COLUMNS : 4 * TILE);
+    code.subtract(COUNT, 1);
+    code.jump(When.NOT_ZERO, next);
+    code.zeroUpper();
+    for (int i = SAVED.length - 1; i >= 0; i--) {
+      code.pop(SAVED[i]);
+    }
+    code.ret();
+  }
+
+  private void tile() {
+    open();
+    var turns = new Label();
+    var rest = new Label();
+    var steps = new Label();
+    var done = new Label();
+    code.move(LEFT, DEPTH);
+    code.subtract(LEFT, UNROLL);
+    code.jump(When.LESS, rest);
+    code.align(32);
+    code.bind(turns);
+    steps(UNROLL);
+    code.subtract(LEFT, UNROLL);
+    code.jump(When.NOT_LESS, turns);
+    code.bind(rest);
+    code.add(LEFT, UNROLL);
+    code.jump(When.ZERO, done);
+    code.bind(steps);
+    steps(1);
+    code.subtract(LEFT, 1);
+    code.jump(When.NOT_ZERO, steps);
+    code.bind(done);
+    close();
+  }
+
+  private void open() {
+    code.move(UPPER, STRIP);
+    if (rows > 3) {
+      code.address(LOWER, new Memory(STRIP, 3 * ROWS_APART));
+    }
+    code.move(B, PANEL);
+    code.move(SOON, PANEL);
+    code.add(SOON, AHEAD);
+    for (int row = 0; row < rows; row++) {
+      for (int half = 0; half < 2; half++) {
+        if (continues) {
+          code.load(2 * row + half, inTile(FROM, row, half));
+        } else {
+          code.zero(2 * row + half);
+        }
+      }
+    }
+    for (int i = 0; checks && i < Digest.SUMS; i++) {
+      code.zero(SUM + i);
+    }
+  }
+
+  private void steps(int count) {
+    for (int step = 0; step < count; step++) {
+      for (int half = 0; half < 2; half++) {
+        code.load(B0 + half, new Memory(B, 4 * (step * TILE_COLUMNS + half * LANES)));
+      }
+      if (step * AHEAD_STEP % 64 == 0 && count > 1) {
+        code.prefetch(new Memory(SOON, step * AHEAD_STEP));
+      }
+      for (int row = 0; row < rows; row++) {
+        int x = X[(step * rows + row) % X.length];
+        Gpr base = row < 3 ? UPPER : LOWER;
+        code.broadcast(x, new Memory(base, (row < 3 ? row : row - 3) * ROWS_APART + 4 * step));
+        code.vector(VFMADD231PS, 2 * row, x, B0);
+        code.vector(VFMADD231PS, 2 * row + 1, x, B0 + 1);
+      }
+      for (int half = 0; checks && half < 2; half++) {
+        code.vector(VPADDQ, SUM, SUM, B0 + half);
+        code.vector(VPADDQ, SUM + 1, SUM + 1, SUM);
+      }
+    }
+    code.add(UPPER, 4 * count);
+    if (rows > 3) {
+      code.add(LOWER, 4 * count);
+    }
+    code.add(B, 4 * TILE_COLUMNS * count);
+    if (count > 1) {
+      code.add(SOON, AHEAD_STEP * count);
+    }
+  }
+
+  private void close() {
+    int digest = B0;
+    code.load(digest, new Memory(DIGEST, 0));
+    if (finishes) {
+      code.move(B, TO);
+    }
+    for (int row = 0; row < rows; row++) {
+      for (int half = 0; half < 2; half++) {
+        int accumulator = 2 * row + half;
+        code.store(finishes ? new Memory(B, 4 * half * LANES) : inTile(TO, row, half), accumulator);
+        code.vector(VPADDQ, digest, digest, accumulator);
+      }
+      if (finishes) {
+        code.add(B, parameter(9));
+      }
+    }
+    code.store(new Memory(DIGEST, 0), digest);
+    if (checks) {
+      for (int i = 0; i < Digest.SUMS; i++) {
+        code.store(new Memory(SUMS, 4 * LANES * i), SUM + i);
+      }
+      code.add(SUMS, 4 * LANES * Digest.SUMS);
+    }
+  }
+
+  private static Memory inTile(Gpr base, int row, int half) {
+    return new Memory(base, 4 * (row * TILE_COLUMNS + half * LANES));
+  }
+}

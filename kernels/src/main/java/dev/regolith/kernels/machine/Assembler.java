@@ -1,0 +1,269 @@
+package dev.regolith.kernels.machine;
+
+import java.io.ByteArrayOutputStream;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Writes x86-64 machine code: the few instructions that kernels need, after Intel's "64 and IA-32
+ * Architectures Software Developer's Manual", volume 2. Vector instructions are encoded with a VEX
+ * prefix, or with an EVEX prefix where vectors have 512 bits or there are 32 registers.
+ *
+ * <p>Operands are in the order of that manual: the destination first. Vector registers are numbers.
+ */
+public final class Assembler {
+  /** {@code [base + displacement]}. */
+  public record Memory(Gpr base, int displacement) {}
+
+  /** A place in the code. */
+  public static final class Label {
+    private int at = -1;
+    private final List<Integer> uses = new ArrayList<>();
+  }
+
+  /** When to jump. */
+  public enum When {
+    /** The last arithmetic gave zero. */
+    ZERO(4),
+    /** It did not. */
+    NOT_ZERO(5),
+    /** It gave less than zero. */
+    LESS(12),
+    /** It did not. */
+    NOT_LESS(13);
+
+    private final int code;
+
+    When(int code) {
+      this.code = code;
+    }
+  }
+
+  private final boolean evex;
+  private final int length;
+  private final ByteArrayOutputStream code = new ByteArrayOutputStream();
+  private final List<Label> labels = new ArrayList<>();
+
+  /**
+   * An empty function.
+   *
+   * @param bits of a vector: 128, 256 or 512
+   * @param evex whether there are 32 vector registers (AVX-512), or 16
+   */
+  public Assembler(int bits, boolean evex) {
+    if (bits == 512 && !evex) {
+      throw new IllegalArgumentException("vectors of 512 bits need AVX-512");
+    }
+    this.evex = evex;
+    this.length = Integer.numberOfTrailingZeros(bits / 128);
+  }
+
+  /** The code, with all jumps resolved. */
+  public byte[] bytes() {
+    byte[] bytes = code.toByteArray();
+    for (Label label : labels) {
+      if (label.at < 0) {
+        throw new IllegalStateException("a jump to nowhere");
+      }
+      for (int use : label.uses) {
+        int distance = label.at - (use + 4);
+        for (int i = 0; i < 4; i++) {
+          bytes[use + i] = (byte) (distance >> (8 * i));
+        }
+      }
+    }
+    return bytes;
+  }
+
+  // Vectors.
+
+  /** {@code to = op(first, second)}. */
+  public void vector(VectorOp op, int to, int first, int second) {
+    prefix(op, to, first, second >> 4 & 1, second >> 3 & 1);
+    emit(op.opcode, direct(to, second & 7));
+  }
+
+  /** {@code to = op(first, memory)}. */
+  public void vector(VectorOp op, int to, int first, Memory second) {
+    prefix(op, to, first, 0, second.base.high());
+    emit(op.opcode);
+    memory(to, second);
+  }
+
+  /** {@code vector = 0}. */
+  public void zero(int vector) {
+    vector(VectorOp.VPXOR, vector, vector, vector);
+  }
+
+  /** Loads a vector. */
+  public void load(int vector, Memory from) {
+    vector(VectorOp.VMOVUPS, vector, 0, from);
+  }
+
+  /** Stores a vector. */
+  public void store(Memory to, int vector) {
+    prefix(VectorOp.VMOVUPS, vector, 0, 0, to.base.high());
+    emit(VectorOp.VMOVUPS.opcode + 1);
+    memory(vector, to);
+  }
+
+  /** Loads one float into every lane. */
+  public void broadcast(int vector, Memory from) {
+    vector(VectorOp.VBROADCASTSS, vector, 0, from);
+  }
+
+  /** {@code to = from >>> bits} of 64-bit integers. */
+  public void shiftRight(int to, int from, int bits) {
+    // vpsrlq with an immediate: the destination is where others have a source.
+    prefix(VectorOp.VPADDQ, 0, to, from >> 4 & 1, from >> 3 & 1);
+    emit(0x73, direct(2, from & 7), bits);
+  }
+
+  /** Leaves the upper halves of vector registers clean for code that uses shorter ones. */
+  public void zeroUpper() {
+    emit(0xC5, 0xF8, 0x77); // vzeroupper
+  }
+
+  // General registers, 64 bits wide.
+
+  /** Copies a register. */
+  public void move(Gpr to, Gpr from) {
+    emit(rex(from.high(), to), 0x89, direct(from.low(), to.low()));
+  }
+
+  /** Loads a register. */
+  public void move(Gpr to, Memory from) {
+    emit(rex(to.high(), from.base), 0x8B);
+    memory(to.low(), from);
+  }
+
+  /** {@code to = address}. */
+  public void address(Gpr to, Memory address) {
+    emit(rex(to.high(), address.base), 0x8D); // lea
+    memory(to.low(), address);
+  }
+
+  /** {@code to += value}. */
+  public void add(Gpr to, int value) {
+    arithmetic(0, to, value);
+  }
+
+  /** {@code to += value}. */
+  public void add(Gpr to, Gpr value) {
+    emit(rex(value.high(), to), 0x01, direct(value.low(), to.low()));
+  }
+
+  /** {@code to += value}. */
+  public void add(Gpr to, Memory value) {
+    emit(rex(to.high(), value.base), 0x03);
+    memory(to.low(), value);
+  }
+
+  /** {@code to -= value}. */
+  public void subtract(Gpr to, int value) {
+    arithmetic(5, to, value);
+  }
+
+  /** Puts a register onto the stack. */
+  public void push(Gpr register) {
+    emit(0x40 | register.high(), 0x50 | register.low());
+  }
+
+  /** Takes it back. */
+  public void pop(Gpr register) {
+    emit(0x40 | register.high(), 0x58 | register.low());
+  }
+
+  /** Asks for the cache line of an address. */
+  public void prefetch(Memory address) {
+    emit(0x40 | address.base.high(), 0x0F, 0x18); // prefetcht0
+    memory(1, address);
+  }
+
+  // Flow.
+
+  /** Binds a label to this place. */
+  public void bind(Label label) {
+    label.at = code.size();
+  }
+
+  /** Jumps if a condition of the last addition or subtraction holds. */
+  public void jump(When when, Label label) {
+    emit(0x0F, 0x80 | when.code);
+    if (label.uses.isEmpty()) {
+      labels.add(label);
+    }
+    label.uses.add(code.size());
+    word(0);
+  }
+
+  /** Pads with instructions that do nothing, so that what follows starts at such a multiple. */
+  public void align(int multiple) {
+    while (code.size() % multiple != 0) {
+      emit(0x90);
+    }
+  }
+
+  /** Returns to the caller. */
+  public void ret() {
+    emit(0xC3);
+  }
+
+  private void arithmetic(int operation, Gpr to, int value) {
+    boolean small = value == (byte) value;
+    emit(0x48 | to.high(), small ? 0x83 : 0x81, direct(operation, to.low()));
+    if (small) {
+      emit(value);
+    } else {
+      word(value);
+    }
+  }
+
+  /** The prefix of a vector instruction; bits of register numbers are in it inverted. */
+  private void prefix(VectorOp op, int register, int first, int x, int b) {
+    int registers = ((register >> 3 & 1) << 7 | x << 6 | b << 5) ^ 0xE0;
+    int source = (~first & 15) << 3 | op.prefix;
+    if (evex) {
+      emit(0x62, registers | (~register >> 4 & 1) << 4 | op.map, op.wide << 7 | source | 4);
+      emit(length << 5 | (~first >> 4 & 1) << 3);
+    } else {
+      emit(0xC4, registers | op.map, source | length << 2);
+    }
+  }
+
+  private static int rex(int register, Gpr base) {
+    return 0x48 | register << 2 | base.high();
+  }
+
+  private static int direct(int register, int second) {
+    return 0xC0 | (register & 7) << 3 | second;
+  }
+
+  /** The operand behind an opcode. Behind EVEX, a displacement of 8 bits would be scaled. */
+  private void memory(int register, Memory memory) {
+    int base = memory.base.low();
+    int displacement = memory.displacement;
+    boolean none = displacement == 0 && base != Gpr.RBP.low();
+    boolean small = (!evex || displacement == 0) && displacement == (byte) displacement;
+    int mode = none ? 0 : small ? 0x40 : 0x80;
+    emit(mode | (register & 7) << 3 | base);
+    if (base == Gpr.RSP.low()) {
+      emit(0x24); // a second byte, which says that there is no index
+    }
+    if (!none && small) {
+      emit(displacement);
+    } else if (!none) {
+      word(displacement);
+    }
+  }
+
+  private void word(int value) {
+    emit(value, value >> 8, value >> 16, value >> 24);
+  }
+
+  private void emit(int... bytes) {
+    for (int each : bytes) {
+      code.write(each);
+    }
+  }
+}

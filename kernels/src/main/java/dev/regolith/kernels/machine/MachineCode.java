@@ -1,0 +1,125 @@
+package dev.regolith.kernels.machine;
+
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Memory that executes. Code is written into pages that are then made executable and lose the right
+ * to be written, as a JIT does it; they stay for the life of the JVM.
+ *
+ * <p>Thread-safe.
+ */
+@SuppressWarnings("restricted") // calling what it was given is what this class is for
+public final class MachineCode {
+  private static final int PROT_READ = 1;
+  private static final int PROT_WRITE = 2;
+  private static final int PROT_EXEC = 4;
+  private static final int MAP_PRIVATE = 0x02;
+  private static final int MAP_ANONYMOUS = 0x20;
+  private static final long PAGE = 4096;
+
+  private static final @Nullable MethodHandle MMAP;
+  private static final @Nullable MethodHandle MPROTECT;
+  private static final String ABSENCE;
+
+  static {
+    MethodHandle mmap = null;
+    MethodHandle mprotect = null;
+    String absence = "";
+    String system = System.getProperty("os.name") + " on " + System.getProperty("os.arch");
+    if (!system.toLowerCase(Locale.ROOT).equals("linux on amd64")) {
+      absence = "kernels in machine code are for Linux on x86-64, this is " + system;
+    } else {
+      try {
+        mmap =
+            link(
+                "mmap",
+                ValueLayout.ADDRESS,
+                ValueLayout.ADDRESS,
+                ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_LONG);
+        mprotect =
+            link(
+                "mprotect",
+                ValueLayout.JAVA_INT,
+                ValueLayout.ADDRESS,
+                ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_INT);
+      } catch (IllegalCallerException e) {
+        absence = "native access is denied; start java with --enable-native-access=" + module();
+      }
+    }
+    MMAP = mmap;
+    MPROTECT = mprotect;
+    ABSENCE = absence;
+  }
+
+  private MachineCode() {}
+
+  /** Why there is none, and the remedy; empty if there is. */
+  public static String absence() {
+    return ABSENCE;
+  }
+
+  /**
+   * Code that can be called from now on.
+   *
+   * @return its address
+   * @throws IllegalStateException if the system does not let this process have such memory
+   */
+  public static MemorySegment place(byte[] code) {
+    long size = (code.length + PAGE - 1) / PAGE * PAGE;
+    try {
+      var pages =
+          (MemorySegment)
+              handle(MMAP)
+                  .invokeExact(
+                      MemorySegment.NULL,
+                      size,
+                      PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS,
+                      -1,
+                      0L);
+      if (pages.address() == -1) {
+        throw new IllegalStateException("the system has no memory for code (mmap failed)");
+      }
+      MemorySegment.copy(code, 0, pages.reinterpret(size), ValueLayout.JAVA_BYTE, 0, code.length);
+      int refused = (int) handle(MPROTECT).invokeExact(pages, size, PROT_READ | PROT_EXEC);
+      if (refused != 0) {
+        throw new IllegalStateException(
+            "the system does not let this process execute what it wrote (mprotect failed)");
+      }
+      return pages;
+    } catch (RuntimeException | Error e) {
+      throw e;
+    } catch (Throwable e) {
+      throw new AssertionError("a downcall throws nothing", e);
+    }
+  }
+
+  private static MethodHandle handle(@Nullable MethodHandle handle) {
+    if (handle == null) {
+      throw new IllegalStateException(ABSENCE);
+    }
+    return handle;
+  }
+
+  private static MethodHandle link(String name, ValueLayout result, ValueLayout... parameters) {
+    var linker = Linker.nativeLinker();
+    var function = linker.defaultLookup().findOrThrow(name);
+    return linker.downcallHandle(function, FunctionDescriptor.of(result, parameters));
+  }
+
+  private static String module() {
+    Module module = MachineCode.class.getModule();
+    return module.isNamed() ? module.getName() : "ALL-UNNAMED";
+  }
+}

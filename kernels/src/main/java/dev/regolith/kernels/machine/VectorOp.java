@@ -1,0 +1,45 @@
+package dev.regolith.kernels.machine;
+
+/**
+ * A vector instruction with a destination and two sources, the second of which may lie in memory;
+ * where it has one source, that is the second.
+ */
+public enum VectorOp {
+  /** {@code sum = fma(a, b, sum)}, float32. */
+  VFMADD231PS(VectorOp.P66, VectorOp.MAP_0F38, 0, 0xB8),
+  /** Sum, float32. */
+  VADDPS(VectorOp.NONE, VectorOp.MAP_0F, 0, 0x58),
+  /** Product, float32. */
+  VMULPS(VectorOp.NONE, VectorOp.MAP_0F, 0, 0x59),
+  /** Bits in one of the two; with itself, zero. */
+  VPXOR(VectorOp.P66, VectorOp.MAP_0F, 0, 0xEF),
+  /** Sum of 64-bit integers. */
+  VPADDQ(VectorOp.P66, VectorOp.MAP_0F, 1, 0xD4),
+  /** Difference of 64-bit integers. */
+  VPSUBQ(VectorOp.P66, VectorOp.MAP_0F, 1, 0xFB),
+  /** One float into every lane. */
+  VBROADCASTSS(VectorOp.P66, VectorOp.MAP_0F38, 0, 0x18),
+  /** A vector of floats, loaded. */
+  VMOVUPS(VectorOp.NONE, VectorOp.MAP_0F, 0, 0x10);
+
+  // Mandatory prefixes and opcode maps, as VEX and EVEX number them.
+  static final int NONE = 0;
+  static final int P66 = 1;
+  static final int MAP_0F = 1;
+  static final int MAP_0F38 = 2;
+
+  final int prefix;
+  final int map;
+
+  /** The bit W behind EVEX; behind VEX it is 0, or ignored. */
+  final int wide;
+
+  final int opcode;
+
+  VectorOp(int prefix, int map, int wide, int opcode) {
+    this.prefix = prefix;
+    this.map = map;
+    this.wide = wide;
+    this.opcode = opcode;
+  }
+}

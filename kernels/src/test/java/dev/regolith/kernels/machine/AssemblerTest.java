@@ -1,0 +1,123 @@
+package dev.regolith.kernels.machine;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.regolith.kernels.machine.Assembler.Label;
+import dev.regolith.kernels.machine.Assembler.Memory;
+import dev.regolith.kernels.machine.Assembler.When;
+import java.util.HexFormat;
+import java.util.Locale;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvFileSource;
+
+/** Every instruction is encoded as another assembler encodes it. */
+@Tag("once")
+class AssemblerTest {
+  private static final Pattern ADDRESS = Pattern.compile("\\[(\\w+)(?:([+-]+\\d+))?]");
+
+  @ParameterizedTest(name = "{2}, {0} bits {1}")
+  @CsvFileSource(resources = "instructions.csv", delimiter = ';')
+  void bytesAreThoseOfAnotherAssembler(
+      int bits, @Nullable String prefix, String instruction, String bytes) {
+    var assembler = new Assembler(bits, prefix != null);
+    write(assembler, instruction);
+    assertThat(HexFormat.of().formatHex(assembler.bytes())).isEqualTo(bytes);
+  }
+
+  /** Calls the assembler for an instruction in Intel's syntax. */
+  private static void write(Assembler a, String instruction) {
+    String[] words = instruction.split("[ ,]+", -1);
+    switch (words[0]) {
+      case "vzeroupper" -> a.zeroUpper();
+      case "ret" -> a.ret();
+      case "push" -> a.push(gpr(words[1]));
+      case "pop" -> a.pop(gpr(words[1]));
+      case "prefetcht0" -> a.prefetch(memory(words[1]));
+      case "lea" -> a.address(gpr(words[1]), memory(words[2]));
+      case "sub" -> a.subtract(gpr(words[1]), Integer.parseInt(words[2]));
+      case "mov" -> {
+        if (words[2].startsWith("[")) {
+          a.move(gpr(words[1]), memory(words[2]));
+        } else {
+          a.move(gpr(words[1]), gpr(words[2]));
+        }
+      }
+      case "add" -> {
+        if (words[2].startsWith("[")) {
+          a.add(gpr(words[1]), memory(words[2]));
+        } else if (words[2].startsWith("r")) {
+          a.add(gpr(words[1]), gpr(words[2]));
+        } else {
+          a.add(gpr(words[1]), Integer.parseInt(words[2]));
+        }
+      }
+      case "vmovups" -> {
+        if (words[1].startsWith("[")) {
+          a.store(memory(words[1]), vector(words[2]));
+        } else {
+          a.load(vector(words[1]), memory(words[2]));
+        }
+      }
+      case "vbroadcastss" -> a.broadcast(vector(words[1]), memory(words[2]));
+      case "vpsrlq" -> a.shiftRight(vector(words[1]), vector(words[2]), Integer.parseInt(words[3]));
+      default -> {
+        var op = VectorOp.valueOf(words[0].replace("vpxord", "vpxor").toUpperCase(Locale.ROOT));
+        int to = vector(words[1]);
+        int first = vector(words[2]);
+        if (words[3].startsWith("[")) {
+          a.vector(op, to, first, memory(words[3]));
+        } else if (op == VectorOp.VPXOR && words[1].equals(words[3])) {
+          a.zero(to);
+        } else {
+          a.vector(op, to, first, vector(words[3]));
+        }
+      }
+    }
+  }
+
+  private static Gpr gpr(String name) {
+    return Gpr.valueOf(name.toUpperCase(Locale.ROOT));
+  }
+
+  private static int vector(String name) {
+    return Integer.parseInt(name.substring("xmm".length()));
+  }
+
+  private static Memory memory(String operand) {
+    var match = ADDRESS.matcher(operand);
+    assertThat(match.matches()).as(operand).isTrue();
+    String displacement = match.group(2);
+    int bytes = displacement == null ? 0 : Integer.parseInt(displacement.replace("+-", "-"));
+    return new Memory(gpr(match.group(1)), bytes);
+  }
+
+  @Test
+  void jumpsReachBackwardsAndForwards() {
+    var a = new Assembler(256, false);
+    var top = new Label();
+    var end = new Label();
+    a.bind(top);
+    a.jump(When.ZERO, end);
+    a.jump(When.NOT_LESS, top);
+    a.bind(end);
+    a.ret();
+    assertThat(HexFormat.of().formatHex(a.bytes())).isEqualTo("0f84060000000f8df4ffffffc3");
+  }
+
+  @Test
+  void aJumpToNowhereIsRefused() {
+    var a = new Assembler(256, false);
+    a.jump(When.LESS, new Label());
+    assertThatThrownBy(a::bytes).hasMessageContaining("nowhere");
+  }
+
+  @Test
+  void longVectorsNeedThirtyTwoRegisters() {
+    assertThatThrownBy(() -> new Assembler(512, false)).hasMessageContaining("AVX-512");
+  }
+}
