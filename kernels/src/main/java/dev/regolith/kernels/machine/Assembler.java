@@ -39,6 +39,10 @@ public final class Assembler {
     }
   }
 
+  /** What a function has to leave as it was. */
+  private static final List<Gpr> CALLERS =
+      List.of(Gpr.RBX, Gpr.RBP, Gpr.R12, Gpr.R13, Gpr.R14, Gpr.R15);
+
   private final boolean evex;
   private final int length;
   private final ByteArrayOutputStream code = new ByteArrayOutputStream();
@@ -137,6 +141,12 @@ public final class Assembler {
     memory(to.low(), from);
   }
 
+  /** {@code to = value}. */
+  public void set(Gpr to, int value) {
+    emit(0x48 | to.high(), 0xC7, direct(0, to.low()));
+    word(value);
+  }
+
   /** {@code to = address}. */
   public void address(Gpr to, Memory address) {
     emit(rex(to.high(), address.base), 0x8D); // lea
@@ -207,6 +217,30 @@ public final class Assembler {
   /** Returns to the caller. */
   public void ret() {
     emit(0xC3);
+  }
+
+  // Functions of the System V calling convention: six parameters come in RDI, RSI, RDX, RCX, R8 and
+  // R9, more of them on the stack.
+
+  /** Starts a function that may change all general registers but RSP. */
+  public void enter() {
+    for (Gpr register : CALLERS) {
+      push(register);
+    }
+  }
+
+  /** A parameter after the sixth, counted from 0, in a function that has been entered. */
+  public Memory parameter(int index) {
+    return new Memory(Gpr.RSP, 8 * (CALLERS.size() + 1 + index));
+  }
+
+  /** Ends a function that was entered. */
+  public void leave() {
+    zeroUpper();
+    for (Gpr register : CALLERS.reversed()) {
+      pop(register);
+    }
+    ret();
   }
 
   private void arithmetic(int operation, Gpr to, int value) {

@@ -2,6 +2,7 @@ package dev.regolith.kernels.machine;
 
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
@@ -103,6 +104,29 @@ public final class MachineCode {
     } catch (Throwable e) {
       throw new AssertionError("a downcall throws nothing", e);
     }
+  }
+
+  /**
+   * What calls a function that returns nothing: its address comes first, then its parameters. The
+   * call is {@code critical}: the thread stays in the state of Java code, arrays do not move, and
+   * no safepoint is reached until it returns, so it has to be one of some microseconds. Segments
+   * that are passed are kept from being closed meanwhile.
+   *
+   * @param parameters a letter each: p for a segment, of an array or native, l for a long
+   */
+  public static MethodHandle caller(String parameters) {
+    MemoryLayout[] layouts =
+        parameters
+            .chars()
+            .mapToObj(letter -> letter == 'p' ? ValueLayout.ADDRESS : ValueLayout.JAVA_LONG)
+            .toArray(MemoryLayout[]::new);
+    return Linker.nativeLinker()
+        .downcallHandle(FunctionDescriptor.ofVoid(layouts), Linker.Option.critical(true));
+  }
+
+  /** The same for one function. */
+  public static MethodHandle caller(byte[] code, String parameters) {
+    return caller(parameters).bindTo(place(code));
   }
 
   private static MethodHandle handle(@Nullable MethodHandle handle) {

@@ -43,6 +43,8 @@ class AssemblerTest {
       case "mov" -> {
         if (words[2].startsWith("[")) {
           a.move(gpr(words[1]), memory(words[2]));
+        } else if (!words[2].startsWith("r")) {
+          a.set(gpr(words[1]), Integer.parseInt(words[2]));
         } else {
           a.move(gpr(words[1]), gpr(words[2]));
         }

@@ -119,6 +119,10 @@ final class BlockPass {
       long[] digest,
       int digestAt,
       float[] lanes) {
+    if (VectorShapes.MACHINE_CODE) {
+      MachinePasses.show(c, offset, stride, rows, width, pattern, raw, digest, digestAt, lanes);
+      return;
+    }
     c = known(c);
     LongVector s0 = LongVector.fromArray(LONGS, raw, 0);
     LongVector before = s0;

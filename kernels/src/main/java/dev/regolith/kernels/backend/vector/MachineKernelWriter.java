@@ -20,7 +20,6 @@ import static dev.regolith.kernels.machine.Gpr.RCX;
 import static dev.regolith.kernels.machine.Gpr.RDI;
 import static dev.regolith.kernels.machine.Gpr.RDX;
 import static dev.regolith.kernels.machine.Gpr.RSI;
-import static dev.regolith.kernels.machine.Gpr.RSP;
 import static dev.regolith.kernels.machine.VectorOp.VFMADD231PS;
 import static dev.regolith.kernels.machine.VectorOp.VPADDQ;
 
@@ -39,9 +38,6 @@ import dev.regolith.kernels.machine.Gpr;
 final class MachineKernelWriter {
   /** Steps along k in one turn of the loop. */
   private static final int UNROLL = 4;
-
-  /** General registers that belong to the caller. */
-  private static final Gpr[] SAVED = {RBX, RBP, R12, R13, R14, R15};
 
   // What stays in general registers throughout: parameters of the sweep, and places that move.
   private static final Gpr STRIP = RBX;
@@ -91,29 +87,22 @@ final class MachineKernelWriter {
     return new MachineKernel(writer.code.bytes());
   }
 
-  /** A parameter that came on the stack. */
-  private static Memory parameter(int index) {
-    return new Memory(RSP, 8 * (SAVED.length + 1 + index));
-  }
-
   private void function() {
-    for (Gpr register : SAVED) {
-      code.push(register);
-    }
+    code.enter();
     code.move(STRIP, RDI);
     code.move(PANEL, RSI);
     code.add(PANEL, RDX);
-    code.move(FROM, parameter(0));
+    code.move(FROM, code.parameter(0));
     code.move(TO, FROM);
-    code.add(FROM, parameter(1));
-    code.add(TO, parameter(2));
-    code.move(DIGEST, parameter(3));
-    code.add(DIGEST, parameter(4));
-    code.move(AHEAD, parameter(5));
-    code.move(SUMS, parameter(6));
+    code.add(FROM, code.parameter(1));
+    code.add(TO, code.parameter(2));
+    code.move(DIGEST, code.parameter(3));
+    code.add(DIGEST, code.parameter(4));
+    code.move(AHEAD, code.parameter(5));
+    code.move(SUMS, code.parameter(6));
     if (finishes) {
-      code.move(TO, parameter(7));
-      code.add(TO, parameter(8));
+      code.move(TO, code.parameter(7));
+      code.add(TO, code.parameter(8));
     }
     var next = new Label();
     code.bind(next);
@@ -123,11 +112,7 @@ final class MachineKernelWriter {
     code.add(TO, finishes ? 4 * TILE_COLUMNS : 4 * TILE);
     code.subtract(COUNT, 1);
     code.jump(When.NOT_ZERO, next);
-    code.zeroUpper();
-    for (int i = SAVED.length - 1; i >= 0; i--) {
-      code.pop(SAVED[i]);
-    }
-    code.ret();
+    code.leave();
   }
 
   private void tile() {
@@ -220,7 +205,7 @@ final class MachineKernelWriter {
         code.vector(VPADDQ, digest, digest, accumulator);
       }
       if (finishes) {
-        code.add(B, parameter(9));
+        code.add(B, code.parameter(9));
       }
     }
     code.store(new Memory(DIGEST, 0), digest);

@@ -24,7 +24,8 @@ import jdk.incubator.vector.VectorOperators;
  * the strip is copied; where that left its range, the words are walked again.
  */
 final class RowSurvey {
-  private static final int ROW = PackedB.GRAINS * LANES;
+  /** Floats from one row's squares to the next row's. */
+  static final int ROW = PackedB.GRAINS * LANES;
 
   /** Least sum of squares that float32 holds well enough. */
   static final double SMALLEST = 1e-25;

@@ -61,6 +61,11 @@ final class Strip {
       long[] digest,
       int digestAt,
       RowSurvey survey) {
+    if (VectorShapes.MACHINE_CODE) {
+      MachinePasses.copyBlock(
+          a, offset, stride, rows, width, strip, k, raw, digest, digestAt, survey);
+      return;
+    }
     a = known(a);
     LongVector s0 = LongVector.fromArray(LONGS, raw, 0);
     LongVector before = s0;
@@ -119,6 +124,10 @@ final class Strip {
   /** Subtracts rows of words, full vectors, from the digest: all of them leave it at zero. */
   static void subtract(
       float[] words, int at, int stride, int rows, int count, long[] digest, int digestAt) {
+    if (VectorShapes.MACHINE_CODE) {
+      MachinePasses.subtract(words, at, stride, rows, count, digest, digestAt);
+      return;
+    }
     LongVector sum = LongVector.fromArray(LONGS, digest, digestAt);
     for (int i = 0; i < rows; i++) {
       int row = at + i * stride;
