@@ -34,10 +34,7 @@ final class OutputTiles {
       Probe.reach(ProbePoint.PARTIAL_SUM_LAST_USE, w.tiles, tile, rows * TILE_COLUMNS);
       Probe.reach(ProbePoint.PARTIAL_SUM_DIGEST, w.digests, digest, WIDE_LANES);
     }
-    for (int i = 0; i < count; i++) {
-      int at = tile + i * TILE;
-      Strip.subtract(w.tiles, at, TILE_COLUMNS, rows, TILE_COLUMNS, w.digests, digest);
-    }
+    Strip.subtract(w.tiles, tile, TILE, count, rows * TILE_COLUMNS, w.digests, digest);
   }
 
   /** Whether all partial sums that a check block has reloaded were as they had been parked. */
