@@ -94,6 +94,18 @@ public final class Assembler {
     memory(to, second);
   }
 
+  /** The same with an immediate. */
+  public void vector(VectorOp op, int to, int first, int second, int immediate) {
+    vector(op, to, first, second);
+    emit(immediate);
+  }
+
+  /** The same with an immediate. */
+  public void vector(VectorOp op, int to, int first, Memory second, int immediate) {
+    vector(op, to, first, second);
+    emit(immediate);
+  }
+
   /** {@code vector = 0}. */
   public void zero(int vector) {
     vector(VectorOp.VPXOR, vector, vector, vector);
@@ -111,6 +123,13 @@ public final class Assembler {
     memory(vector, to);
   }
 
+  /** Stores the first float of a vector. */
+  public void storeFirst(Memory to, int vector) {
+    prefix(VectorOp.PF3, VectorOp.VMOVUPS, vector, 0, 0, to.base.high());
+    emit(VectorOp.VMOVUPS.opcode + 1); // vmovss
+    memory(vector, to);
+  }
+
   /** Loads one float into every lane. */
   public void broadcast(int vector, Memory from) {
     vector(VectorOp.VBROADCASTSS, vector, 0, from);
@@ -121,6 +140,12 @@ public final class Assembler {
     // vpsrlq with an immediate: the destination is where others have a source.
     prefix(VectorOp.VPADDQ, 0, to, from >> 4 & 1, from >> 3 & 1);
     emit(0x73, direct(2, from & 7), bits);
+  }
+
+  /** {@code to = from << bits} of 32-bit integers. */
+  public void shiftLeft(int to, int from, int bits) {
+    prefix(VectorOp.VPADDD, 0, to, from >> 4 & 1, from >> 3 & 1); // vpslld
+    emit(0x72, direct(6, from & 7), bits);
   }
 
   /** Leaves the upper halves of vector registers clean for code that uses shorter ones. */
@@ -255,8 +280,12 @@ public final class Assembler {
 
   /** The prefix of a vector instruction; bits of register numbers are in it inverted. */
   private void prefix(VectorOp op, int register, int first, int x, int b) {
+    prefix(op.prefix, op, register, first, x, b);
+  }
+
+  private void prefix(int mandatory, VectorOp op, int register, int first, int x, int b) {
     int registers = ((register >> 3 & 1) << 7 | x << 6 | b << 5) ^ 0xE0;
-    int source = (~first & 15) << 3 | op.prefix;
+    int source = (~first & 15) << 3 | mandatory;
     if (evex) {
       emit(0x62, registers | (~register >> 4 & 1) << 4 | op.map, op.wide << 7 | source | 4);
       emit(length << 5 | (~first >> 4 & 1) << 3);

@@ -99,10 +99,8 @@ public final class MachineCode {
             "the system does not let this process execute what it wrote (mprotect failed)");
       }
       return pages;
-    } catch (RuntimeException | Error e) {
-      throw e;
     } catch (Throwable e) {
-      throw new AssertionError("a downcall throws nothing", e);
+      throw unexpected(e);
     }
   }
 
@@ -127,6 +125,17 @@ public final class MachineCode {
   /** The same for one function. */
   public static MethodHandle caller(byte[] code, String parameters) {
     return caller(parameters).bindTo(place(code));
+  }
+
+  /**
+   * What a call threw, as what it is: of its own a downcall throws nothing, but a segment whose
+   * arena was closed cannot be passed.
+   */
+  public static Error unexpected(Throwable e) {
+    if (e instanceof RuntimeException closed) {
+      throw closed;
+    }
+    return e instanceof Error error ? error : new AssertionError("a downcall throws no other", e);
   }
 
   private static MethodHandle handle(@Nullable MethodHandle handle) {

@@ -7,10 +7,32 @@ package dev.regolith.kernels.machine;
 public enum VectorOp {
   /** {@code sum = fma(a, b, sum)}, float32. */
   VFMADD231PS(VectorOp.P66, VectorOp.MAP_0F38, 0, 0xB8),
+  /** {@code product = fma(product, a, b)}, float32. */
+  VFMADD213PS(VectorOp.P66, VectorOp.MAP_0F38, 0, 0xA8),
   /** Sum, float32. */
   VADDPS(VectorOp.NONE, VectorOp.MAP_0F, 0, 0x58),
   /** Product, float32. */
   VMULPS(VectorOp.NONE, VectorOp.MAP_0F, 0, 0x59),
+  /** Difference, float32. */
+  VSUBPS(VectorOp.NONE, VectorOp.MAP_0F, 0, 0x5C),
+  /** The first source where it is greater, the second anywhere else, float32. */
+  VMAXPS(VectorOp.NONE, VectorOp.MAP_0F, 0, 0x5F),
+  /** Bits in both. */
+  VANDPS(VectorOp.NONE, VectorOp.MAP_0F, 0, 0x54),
+  /** Bits in either. */
+  VORPS(VectorOp.NONE, VectorOp.MAP_0F, 0, 0x56),
+  /** Bits of the second that are not in the first. */
+  VANDNPS(VectorOp.NONE, VectorOp.MAP_0F, 0, 0x55),
+  /** Whether floats are in a relation, the immediate: all bits, or none. Behind VEX only. */
+  VCMPPS(VectorOp.NONE, VectorOp.MAP_0F, 0, 0xC2),
+  /** Sum of 32-bit integers. */
+  VPADDD(VectorOp.P66, VectorOp.MAP_0F, 0, 0xFE),
+  /** Difference of 32-bit integers. */
+  VPSUBD(VectorOp.P66, VectorOp.MAP_0F, 0, 0xFA),
+  /** Halves of 256 bits, chosen by the immediate. Behind VEX only. */
+  VPERM2F128(VectorOp.P66, VectorOp.MAP_0F3A, 0, 0x06),
+  /** Floats within every 128 bits, chosen by the immediate; one source. */
+  VPERMILPS(VectorOp.P66, VectorOp.MAP_0F3A, 0, 0x04),
   /** Bits in one of the two; with itself, zero. */
   VPXOR(VectorOp.P66, VectorOp.MAP_0F, 0, 0xEF),
   /** Sum of 64-bit integers. */
@@ -25,8 +47,10 @@ public enum VectorOp {
   // Mandatory prefixes and opcode maps, as VEX and EVEX number them.
   static final int NONE = 0;
   static final int P66 = 1;
+  static final int PF3 = 2;
   static final int MAP_0F = 1;
   static final int MAP_0F38 = 2;
+  static final int MAP_0F3A = 3;
 
   final int prefix;
   final int map;

@@ -60,10 +60,8 @@ final class MachineKernel extends MicroKernel {
           cAt,
           cStride);
       return 0;
-    } catch (RuntimeException | Error e) {
-      throw e;
     } catch (Throwable e) {
-      throw new AssertionError("a downcall throws nothing of its own", e);
+      throw MachineCode.unexpected(e);
     }
   }
 }

@@ -82,7 +82,7 @@ final class MachinePasses {
           MemorySegment.ofArray(survey.squares),
           4L * RowSurvey.at(0, k / Tolerance.GRAIN));
     } catch (Throwable e) {
-      throw unexpected(e);
+      throw MachineCode.unexpected(e);
     }
   }
 
@@ -112,7 +112,7 @@ final class MachinePasses {
           8L * digestAt,
           MemorySegment.ofArray(lanes));
     } catch (Throwable e) {
-      throw unexpected(e);
+      throw MachineCode.unexpected(e);
     }
   }
 
@@ -132,15 +132,8 @@ final class MachinePasses {
           MemorySegment.ofArray(digest),
           8L * digestAt);
     } catch (Throwable e) {
-      throw unexpected(e);
+      throw MachineCode.unexpected(e);
     }
-  }
-
-  private static Error unexpected(Throwable e) {
-    if (e instanceof RuntimeException closed) {
-      throw closed; // a segment's arena was closed
-    }
-    return e instanceof Error error ? error : new AssertionError("a downcall throws no other", e);
   }
 
   private static final class CopyBlock {

@@ -119,6 +119,10 @@ final class SoftmaxPass {
 
   /** The largest score of every row that is a number; minus infinity if there is none. */
   static void maxima(float[] scores, int rows, int tiles, float[] found, int foundAt) {
+    if (MachineSoftmax.IN_USE) {
+      MachineSoftmax.maxima(scores, rows, tiles, found, foundAt);
+      return;
+    }
     for (int i = 0; i < rows; i++) {
       FloatVector m = FloatVector.broadcast(FLOATS, Float.NEGATIVE_INFINITY);
       FloatVector n = m;
@@ -149,6 +153,11 @@ final class SoftmaxPass {
       float[] copies,
       long[] digests,
       int digest) {
+    if (MachineSoftmax.IN_USE) {
+      MachineSoftmax.weigh(
+          scores, rows, tiles, references, first, weights, sums, copies, digests, digest);
+      return;
+    }
     LongVector words = LongVector.fromArray(LONGS, digests, digest);
     for (int i = 0; i < rows; i++) {
       int row = i * TILE_COLUMNS;
