@@ -76,6 +76,10 @@ final class Backends {
               + " read or write anywhere; leave the property out",
           strict);
     }
+    String slower = VectorGemm.denied();
+    if (!slower.isEmpty()) {
+      announce("kernels run as bytecode, slower than as machine code: " + slower, strict);
+    }
     return new VectorGemm();
   }
 

@@ -9,6 +9,9 @@ import org.junit.jupiter.api.Test;
 /** Without the incubator module the library loads, computes the same bits, and says so once. */
 @Tag("once")
 class FallbackTest {
+  private static final List<String> VECTORS =
+      List.of("--add-modules", "jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED");
+
   private static final String REMEDY = "--add-modules jdk.incubator.vector";
 
   @Test
@@ -34,6 +37,22 @@ class FallbackTest {
     assertThat(fork.exit()).as(fork.text()).isZero();
     assertThat(fork.count("computed by vector")).as(fork.text()).isEqualTo(2);
     assertThat(fork.count("first difference: -1")).as(fork.text()).isEqualTo(2);
+  }
+
+  @Test
+  void bytecodeComputesWhereNativeAccessIsDenied() {
+    var fork =
+        Fork.run(
+            List.of("--add-modules", "jdk.incubator.vector", "--illegal-native-access=deny"),
+            FallbackMain.class,
+            "lenient");
+    assertThat(fork.exit()).as(fork.text()).isZero();
+    assertThat(fork.count("first difference: -1")).as(fork.text()).isEqualTo(2);
+    assertThat(fork.text()).contains("computed by vector").doesNotContain("machine code: CLEAN");
+    boolean couldBe = Fork.run(VECTORS, FallbackMain.class, "lenient").count("machine code") > 0;
+    assertThat(fork.count("--enable-native-access"))
+        .as("announced once")
+        .isEqualTo(couldBe ? 1 : 0);
   }
 
   @Test

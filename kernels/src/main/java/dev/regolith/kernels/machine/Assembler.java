@@ -125,7 +125,7 @@ public final class Assembler {
 
   /** Stores the first float of a vector. */
   public void storeFirst(Memory to, int vector) {
-    prefix(VectorOp.PF3, VectorOp.VMOVUPS, vector, 0, 0, to.base.high());
+    prefix(VectorOp.PF3, VectorOp.VMOVUPS, 0, vector, 0, 0, to.base.high());
     emit(VectorOp.VMOVUPS.opcode + 1); // vmovss
     memory(vector, to);
   }
@@ -280,17 +280,18 @@ public final class Assembler {
 
   /** The prefix of a vector instruction; bits of register numbers are in it inverted. */
   private void prefix(VectorOp op, int register, int first, int x, int b) {
-    prefix(op.prefix, op, register, first, x, b);
+    prefix(op.prefix, op, length, register, first, x, b);
   }
 
-  private void prefix(int mandatory, VectorOp op, int register, int first, int x, int b) {
+  private void prefix(
+      int mandatory, VectorOp op, int width, int register, int first, int x, int b) {
     int registers = ((register >> 3 & 1) << 7 | x << 6 | b << 5) ^ 0xE0;
     int source = (~first & 15) << 3 | mandatory;
     if (evex) {
       emit(0x62, registers | (~register >> 4 & 1) << 4 | op.map, op.wide << 7 | source | 4);
-      emit(length << 5 | (~first >> 4 & 1) << 3);
+      emit(width << 5 | (~first >> 4 & 1) << 3);
     } else {
-      emit(0xC4, registers | op.map, source | length << 2);
+      emit(0xC4, registers | op.map, source | width << 2);
     }
   }
 

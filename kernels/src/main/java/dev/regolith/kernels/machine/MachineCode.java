@@ -1,5 +1,10 @@
 package dev.regolith.kernels.machine;
 
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout;
@@ -24,50 +29,52 @@ public final class MachineCode {
   private static final int MAP_ANONYMOUS = 0x20;
   private static final long PAGE = 4096;
 
+  private static final byte RET = (byte) 0xC3;
+
   private static final @Nullable MethodHandle MMAP;
   private static final @Nullable MethodHandle MPROTECT;
   private static final String ABSENCE;
+
+  /** Whether there could be some, were it not for how this process was started. */
+  private static final boolean IS_DENIED;
 
   static {
     MethodHandle mmap = null;
     MethodHandle mprotect = null;
     String absence = "";
+    boolean denied = false;
     String system = System.getProperty("os.name") + " on " + System.getProperty("os.arch");
     if (!system.toLowerCase(Locale.ROOT).equals("linux on amd64")) {
       absence = "kernels in machine code are for Linux on x86-64, this is " + system;
     } else {
       try {
-        mmap =
-            link(
-                "mmap",
-                ValueLayout.ADDRESS,
-                ValueLayout.ADDRESS,
-                ValueLayout.JAVA_LONG,
-                ValueLayout.JAVA_INT,
-                ValueLayout.JAVA_INT,
-                ValueLayout.JAVA_INT,
-                ValueLayout.JAVA_LONG);
-        mprotect =
-            link(
-                "mprotect",
-                ValueLayout.JAVA_INT,
-                ValueLayout.ADDRESS,
-                ValueLayout.JAVA_LONG,
-                ValueLayout.JAVA_INT);
+        mmap = link("mmap", ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG);
+        mprotect = link("mprotect", JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT);
+        place(mmap, mprotect, new byte[] {RET});
       } catch (IllegalCallerException e) {
+        denied = true;
         absence = "native access is denied; start java with --enable-native-access=" + module();
+      } catch (IllegalStateException e) {
+        denied = true;
+        absence = String.valueOf(e.getMessage());
       }
     }
     MMAP = mmap;
     MPROTECT = mprotect;
     ABSENCE = absence;
+    IS_DENIED = denied;
   }
 
   private MachineCode() {}
 
-  /** Why there is none, and the remedy; empty if there is. */
+  /** Why there is none; empty if there is. */
   public static String absence() {
     return ABSENCE;
+  }
+
+  /** Whether there would be some if this process had been started otherwise. */
+  public static boolean isDenied() {
+    return IS_DENIED;
   }
 
   /**
@@ -77,26 +84,27 @@ public final class MachineCode {
    * @throws IllegalStateException if the system does not let this process have such memory
    */
   public static MemorySegment place(byte[] code) {
+    if (MMAP == null || MPROTECT == null) {
+      throw new IllegalStateException(ABSENCE);
+    }
+    return place(MMAP, MPROTECT, code);
+  }
+
+  private static MemorySegment place(MethodHandle mmap, MethodHandle mprotect, byte[] code) {
     long size = (code.length + PAGE - 1) / PAGE * PAGE;
     try {
+      int writable = PROT_READ | PROT_WRITE;
+      int flags = MAP_PRIVATE | MAP_ANONYMOUS;
       var pages =
-          (MemorySegment)
-              handle(MMAP)
-                  .invokeExact(
-                      MemorySegment.NULL,
-                      size,
-                      PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS,
-                      -1,
-                      0L);
+          (MemorySegment) mmap.invokeExact(MemorySegment.NULL, size, writable, flags, -1, 0L);
       if (pages.address() == -1) {
-        throw new IllegalStateException("the system has no memory for code (mmap failed)");
+        throw new IllegalStateException("the system has no memory for machine code (mmap failed)");
       }
-      MemorySegment.copy(code, 0, pages.reinterpret(size), ValueLayout.JAVA_BYTE, 0, code.length);
-      int refused = (int) handle(MPROTECT).invokeExact(pages, size, PROT_READ | PROT_EXEC);
+      MemorySegment.copy(code, 0, pages.reinterpret(size), JAVA_BYTE, 0, code.length);
+      int refused = (int) mprotect.invokeExact(pages, size, PROT_READ | PROT_EXEC);
       if (refused != 0) {
         throw new IllegalStateException(
-            "the system does not let this process execute what it wrote (mprotect failed)");
+            "the system does not let this process execute code it wrote (mprotect failed)");
       }
       return pages;
     } catch (Throwable e) {
@@ -116,7 +124,7 @@ public final class MachineCode {
     MemoryLayout[] layouts =
         parameters
             .chars()
-            .mapToObj(letter -> letter == 'p' ? ValueLayout.ADDRESS : ValueLayout.JAVA_LONG)
+            .mapToObj(letter -> letter == 'p' ? ADDRESS : JAVA_LONG)
             .toArray(MemoryLayout[]::new);
     return Linker.nativeLinker()
         .downcallHandle(FunctionDescriptor.ofVoid(layouts), Linker.Option.critical(true));
@@ -136,13 +144,6 @@ public final class MachineCode {
       throw closed;
     }
     return e instanceof Error error ? error : new AssertionError("a downcall throws no other", e);
-  }
-
-  private static MethodHandle handle(@Nullable MethodHandle handle) {
-    if (handle == null) {
-      throw new IllegalStateException(ABSENCE);
-    }
-    return handle;
   }
 
   private static MethodHandle link(String name, ValueLayout result, ValueLayout... parameters) {

@@ -67,11 +67,27 @@ class AssemblerTest {
       }
       case "vbroadcastss" -> a.broadcast(vector(words[1]), memory(words[2]));
       case "vpsrlq" -> a.shiftRight(vector(words[1]), vector(words[2]), Integer.parseInt(words[3]));
+      case "vpslld" -> a.shiftLeft(vector(words[1]), vector(words[2]), Integer.parseInt(words[3]));
+      case "vmovss" -> a.storeFirst(memory(words[1]), vector(words[2]));
+      case "vpermilps" ->
+          a.vector(
+              VectorOp.VPERMILPS,
+              vector(words[1]),
+              0,
+              vector(words[2]),
+              Integer.parseInt(words[3]));
       default -> {
         var op = VectorOp.valueOf(words[0].replace("vpxord", "vpxor").toUpperCase(Locale.ROOT));
         int to = vector(words[1]);
         int first = vector(words[2]);
-        if (words[3].startsWith("[")) {
+        if (words.length > 4) {
+          int immediate = Integer.parseInt(words[4]);
+          if (words[3].startsWith("[")) {
+            a.vector(op, to, first, memory(words[3]), immediate);
+          } else {
+            a.vector(op, to, first, vector(words[3]), immediate);
+          }
+        } else if (words[3].startsWith("[")) {
           a.vector(op, to, first, memory(words[3]));
         } else if (op == VectorOp.VPXOR && words[1].equals(words[3])) {
           a.zero(to);

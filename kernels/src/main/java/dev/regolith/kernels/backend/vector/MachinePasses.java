@@ -31,11 +31,12 @@ import dev.regolith.kernels.machine.Gpr;
 import dev.regolith.kernels.machine.MachineCode;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
+import java.util.Arrays;
 
 /**
- * The passes of {@link Strip} and {@link BlockPass} that every protected product makes, in machine
- * code. Their rows are short, and the JIT's loops spend most of such a row on getting started. Same
- * sums, in the same order.
+ * The passes of {@link Strip}, {@link BlockPass} and {@link PanelCopy} that every protected product
+ * makes, in machine code. Their rows are short, and the JIT's loops spend most of such a row on
+ * getting started. Same sums, in the same order.
  */
 final class MachinePasses {
   private static final int VECTOR = 4 * LANES;
@@ -131,6 +132,41 @@ final class MachinePasses {
           (long) Math.ceilDiv(count, LANES),
           MemorySegment.ofArray(digest),
           8L * digestAt);
+    } catch (Throwable e) {
+      throw MachineCode.unexpected(e);
+    }
+  }
+
+  /** See {@link PanelCopy#checked}. */
+  static void checked(
+      MemorySegment source,
+      long from,
+      long stride,
+      MemorySegment panels,
+      long to,
+      int depth,
+      int signs,
+      PanelCopy.Survey survey,
+      long[] raw) {
+    if (depth == 0) {
+      Arrays.fill(raw, 0);
+      return;
+    }
+    try {
+      Checked.CALL.invokeExact(
+          source,
+          from,
+          stride,
+          panels,
+          to,
+          (long) depth,
+          MemorySegment.ofArray(BlockPass.SIGNS),
+          4L * signs,
+          MemorySegment.ofArray(survey.signed),
+          MemorySegment.ofArray(survey.squares),
+          MemorySegment.ofArray(survey.plain),
+          MemorySegment.ofArray(survey.total),
+          MemorySegment.ofArray(raw));
     } catch (Throwable e) {
       throw MachineCode.unexpected(e);
     }
@@ -322,6 +358,75 @@ final class MachinePasses {
       code.subtract(ROWS, 1);
       code.jump(When.NOT_ZERO, rows);
       code.store(new Memory(DIGEST, 0), X);
+      code.leave();
+      return code.bytes();
+    }
+  }
+
+  private static final class Checked {
+    private static final Gpr ROW = RDI;
+    private static final Gpr STRIDE = RDX;
+    private static final Gpr TO = RCX;
+    private static final Gpr LEFT = R9;
+    private static final Gpr SIGNED = RBX;
+    private static final Gpr SQUARES = RBP;
+    private static final Gpr PLAIN = R12;
+    private static final Gpr TOTAL = R13;
+    private static final Gpr RAW = R14;
+
+    /** Signs of two vectors of columns. */
+    private static final int SIGN = 6;
+
+    private static final int ALL = 8;
+    private static final int ALL_SQUARES = 9;
+    private static final int ROW_SIGNED = 10;
+    private static final int ROW_SQUARES = 11;
+
+    static final MethodHandle CALL = MachineCode.caller(code(), "pllpllplppppp");
+
+    private static byte[] code() {
+      var code = new Assembler(8 * VECTOR, false);
+      var rows = new Label();
+      code.enter();
+      code.add(ROW, RSI);
+      code.add(TO, R8);
+      code.move(RAX, code.parameter(0));
+      code.add(RAX, code.parameter(1));
+      code.move(SIGNED, code.parameter(2));
+      code.move(SQUARES, code.parameter(3));
+      code.move(PLAIN, code.parameter(4));
+      code.move(TOTAL, code.parameter(5));
+      code.move(RAW, code.parameter(6));
+      code.load(SIGN, new Memory(RAX, 0));
+      code.load(SIGN + 1, new Memory(RAX, VECTOR));
+      code.load(ALL, new Memory(PLAIN, 0));
+      code.load(ALL_SQUARES, new Memory(TOTAL, 0));
+      for (int i = 0; i < 2 * CHAIN; i++) {
+        code.zero(i);
+      }
+      code.bind(rows);
+      code.load(ROW_SIGNED, new Memory(SIGNED, 0));
+      code.load(ROW_SQUARES, new Memory(SQUARES, 0));
+      for (int i = 0; i < PAIR; i++) {
+        code.load(X, new Memory(ROW, i * VECTOR));
+        code.store(new Memory(TO, i * VECTOR), X);
+        code.vector(VFMADD231PS, ROW_SIGNED, X, SIGN + i);
+        code.vector(VFMADD231PS, ROW_SQUARES, X, X);
+        code.vector(VADDPS, ALL, ALL, X);
+        code.vector(VFMADD231PS, ALL_SQUARES, X, X);
+        extendChains(code);
+      }
+      code.store(new Memory(SIGNED, 0), ROW_SIGNED);
+      code.store(new Memory(SQUARES, 0), ROW_SQUARES);
+      code.add(ROW, STRIDE);
+      code.add(TO, PAIR * VECTOR);
+      code.add(SIGNED, VECTOR);
+      code.add(SQUARES, VECTOR);
+      code.subtract(LEFT, 1);
+      code.jump(When.NOT_ZERO, rows);
+      code.store(new Memory(PLAIN, 0), ALL);
+      code.store(new Memory(TOTAL, 0), ALL_SQUARES);
+      storeChains(code, RAW);
       code.leave();
       return code.bytes();
     }

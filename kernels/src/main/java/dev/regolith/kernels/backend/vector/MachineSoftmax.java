@@ -40,8 +40,8 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 
 /**
- * Passes of {@link SoftmaxPass} in machine code, for vectors of 256 bits: the same operations in the
- * same order, hence the same bits, two vectors at a time.
+ * Passes of {@link SoftmaxPass} in machine code, for vectors of 256 bits: the same operations in
+ * the same order, hence the same bits, two vectors at a time.
  */
 final class MachineSoftmax {
   /** Whether it computes in this JVM. */

@@ -144,6 +144,10 @@ final class PanelCopy {
       int signs,
       Survey survey,
       long[] raw) {
+    if (VectorShapes.MACHINE_CODE) {
+      MachinePasses.checked(source, from, stride, panels, to, depth, signs, survey, raw);
+      return;
+    }
     source = known(source);
     panels = known(panels);
     float[] signed = survey.signed;

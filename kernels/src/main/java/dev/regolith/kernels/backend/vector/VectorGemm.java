@@ -50,6 +50,11 @@ public final class VectorGemm implements Backend {
             VectorShapes.MACHINE_CODE ? "machine code" : "bytecode");
   }
 
+  /** Why kernels are not in machine code where they could be, and the remedy; empty otherwise. */
+  public static String denied() {
+    return VectorShapes.DENIED;
+  }
+
   @Override
   public int panelColumns() {
     return TILE_COLUMNS;

@@ -23,14 +23,19 @@ final class VectorShapes {
 
   static final String MACHINE_CODE_PROPERTY = "dev.regolith.kernels.machineCode";
 
+  // Every x86 processor whose vectors HotSpot prefers to be of 256 bits has AVX2 and FMA.
+  private static final boolean MACHINE_CODE_SERVES =
+      MACHINE_BITS == 256 && !"off".equals(System.getProperty(MACHINE_CODE_PROPERTY));
+
   /**
-   * Whether kernels are in machine code, which {@code -Ddev.regolith.kernels.machineCode=off}
-   * declines.
+   * Whether kernels are in machine code: with AVX2, unless {@code
+   * -Ddev.regolith.kernels.machineCode=off} declines it.
    */
-  static final boolean MACHINE_CODE =
-      MACHINE_BITS == 256
-          && !"off".equals(System.getProperty(MACHINE_CODE_PROPERTY))
-          && MachineCode.absence().isEmpty();
+  static final boolean MACHINE_CODE = MACHINE_CODE_SERVES && MachineCode.absence().isEmpty();
+
+  /** Why they are not, where that could be changed. */
+  static final String DENIED =
+      MACHINE_CODE_SERVES && MachineCode.isDenied() ? MachineCode.absence() : "";
 
   static final VectorSpecies<Float> FLOATS =
       switch (BITS) {
