@@ -59,6 +59,9 @@ final class MachineKernelWriter {
   private static final Gpr SOON = R10;
   private static final Gpr LEFT = RAX;
 
+  /** Floats in a cache line. */
+  private static final int LINE = 16;
+
   private static final int ROWS_APART = 4 * STRIP_STRIDE;
 
   // Accumulators come first, two for each row; then the running sums of a kernel that checks.
@@ -84,7 +87,7 @@ final class MachineKernelWriter {
   static MachineKernel write(int rows, boolean continues, boolean checks, boolean finishes) {
     var writer = new MachineKernelWriter(rows, continues, checks, finishes);
     writer.function();
-    return new MachineKernel(writer.code.bytes());
+    return new MachineKernel(writer.code.bytes(), rows, continues, checks, finishes);
   }
 
   private void function() {
@@ -159,6 +162,10 @@ final class MachineKernelWriter {
     }
     for (int i = 0; checks && i < Digest.SUMS; i++) {
       code.zero(SUM + i);
+    }
+    // The next panel's tile: parked tiles come from far away.
+    for (int line = 0; continues && line < rows * TILE_COLUMNS; line += LINE) {
+      code.prefetch(new Memory(FROM, 4 * (TILE + line)));
     }
   }
 

@@ -1,6 +1,9 @@
 package dev.regolith.kernels.backend.vector;
 
+import static dev.regolith.kernels.backend.vector.MicroKernel.STRIP_STRIDE;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
+import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 import static dev.regolith.kernels.machine.Gpr.R10;
 import static dev.regolith.kernels.machine.Gpr.R11;
 import static dev.regolith.kernels.machine.Gpr.R12;
@@ -20,6 +23,8 @@ import static dev.regolith.kernels.machine.VectorOp.VADDPS;
 import static dev.regolith.kernels.machine.VectorOp.VFMADD231PS;
 import static dev.regolith.kernels.machine.VectorOp.VPADDQ;
 import static dev.regolith.kernels.machine.VectorOp.VPSUBQ;
+import static java.lang.Math.ceilDiv;
+import static java.util.Objects.checkFromIndexSize;
 
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Tolerance;
@@ -67,6 +72,9 @@ final class MachinePasses {
       long[] digest,
       int digestAt,
       RowSurvey survey) {
+    checkRows(offset, stride, rows, 4L * width, a.byteSize());
+    checkRows(k, STRIP_STRIDE, rows, width, strip.length);
+    checkFromIndexSize(digestAt, WIDE_LANES, digest.length);
     try {
       CopyBlock.CALL.invokeExact(
           a,
@@ -99,6 +107,9 @@ final class MachinePasses {
       long[] digest,
       int digestAt,
       float[] lanes) {
+    checkRows(offset, stride, rows, 4L * width, c.byteSize());
+    checkRows(0, LANES, rows, LANES, lanes.length);
+    checkFromIndexSize(digestAt, WIDE_LANES, digest.length);
     try {
       Show.CALL.invokeExact(
           c,
@@ -123,13 +134,15 @@ final class MachinePasses {
     if (rows == 0 || count == 0) {
       return;
     }
+    checkRows(at, stride, rows, ceilDiv(count, LANES) * LANES, words.length);
+    checkFromIndexSize(digestAt, WIDE_LANES, digest.length);
     try {
       Subtract.CALL.invokeExact(
           MemorySegment.ofArray(words),
           4L * at,
           4L * stride,
           (long) rows,
-          (long) Math.ceilDiv(count, LANES),
+          (long) ceilDiv(count, LANES),
           MemorySegment.ofArray(digest),
           8L * digestAt);
     } catch (Throwable e) {
@@ -152,6 +165,9 @@ final class MachinePasses {
       Arrays.fill(raw, 0);
       return;
     }
+    checkRows(from, stride, depth, 4L * TILE_COLUMNS, source.byteSize());
+    checkFromIndexSize(to, 4L * depth * TILE_COLUMNS, panels.byteSize());
+    checkFromIndexSize(0, depth * LANES, survey.signed.length);
     try {
       Checked.CALL.invokeExact(
           source,
@@ -170,6 +186,11 @@ final class MachinePasses {
     } catch (Throwable e) {
       throw MachineCode.unexpected(e);
     }
+  }
+
+  /** Machine code reads and writes where it is told to: an index is checked before it is. */
+  private static void checkRows(long from, long stride, int rows, long size, long length) {
+    checkFromIndexSize(from, (rows - 1) * stride + size, length);
   }
 
   private static final class CopyBlock {
@@ -247,7 +268,7 @@ final class MachinePasses {
       code.store(new Memory(SUMS, 0), SUM);
       code.add(SUMS, VECTOR);
       code.add(SQUARES, 4 * RowSurvey.ROW);
-      code.add(STRIP, 4 * MicroKernel.STRIP_STRIDE);
+      code.add(STRIP, 4 * STRIP_STRIDE);
       code.add(ROW, STRIDE);
       code.subtract(ROWS, 1);
       code.jump(When.NOT_ZERO, rows);

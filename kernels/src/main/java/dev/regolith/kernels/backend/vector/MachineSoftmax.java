@@ -26,6 +26,7 @@ import static dev.regolith.kernels.machine.VectorOp.VPADDQ;
 import static dev.regolith.kernels.machine.VectorOp.VPERM2F128;
 import static dev.regolith.kernels.machine.VectorOp.VPERMILPS;
 import static dev.regolith.kernels.machine.VectorOp.VSUBPS;
+import static java.util.Objects.checkFromIndexSize;
 
 import dev.regolith.kernels.function.Exponential;
 import dev.regolith.kernels.machine.Assembler;
@@ -99,6 +100,8 @@ final class MachineSoftmax {
 
   /** See {@link SoftmaxPass#maxima}. */
   static void maxima(float[] scores, int rows, int tiles, float[] found, int foundAt) {
+    checkTiles(rows, tiles, scores.length);
+    checkFromIndexSize(foundAt, rows, found.length);
     try {
       Maxima.CALL.invokeExact(
           MemorySegment.ofArray(scores),
@@ -124,6 +127,13 @@ final class MachineSoftmax {
       float[] copies,
       long[] digests,
       int digest) {
+    checkTiles(rows, tiles, scores.length);
+    checkFromIndexSize(first, rows, references.length);
+    checkFromIndexSize(first, rows, sums.length);
+    checkFromIndexSize(first, rows, copies.length);
+    int weighed = (rows - 1) * MicroKernel.STRIP_STRIDE + tiles * TILE_COLUMNS;
+    checkFromIndexSize(0, weighed, weights.length);
+    checkFromIndexSize(digest, VectorShapes.WIDE_LANES, digests.length);
     try {
       Weigh.CALL.invokeExact(
           MemorySegment.ofArray(scores),
@@ -140,6 +150,11 @@ final class MachineSoftmax {
     } catch (Throwable e) {
       throw MachineCode.unexpected(e);
     }
+  }
+
+  /** Machine code reads and writes where it is told to: sizes are checked before it is. */
+  private static void checkTiles(int rows, int tiles, int length) {
+    checkFromIndexSize(0, (tiles - 1) * TILE + rows * TILE_COLUMNS, length);
   }
 
   private static final class Maxima {
