@@ -134,7 +134,7 @@ final class MachinePasses {
     if (rows == 0 || count == 0) {
       return;
     }
-    checkRows(at, stride, rows, ceilDiv(count, LANES) * LANES, words.length);
+    checkRows(at, stride, rows, (long) ceilDiv(count, LANES) * LANES, words.length);
     checkFromIndexSize(digestAt, WIDE_LANES, digest.length);
     try {
       Subtract.CALL.invokeExact(
