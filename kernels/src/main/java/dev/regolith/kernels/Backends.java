@@ -9,6 +9,7 @@ import dev.regolith.kernels.backend.opencl.OpenCl;
 import dev.regolith.kernels.backend.scalar.ScalarGemm;
 import dev.regolith.kernels.backend.vector.VectorGemm;
 import dev.regolith.kernels.exec.FloatingPointMode;
+import dev.regolith.kernels.machine.MachineCode;
 import java.util.HashSet;
 import java.util.Set;
 
@@ -76,9 +77,20 @@ final class Backends {
               + " read or write anywhere; leave the property out",
           strict);
     }
-    String slower = VectorGemm.denied();
-    if (!slower.isEmpty()) {
-      announce("kernels run as bytecode, slower than as machine code: " + slower, strict);
+    String wanted = System.getProperty(MachineCode.PROPERTY, "on");
+    if (!wanted.equals("on") && !wanted.equals("off")) {
+      throw new IllegalStateException(
+          "-D" + MachineCode.PROPERTY + " is on or off, not \"" + wanted + "\"");
+    }
+    String denied = VectorGemm.denied();
+    if (!denied.isEmpty()) {
+      announce(
+          "kernels run as bytecode, slower than in their own instructions: "
+              + denied
+              + ", or decline them with -D"
+              + MachineCode.PROPERTY
+              + "=off",
+          strict);
     }
     return new VectorGemm();
   }

@@ -2,6 +2,7 @@ package dev.regolith.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.regolith.kernels.AttentionCase.Layout;
 import dev.regolith.kernels.SessionOptions.Compute;
@@ -34,6 +35,25 @@ class AttentionSpecialsTest {
     assertThat(o.aligned(AttentionOptions.Alignment.TOP_LEFT).causal().originOf(7, 256)).isZero();
     assertThat(o.causal().originOf(7, 256)).isEqualTo(249);
     assertThatThrownBy(() -> o.past(Long.MAX_VALUE)).hasMessageContaining("0 keys or more");
+  }
+
+  /** Nothing to weigh, but the logarithm of the sum is asked for. */
+  @Test
+  void valuesOfNoSizeLeaveTheLogSum() {
+    for (int queries : new int[] {1, 6, 7}) {
+      try (var session = Regolith.open(o -> o.threads(1));
+          var arena = Arena.ofConfined()) {
+        var q = zeros(arena, 1, 1, queries, 8);
+        var k = zeros(arena, 1, 1, 100, 8);
+        var v = zeros(arena, 1, 1, 100, 0);
+        var sums = zeros(arena, 1, 1, queries);
+        var options = AttentionOptions.defaults().logSumExp(sums);
+        session.attention(q, k, v, zeros(arena, 1, 1, queries, 0), options);
+        for (float sum : sums.toArray()) {
+          assertThat(sum).isCloseTo((float) Math.log(100), within(1e-5f));
+        }
+      }
+    }
   }
 
   @Test

@@ -166,6 +166,17 @@ public final class Assembler {
     memory(to.low(), from);
   }
 
+  /** Stores a register. */
+  public void move(Memory to, Gpr from) {
+    emit(rex(from.high(), to.base), 0x89);
+    memory(from.low(), to);
+  }
+
+  /** Asks the processor what it is; changes RAX, RBX, RCX and RDX. */
+  public void cpuid() {
+    emit(0x0F, 0xA2);
+  }
+
   /** {@code to = value}. */
   public void set(Gpr to, int value) {
     emit(0x48 | to.high(), 0xC7, direct(0, to.low()));

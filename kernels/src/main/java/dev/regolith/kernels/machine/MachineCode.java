@@ -22,6 +22,9 @@ import org.jspecify.annotations.Nullable;
  */
 @SuppressWarnings("restricted") // calling what it was given is what this class is for
 public final class MachineCode {
+  /** Of the JVM: {@code off} declines machine code, {@code on} is the default. */
+  public static final String PROPERTY = "dev.regolith.kernels.machineCode";
+
   private static final int PROT_READ = 1;
   private static final int PROT_WRITE = 2;
   private static final int PROT_EXEC = 4;
@@ -53,8 +56,8 @@ public final class MachineCode {
         place(mmap, mprotect, new byte[] {RET});
       } catch (IllegalCallerException e) {
         denied = true;
-        absence = "native access is denied; start java with --enable-native-access=" + module();
-      } catch (IllegalStateException e) {
+        absence = "native access is denied; " + NativeAccess.remedy();
+      } catch (RuntimeException | LinkageError e) {
         denied = true;
         absence = String.valueOf(e.getMessage());
       }
@@ -66,6 +69,11 @@ public final class MachineCode {
   }
 
   private MachineCode() {}
+
+  /** Whether the user wants none. */
+  public static boolean isDeclined() {
+    return System.getProperty(PROPERTY, "on").equals("off");
+  }
 
   /** Why there is none; empty if there is. */
   public static String absence() {
@@ -136,8 +144,8 @@ public final class MachineCode {
   }
 
   /**
-   * What a call threw, as what it is: of its own a downcall throws nothing, but a segment whose
-   * arena was closed cannot be passed.
+   * Throws what a call threw: a downcall throws nothing of its own, but a segment whose arena was
+   * closed cannot be passed.
    */
   public static Error unexpected(Throwable e) {
     if (e instanceof RuntimeException closed) {
@@ -150,10 +158,5 @@ public final class MachineCode {
     var linker = Linker.nativeLinker();
     var function = linker.defaultLookup().findOrThrow(name);
     return linker.downcallHandle(function, FunctionDescriptor.of(result, parameters));
-  }
-
-  private static String module() {
-    Module module = MachineCode.class.getModule();
-    return module.isNamed() ? module.getName() : "ALL-UNNAMED";
   }
 }

@@ -17,18 +17,12 @@ public enum VectorOp {
   VSUBPS(VectorOp.NONE, VectorOp.MAP_0F, 0, 0x5C),
   /** The first source where it is greater, the second anywhere else, float32. */
   VMAXPS(VectorOp.NONE, VectorOp.MAP_0F, 0, 0x5F),
-  /** Bits in both. */
+  /** Bits in both. Behind VEX only. */
   VANDPS(VectorOp.NONE, VectorOp.MAP_0F, 0, 0x54),
-  /** Bits in either. */
-  VORPS(VectorOp.NONE, VectorOp.MAP_0F, 0, 0x56),
-  /** Bits of the second that are not in the first. */
-  VANDNPS(VectorOp.NONE, VectorOp.MAP_0F, 0, 0x55),
   /** Whether floats are in a relation, the immediate: all bits, or none. Behind VEX only. */
   VCMPPS(VectorOp.NONE, VectorOp.MAP_0F, 0, 0xC2),
   /** Sum of 32-bit integers. */
   VPADDD(VectorOp.P66, VectorOp.MAP_0F, 0, 0xFE),
-  /** Difference of 32-bit integers. */
-  VPSUBD(VectorOp.P66, VectorOp.MAP_0F, 0, 0xFA),
   /** Halves of 256 bits, chosen by the immediate. Behind VEX only. */
   VPERM2F128(VectorOp.P66, VectorOp.MAP_0F3A, 0, 0x06),
   /** Floats within every 128 bits, chosen by the immediate; one source. */

@@ -34,6 +34,7 @@ class AssemblerTest {
     String[] words = instruction.split("[ ,]+", -1);
     switch (words[0]) {
       case "vzeroupper" -> a.zeroUpper();
+      case "cpuid" -> a.cpuid();
       case "ret" -> a.ret();
       case "push" -> a.push(gpr(words[1]));
       case "pop" -> a.pop(gpr(words[1]));
@@ -41,7 +42,9 @@ class AssemblerTest {
       case "lea" -> a.address(gpr(words[1]), memory(words[2]));
       case "sub" -> a.subtract(gpr(words[1]), Integer.parseInt(words[2]));
       case "mov" -> {
-        if (words[2].startsWith("[")) {
+        if (words[1].startsWith("[")) {
+          a.move(memory(words[1]), gpr(words[2]));
+        } else if (words[2].startsWith("[")) {
           a.move(gpr(words[1]), memory(words[2]));
         } else if (!words[2].startsWith("r")) {
           a.set(gpr(words[1]), Integer.parseInt(words[2]));

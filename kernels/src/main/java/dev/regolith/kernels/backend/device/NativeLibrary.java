@@ -1,5 +1,6 @@
 package dev.regolith.kernels.backend.device;
 
+import dev.regolith.kernels.machine.NativeAccess;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -43,7 +44,7 @@ public final class NativeLibrary {
           trouble = "%s is too old, it lacks %s; update it".formatted(candidates[i], youngest);
         }
       } catch (IllegalCallerException e) {
-        trouble = "start java with --enable-native-access=" + moduleName();
+        trouble = NativeAccess.remedy();
         break;
       } catch (IllegalArgumentException e) {
         if (trouble.isEmpty()) {
@@ -53,11 +54,6 @@ public final class NativeLibrary {
     }
     symbols = found;
     absence = found == null ? trouble : "";
-  }
-
-  private static String moduleName() {
-    Module module = NativeLibrary.class.getModule();
-    return module.isNamed() ? module.getName() : "ALL-UNNAMED";
   }
 
   /** Why it is not there, and the remedy; empty if it is. */

@@ -3,7 +3,6 @@ package dev.regolith.kernels.backend.vector;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
-import static java.util.Objects.checkFromIndexSize;
 
 import dev.regolith.kernels.checksum.Digest;
 import dev.regolith.kernels.machine.MachineCode;
@@ -11,8 +10,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 
 /**
- * A kernel in machine code, written by {@link MachineKernelWriter}. It is as fast from its first
- * call as it ever gets, whatever else the JIT has seen.
+ * A kernel in machine code, written by {@link MachineKernelWriter}. Whatever else the JIT has seen
+ * and done, it is what it is; only the call is compiled.
  *
  * <p>A sweep through a check block's panels takes some ten microseconds at most.
  */
@@ -55,18 +54,24 @@ final class MachineKernel extends MicroKernel {
       MemorySegment c,
       long cAt,
       long cStride) {
-    // Machine code writes where it is told to: an upset in an index must not get that far.
-    int more = count - 1;
+    if (count == 0) {
+      return 0;
+    }
     int tile = rows * TILE_COLUMNS;
-    checkFromIndexSize(0, (rows - 1) * STRIP_STRIDE + depth, strip.length);
-    checkFromIndexSize(offset, more * stride + 4L * depth * TILE_COLUMNS, panels.byteSize());
-    checkFromIndexSize(continues ? from : 0, continues ? more * TILE + tile : 0, tiles.length);
-    checkFromIndexSize(to, finishes ? 0 : more * TILE + tile, tiles.length);
-    checkFromIndexSize(digestAt, WIDE_LANES, digest.length);
-    checkFromIndexSize(0, checks ? count * Digest.SUMS * WIDE_LANES : 0, sums.length);
+    Bounds.check(0, STRIP_STRIDE, rows, depth, strip.length);
+    Bounds.check(offset, stride, count, 4L * depth * TILE_COLUMNS, panels.byteSize());
+    if (continues) {
+      Bounds.check(from, TILE, count, tile, tiles.length);
+    }
+    Bounds.check(digestAt, 0, 1, WIDE_LANES, digest.length);
+    if (checks) {
+      int each = Digest.SUMS * WIDE_LANES;
+      Bounds.check(0, each, count, each, sums.length);
+    }
     if (finishes) {
-      long row = 4L * count * TILE_COLUMNS;
-      checkFromIndexSize(cAt, (rows - 1) * cStride + row, c.byteSize());
+      Bounds.check(cAt, cStride, rows, 4L * count * TILE_COLUMNS, c.byteSize());
+    } else {
+      Bounds.check(to, TILE, count, tile, tiles.length);
     }
     try {
       Linked.CALL.invokeExact(

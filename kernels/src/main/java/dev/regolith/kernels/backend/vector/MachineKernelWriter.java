@@ -2,9 +2,11 @@ package dev.regolith.kernels.backend.vector;
 
 import static dev.regolith.kernels.backend.vector.MicroKernel.AHEAD_STEP;
 import static dev.regolith.kernels.backend.vector.MicroKernel.STRIP_STRIDE;
+import static dev.regolith.kernels.backend.vector.VectorShapes.CHECKING_ROWS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_ROWS;
 import static dev.regolith.kernels.machine.Gpr.R10;
 import static dev.regolith.kernels.machine.Gpr.R11;
 import static dev.regolith.kernels.machine.Gpr.R12;
@@ -37,7 +39,7 @@ import dev.regolith.kernels.machine.Gpr;
  */
 final class MachineKernelWriter {
   /** Steps along k in one turn of the loop. */
-  private static final int UNROLL = 4;
+  private static final int STEPS = 4;
 
   // What stays in general registers throughout: parameters of the sweep, and places that move.
   private static final Gpr STRIP = RBX;
@@ -64,6 +66,7 @@ final class MachineKernelWriter {
 
   private static final int ROWS_APART = 4 * STRIP_STRIDE;
 
+  // With 32 of them not in use yet: nothing of it has run on a machine with AVX-512.
   // Accumulators come first, two for each row; then the running sums of a kernel that checks.
   private static final int REGISTERS = VectorShapes.hasThirtyTwoRegisters() ? 32 : 16;
   private static final int SUM = REGISTERS - 6;
@@ -77,6 +80,9 @@ final class MachineKernelWriter {
   private final boolean finishes;
 
   private MachineKernelWriter(int rows, boolean continues, boolean checks, boolean finishes) {
+    if (rows < 1 || rows > (checks ? CHECKING_ROWS : TILE_ROWS)) {
+      throw new IllegalArgumentException("no registers for a tile of " + rows + " rows");
+    }
     this.rows = rows;
     this.continues = continues;
     this.checks = checks;
@@ -125,15 +131,15 @@ final class MachineKernelWriter {
     var steps = new Label();
     var done = new Label();
     code.move(LEFT, DEPTH);
-    code.subtract(LEFT, UNROLL);
+    code.subtract(LEFT, STEPS);
     code.jump(When.LESS, rest);
     code.align(32);
     code.bind(turns);
-    steps(UNROLL);
-    code.subtract(LEFT, UNROLL);
+    steps(STEPS);
+    code.subtract(LEFT, STEPS);
     code.jump(When.NOT_LESS, turns);
     code.bind(rest);
-    code.add(LEFT, UNROLL);
+    code.add(LEFT, STEPS);
     code.jump(When.ZERO, done);
     code.bind(steps);
     steps(1);

@@ -24,7 +24,6 @@ import static dev.regolith.kernels.machine.VectorOp.VFMADD231PS;
 import static dev.regolith.kernels.machine.VectorOp.VPADDQ;
 import static dev.regolith.kernels.machine.VectorOp.VPSUBQ;
 import static java.lang.Math.ceilDiv;
-import static java.util.Objects.checkFromIndexSize;
 
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Tolerance;
@@ -54,6 +53,9 @@ final class MachinePasses {
   private static final int UPPER = 3;
   private static final int CHAIN = 3;
 
+  /** Longs of both chains. */
+  private static final int RAW_SUMS = 2 * CHAIN * WIDE_LANES;
+
   private static final int HALVED = 14;
   private static final int X = 15;
 
@@ -72,16 +74,21 @@ final class MachinePasses {
       long[] digest,
       int digestAt,
       RowSurvey survey) {
-    checkRows(offset, stride, rows, 4L * width, a.byteSize());
-    checkRows(k, STRIP_STRIDE, rows, width, strip.length);
-    checkFromIndexSize(digestAt, WIDE_LANES, digest.length);
+    Bounds.check(offset, stride, rows, 4L * width, a.byteSize());
+    Bounds.check(k, STRIP_STRIDE, rows, width, strip.length);
+    Bounds.check(0, 0, 1, RAW_SUMS, raw.length);
+    Bounds.check(0, LANES, rows, LANES, survey.sums.length);
+    int grains = ceilDiv(width, Tolerance.GRAIN) * LANES;
+    int squares = RowSurvey.at(0, k / Tolerance.GRAIN);
+    Bounds.check(squares, RowSurvey.ROW, rows, grains, survey.squares.length);
+    Bounds.check(digestAt, 0, 1, WIDE_LANES, digest.length);
     try {
       CopyBlock.CALL.invokeExact(
           a,
           offset,
           stride,
           (long) rows,
-          (long) (width / (PAIR * LANES)),
+          Bounds.turns(width / (PAIR * LANES)),
           MemorySegment.ofArray(strip),
           4L * k,
           MemorySegment.ofArray(raw),
@@ -89,7 +96,7 @@ final class MachinePasses {
           8L * digestAt,
           MemorySegment.ofArray(survey.sums),
           MemorySegment.ofArray(survey.squares),
-          4L * RowSurvey.at(0, k / Tolerance.GRAIN));
+          4L * squares);
     } catch (Throwable e) {
       throw MachineCode.unexpected(e);
     }
@@ -107,16 +114,18 @@ final class MachinePasses {
       long[] digest,
       int digestAt,
       float[] lanes) {
-    checkRows(offset, stride, rows, 4L * width, c.byteSize());
-    checkRows(0, LANES, rows, LANES, lanes.length);
-    checkFromIndexSize(digestAt, WIDE_LANES, digest.length);
+    Bounds.check(offset, stride, rows, 4L * width, c.byteSize());
+    Bounds.check((long) pattern * CheckBlock.COLUMNS, 0, 1, width, BlockPass.SIGNS.length);
+    Bounds.check(0, LANES, rows, LANES, lanes.length);
+    Bounds.check(0, 0, 1, RAW_SUMS, raw.length);
+    Bounds.check(digestAt, 0, 1, WIDE_LANES, digest.length);
     try {
       Show.CALL.invokeExact(
           c,
           offset,
           stride,
           (long) rows,
-          (long) (width / (PAIR * LANES)),
+          Bounds.turns(width / (PAIR * LANES)),
           MemorySegment.ofArray(BlockPass.SIGNS),
           4L * pattern * CheckBlock.COLUMNS,
           MemorySegment.ofArray(raw),
@@ -134,15 +143,15 @@ final class MachinePasses {
     if (rows == 0 || count == 0) {
       return;
     }
-    checkRows(at, stride, rows, (long) ceilDiv(count, LANES) * LANES, words.length);
-    checkFromIndexSize(digestAt, WIDE_LANES, digest.length);
+    Bounds.check(at, stride, rows, Bounds.turns(ceilDiv(count, LANES)) * LANES, words.length);
+    Bounds.check(digestAt, 0, 1, WIDE_LANES, digest.length);
     try {
       Subtract.CALL.invokeExact(
           MemorySegment.ofArray(words),
           4L * at,
           4L * stride,
           (long) rows,
-          (long) ceilDiv(count, LANES),
+          Bounds.turns(ceilDiv(count, LANES)),
           MemorySegment.ofArray(digest),
           8L * digestAt);
     } catch (Throwable e) {
@@ -165,9 +174,12 @@ final class MachinePasses {
       Arrays.fill(raw, 0);
       return;
     }
-    checkRows(from, stride, depth, 4L * TILE_COLUMNS, source.byteSize());
-    checkFromIndexSize(to, 4L * depth * TILE_COLUMNS, panels.byteSize());
-    checkFromIndexSize(0, depth * LANES, survey.signed.length);
+    Bounds.check(from, stride, depth, 4L * TILE_COLUMNS, source.byteSize());
+    Bounds.check(to, 0, 1, 4L * depth * TILE_COLUMNS, panels.byteSize());
+    Bounds.check(signs, 0, 1, TILE_COLUMNS, BlockPass.SIGNS.length);
+    Bounds.check(0, LANES, depth, LANES, survey.signed.length);
+    Bounds.check(0, LANES, depth, LANES, survey.squares.length);
+    Bounds.check(0, 0, 1, RAW_SUMS, raw.length);
     try {
       Checked.CALL.invokeExact(
           source,
@@ -186,11 +198,6 @@ final class MachinePasses {
     } catch (Throwable e) {
       throw MachineCode.unexpected(e);
     }
-  }
-
-  /** Machine code reads and writes where it is told to: an index is checked before it is. */
-  private static void checkRows(long from, long stride, int rows, long size, long length) {
-    checkFromIndexSize(from, (rows - 1) * stride + size, length);
   }
 
   private static final class CopyBlock {

@@ -26,7 +26,6 @@ import static dev.regolith.kernels.machine.VectorOp.VPADDQ;
 import static dev.regolith.kernels.machine.VectorOp.VPERM2F128;
 import static dev.regolith.kernels.machine.VectorOp.VPERMILPS;
 import static dev.regolith.kernels.machine.VectorOp.VSUBPS;
-import static java.util.Objects.checkFromIndexSize;
 
 import dev.regolith.kernels.function.Exponential;
 import dev.regolith.kernels.machine.Assembler;
@@ -45,9 +44,6 @@ import java.lang.invoke.MethodHandle;
  * the same order, hence the same bits, two vectors at a time.
  */
 final class MachineSoftmax {
-  /** Whether it computes in this JVM. */
-  static final boolean IN_USE = VectorShapes.MACHINE_CODE && VectorShapes.LANES == 8;
-
   private static final int LANES = 8;
   private static final int VECTOR = 4 * LANES;
 
@@ -98,10 +94,13 @@ final class MachineSoftmax {
     return memory;
   }
 
-  /** See {@link SoftmaxPass#maxima}. */
+  /**
+   * See {@link SoftmaxPass#maxima}. Of zeros with different signs either may be found, which no
+   * result shows.
+   */
   static void maxima(float[] scores, int rows, int tiles, float[] found, int foundAt) {
-    checkTiles(rows, tiles, scores.length);
-    checkFromIndexSize(foundAt, rows, found.length);
+    Bounds.check(0, TILE, tiles, (long) rows * TILE_COLUMNS, scores.length);
+    Bounds.check(foundAt, 0, 1, rows, found.length);
     try {
       Maxima.CALL.invokeExact(
           MemorySegment.ofArray(scores),
@@ -127,13 +126,12 @@ final class MachineSoftmax {
       float[] copies,
       long[] digests,
       int digest) {
-    checkTiles(rows, tiles, scores.length);
-    checkFromIndexSize(first, rows, references.length);
-    checkFromIndexSize(first, rows, sums.length);
-    checkFromIndexSize(first, rows, copies.length);
-    int weighed = (rows - 1) * MicroKernel.STRIP_STRIDE + tiles * TILE_COLUMNS;
-    checkFromIndexSize(0, weighed, weights.length);
-    checkFromIndexSize(digest, VectorShapes.WIDE_LANES, digests.length);
+    Bounds.check(0, TILE, tiles, (long) rows * TILE_COLUMNS, scores.length);
+    Bounds.check(first, 0, 1, rows, references.length);
+    Bounds.check(first, 0, 1, rows, sums.length);
+    Bounds.check(first, 0, 1, rows, copies.length);
+    Bounds.check(0, MicroKernel.STRIP_STRIDE, rows, (long) tiles * TILE_COLUMNS, weights.length);
+    Bounds.check(digest, 0, 1, VectorShapes.WIDE_LANES, digests.length);
     try {
       Weigh.CALL.invokeExact(
           MemorySegment.ofArray(scores),
@@ -150,11 +148,6 @@ final class MachineSoftmax {
     } catch (Throwable e) {
       throw MachineCode.unexpected(e);
     }
-  }
-
-  /** Machine code reads and writes where it is told to: sizes are checked before it is. */
-  private static void checkTiles(int rows, int tiles, int length) {
-    checkFromIndexSize(0, (tiles - 1) * TILE + rows * TILE_COLUMNS, length);
   }
 
   private static final class Maxima {

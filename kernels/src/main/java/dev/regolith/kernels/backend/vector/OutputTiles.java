@@ -31,7 +31,10 @@ final class OutputTiles {
       int kBlock, int block, int strip, int rows, int tile, int count, VectorWorkspace w) {
     int digest = w.partialDigest((kBlock & 1) ^ 1, strip, block);
     if (Probe.ON) {
-      Probe.reach(ProbePoint.PARTIAL_SUM_LAST_USE, w.tiles, tile, rows * TILE_COLUMNS);
+      for (int i = 0; i < count; i++) {
+        int words = rows * TILE_COLUMNS;
+        Probe.reach(ProbePoint.PARTIAL_SUM_LAST_USE, w.tiles, tile + i * TILE, words);
+      }
       Probe.reach(ProbePoint.PARTIAL_SUM_DIGEST, w.digests, digest, WIDE_LANES);
     }
     Strip.subtract(w.tiles, tile, TILE, count, rows * TILE_COLUMNS, w.digests, digest);
@@ -104,7 +107,7 @@ final class OutputTiles {
     }
   }
 
-  /** After the last panel of a check block: reads C back, for its checksums and seals. */
+  /** After the last strip of a check block: reads C back, for its checksums and seals. */
   static void close(GemmProblem p, Region region, int block, VectorWorkspace w, EvidenceSink sink) {
     if (p.verify) {
       show(p, region, block, w);

@@ -31,13 +31,13 @@ import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 
 /**
- * Matrix multiplication with the Vector API.
+ * Matrix multiplication with the Vector API, or with machine code in its place.
  *
- * <p>Loop order within a region (at most 288 x 3072 of C): k-blocks of 512 steps, panels of {@link
- * VectorShapes#TILE_COLUMNS} columns, strips of up to {@link VectorShapes#TILE_ROWS} rows. The
- * region's rows of A are copied once per k-block and stay in L2; a panel of B comes from further
- * away and serves all strips. Tiles are parked between k-blocks and reloaded, so that every element
- * is one chain in increasing k.
+ * <p>Loop order within a region (at most 288 x 3072 of C): k-blocks of 512 steps, check blocks of
+ * 128 columns, strips of up to {@link VectorShapes#TILE_ROWS} rows, panels of {@link
+ * VectorShapes#TILE_COLUMNS} columns. The region's rows of A are copied once per k-block; a strip
+ * of them stays in L1 while it meets a check block's panels, which stay in L2 for all strips. Tiles
+ * are parked between k-blocks and reloaded, so that every element is one chain in increasing k.
  */
 public final class VectorGemm implements Backend {
   @Override
@@ -226,19 +226,16 @@ public final class VectorGemm implements Backend {
       int rows = w.row[strip + 1] - row;
       // The last read of a panel is the one that is compared with its digest.
       boolean checking = p.verify && strip == w.strips - 1;
-      for (int i = 0, panels; i < count; i += panels) {
+      int i = 0;
+      while (i < count) {
         // What a kernel brings into C goes there panel after panel, so do tiles that are parked;
         // what is finished outside of it goes through one tile.
         boolean finishes = i < finished;
-        panels = Probe.ON || (last && !finishes) ? 1 : finishes ? finished - i : count - i;
+        int panels = finishes ? finished : last ? 1 : count;
         int from = to + PANELS * TILE;
         long offset = b.panelOffset(panel + i, kBlock);
         if (Probe.ON) {
-          probePanel(p, kBlock, panel + i, first, strip, depth, from, w);
-          if (checking) {
-            long bytes = 4L * b.panelWords(kBlock);
-            Probe.reach(ProbePoint.PACKED_B_LAST_USE, b.panels(), offset, 1, bytes, 0);
-          }
+          probeSweep(p, kBlock, panel + i, panels, first, checking, strip, from, w);
         }
         w.touched +=
             MicroKernels.of(rows, !first, checking, finishes)
@@ -272,6 +269,7 @@ public final class VectorGemm implements Backend {
           OutputTiles.finish(p, region, row, rows, block, i, w.blockDigest(strip), w, sink);
         }
         to += panels * TILE;
+        i += panels;
       }
     }
     if (p.verify && !first) {
@@ -315,22 +313,30 @@ public final class VectorGemm implements Backend {
         component);
   }
 
-  private static void probePanel(
+  /** Everything that a sweep is about to read. */
+  private static void probeSweep(
       GemmProblem p,
       int kBlock,
       long panel,
+      int panels,
       boolean first,
+      boolean checking,
       int strip,
-      int depth,
-      int loadAt,
+      int from,
       VectorWorkspace w) {
     PackedB b = p.b;
     long bytes = 4L * b.panelWords(kBlock);
-    Probe.reach(ProbePoint.PACKED_B_READ, b.panels(), b.panelOffset(panel, kBlock), 1, bytes, 0);
-    LeftStrips.probe(ProbePoint.PACKED_A_READ, strip, depth, w);
-    if (!first) {
-      int rows = w.row[strip + 1] - w.row[strip];
-      Probe.reach(ProbePoint.PARTIAL_SUM_READ, w.tiles, loadAt, rows * TILE_COLUMNS);
+    int words = (w.row[strip + 1] - w.row[strip]) * TILE_COLUMNS;
+    for (int i = 0; i < panels; i++) {
+      long offset = b.panelOffset(panel + i, kBlock);
+      Probe.reach(ProbePoint.PACKED_B_READ, b.panels(), offset, 1, bytes, 0);
+      LeftStrips.probe(ProbePoint.PACKED_A_READ, strip, b.depthOf(kBlock), w);
+      if (!first) {
+        Probe.reach(ProbePoint.PARTIAL_SUM_READ, w.tiles, from + i * TILE, words);
+      }
+      if (checking) {
+        Probe.reach(ProbePoint.PACKED_B_LAST_USE, b.panels(), offset, 1, bytes, 0);
+      }
     }
   }
 }

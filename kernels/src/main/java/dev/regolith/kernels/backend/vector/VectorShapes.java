@@ -1,6 +1,7 @@
 package dev.regolith.kernels.backend.vector;
 
 import dev.regolith.kernels.machine.MachineCode;
+import dev.regolith.kernels.machine.Processor;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
@@ -17,21 +18,20 @@ import jdk.incubator.vector.VectorSpecies;
 final class VectorShapes {
   static final String BITS_PROPERTY = "dev.regolith.kernels.vectorBits";
 
-  static final int MACHINE_BITS = Math.min(512, FloatVector.SPECIES_PREFERRED.vectorBitSize());
+  private static final int MACHINE_BITS =
+      Math.min(512, FloatVector.SPECIES_PREFERRED.vectorBitSize());
   private static final int BITS =
       Math.max(128, Math.min(MACHINE_BITS, Integer.getInteger(BITS_PROPERTY, MACHINE_BITS)));
 
-  static final String MACHINE_CODE_PROPERTY = "dev.regolith.kernels.machineCode";
-
-  // Every x86 processor whose vectors HotSpot prefers to be of 256 bits has AVX2 and FMA.
   private static final boolean MACHINE_CODE_SERVES =
-      MACHINE_BITS == 256 && !"off".equals(System.getProperty(MACHINE_CODE_PROPERTY));
+      MACHINE_BITS == 256 && BITS == 256 && !MachineCode.isDeclined();
 
   /**
-   * Whether kernels are in machine code: with AVX2, unless {@code
-   * -Ddev.regolith.kernels.machineCode=off} declines it.
+   * Whether kernels are in machine code: with vectors of 256 bits, where the processor has no
+   * longer ones, unless {@code -Ddev.regolith.kernels.machineCode=off} declines it.
    */
-  static final boolean MACHINE_CODE = MACHINE_CODE_SERVES && MachineCode.absence().isEmpty();
+  static final boolean MACHINE_CODE =
+      MACHINE_CODE_SERVES && MachineCode.absence().isEmpty() && Processor.hasAvx2AndFma();
 
   /** Why they are not, where that could be changed. */
   static final String DENIED =
@@ -85,8 +85,8 @@ final class VectorShapes {
   static final int CHECKING_ROWS = hasThirtyTwoRegisters() ? 6 : MACHINE_CODE ? 5 : 4;
 
   /**
-   * Steps along k in one turn of a kernel's loop. With vectors of 256 bits and less, the loop's own
-   * instructions would take as long as the multiply-adds of one step.
+   * Steps along k in one turn of a bytecode kernel's loop. With vectors of 256 bits and less, the
+   * loop's own instructions would take as long as the multiply-adds of one step.
    */
   static final int UNROLL = hasThirtyTwoRegisters() ? 1 : 2;
 

@@ -153,7 +153,8 @@ final class VectorWorkspace implements Workspace {
     }
     row[strips] = rows;
     if (kBlocks > 1) {
-      int room = ((MAX_STRIPS * Region.MAX_BLOCKS + kBlocks + 1) * PANELS + 1) * TILE;
+      long places = (MAX_STRIPS * Region.MAX_BLOCKS + kBlocks + 1L) * PANELS + 1;
+      int room = Math.toIntExact(places * TILE);
       tiles = tiles.length < room ? new float[room] : tiles;
     }
     if (inUse) {

@@ -6,6 +6,7 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_ROWS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.regolith.kernels.checksum.Digest;
 import java.lang.foreign.Arena;
@@ -15,6 +16,7 @@ import java.util.Arrays;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -122,8 +124,80 @@ class MicroKernelTest {
           .isEqualTo(digest);
       assertThat(digests[0]).isZero();
       assertThat(digests[2 * WIDE_LANES]).isZero();
-      for (int at = from; at < tiles.length; at++) {
-        assertThat(tiles[at]).isEqualTo(before[at]);
+      for (int at = 0; at < tiles.length; at++) {
+        if (kind.finishes() || at >= from || at % TILE >= rows * TILE_COLUMNS) {
+          assertThat(tiles[at]).isEqualTo(before[at]);
+        }
+      }
+      for (int at = 0; at < c.byteSize() / 4; at++) {
+        int row = Math.floorDiv(at - 1, cStride);
+        int column = Math.floorMod(at - 1, cStride);
+        boolean written = row >= 0 && row < rows && column < PANELS * TILE_COLUMNS;
+        if (!kind.finishes() || !written) {
+          assertThat(c.getAtIndex(ValueLayout.JAVA_FLOAT, at)).isEqualTo(UNTOUCHED);
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("kinds")
+  void nothingIsSweptWithoutPanels(Kind kind) {
+    MicroKernels.of(kind.rows(), kind.continues(), kind.checks(), kind.finishes())
+        .sweep(
+            new float[1],
+            MemorySegment.NULL,
+            0,
+            0,
+            0,
+            128,
+            new float[1],
+            0,
+            0,
+            new long[WIDE_LANES],
+            0,
+            0,
+            new long[1],
+            MemorySegment.NULL,
+            0,
+            0);
+  }
+
+  @Test
+  void indicesOutsideAreRefused() {
+    var kernel = MicroKernels.of(2, true, false, false);
+    int enough = 2 * MicroKernel.STRIP_STRIDE + VectorShapes.LANES;
+    try (var arena = Arena.ofConfined()) {
+      MemorySegment panels = arena.allocate(4L * 2 * 64 * TILE_COLUMNS, 64);
+      for (long[] wrong :
+          new long[][] {
+            {4, 0, 2},
+            {-4, 0, 2},
+            {1L << 40, 0, 1},
+            {0, 2 * TILE - 2 * TILE_COLUMNS + 1, 1},
+            {0, -1, 1},
+            {0, 1 << 28, 1},
+            {0, 0, 3}
+          }) {
+        assertThatThrownBy(() ->
+                kernel.sweep(
+                    new float[enough],
+                    panels,
+                    wrong[0],
+                    4L * 64 * TILE_COLUMNS,
+                    (int) wrong[2],
+                    64,
+                    new float[2 * TILE],
+                    (int) wrong[1],
+                    0,
+                    new long[WIDE_LANES],
+                    0,
+                    0,
+                    new long[1],
+                    MemorySegment.NULL,
+                    0,
+                    0))
+            .isInstanceOf(IndexOutOfBoundsException.class);
       }
     }
   }

@@ -1,0 +1,202 @@
+package dev.regolith.kernels.backend.vector;
+
+import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
+import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.regolith.kernels.checksum.CheckBlock;
+import dev.regolith.kernels.checksum.Tolerance;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/**
+ * The passes of every protected product, in machine code or bytecode, lane by lane against scalar
+ * loops: a wrong sum would only widen a tolerance, which no product shows.
+ */
+class ProtectedPassesTest {
+  private static final int STRIDE = 700;
+
+  private final Arena arena = Arena.ofConfined();
+  private final SplittableRandom random = new SplittableRandom(3);
+
+  @AfterEach
+  void close() {
+    arena.close();
+  }
+
+  @ParameterizedTest(name = "{0} rows of {1} from {2}")
+  @CsvSource({"1, 128, 0", "4, 32, 0", "4, 96, 128", "2, 128, 384", "3, 64, 256"})
+  void copiedRowsAreSummedUp(int rows, int width, int k) {
+    MemorySegment a = floats(4 * STRIDE);
+    var strip = new float[VectorShapes.TILE_ROWS * MicroKernel.STRIP_STRIDE + LANES];
+    var raw = new long[SealLanes.RAW];
+    var digests = new long[3 * WIDE_LANES];
+    var survey = new RowSurvey();
+    survey.open();
+    var expected = new long[SealLanes.RAW];
+    var digest = new long[WIDE_LANES];
+    var sums = new float[rows * LANES];
+    // Twice, as the next strip of a block goes on where the first ended.
+    for (int turn = 0; turn < 2; turn++) {
+      Strip.copyBlock(a, 8, 4L * STRIDE, rows, width, strip, k, raw, digests, WIDE_LANES, survey);
+      for (int i = 0; i < rows; i++) {
+        chain(a, 2 + i * STRIDE, width, expected, digest);
+        for (int lane = 0; lane < LANES; lane++) {
+          float sum = sums[i * LANES + lane];
+          float other = 0;
+          for (int j = lane; j < width; j += 2 * LANES) {
+            sum += at(a, 2 + i * STRIDE + j);
+            other += at(a, 2 + i * STRIDE + j + LANES);
+          }
+          sums[i * LANES + lane] = sum + other;
+          assertThat(survey.sums[i * LANES + lane]).isEqualTo(sum + other);
+          for (int grain = 0; grain < width; grain += Tolerance.GRAIN) {
+            float energy = 0;
+            float rest = 0;
+            int end = Math.min(width, grain + Tolerance.GRAIN);
+            for (int j = grain + lane; j < end; j += 2 * LANES) {
+              float x = at(a, 2 + i * STRIDE + j);
+              float y = at(a, 2 + i * STRIDE + j + LANES);
+              energy = Math.fma(x, x, energy);
+              rest = Math.fma(y, y, rest);
+            }
+            int place = RowSurvey.at(i, (k + grain) / Tolerance.GRAIN) + lane;
+            assertThat(survey.squares[place]).isEqualTo(energy + rest);
+          }
+        }
+        for (int j = 0; j < width; j++) {
+          assertThat(strip[i * MicroKernel.STRIP_STRIDE + k + j])
+              .isEqualTo(at(a, 2 + i * STRIDE + j));
+        }
+      }
+    }
+    assertThat(raw).isEqualTo(expected);
+    for (int lane = 0; lane < WIDE_LANES; lane++) {
+      assertThat(digests[WIDE_LANES + lane]).isEqualTo(digest[lane]);
+    }
+    assertThat(digests[0] | digests[2 * WIDE_LANES]).isZero();
+
+    Strip.subtract(strip, k, MicroKernel.STRIP_STRIDE, rows, width, digests, WIDE_LANES);
+    Strip.subtract(strip, k, MicroKernel.STRIP_STRIDE, rows, width, digests, WIDE_LANES);
+    assertThat(Strip.isZero(digests, WIDE_LANES)).isTrue();
+  }
+
+  @ParameterizedTest(name = "{0} rows of {1}")
+  @CsvSource({"1, 128", "4, 32", "3, 96"})
+  void storedRowsAreSummedUpWithSigns(int rows, int width) {
+    MemorySegment c = floats(4 * STRIDE);
+    int pattern = 1;
+    var raw = new long[SealLanes.RAW];
+    var digests = new long[2 * WIDE_LANES];
+    var lanes = new float[rows * LANES];
+    BlockPass.show(c, 8, 4L * STRIDE, rows, width, pattern, raw, digests, WIDE_LANES, lanes);
+    var expected = new long[SealLanes.RAW];
+    var digest = new long[WIDE_LANES];
+    for (int i = 0; i < rows; i++) {
+      chain(c, 2 + i * STRIDE, width, expected, digest);
+      for (int lane = 0; lane < LANES; lane++) {
+        float t = 0;
+        float u = 0;
+        for (int j = lane; j < width; j += 2 * LANES) {
+          int sign = pattern * CheckBlock.COLUMNS + j;
+          t = Math.fma(at(c, 2 + i * STRIDE + j), BlockPass.SIGNS[sign], t);
+          u = Math.fma(at(c, 2 + i * STRIDE + j + LANES), BlockPass.SIGNS[sign + LANES], u);
+        }
+        assertThat(lanes[i * LANES + lane]).isEqualTo(t + u);
+      }
+    }
+    assertThat(raw).isEqualTo(expected);
+    for (int lane = 0; lane < WIDE_LANES; lane++) {
+      assertThat(digests[WIDE_LANES + lane]).isEqualTo(-digest[lane]);
+    }
+  }
+
+  @Test
+  void packedRowsAreSurveyed() {
+    int depth = 77;
+    MemorySegment source = floats(depth * STRIDE);
+    MemorySegment panels = arena.allocate(4L * (depth + 1) * TILE_COLUMNS, 64);
+    int signs = CheckBlock.COLUMNS + TILE_COLUMNS;
+    var survey = new PanelCopy.Survey();
+    survey.open(depth);
+    var raw = new long[SealLanes.RAW];
+    long to = 4L * TILE_COLUMNS;
+    PanelCopy.checked(source, 8, 4L * STRIDE, panels, to, depth, signs, survey, raw);
+    var expected = new long[SealLanes.RAW];
+    var plain = new float[LANES];
+    var total = new float[LANES];
+    for (int k = 0; k < depth; k++) {
+      chain(source, 2 + k * STRIDE, TILE_COLUMNS, expected, new long[WIDE_LANES]);
+      for (int lane = 0; lane < LANES; lane++) {
+        float x = at(source, 2 + k * STRIDE + lane);
+        float y = at(source, 2 + k * STRIDE + lane + LANES);
+        float signed = Math.fma(x, BlockPass.SIGNS[signs + lane], 0);
+        signed = Math.fma(y, BlockPass.SIGNS[signs + lane + LANES], signed);
+        assertThat(survey.signed[k * LANES + lane]).isEqualTo(signed);
+        assertThat(survey.squares[k * LANES + lane]).isEqualTo(Math.fma(y, y, Math.fma(x, x, 0)));
+        plain[lane] = plain[lane] + x + y;
+        total[lane] = Math.fma(y, y, Math.fma(x, x, total[lane]));
+        assertThat(at(panels, (k + 1) * TILE_COLUMNS + lane)).isEqualTo(x);
+        assertThat(at(panels, (k + 1) * TILE_COLUMNS + LANES + lane)).isEqualTo(y);
+      }
+    }
+    assertThat(survey.plain).isEqualTo(plain);
+    assertThat(survey.total).isEqualTo(total);
+    assertThat(raw).isEqualTo(expected);
+  }
+
+  @Test
+  void rowsOutsideAreRefused() {
+    MemorySegment a = floats(4 * STRIDE);
+    var strip = new float[VectorShapes.TILE_ROWS * MicroKernel.STRIP_STRIDE + LANES];
+    var raw = new long[SealLanes.RAW];
+    var digests = new long[WIDE_LANES];
+    for (long offset : new long[] {-4, 4L * 4 * STRIDE, Long.MAX_VALUE, 1L << 62}) {
+      assertThatThrownBy(() ->
+              Strip.copyBlock(a, offset, 4, 2, 128, strip, 0, raw, digests, 0, new RowSurvey()))
+          .isInstanceOf(IndexOutOfBoundsException.class);
+    }
+  }
+
+  /** The running sums of {@link SealLanes}, over whole vectors, and their plain sum. */
+  private static void chain(MemorySegment words, int from, int width, long[] raw, long[] digest) {
+    for (int v = 0; v < width; v += LANES) {
+      for (int lane = 0; lane < WIDE_LANES; lane++) {
+        long low = Float.floatToRawIntBits(at(words, from + v + 2 * lane));
+        long high = Float.floatToRawIntBits(at(words, from + v + 2 * lane + 1));
+        long word = (low & 0xFFFF_FFFFL) | high << 32;
+        digest[lane] += word;
+        long more = word;
+        for (int sum = 0; sum < 3; sum++) {
+          raw[sum * WIDE_LANES + lane] += more;
+          more = raw[sum * WIDE_LANES + lane];
+        }
+        more = word >>> 32;
+        for (int sum = 3; sum < 6; sum++) {
+          raw[sum * WIDE_LANES + lane] += more;
+          more = raw[sum * WIDE_LANES + lane];
+        }
+      }
+    }
+  }
+
+  private MemorySegment floats(int count) {
+    MemorySegment memory = arena.allocate(4L * count, 64);
+    for (int i = 0; i < count; i++) {
+      memory.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) random.nextDouble(-2, 2));
+    }
+    return memory;
+  }
+
+  private static float at(MemorySegment memory, int index) {
+    return memory.getAtIndex(ValueLayout.JAVA_FLOAT, index);
+  }
+}
