@@ -47,7 +47,11 @@ public final class PackedBCheck {
     }
   }
 
-  /** Compares the running sums of a panel's k-block, as it was read last, with its digest. */
+  /**
+   * Compares the running sums of a panel's k-block, as it was read last, with its digest.
+   *
+   * @param at place of the first sum
+   */
   public static void compareDigest(
       GemmProblem p,
       Region region,

@@ -233,7 +233,10 @@ public final class VectorGemm implements Backend {
         boolean finishes = i < finished;
         int panels = finishes ? finished : last ? 1 : count;
         int from = to + PANELS * TILE;
-        long offset = b.panelOffset(panel + i, kBlock);
+        int digest =
+            finishes
+                ? w.blockDigest(strip)
+                : last ? w.tileDigest : w.partialDigest(kBlock & 1, strip, block);
         if (Probe.ON) {
           probeSweep(p, kBlock, panel + i, panels, first, checking, strip, from, w);
         }
@@ -242,7 +245,7 @@ public final class VectorGemm implements Backend {
                 .sweep(
                     w.copied[strip],
                     b.panels(),
-                    offset,
+                    b.panelOffset(panel + i, kBlock),
                     b.panelStride(),
                     panels,
                     depth,
@@ -250,9 +253,7 @@ public final class VectorGemm implements Backend {
                     from,
                     last ? w.lastTile : to,
                     w.digests,
-                    last
-                        ? finishes ? w.blockDigest(strip) : w.tileDigest
-                        : w.partialDigest(kBlock & 1, strip, block),
+                    digest,
                     ahead(b, kBlock, count, strip),
                     w.panelSums,
                     finishes ? p.c : MemorySegment.NULL,
