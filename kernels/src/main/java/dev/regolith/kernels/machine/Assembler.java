@@ -243,6 +243,15 @@ public final class Assembler {
     word(0);
   }
 
+  /** Repeats what {@code body} writes, at least once, until a register has counted down to zero. */
+  public void countDown(Gpr left, Runnable body) {
+    var again = new Label();
+    bind(again);
+    body.run();
+    subtract(left, 1);
+    jump(When.NOT_ZERO, again);
+  }
+
   /** Pads with instructions that do nothing, so that what follows starts at such a multiple. */
   public void align(int multiple) {
     while (code.size() % multiple != 0) {

@@ -66,8 +66,9 @@ final class MachineKernelWriter {
 
   private static final int ROWS_APART = 4 * STRIP_STRIDE;
 
-  // With 32 of them not in use yet: nothing of it has run on a machine with AVX-512.
-  // Accumulators come first, two for each row; then the running sums of a kernel that checks.
+  // Vector registers: accumulators come first, two for each row; then the running sums of a kernel
+  // that checks. Kernels for 32 registers are not in use: they have not run on a machine with
+  // AVX-512 yet.
   private static final int REGISTERS = VectorShapes.hasThirtyTwoRegisters() ? 32 : 16;
   private static final int SUM = REGISTERS - 6;
   private static final int B0 = REGISTERS - 4;
@@ -113,14 +114,14 @@ final class MachineKernelWriter {
       code.move(TO, code.parameter(7));
       code.add(TO, code.parameter(8));
     }
-    var next = new Label();
-    code.bind(next);
-    tile();
-    code.add(PANEL, STRIDE);
-    code.add(FROM, 4 * TILE);
-    code.add(TO, finishes ? 4 * TILE_COLUMNS : 4 * TILE);
-    code.subtract(COUNT, 1);
-    code.jump(When.NOT_ZERO, next);
+    code.countDown(
+        COUNT,
+        () -> {
+          tile();
+          code.add(PANEL, STRIDE);
+          code.add(FROM, 4 * TILE);
+          code.add(TO, finishes ? 4 * TILE_COLUMNS : 4 * TILE);
+        });
     code.leave();
   }
 
@@ -128,7 +129,6 @@ final class MachineKernelWriter {
     open();
     var turns = new Label();
     var rest = new Label();
-    var steps = new Label();
     var done = new Label();
     code.move(LEFT, DEPTH);
     code.subtract(LEFT, STEPS);
@@ -141,10 +141,11 @@ final class MachineKernelWriter {
     code.bind(rest);
     code.add(LEFT, STEPS);
     code.jump(When.ZERO, done);
-    code.bind(steps);
-    steps(1);
-    code.subtract(LEFT, 1);
-    code.jump(When.NOT_ZERO, steps);
+    code.countDown(
+        LEFT,
+        () -> {
+          steps(1);
+        });
     code.bind(done);
     close();
   }

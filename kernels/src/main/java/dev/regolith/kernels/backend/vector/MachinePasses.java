@@ -143,7 +143,8 @@ final class MachinePasses {
     if (rows == 0 || count == 0) {
       return;
     }
-    Bounds.check(at, stride, rows, Bounds.turns(ceilDiv(count, LANES)) * LANES, words.length);
+    long vectors = Bounds.turns(ceilDiv(count, LANES));
+    Bounds.check(at, stride, rows, vectors * LANES, words.length);
     Bounds.check(digestAt, 0, 1, WIDE_LANES, digest.length);
     try {
       Subtract.CALL.invokeExact(
@@ -151,7 +152,7 @@ final class MachinePasses {
           4L * at,
           4L * stride,
           (long) rows,
-          Bounds.turns(ceilDiv(count, LANES)),
+          vectors,
           MemorySegment.ofArray(digest),
           8L * digestAt);
     } catch (Throwable e) {
@@ -179,6 +180,8 @@ final class MachinePasses {
     Bounds.check(signs, 0, 1, TILE_COLUMNS, BlockPass.SIGNS.length);
     Bounds.check(0, LANES, depth, LANES, survey.signed.length);
     Bounds.check(0, LANES, depth, LANES, survey.squares.length);
+    Bounds.check(0, 0, 1, LANES, survey.plain.length);
+    Bounds.check(0, 0, 1, LANES, survey.total.length);
     Bounds.check(0, 0, 1, RAW_SUMS, raw.length);
     try {
       Checked.CALL.invokeExact(
@@ -226,9 +229,7 @@ final class MachinePasses {
 
     private static byte[] code() {
       var code = new Assembler(8 * VECTOR, false);
-      var rows = new Label();
       var grains = new Label();
-      var pairs = new Label();
       var grainDone = new Label();
       code.enter();
       code.add(ROW, RSI);
@@ -240,45 +241,47 @@ final class MachinePasses {
       code.move(SQUARES, code.parameter(5));
       code.add(SQUARES, code.parameter(6));
       loadChains(code, RAW);
-      code.bind(rows);
-      code.move(FROM, ROW);
-      code.move(TO, STRIP);
-      code.move(LEFT, PAIRS);
-      code.move(ENERGIES, SQUARES);
-      code.load(SUM, new Memory(SUMS, 0));
-      code.zero(SUM + 1);
-      code.bind(grains);
-      code.zero(ENERGY);
-      code.zero(ENERGY + 1);
-      code.set(GRAIN, Tolerance.GRAIN / (PAIR * LANES));
-      code.bind(pairs);
-      for (int i = 0; i < PAIR; i++) {
-        code.load(X, new Memory(FROM, i * VECTOR));
-        code.store(new Memory(TO, i * VECTOR), X);
-        code.vector(VFMADD231PS, ENERGY + i, X, X);
-        code.vector(VADDPS, SUM + i, SUM + i, X);
-        extendChains(code);
-      }
-      code.add(FROM, PAIR * VECTOR);
-      code.add(TO, PAIR * VECTOR);
-      code.subtract(LEFT, 1);
-      code.jump(When.ZERO, grainDone);
-      code.subtract(GRAIN, 1);
-      code.jump(When.NOT_ZERO, pairs);
-      code.bind(grainDone);
-      code.vector(VADDPS, ENERGY, ENERGY, ENERGY + 1);
-      code.store(new Memory(ENERGIES, 0), ENERGY);
-      code.add(ENERGIES, VECTOR);
-      code.add(LEFT, 0);
-      code.jump(When.NOT_ZERO, grains);
-      code.vector(VADDPS, SUM, SUM, SUM + 1);
-      code.store(new Memory(SUMS, 0), SUM);
-      code.add(SUMS, VECTOR);
-      code.add(SQUARES, 4 * RowSurvey.ROW);
-      code.add(STRIP, 4 * STRIP_STRIDE);
-      code.add(ROW, STRIDE);
-      code.subtract(ROWS, 1);
-      code.jump(When.NOT_ZERO, rows);
+      code.countDown(
+          ROWS,
+          () -> {
+            code.move(FROM, ROW);
+            code.move(TO, STRIP);
+            code.move(LEFT, PAIRS);
+            code.move(ENERGIES, SQUARES);
+            code.load(SUM, new Memory(SUMS, 0));
+            code.zero(SUM + 1);
+            code.bind(grains);
+            code.zero(ENERGY);
+            code.zero(ENERGY + 1);
+            code.set(GRAIN, Tolerance.GRAIN / (PAIR * LANES));
+            code.countDown(
+                GRAIN,
+                () -> {
+                  for (int i = 0; i < PAIR; i++) {
+                    code.load(X, new Memory(FROM, i * VECTOR));
+                    code.store(new Memory(TO, i * VECTOR), X);
+                    code.vector(VFMADD231PS, ENERGY + i, X, X);
+                    code.vector(VADDPS, SUM + i, SUM + i, X);
+                    extendChains(code);
+                  }
+                  code.add(FROM, PAIR * VECTOR);
+                  code.add(TO, PAIR * VECTOR);
+                  code.subtract(LEFT, 1);
+                  code.jump(When.ZERO, grainDone);
+                });
+            code.bind(grainDone);
+            code.vector(VADDPS, ENERGY, ENERGY, ENERGY + 1);
+            code.store(new Memory(ENERGIES, 0), ENERGY);
+            code.add(ENERGIES, VECTOR);
+            code.add(LEFT, 0);
+            code.jump(When.NOT_ZERO, grains);
+            code.vector(VADDPS, SUM, SUM, SUM + 1);
+            code.store(new Memory(SUMS, 0), SUM);
+            code.add(SUMS, VECTOR);
+            code.add(SQUARES, 4 * RowSurvey.ROW);
+            code.add(STRIP, 4 * STRIP_STRIDE);
+            code.add(ROW, STRIDE);
+          });
       // What passed through is what the first chain grew by.
       code.load(X, new Memory(DIGEST, 0));
       code.vector(VPADDQ, X, X, LOWER);
@@ -311,8 +314,6 @@ final class MachinePasses {
 
     private static byte[] code() {
       var code = new Assembler(8 * VECTOR, false);
-      var rows = new Label();
-      var pairs = new Label();
       code.enter();
       code.add(ROW, RSI);
       code.add(SIGNS, code.parameter(0));
@@ -321,28 +322,30 @@ final class MachinePasses {
       code.add(DIGEST, code.parameter(3));
       code.move(LANES_OF_ROWS, code.parameter(4));
       loadChains(code, RAW);
-      code.bind(rows);
-      code.move(FROM, ROW);
-      code.move(SIGN, SIGNS);
-      code.move(LEFT, PAIRS);
-      code.zero(SUM);
-      code.zero(SUM + 1);
-      code.bind(pairs);
-      for (int i = 0; i < PAIR; i++) {
-        code.load(X, new Memory(FROM, i * VECTOR));
-        code.vector(VFMADD231PS, SUM + i, X, new Memory(SIGN, i * VECTOR));
-        extendChains(code);
-      }
-      code.add(FROM, PAIR * VECTOR);
-      code.add(SIGN, PAIR * VECTOR);
-      code.subtract(LEFT, 1);
-      code.jump(When.NOT_ZERO, pairs);
-      code.vector(VADDPS, SUM, SUM, SUM + 1);
-      code.store(new Memory(LANES_OF_ROWS, 0), SUM);
-      code.add(LANES_OF_ROWS, VECTOR);
-      code.add(ROW, STRIDE);
-      code.subtract(ROWS, 1);
-      code.jump(When.NOT_ZERO, rows);
+      code.countDown(
+          ROWS,
+          () -> {
+            code.move(FROM, ROW);
+            code.move(SIGN, SIGNS);
+            code.move(LEFT, PAIRS);
+            code.zero(SUM);
+            code.zero(SUM + 1);
+            code.countDown(
+                LEFT,
+                () -> {
+                  for (int i = 0; i < PAIR; i++) {
+                    code.load(X, new Memory(FROM, i * VECTOR));
+                    code.vector(VFMADD231PS, SUM + i, X, new Memory(SIGN, i * VECTOR));
+                    extendChains(code);
+                  }
+                  code.add(FROM, PAIR * VECTOR);
+                  code.add(SIGN, PAIR * VECTOR);
+                });
+            code.vector(VADDPS, SUM, SUM, SUM + 1);
+            code.store(new Memory(LANES_OF_ROWS, 0), SUM);
+            code.add(LANES_OF_ROWS, VECTOR);
+            code.add(ROW, STRIDE);
+          });
       // What was read is what the first chain grew by.
       code.load(X, new Memory(DIGEST, 0));
       code.vector(VPSUBQ, X, X, LOWER);
@@ -368,23 +371,23 @@ final class MachinePasses {
 
     private static byte[] code() {
       var code = new Assembler(8 * VECTOR, false);
-      var rows = new Label();
-      var vectors = new Label();
       code.enter();
       code.add(ROW, RSI);
       code.add(DIGEST, code.parameter(0));
       code.load(X, new Memory(DIGEST, 0));
-      code.bind(rows);
-      code.move(FROM, ROW);
-      code.move(LEFT, VECTORS);
-      code.bind(vectors);
-      code.vector(VPSUBQ, X, X, new Memory(FROM, 0));
-      code.add(FROM, VECTOR);
-      code.subtract(LEFT, 1);
-      code.jump(When.NOT_ZERO, vectors);
-      code.add(ROW, STRIDE);
-      code.subtract(ROWS, 1);
-      code.jump(When.NOT_ZERO, rows);
+      code.countDown(
+          ROWS,
+          () -> {
+            code.move(FROM, ROW);
+            code.move(LEFT, VECTORS);
+            code.countDown(
+                LEFT,
+                () -> {
+                  code.vector(VPSUBQ, X, X, new Memory(FROM, 0));
+                  code.add(FROM, VECTOR);
+                });
+            code.add(ROW, STRIDE);
+          });
       code.store(new Memory(DIGEST, 0), X);
       code.leave();
       return code.bytes();
@@ -414,7 +417,6 @@ final class MachinePasses {
 
     private static byte[] code() {
       var code = new Assembler(8 * VECTOR, false);
-      var rows = new Label();
       code.enter();
       code.add(ROW, RSI);
       code.add(TO, R8);
@@ -432,26 +434,27 @@ final class MachinePasses {
       for (int i = 0; i < 2 * CHAIN; i++) {
         code.zero(i);
       }
-      code.bind(rows);
-      code.load(ROW_SIGNED, new Memory(SIGNED, 0));
-      code.load(ROW_SQUARES, new Memory(SQUARES, 0));
-      for (int i = 0; i < PAIR; i++) {
-        code.load(X, new Memory(ROW, i * VECTOR));
-        code.store(new Memory(TO, i * VECTOR), X);
-        code.vector(VFMADD231PS, ROW_SIGNED, X, SIGN + i);
-        code.vector(VFMADD231PS, ROW_SQUARES, X, X);
-        code.vector(VADDPS, ALL, ALL, X);
-        code.vector(VFMADD231PS, ALL_SQUARES, X, X);
-        extendChains(code);
-      }
-      code.store(new Memory(SIGNED, 0), ROW_SIGNED);
-      code.store(new Memory(SQUARES, 0), ROW_SQUARES);
-      code.add(ROW, STRIDE);
-      code.add(TO, PAIR * VECTOR);
-      code.add(SIGNED, VECTOR);
-      code.add(SQUARES, VECTOR);
-      code.subtract(LEFT, 1);
-      code.jump(When.NOT_ZERO, rows);
+      code.countDown(
+          LEFT,
+          () -> {
+            code.load(ROW_SIGNED, new Memory(SIGNED, 0));
+            code.load(ROW_SQUARES, new Memory(SQUARES, 0));
+            for (int i = 0; i < PAIR; i++) {
+              code.load(X, new Memory(ROW, i * VECTOR));
+              code.store(new Memory(TO, i * VECTOR), X);
+              code.vector(VFMADD231PS, ROW_SIGNED, X, SIGN + i);
+              code.vector(VFMADD231PS, ROW_SQUARES, X, X);
+              code.vector(VADDPS, ALL, ALL, X);
+              code.vector(VFMADD231PS, ALL_SQUARES, X, X);
+              extendChains(code);
+            }
+            code.store(new Memory(SIGNED, 0), ROW_SIGNED);
+            code.store(new Memory(SQUARES, 0), ROW_SQUARES);
+            code.add(ROW, STRIDE);
+            code.add(TO, PAIR * VECTOR);
+            code.add(SIGNED, VECTOR);
+            code.add(SQUARES, VECTOR);
+          });
       code.store(new Memory(PLAIN, 0), ALL);
       code.store(new Memory(TOTAL, 0), ALL_SQUARES);
       storeChains(code, RAW);

@@ -29,9 +29,7 @@ import static dev.regolith.kernels.machine.VectorOp.VSUBPS;
 
 import dev.regolith.kernels.function.Exponential;
 import dev.regolith.kernels.machine.Assembler;
-import dev.regolith.kernels.machine.Assembler.Label;
 import dev.regolith.kernels.machine.Assembler.Memory;
-import dev.regolith.kernels.machine.Assembler.When;
 import dev.regolith.kernels.machine.Gpr;
 import dev.regolith.kernels.machine.MachineCode;
 import java.lang.foreign.Arena;
@@ -166,36 +164,36 @@ final class MachineSoftmax {
 
     private static byte[] code() {
       var code = new Assembler(8 * VECTOR, false);
-      var rows = new Label();
-      var tiles = new Label();
       code.enter();
       code.add(FOUND, R8);
-      code.bind(rows);
-      code.move(FROM, ROW);
-      code.move(LEFT, TILES);
-      for (int i = 0; i < PAIR; i++) {
-        code.load(MAX + i, new Memory(CONSTANT, MINUS_INFINITY * VECTOR));
-      }
-      code.bind(tiles);
-      for (int i = 0; i < PAIR; i++) {
-        code.load(X + i, new Memory(FROM, i * VECTOR));
-        code.vector(VMAXPS, MAX + i, X + i, MAX + i); // what is no number stays out
-      }
-      code.add(FROM, 4 * TILE);
-      code.subtract(LEFT, 1);
-      code.jump(When.NOT_ZERO, tiles);
-      code.vector(VMAXPS, MAX, MAX + 1, MAX);
-      code.vector(VPERM2F128, X, MAX, MAX, SWAP_HALVES);
-      code.vector(VMAXPS, MAX, X, MAX);
-      code.vector(VPERMILPS, X, 0, MAX, SWAP_PAIRS);
-      code.vector(VMAXPS, MAX, X, MAX);
-      code.vector(VPERMILPS, X, 0, MAX, SWAP_NEIGHBOURS);
-      code.vector(VMAXPS, MAX, X, MAX);
-      code.storeFirst(new Memory(FOUND, 0), MAX);
-      code.add(FOUND, 4);
-      code.add(ROW, 4 * TILE_COLUMNS);
-      code.subtract(ROWS, 1);
-      code.jump(When.NOT_ZERO, rows);
+      code.countDown(
+          ROWS,
+          () -> {
+            code.move(FROM, ROW);
+            code.move(LEFT, TILES);
+            for (int i = 0; i < PAIR; i++) {
+              code.load(MAX + i, new Memory(CONSTANT, MINUS_INFINITY * VECTOR));
+            }
+            code.countDown(
+                LEFT,
+                () -> {
+                  for (int i = 0; i < PAIR; i++) {
+                    code.load(X + i, new Memory(FROM, i * VECTOR));
+                    code.vector(VMAXPS, MAX + i, X + i, MAX + i); // what is no number stays out
+                  }
+                  code.add(FROM, 4 * TILE);
+                });
+            code.vector(VMAXPS, MAX, MAX + 1, MAX);
+            code.vector(VPERM2F128, X, MAX, MAX, SWAP_HALVES);
+            code.vector(VMAXPS, MAX, X, MAX);
+            code.vector(VPERMILPS, X, 0, MAX, SWAP_PAIRS);
+            code.vector(VMAXPS, MAX, X, MAX);
+            code.vector(VPERMILPS, X, 0, MAX, SWAP_NEIGHBOURS);
+            code.vector(VMAXPS, MAX, X, MAX);
+            code.storeFirst(new Memory(FOUND, 0), MAX);
+            code.add(FOUND, 4);
+            code.add(ROW, 4 * TILE_COLUMNS);
+          });
       code.leave();
       return code.bytes();
     }
@@ -232,8 +230,6 @@ final class MachineSoftmax {
 
     private static byte[] code() {
       var code = new Assembler(8 * VECTOR, false);
-      var rows = new Label();
-      var tiles = new Label();
       code.enter();
       code.add(REFERENCES, R8);
       code.move(SUMS, code.parameter(0));
@@ -248,41 +244,43 @@ final class MachineSoftmax {
       code.load(KEPT_ROUNDER, constant(ROUNDER));
       code.load(KEPT_LN2_HIGH, constant(LN2_HIGH));
       code.load(KEPT_ONE, constant(ONE));
-      code.bind(rows);
-      code.move(FROM, ROW);
-      code.move(TO, WEIGHTS);
-      code.move(LEFT, TILES);
-      code.broadcast(REFERENCE, new Memory(REFERENCES, 0));
-      code.zero(SUM);
-      code.zero(SUM + 1);
-      code.bind(tiles);
-      exponentials(code);
-      for (int i = 0; i < PAIR; i++) {
-        code.store(new Memory(TO, i * VECTOR), P + i);
-        code.vector(VADDPS, SUM + i, SUM + i, P + i);
-        code.vector(VPADDQ, WORDS, WORDS, P + i);
-      }
-      code.add(FROM, 4 * TILE);
-      code.add(TO, 4 * TILE_COLUMNS);
-      code.subtract(LEFT, 1);
-      code.jump(When.NOT_ZERO, tiles);
-      // The halving of sixteen lanes.
-      code.vector(VADDPS, SUM, SUM, SUM + 1);
-      code.vector(VPERM2F128, SUM + 1, SUM, SUM, SWAP_HALVES);
-      code.vector(VADDPS, SUM, SUM, SUM + 1);
-      code.vector(VPERMILPS, SUM + 1, 0, SUM, SWAP_PAIRS);
-      code.vector(VADDPS, SUM, SUM, SUM + 1);
-      code.vector(VPERMILPS, SUM + 1, 0, SUM, SWAP_NEIGHBOURS);
-      code.vector(VADDPS, SUM, SUM, SUM + 1);
-      code.storeFirst(new Memory(SUMS, 0), SUM);
-      code.storeFirst(new Memory(COPIES, 0), SUM);
-      code.add(SUMS, 4);
-      code.add(COPIES, 4);
-      code.add(REFERENCES, 4);
-      code.add(ROW, 4 * TILE_COLUMNS);
-      code.add(WEIGHTS, 4 * MicroKernel.STRIP_STRIDE);
-      code.subtract(ROWS, 1);
-      code.jump(When.NOT_ZERO, rows);
+      code.countDown(
+          ROWS,
+          () -> {
+            code.move(FROM, ROW);
+            code.move(TO, WEIGHTS);
+            code.move(LEFT, TILES);
+            code.broadcast(REFERENCE, new Memory(REFERENCES, 0));
+            code.zero(SUM);
+            code.zero(SUM + 1);
+            code.countDown(
+                LEFT,
+                () -> {
+                  exponentials(code);
+                  for (int i = 0; i < PAIR; i++) {
+                    code.store(new Memory(TO, i * VECTOR), P + i);
+                    code.vector(VADDPS, SUM + i, SUM + i, P + i);
+                    code.vector(VPADDQ, WORDS, WORDS, P + i);
+                  }
+                  code.add(FROM, 4 * TILE);
+                  code.add(TO, 4 * TILE_COLUMNS);
+                });
+            // The halving of sixteen lanes.
+            code.vector(VADDPS, SUM, SUM, SUM + 1);
+            code.vector(VPERM2F128, SUM + 1, SUM, SUM, SWAP_HALVES);
+            code.vector(VADDPS, SUM, SUM, SUM + 1);
+            code.vector(VPERMILPS, SUM + 1, 0, SUM, SWAP_PAIRS);
+            code.vector(VADDPS, SUM, SUM, SUM + 1);
+            code.vector(VPERMILPS, SUM + 1, 0, SUM, SWAP_NEIGHBOURS);
+            code.vector(VADDPS, SUM, SUM, SUM + 1);
+            code.storeFirst(new Memory(SUMS, 0), SUM);
+            code.storeFirst(new Memory(COPIES, 0), SUM);
+            code.add(SUMS, 4);
+            code.add(COPIES, 4);
+            code.add(REFERENCES, 4);
+            code.add(ROW, 4 * TILE_COLUMNS);
+            code.add(WEIGHTS, 4 * MicroKernel.STRIP_STRIDE);
+          });
       code.store(new Memory(DIGEST, 0), WORDS);
       code.leave();
       return code.bytes();
