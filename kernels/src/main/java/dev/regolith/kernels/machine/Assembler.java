@@ -59,7 +59,12 @@ public final class Assembler {
       throw new IllegalArgumentException("vectors of 512 bits need AVX-512");
     }
     this.evex = evex;
-    this.length = Integer.numberOfTrailingZeros(bits / 128);
+    this.length = lengthOf(bits);
+  }
+
+  /** As prefixes encode it. */
+  private static int lengthOf(int bits) {
+    return Integer.numberOfTrailingZeros(bits / 128);
   }
 
   /** The code, with all jumps resolved. */
@@ -113,21 +118,43 @@ public final class Assembler {
 
   /** Loads a vector. */
   public void load(int vector, Memory from) {
-    vector(VectorOp.VMOVUPS, vector, 0, from);
+    load(VectorOp.VMOVUPS, length, vector, from);
+  }
+
+  /** Loads one float, and zeros into the other lanes. */
+  public void loadFloat(int vector, Memory from) {
+    load(VectorOp.VMOVSS, 0, vector, from);
+  }
+
+  /** Loads one float64, and zeros into the other lanes. */
+  public void loadDouble(int vector, Memory from) {
+    load(VectorOp.VMOVSD, 0, vector, from);
   }
 
   /** Stores a vector. */
   public void store(Memory to, int vector) {
-    prefix(VectorOp.VMOVUPS, vector, 0, 0, to.base.high());
-    emit(VectorOp.VMOVUPS.opcode + 1);
-    memory(vector, to);
+    store(VectorOp.VMOVUPS, length, to, vector);
   }
 
   /** Stores the first float of a vector. */
-  public void storeFirst(Memory to, int vector) {
-    prefix(VectorOp.PF3, VectorOp.VMOVUPS, 0, vector, 0, 0, to.base.high());
-    emit(VectorOp.VMOVUPS.opcode + 1); // vmovss
-    memory(vector, to);
+  public void storeFloat(Memory to, int vector) {
+    store(VectorOp.VMOVSS, 0, to, vector);
+  }
+
+  /** Stores the first float64 of a vector. */
+  public void storeDouble(Memory to, int vector) {
+    store(VectorOp.VMOVSD, 0, to, vector);
+  }
+
+  /** Brings the upper half of the first so many bits of a vector into the lower half of another. */
+  public void upperHalf(int bits, int to, int from) {
+    if (bits == 128) {
+      vector(VectorOp.VPERMILPS, to, 0, from, 0x4E);
+      return;
+    }
+    var op = bits == 512 ? VectorOp.VEXTRACTF64X4 : VectorOp.VEXTRACTF128;
+    prefix(op, lengthOf(bits), from, 0, to >> 4 & 1, to >> 3 & 1);
+    emit(op.opcode, direct(from, to & 7), 1);
   }
 
   /** Loads one float into every lane. */
@@ -298,15 +325,26 @@ public final class Assembler {
     }
   }
 
-  /** The prefix of a vector instruction; bits of register numbers are in it inverted. */
-  private void prefix(VectorOp op, int register, int first, int x, int b) {
-    prefix(op.prefix, op, length, register, first, x, b);
+  private void load(VectorOp op, int width, int vector, Memory from) {
+    prefix(op, width, vector, 0, 0, from.base.high());
+    emit(op.opcode);
+    memory(vector, from);
   }
 
-  private void prefix(
-      int mandatory, VectorOp op, int width, int register, int first, int x, int b) {
+  private void store(VectorOp op, int width, Memory to, int vector) {
+    prefix(op, width, vector, 0, 0, to.base.high());
+    emit(op.opcode + 1);
+    memory(vector, to);
+  }
+
+  private void prefix(VectorOp op, int register, int first, int x, int b) {
+    prefix(op, length, register, first, x, b);
+  }
+
+  /** The prefix of a vector instruction; bits of register numbers are in it inverted. */
+  private void prefix(VectorOp op, int width, int register, int first, int x, int b) {
     int registers = ((register >> 3 & 1) << 7 | x << 6 | b << 5) ^ 0xE0;
-    int source = (~first & 15) << 3 | mandatory;
+    int source = (~first & 15) << 3 | op.prefix;
     if (evex) {
       emit(0x62, registers | (~register >> 4 & 1) << 4 | op.map, op.wide << 7 | source | 4);
       emit(width << 5 | (~first >> 4 & 1) << 3);

@@ -17,6 +17,10 @@ public enum VectorOp {
   VSUBPS(VectorOp.NONE, VectorOp.MAP_0F, 0, 0x5C),
   /** The first source where it is greater, the second anywhere else, float32. */
   VMAXPS(VectorOp.NONE, VectorOp.MAP_0F, 0, 0x5F),
+  /** Sum, float64. */
+  VADDPD(VectorOp.P66, VectorOp.MAP_0F, 1, 0x58),
+  /** The lower half of a vector of floats, or half a vector in memory, as float64; one source. */
+  VCVTPS2PD(VectorOp.NONE, VectorOp.MAP_0F, 0, 0x5A),
   /** Bits in both. Behind VEX only. */
   VANDPS(VectorOp.NONE, VectorOp.MAP_0F, 0, 0x54),
   /** Whether floats are in a relation, the immediate: all bits, or none. Behind VEX only. */
@@ -35,13 +39,22 @@ public enum VectorOp {
   VPSUBQ(VectorOp.P66, VectorOp.MAP_0F, 1, 0xFB),
   /** One float into every lane. */
   VBROADCASTSS(VectorOp.P66, VectorOp.MAP_0F38, 0, 0x18),
+  /** 128 bits of 256, chosen by the immediate; the first operand is the source. */
+  VEXTRACTF128(VectorOp.P66, VectorOp.MAP_0F3A, 0, 0x19),
+  /** 256 bits of 512, chosen by the immediate; the first operand is the source. */
+  VEXTRACTF64X4(VectorOp.P66, VectorOp.MAP_0F3A, 1, 0x1B),
   /** A vector of floats, loaded. */
-  VMOVUPS(VectorOp.NONE, VectorOp.MAP_0F, 0, 0x10);
+  VMOVUPS(VectorOp.NONE, VectorOp.MAP_0F, 0, 0x10),
+  /** One float, loaded; zeros in the other lanes. */
+  VMOVSS(VectorOp.PF3, VectorOp.MAP_0F, 0, 0x10),
+  /** One float64, loaded; zeros in the other lanes. */
+  VMOVSD(VectorOp.PF2, VectorOp.MAP_0F, 1, 0x10);
 
   // Mandatory prefixes and opcode maps, as VEX and EVEX number them.
   static final int NONE = 0;
   static final int P66 = 1;
   static final int PF3 = 2;
+  static final int PF2 = 3;
   static final int MAP_0F = 1;
   static final int MAP_0F38 = 2;
   static final int MAP_0F3A = 3;

@@ -71,7 +71,29 @@ class AssemblerTest {
       case "vbroadcastss" -> a.broadcast(vector(words[1]), memory(words[2]));
       case "vpsrlq" -> a.shiftRight(vector(words[1]), vector(words[2]), Integer.parseInt(words[3]));
       case "vpslld" -> a.shiftLeft(vector(words[1]), vector(words[2]), Integer.parseInt(words[3]));
-      case "vmovss" -> a.storeFirst(memory(words[1]), vector(words[2]));
+      case "vmovss" -> {
+        if (words[1].startsWith("[")) {
+          a.storeFloat(memory(words[1]), vector(words[2]));
+        } else {
+          a.loadFloat(vector(words[1]), memory(words[2]));
+        }
+      }
+      case "vmovsd" -> {
+        if (words[1].startsWith("[")) {
+          a.storeDouble(memory(words[1]), vector(words[2]));
+        } else {
+          a.loadDouble(vector(words[1]), memory(words[2]));
+        }
+      }
+      case "vcvtps2pd" -> {
+        if (words[2].startsWith("[")) {
+          a.vector(VectorOp.VCVTPS2PD, vector(words[1]), 0, memory(words[2]));
+        } else {
+          a.vector(VectorOp.VCVTPS2PD, vector(words[1]), 0, vector(words[2]));
+        }
+      }
+      case "vextractf64x4", "vextractf32x4", "vextractf128" ->
+          a.upperHalf(words[2].startsWith("z") ? 512 : 256, vector(words[1]), vector(words[2]));
       case "vpermilps" ->
           a.vector(
               VectorOp.VPERMILPS,

@@ -124,13 +124,12 @@ final class BlockPass {
       return;
     }
     c = known(c);
-    LongVector s0 = LongVector.fromArray(LONGS, raw, 0);
-    LongVector before = s0;
-    LongVector s1 = LongVector.fromArray(LONGS, raw, WIDE_LANES);
-    LongVector s2 = LongVector.fromArray(LONGS, raw, 2 * WIDE_LANES);
-    LongVector h0 = LongVector.fromArray(LONGS, raw, 3 * WIDE_LANES);
-    LongVector h1 = LongVector.fromArray(LONGS, raw, 4 * WIDE_LANES);
-    LongVector h2 = LongVector.fromArray(LONGS, raw, 5 * WIDE_LANES);
+    LongVector s0 = LongVector.zero(LONGS);
+    LongVector s1 = s0;
+    LongVector s2 = s0;
+    LongVector h0 = s0;
+    LongVector h1 = s0;
+    LongVector h2 = s0;
     int signs = pattern * CheckBlock.COLUMNS;
     FloatVector zero = FloatVector.zero(FLOATS);
     for (int i = 0; i < rows; i++) {
@@ -161,13 +160,17 @@ final class BlockPass {
       }
       t.add(u).intoArray(lanes, i * LANES);
     }
-    LongVector.fromArray(LONGS, digest, digestAt).sub(s0.sub(before)).intoArray(digest, digestAt);
+    LongVector.fromArray(LONGS, digest, digestAt).sub(s0).intoArray(digest, digestAt);
     SealLanes.put(s0, s1, s2, raw, 0);
     SealLanes.put(h0, h1, h2, raw, SealLanes.UPPER);
   }
 
   /** Adds vectors up, in double precision, onto every {@code stride}-th place of a result. */
   static void addUp(float[] lanes, int count, double[] result, int at, int stride) {
+    if (VectorShapes.MACHINE_CODE) {
+      MachinePasses.addUp(lanes, count, result, at, stride);
+      return;
+    }
     for (int i = 0; i < count; i++) {
       DoubleVector low = half(lanes, i * LANES);
       DoubleVector high = half(lanes, i * LANES + WIDE_LANES);

@@ -34,23 +34,39 @@ final class LeftStrips {
     for (int strip = 0; strip < w.strips; strip++) {
       int row = w.row[strip];
       int rows = w.row[strip + 1] - row;
-      long aRow = p.aRow(region.matrix, region.row + row) + 4L * kBlock * PackedB.DEPTH;
+      long aRow = aRow(p, region, row, kBlock);
       if (Probe.ON) {
         Probe.reach(ProbePoint.A_READ, p.a, aRow, rows, 4L * depth, p.aStride);
       }
       if (p.verify) {
         copyChecked(p, region, kBlock, strip, rows, aRow, w, sink);
-        if (Probe.ON) {
-          Probe.reach(ProbePoint.A_PREDICTED, p.a, aRow, rows, 4L * depth, p.aStride);
-        }
-        w.prediction.predict(p, region, kBlock, row, rows, w.survey, w.evidence);
       } else {
         Strip.copy(p.a, aRow, p.aStride, rows, depth, w.copied[strip]);
       }
       if (Probe.ON) {
         probe(ProbePoint.PACKED_A_WRITTEN, strip, depth, w);
       }
+      if (p.verify && w.completes(strip, region)) {
+        predict(p, region, kBlock, row + rows, w);
+      }
     }
+  }
+
+  /** Predicts from the check block whose last strip has just been copied. */
+  private static void predict(
+      GemmProblem p, Region region, int kBlock, int end, VectorWorkspace w) {
+    int row = (end - 1) / CheckBlock.ROWS * CheckBlock.ROWS;
+    int rows = end - row;
+    if (Probe.ON) {
+      long aRow = aRow(p, region, row, kBlock);
+      long bytes = 4L * p.b.depthOf(kBlock);
+      Probe.reach(ProbePoint.A_PREDICTED, p.a, aRow, rows, bytes, p.aStride);
+    }
+    w.prediction.predict(p, region, kBlock, row, rows, w.survey, w.evidence);
+  }
+
+  private static long aRow(GemmProblem p, Region region, int row, int kBlock) {
+    return p.aRow(region.matrix, region.row + row) + 4L * kBlock * PackedB.DEPTH;
   }
 
   /** Compares the copied strips with their digests, after their last use. */
@@ -93,9 +109,12 @@ final class LeftStrips {
       EvidenceSink sink) {
     int depth = p.b.depthOf(kBlock);
     int end = w.row[strip + 1];
-    boolean complete = end % CheckBlock.ROWS == 0 || end == region.rows;
+    boolean complete = w.completes(strip, region);
     int digest = w.stripDigest(strip);
-    w.survey.open();
+    int inBlock = w.row[strip] % CheckBlock.ROWS;
+    if (inBlock == 0) {
+      w.survey.open();
+    }
     for (int k = 0; k < depth; k += CheckBlock.COLUMNS) {
       int columns = Math.min(CheckBlock.COLUMNS, depth - k);
       long[] raw = w.aRaw[k / CheckBlock.COLUMNS];
@@ -110,7 +129,18 @@ final class LeftStrips {
         stride = BlockPass.STAGED_STRIDE;
       }
       Strip.copyBlock(
-          memory, from, stride, rows, width, w.copied[strip], k, raw, w.digests, digest, w.survey);
+          memory,
+          from,
+          stride,
+          rows,
+          width,
+          w.copied[strip],
+          k,
+          raw,
+          w.digests,
+          digest,
+          w.survey,
+          inBlock);
       if (complete) {
         SealGrid seals = p.aSeals;
         if (seals != null) {

@@ -67,14 +67,13 @@ final class MachineKernelWriter {
   private static final int ROWS_APART = 4 * STRIP_STRIDE;
 
   // Vector registers: accumulators come first, two for each row; then the running sums of a kernel
-  // that checks. Kernels for 32 registers are not in use: they have not run on a machine with
-  // AVX-512 yet.
+  // that checks.
   private static final int REGISTERS = VectorShapes.hasThirtyTwoRegisters() ? 32 : 16;
   private static final int SUM = REGISTERS - 6;
   private static final int B0 = REGISTERS - 4;
   private static final int[] X = {REGISTERS - 2, REGISTERS - 1};
 
-  private final Assembler code = new Assembler(32 * LANES, REGISTERS == 32);
+  private final Assembler code = VectorShapes.assembler();
   private final int rows;
   private final boolean continues;
   private final boolean checks;

@@ -19,7 +19,9 @@ import static dev.regolith.kernels.machine.Gpr.RCX;
 import static dev.regolith.kernels.machine.Gpr.RDI;
 import static dev.regolith.kernels.machine.Gpr.RDX;
 import static dev.regolith.kernels.machine.Gpr.RSI;
+import static dev.regolith.kernels.machine.VectorOp.VADDPD;
 import static dev.regolith.kernels.machine.VectorOp.VADDPS;
+import static dev.regolith.kernels.machine.VectorOp.VCVTPS2PD;
 import static dev.regolith.kernels.machine.VectorOp.VFMADD231PS;
 import static dev.regolith.kernels.machine.VectorOp.VPADDQ;
 import static dev.regolith.kernels.machine.VectorOp.VPSUBQ;
@@ -73,13 +75,15 @@ final class MachinePasses {
       long[] raw,
       long[] digest,
       int digestAt,
-      RowSurvey survey) {
+      RowSurvey survey,
+      int row) {
     Bounds.check(offset, stride, rows, 4L * width, a.byteSize());
     Bounds.check(k, STRIP_STRIDE, rows, width, strip.length);
     Bounds.check(0, 0, 1, RAW_SUMS, raw.length);
-    Bounds.check(0, LANES, rows, LANES, survey.sums.length);
+    int sums = row * LANES;
+    Bounds.check(sums, LANES, rows, LANES, survey.sums.length);
     int grains = ceilDiv(width, Tolerance.GRAIN) * LANES;
-    int squares = RowSurvey.at(0, k / Tolerance.GRAIN);
+    int squares = RowSurvey.at(row, k / Tolerance.GRAIN);
     Bounds.check(squares, RowSurvey.ROW, rows, grains, survey.squares.length);
     Bounds.check(digestAt, 0, 1, WIDE_LANES, digest.length);
     try {
@@ -95,6 +99,7 @@ final class MachinePasses {
           MemorySegment.ofArray(digest),
           8L * digestAt,
           MemorySegment.ofArray(survey.sums),
+          4L * sums,
           MemorySegment.ofArray(survey.squares),
           4L * squares);
     } catch (Throwable e) {
@@ -203,6 +208,53 @@ final class MachinePasses {
     }
   }
 
+  /** See {@link BlockPass#addUp}. */
+  static void addUp(float[] lanes, int count, double[] result, int at, int stride) {
+    if (count == 0) {
+      return;
+    }
+    Bounds.check(0, LANES, count, LANES, lanes.length);
+    Bounds.check(at, stride, count, 1, result.length);
+    try {
+      AddUp.CALL.invokeExact(
+          MemorySegment.ofArray(lanes),
+          (long) count,
+          MemorySegment.ofArray(result),
+          8L * at,
+          8L * stride);
+    } catch (Throwable e) {
+      throw MachineCode.unexpected(e);
+    }
+  }
+
+  /** See {@link Prediction#products}. */
+  static void products(
+      MemorySegment a,
+      long offset,
+      long stride,
+      int rows,
+      int depth,
+      float[] vectors,
+      int at,
+      float[] lanes) {
+    Bounds.check(offset, stride, rows, 4L * depth, a.byteSize());
+    Bounds.check(at, 0, 1, depth, vectors.length);
+    Bounds.check(0, LANES, rows, LANES, lanes.length);
+    try {
+      Products.CALL.invokeExact(
+          a,
+          offset,
+          stride,
+          (long) rows,
+          (long) depth,
+          MemorySegment.ofArray(vectors),
+          4L * at,
+          MemorySegment.ofArray(lanes));
+    } catch (Throwable e) {
+      throw MachineCode.unexpected(e);
+    }
+  }
+
   private static final class CopyBlock {
     private static final Gpr ROW = RDI;
     private static final Gpr STRIDE = RDX;
@@ -225,10 +277,10 @@ final class MachinePasses {
 
     private static final int ENERGY = 8;
 
-    static final MethodHandle CALL = MachineCode.caller(code(), "pllllplpplppl");
+    static final MethodHandle CALL = MachineCode.caller(code(), "pllllplpplplpl");
 
     private static byte[] code() {
-      var code = new Assembler(8 * VECTOR, false);
+      Assembler code = VectorShapes.assembler();
       var grains = new Label();
       var grainDone = new Label();
       code.enter();
@@ -238,8 +290,9 @@ final class MachinePasses {
       code.move(DIGEST, code.parameter(2));
       code.add(DIGEST, code.parameter(3));
       code.move(SUMS, code.parameter(4));
-      code.move(SQUARES, code.parameter(5));
-      code.add(SQUARES, code.parameter(6));
+      code.add(SUMS, code.parameter(5));
+      code.move(SQUARES, code.parameter(6));
+      code.add(SQUARES, code.parameter(7));
       loadChains(code, RAW);
       code.countDown(
           ROWS,
@@ -313,7 +366,7 @@ final class MachinePasses {
     static final MethodHandle CALL = MachineCode.caller(code(), "pllllplpplp");
 
     private static byte[] code() {
-      var code = new Assembler(8 * VECTOR, false);
+      Assembler code = VectorShapes.assembler();
       code.enter();
       code.add(ROW, RSI);
       code.add(SIGNS, code.parameter(0));
@@ -321,7 +374,7 @@ final class MachinePasses {
       code.move(DIGEST, code.parameter(2));
       code.add(DIGEST, code.parameter(3));
       code.move(LANES_OF_ROWS, code.parameter(4));
-      loadChains(code, RAW);
+      startChains(code);
       code.countDown(
           ROWS,
           () -> {
@@ -346,10 +399,8 @@ final class MachinePasses {
             code.add(LANES_OF_ROWS, VECTOR);
             code.add(ROW, STRIDE);
           });
-      // What was read is what the first chain grew by.
       code.load(X, new Memory(DIGEST, 0));
       code.vector(VPSUBQ, X, X, LOWER);
-      code.vector(VPADDQ, X, X, new Memory(RAW, 0));
       code.store(new Memory(DIGEST, 0), X);
       storeChains(code, RAW);
       code.leave();
@@ -370,7 +421,7 @@ final class MachinePasses {
     static final MethodHandle CALL = MachineCode.caller(code(), "pllllpl");
 
     private static byte[] code() {
-      var code = new Assembler(8 * VECTOR, false);
+      Assembler code = VectorShapes.assembler();
       code.enter();
       code.add(ROW, RSI);
       code.add(DIGEST, code.parameter(0));
@@ -416,7 +467,7 @@ final class MachinePasses {
     static final MethodHandle CALL = MachineCode.caller(code(), "pllpllplppppp");
 
     private static byte[] code() {
-      var code = new Assembler(8 * VECTOR, false);
+      Assembler code = VectorShapes.assembler();
       code.enter();
       code.add(ROW, RSI);
       code.add(TO, R8);
@@ -431,9 +482,7 @@ final class MachinePasses {
       code.load(SIGN + 1, new Memory(RAX, VECTOR));
       code.load(ALL, new Memory(PLAIN, 0));
       code.load(ALL_SQUARES, new Memory(TOTAL, 0));
-      for (int i = 0; i < 2 * CHAIN; i++) {
-        code.zero(i);
-      }
+      startChains(code);
       code.countDown(
           LEFT,
           () -> {
@@ -460,6 +509,169 @@ final class MachinePasses {
       storeChains(code, RAW);
       code.leave();
       return code.bytes();
+    }
+  }
+
+  private static final class AddUp {
+    private static final Gpr VECTORS = RDI;
+    private static final Gpr LEFT = RSI;
+    private static final Gpr RESULT = RDX;
+    private static final Gpr STRIDE = R8;
+
+    private static final int SUM = 0;
+    private static final int MORE = 1;
+
+    static final MethodHandle CALL = MachineCode.caller(code(), "plpll");
+
+    private static byte[] code() {
+      Assembler code = VectorShapes.assembler();
+      code.enter();
+      code.add(RESULT, RCX);
+      code.countDown(
+          LEFT,
+          () -> {
+            code.vector(VCVTPS2PD, SUM, 0, new Memory(VECTORS, 0));
+            code.vector(VCVTPS2PD, MORE, 0, new Memory(VECTORS, VECTOR / 2));
+            code.vector(VADDPD, SUM, SUM, MORE);
+            for (int bits = 8 * VECTOR; bits >= 128; bits /= 2) {
+              code.upperHalf(bits, MORE, SUM);
+              code.vector(VADDPD, SUM, SUM, MORE);
+            }
+            code.loadDouble(MORE, new Memory(RESULT, 0));
+            code.vector(VADDPD, SUM, SUM, MORE);
+            code.storeDouble(new Memory(RESULT, 0), SUM);
+            code.add(VECTORS, VECTOR);
+            code.add(RESULT, STRIDE);
+          });
+      code.leave();
+      return code.bytes();
+    }
+  }
+
+  private static final class Products {
+    private static final Gpr ROW = RDI;
+    private static final Gpr STRIDE = RDX;
+    private static final Gpr ROWS = RCX;
+    private static final Gpr DEPTH = R8;
+    private static final Gpr CHECK = R9;
+    private static final Gpr RESULT = RBX;
+
+    private static final Gpr FROM = R10;
+    private static final Gpr NEXT = R11;
+    private static final Gpr V = R12;
+    private static final Gpr LEFT = RAX;
+
+    /** Chains of a row. */
+    private static final int CHAINS = Prediction.LANES_USED / LANES;
+
+    private static final int WEIGHTS = 2 * CHAINS;
+    private static final int WORDS = WEIGHTS + 1;
+
+    static final MethodHandle CALL = MachineCode.caller(code(), "pllllplp");
+
+    private static byte[] code() {
+      Assembler code = VectorShapes.assembler();
+      var pairs = new Label();
+      var last = new Label();
+      var done = new Label();
+      code.enter();
+      code.add(ROW, RSI);
+      code.add(CHECK, code.parameter(0));
+      code.move(RESULT, code.parameter(1));
+      code.bind(pairs);
+      code.subtract(ROWS, 2);
+      code.jump(When.LESS, last);
+      rows(code, 2);
+      code.add(ROWS, 0);
+      code.jump(When.NOT_ZERO, pairs);
+      code.bind(last);
+      code.add(ROWS, 2);
+      code.jump(When.ZERO, done);
+      rows(code, 1);
+      code.bind(done);
+      code.leave();
+      return code.bytes();
+    }
+
+    /** One row, or two. */
+    private static void rows(Assembler code, int count) {
+      code.move(FROM, ROW);
+      code.move(NEXT, ROW);
+      code.add(NEXT, STRIDE);
+      code.move(V, CHECK);
+      for (int i = 0; i < count * CHAINS; i++) {
+        code.zero(i);
+      }
+      var turns = new Label();
+      var vectors = new Label();
+      var steps = new Label();
+      var done = new Label();
+      code.move(LEFT, DEPTH);
+      code.subtract(LEFT, Prediction.LANES_USED);
+      code.jump(When.LESS, vectors);
+      code.bind(turns);
+      for (int chain = 0; chain < CHAINS; chain++) {
+        multiply(code, count, chain, chain * VECTOR);
+      }
+      advance(code, count, CHAINS * VECTOR);
+      code.subtract(LEFT, Prediction.LANES_USED);
+      code.jump(When.NOT_LESS, turns);
+      code.bind(vectors);
+      code.add(LEFT, Prediction.LANES_USED);
+      for (int chain = 0; chain < CHAINS - 1; chain++) {
+        code.subtract(LEFT, LANES);
+        code.jump(When.LESS, steps);
+        multiply(code, count, chain, 0);
+        advance(code, count, VECTOR);
+      }
+      code.subtract(LEFT, LANES);
+      code.bind(steps);
+      code.add(LEFT, LANES);
+      code.jump(When.ZERO, done);
+      code.countDown(
+          LEFT,
+          () -> {
+            code.loadFloat(WEIGHTS, new Memory(V, 0));
+            for (int row = 0; row < count; row++) {
+              code.loadFloat(WORDS, new Memory(row == 0 ? FROM : NEXT, 0));
+              code.vector(VFMADD231PS, row * CHAINS + CHAINS - 1, WORDS, WEIGHTS);
+            }
+            advance(code, count, 4);
+          });
+      code.bind(done);
+      for (int row = 0; row < count; row++) {
+        for (int apart = 1; apart < CHAINS; apart *= 2) {
+          for (int chain = 0; chain < CHAINS; chain += 2 * apart) {
+            int sum = row * CHAINS + chain;
+            code.vector(VADDPS, sum, sum, sum + apart);
+          }
+        }
+        code.store(new Memory(RESULT, row * VECTOR), row * CHAINS);
+        code.add(ROW, STRIDE);
+      }
+      code.add(RESULT, count * VECTOR);
+    }
+
+    private static void multiply(Assembler code, int count, int chain, int at) {
+      code.load(WEIGHTS, new Memory(V, at));
+      code.vector(VFMADD231PS, chain, WEIGHTS, new Memory(FROM, at));
+      if (count > 1) {
+        code.vector(VFMADD231PS, CHAINS + chain, WEIGHTS, new Memory(NEXT, at));
+      }
+    }
+
+    private static void advance(Assembler code, int count, int bytes) {
+      code.add(FROM, bytes);
+      if (count > 1) {
+        code.add(NEXT, bytes);
+      }
+      code.add(V, bytes);
+    }
+  }
+
+  private static void startChains(Assembler code) {
+    for (int i = 0; i < 2 * CHAIN; i++) {
+      code.zero(i);
     }
   }
 

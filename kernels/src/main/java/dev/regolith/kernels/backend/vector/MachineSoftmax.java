@@ -45,6 +45,9 @@ final class MachineSoftmax {
   private static final int LANES = 8;
   private static final int VECTOR = 4 * LANES;
 
+  /** Whether vectors have that length, and kernels are in machine code. */
+  static final boolean SERVES = VectorShapes.MACHINE_CODE && VectorShapes.LANES == LANES;
+
   /** Vectors side by side in a tile. */
   private static final int PAIR = 2;
 
@@ -190,7 +193,7 @@ final class MachineSoftmax {
             code.vector(VMAXPS, MAX, X, MAX);
             code.vector(VPERMILPS, X, 0, MAX, SWAP_NEIGHBOURS);
             code.vector(VMAXPS, MAX, X, MAX);
-            code.storeFirst(new Memory(FOUND, 0), MAX);
+            code.storeFloat(new Memory(FOUND, 0), MAX);
             code.add(FOUND, 4);
             code.add(ROW, 4 * TILE_COLUMNS);
           });
@@ -273,8 +276,8 @@ final class MachineSoftmax {
             code.vector(VADDPS, SUM, SUM, SUM + 1);
             code.vector(VPERMILPS, SUM + 1, 0, SUM, SWAP_NEIGHBOURS);
             code.vector(VADDPS, SUM, SUM, SUM + 1);
-            code.storeFirst(new Memory(SUMS, 0), SUM);
-            code.storeFirst(new Memory(COPIES, 0), SUM);
+            code.storeFloat(new Memory(SUMS, 0), SUM);
+            code.storeFloat(new Memory(COPIES, 0), SUM);
             code.add(SUMS, 4);
             code.add(COPIES, 4);
             code.add(REFERENCES, 4);

@@ -17,7 +17,6 @@ import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
 import java.lang.foreign.MemorySegment;
-import java.util.Arrays;
 
 /**
  * What becomes of a region's tiles: parked partial sums are verified, finished tiles brought into
@@ -111,10 +110,9 @@ final class OutputTiles {
   static void close(GemmProblem p, Region region, int block, VectorWorkspace w, EvidenceSink sink) {
     if (p.verify) {
       show(p, region, block, w);
-      for (int strip = 0; strip < w.strips; strip++) {
-        if (!w.takeZero(w.blockDigest(strip))) {
-          int row = w.row[strip];
-          int rows = w.row[strip + 1] - row;
+      for (int row = 0; row < region.rows; row += CheckBlock.ROWS) {
+        if (!w.takeZero(w.blockDigest(row))) {
+          int rows = Math.min(CheckBlock.ROWS, region.rows - row);
           VectorGemm.suspect(p, region, row, rows, block, 1, Component.OUTPUT, sink);
         }
       }
@@ -136,20 +134,14 @@ final class OutputTiles {
       probe(ProbePoint.C_STORED, p, region, block);
     }
     int columns = p.b.columnsOf(region.block + block);
-    for (int strip = 0; strip < w.strips; strip++) {
-      int row = w.row[strip];
-      int rows = w.row[strip + 1] - row;
-      show(p, region, row, rows, block, w.blockDigest(strip), w);
-      int end = row + rows;
-      if (end % CheckBlock.ROWS == 0 || end == region.rows) {
-        SealGrid seals = p.cSeals;
-        if (seals != null) {
-          long blockRow = (region.row + row) / CheckBlock.ROWS;
-          int sums = Seal.SUMS * seals.block(region.matrix, blockRow, region.block + block);
-          int sealed = (end - 1) % CheckBlock.ROWS + 1;
-          BlockPass.finish(sealed, CheckBlock.pitch(columns), w.cRaw, w.folded, seals.sums(), sums);
-        }
-        Arrays.fill(w.cRaw, 0);
+    for (int row = 0; row < region.rows; row += CheckBlock.ROWS) {
+      int rows = Math.min(CheckBlock.ROWS, region.rows - row);
+      show(p, region, row, rows, block, w);
+      SealGrid seals = p.cSeals;
+      if (seals != null) {
+        long blockRow = (region.row + row) / CheckBlock.ROWS;
+        int sums = Seal.SUMS * seals.block(region.matrix, blockRow, region.block + block);
+        BlockPass.finish(rows, CheckBlock.pitch(columns), w.raw, w.folded, seals.sums(), sums);
       }
     }
     if (Probe.ON) {
@@ -158,7 +150,7 @@ final class OutputTiles {
   }
 
   private static void show(
-      GemmProblem p, Region region, int row, int rows, int block, int digest, VectorWorkspace w) {
+      GemmProblem p, Region region, int row, int rows, int block, VectorWorkspace w) {
     Evidence evidence = w.evidence;
     int columns = p.b.columnsOf(region.block + block);
     long at =
@@ -174,7 +166,8 @@ final class OutputTiles {
       at = 0;
       stride = BlockPass.STAGED_STRIDE;
     }
-    BlockPass.show(memory, at, stride, rows, width, pattern, w.cRaw, w.digests, digest, w.lanes);
+    int digest = w.blockDigest(row);
+    BlockPass.show(memory, at, stride, rows, width, pattern, w.raw, w.digests, digest, w.lanes);
     BlockPass.addUp(w.lanes, rows, evidence.shown, shown, evidence.checks());
   }
 

@@ -8,6 +8,7 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.known;
 import dev.regolith.kernels.backend.GemmProblem;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Region;
+import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Evidence;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -33,14 +34,14 @@ final class Prediction {
   private final double[] means = new double[Region.MAX_BLOCKS];
   private final int[] columns = new int[Region.MAX_BLOCKS];
 
-  /** Sums of a strip's rows. */
-  private final double[] sums = new double[VectorShapes.TILE_ROWS];
+  /** Sums of a check block's rows. */
+  private final double[] sums = new double[CheckBlock.ROWS];
 
-  /** Weighted squares of a strip's rows. */
-  private final double[] spreads = new double[VectorShapes.TILE_ROWS];
+  /** Weighted squares of its rows. */
+  private final double[] spreads = new double[CheckBlock.ROWS];
 
-  /** A vector of partial sums for every row of a strip, and one to spare. */
-  private final float[] lanes = new float[(VectorShapes.TILE_ROWS + 1) * LANES];
+  /** A vector of partial sums for every one of its rows, and one to spare. */
+  private final float[] lanes = new float[(CheckBlock.ROWS + 1) * LANES];
 
   /** Takes up the records of a region's k-block; those of a wide check are added up. */
   void open(PackedB b, Region region, int kBlock, Evidence evidence) {
@@ -88,7 +89,7 @@ final class Prediction {
     }
   }
 
-  /** Adds what a strip's rows predict in the k-block to the evidence. */
+  /** Adds what a check block's rows predict in the k-block to the evidence. */
   void predict(
       GemmProblem p,
       Region region,
@@ -110,18 +111,7 @@ final class Prediction {
       }
     }
     for (int check = 0; check < evidence.checks(); check++) {
-      for (int i = 0; i < rows; i += 2) {
-        int second = Math.min(i + 1, rows - 1);
-        products(
-            p.a,
-            a + i * p.aStride,
-            a + second * p.aStride,
-            depth,
-            vectors,
-            check * CHECK_STRIDE,
-            lanes,
-            i * LANES);
-      }
+      products(p.a, a, p.aStride, rows, depth, vectors, check * CHECK_STRIDE, lanes);
       int at = evidence.at(row, check);
       BlockPass.addUp(lanes, rows, evidence.predicted, at, evidence.checks());
       survey.spread(rows, coefficients, check * PackedB.GRAINS, depth, lanes);
@@ -139,7 +129,28 @@ final class Prediction {
     }
   }
 
-  /** Dot products of two rows with one check vector. */
+  /** Dot products of rows with one check vector: a vector of partial sums for each row. */
+  static void products(
+      MemorySegment a,
+      long offset,
+      long stride,
+      int rows,
+      int depth,
+      float[] vectors,
+      int at,
+      float[] lanes) {
+    if (VectorShapes.MACHINE_CODE) {
+      MachinePasses.products(a, offset, stride, rows, depth, vectors, at, lanes);
+      return;
+    }
+    for (int i = 0; i < rows; i += 2) {
+      long row = offset + i * stride;
+      long other = i + 1 < rows ? row + stride : row;
+      products(a, row, other, depth, vectors, at, lanes, i * LANES);
+    }
+  }
+
+  /** Dot products of two rows. */
   private static void products(
       MemorySegment a,
       long row,

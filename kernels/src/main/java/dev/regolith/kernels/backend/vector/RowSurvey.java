@@ -5,11 +5,11 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.FLOATS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.HALVES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.ORDER;
-import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_ROWS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.known;
 
 import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Tolerance;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -19,9 +19,9 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 
 /**
- * What tolerances need to know of a strip's rows in a k-block: a vector of partial sums of squares
- * for every {@link Tolerance#GRAIN} steps, and one of the words themselves. Made in float32 while
- * the strip is copied; where that left its range, the words are walked again.
+ * What tolerances need to know of a check block's rows in a k-block: a vector of partial sums of
+ * squares for every {@link Tolerance#GRAIN} steps, and one of the words themselves. Made in float32
+ * while its strips are copied; where that left its range, the words are walked again.
  */
 final class RowSurvey {
   /** Floats from one row's squares to the next row's. */
@@ -34,12 +34,12 @@ final class RowSurvey {
   static final double LARGEST = 1e35;
 
   /** Squares of row {@code i}, grain {@code g}: a vector at {@code (i * GRAINS + g) * LANES}. */
-  final float[] squares = new float[TILE_ROWS * ROW];
+  final float[] squares = new float[CheckBlock.ROWS * ROW];
 
   /** Sums of row {@code i}: a vector at {@code i * LANES}. */
-  final float[] sums = new float[TILE_ROWS * LANES];
+  final float[] sums = new float[CheckBlock.ROWS * LANES];
 
-  /** Starts a strip. */
+  /** Starts a check block. */
   void open() {
     Arrays.fill(sums, 0);
   }

@@ -119,7 +119,7 @@ final class SoftmaxPass {
 
   /** The largest score of every row that is a number; minus infinity if there is none. */
   static void maxima(float[] scores, int rows, int tiles, float[] found, int foundAt) {
-    if (VectorShapes.MACHINE_CODE) {
+    if (MachineSoftmax.SERVES) {
       MachineSoftmax.maxima(scores, rows, tiles, found, foundAt);
       return;
     }
@@ -153,7 +153,7 @@ final class SoftmaxPass {
       float[] copies,
       long[] digests,
       int digest) {
-    if (VectorShapes.MACHINE_CODE) {
+    if (MachineSoftmax.SERVES) {
       MachineSoftmax.weigh(
           scores, rows, tiles, references, first, weights, sums, copies, digests, digest);
       return;

@@ -48,6 +48,8 @@ final class Strip {
   /**
    * Copies rows of full vectors of A, and makes of the registers they pass through: running sums
    * for the seal, the digest of the copy, and what tolerances need to know.
+   *
+   * @param row of the survey, which the first row is
    */
   static void copyBlock(
       MemorySegment a,
@@ -60,10 +62,11 @@ final class Strip {
       long[] raw,
       long[] digest,
       int digestAt,
-      RowSurvey survey) {
+      RowSurvey survey,
+      int row) {
     if (VectorShapes.MACHINE_CODE) {
       MachinePasses.copyBlock(
-          a, offset, stride, rows, width, strip, k, raw, digest, digestAt, survey);
+          a, offset, stride, rows, width, strip, k, raw, digest, digestAt, survey, row);
       return;
     }
     a = known(a);
@@ -78,7 +81,7 @@ final class Strip {
     float[] squares = survey.squares;
     FloatVector zero = FloatVector.zero(FLOATS);
     for (int i = 0; i < rows; i++) {
-      FloatVector sum = FloatVector.fromArray(FLOATS, sums, i * LANES);
+      FloatVector sum = FloatVector.fromArray(FLOATS, sums, (row + i) * LANES);
       FloatVector other = zero;
       for (int grain = 0; grain < width; grain += Tolerance.GRAIN) {
         int end = Math.min(Tolerance.GRAIN, width - grain);
@@ -112,9 +115,9 @@ final class Strip {
           h1 = h1.add(h0);
           h2 = h2.add(h1);
         }
-        energy.add(rest).intoArray(squares, RowSurvey.at(i, (k + grain) / Tolerance.GRAIN));
+        energy.add(rest).intoArray(squares, RowSurvey.at(row + i, (k + grain) / Tolerance.GRAIN));
       }
-      sum.add(other).intoArray(sums, i * LANES);
+      sum.add(other).intoArray(sums, (row + i) * LANES);
     }
     LongVector.fromArray(LONGS, digest, digestAt).add(s0.sub(before)).intoArray(digest, digestAt);
     SealLanes.put(s0, s1, s2, raw, 0);

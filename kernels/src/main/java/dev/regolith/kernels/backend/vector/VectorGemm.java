@@ -235,7 +235,7 @@ public final class VectorGemm implements Backend {
         int from = to + PANELS * TILE;
         int digest =
             finishes
-                ? w.blockDigest(strip)
+                ? w.blockDigest(row)
                 : last ? w.tileDigest : w.partialDigest(kBlock & 1, strip, block);
         if (Probe.ON) {
           probeSweep(p, kBlock, panel + i, panels, first, checking, strip, from, w);
@@ -267,7 +267,7 @@ public final class VectorGemm implements Backend {
           OutputTiles.takePartial(kBlock, block, strip, rows, from, panels, w);
         }
         if (last && !finishes) {
-          OutputTiles.finish(p, region, row, rows, block, i, w.blockDigest(strip), w, sink);
+          OutputTiles.finish(p, region, row, rows, block, i, w.blockDigest(row), w, sink);
         }
         to += panels * TILE;
         i += panels;

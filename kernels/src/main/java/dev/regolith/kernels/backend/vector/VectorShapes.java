@@ -1,5 +1,6 @@
 package dev.regolith.kernels.backend.vector;
 
+import dev.regolith.kernels.machine.Assembler;
 import dev.regolith.kernels.machine.MachineCode;
 import dev.regolith.kernels.machine.Processor;
 import java.lang.foreign.MemorySegment;
@@ -23,19 +24,16 @@ final class VectorShapes {
   private static final int BITS =
       Math.max(128, Math.min(MACHINE_BITS, Integer.getInteger(BITS_PROPERTY, MACHINE_BITS)));
 
-  private static final boolean MACHINE_CODE_SERVES =
-      MACHINE_BITS == 256 && BITS == 256 && !MachineCode.isDeclined();
-
   /**
-   * Whether kernels are in machine code: with vectors of 256 bits, where the processor has no
-   * longer ones, unless {@code -Ddev.regolith.kernels.machineCode=off} declines it.
+   * Whether kernels are in machine code, unless {@code -Ddev.regolith.kernels.machineCode=off}
+   * declines it.
    */
   static final boolean MACHINE_CODE =
-      MACHINE_CODE_SERVES && MachineCode.absence().isEmpty() && Processor.hasAvx2AndFma();
+      !MachineCode.isDeclined() && MachineCode.absence().isEmpty() && hasInstructions();
 
   /** Why they are not, where that could be changed. */
   static final String DENIED =
-      MACHINE_CODE_SERVES && MachineCode.isDenied() ? MachineCode.absence() : "";
+      !MachineCode.isDeclined() && MachineCode.isDenied() ? MachineCode.absence() : "";
 
   static final VectorSpecies<Float> FLOATS =
       switch (BITS) {
@@ -70,19 +68,20 @@ final class VectorShapes {
   static final int TILE_COLUMNS = 2 * LANES;
 
   /**
-   * Most rows of a register tile. Where there are 32 registers, two accumulators and one broadcast
-   * for each row, two vectors of B and one of touched words fit whatever order the compiler
-   * chooses: with 12 rows it spilled an accumulator in every other launch, at a quarter of the
-   * speed. Where there are 16, six rows are twelve accumulators, two vectors of B and two
-   * broadcasts: that fits as long as nothing else is in the loop (docs/decisions.md).
+   * Most rows of a register tile. Where there are 32 registers and a compiler assigns them, two
+   * accumulators and one broadcast for each row, two vectors of B and one of touched words fit
+   * whatever order it chooses: with 12 rows it spilled an accumulator in every other launch, at a
+   * quarter of the speed. Where there are 16, six rows are twelve accumulators, two vectors of B
+   * and two broadcasts: that fits as long as nothing else is in the loop (docs/decisions.md).
    */
-  static final int TILE_ROWS = hasThirtyTwoRegisters() ? 9 : 6;
+  static final int TILE_ROWS = hasThirtyTwoRegisters() ? MACHINE_CODE ? 12 : 9 : 6;
 
   /**
    * Most rows of a tile whose kernel also sums the panel's words up, in registers that the
    * accumulators leave free.
    */
-  static final int CHECKING_ROWS = hasThirtyTwoRegisters() ? 6 : MACHINE_CODE ? 5 : 4;
+  static final int CHECKING_ROWS =
+      hasThirtyTwoRegisters() ? MACHINE_CODE ? TILE_ROWS : 6 : MACHINE_CODE ? 5 : 4;
 
   /**
    * Steps along k in one turn of a bytecode kernel's loop. With vectors of 256 bits and less, the
@@ -113,6 +112,15 @@ final class VectorShapes {
    */
   static MemorySegment known(MemorySegment segment) {
     return NATIVE.cast(segment);
+  }
+
+  /** What writes machine code for this width. */
+  static Assembler assembler() {
+    return new Assembler(BITS, hasThirtyTwoRegisters());
+  }
+
+  private static boolean hasInstructions() {
+    return hasThirtyTwoRegisters() ? Processor.hasAvx512() : Processor.hasAvx2AndFma();
   }
 
   static boolean hasThirtyTwoRegisters() {

@@ -24,8 +24,10 @@ final class VectorWorkspace implements Workspace {
   /** Strips of fewer rows wait for the latency of their own multiply-adds. */
   private static final int LOW = 4;
 
-  private static final int MAX_STRIPS =
-      Region.MAX_ROWS / CheckBlock.ROWS * stripsOf(CheckBlock.ROWS) + 2;
+  /** Check blocks below each other. */
+  private static final int DOWN = Region.MAX_ROWS / CheckBlock.ROWS;
+
+  private static final int MAX_STRIPS = DOWN * stripsOf(CheckBlock.ROWS) + 2;
   private static final int STRIP = TILE_ROWS * MicroKernel.STRIP_STRIDE;
 
   /** Panels of a check block. */
@@ -57,11 +59,11 @@ final class VectorWorkspace implements Workspace {
 
   /**
    * Digests, a vector each: of parked tiles, one for a strip's tiles in a check block, of this
-   * k-block and of the last; of copied strips; of what was stored into C, one per strip; of the
-   * last tile.
+   * k-block and of the last; of copied strips; of what was stored into C, one for a check block's
+   * rows; of the last tile.
    */
   final long[] digests =
-      new long[(2 * MAX_STRIPS * Region.MAX_BLOCKS + 2 * MAX_STRIPS + 1) * WIDE_LANES];
+      new long[(2 * MAX_STRIPS * Region.MAX_BLOCKS + MAX_STRIPS + DOWN + 1) * WIDE_LANES];
 
   /** Place of the last tile's digest. */
   final int tileDigest = digests.length - WIDE_LANES;
@@ -78,14 +80,11 @@ final class VectorWorkspace implements Workspace {
   /** Running sums of the blocks of A in progress, those of a k-block. */
   final long[][] aRaw = new long[PackedB.DEPTH / CheckBlock.COLUMNS][SealLanes.RAW];
 
-  /** What tolerances need to know of the strip. */
+  /** What tolerances need to know of the check block's rows. */
   final RowSurvey survey = new RowSurvey();
 
-  /** Running sums of the block of C in progress. */
-  final long[] cRaw = new long[SealLanes.RAW];
-
-  /** A vector of partial sums for every row of a strip. */
-  final float[] lanes = new float[TILE_ROWS * LANES];
+  /** A vector of partial sums for every row of a check block. */
+  final float[] lanes = new float[CheckBlock.ROWS * LANES];
 
   /** Rows of a check block of fewer columns, filled up with zeros. */
   final MemorySegment staged =
@@ -160,7 +159,6 @@ final class VectorWorkspace implements Workspace {
     if (inUse) {
       Arrays.fill(digests, 0);
       Arrays.fill(folded, 0);
-      Arrays.fill(cRaw, 0);
       for (long[] sums : aRaw) {
         Arrays.fill(sums, 0);
       }
@@ -200,16 +198,22 @@ final class VectorWorkspace implements Workspace {
     return (2 * MAX_STRIPS * Region.MAX_BLOCKS + strip) * WIDE_LANES;
   }
 
-  /** Place of the digest of what a strip stored into a check block of C. */
-  int blockDigest(int strip) {
-    return (2 * MAX_STRIPS * Region.MAX_BLOCKS + MAX_STRIPS + strip) * WIDE_LANES;
+  /** Place of the digest of what was stored into a check block of C in progress. */
+  int blockDigest(int row) {
+    return (2 * MAX_STRIPS * Region.MAX_BLOCKS + MAX_STRIPS + row / CheckBlock.ROWS) * WIDE_LANES;
+  }
+
+  /** Whether a strip is the last of its check block. */
+  boolean completes(int strip, Region region) {
+    int end = row[strip + 1];
+    return end % CheckBlock.ROWS == 0 || end == region.rows;
   }
 
   /** Drops the digests of copied strips and of C, where nobody multiplied or stored registers. */
   void forgetDigests() {
     for (int strip = 0; strip < strips; strip++) {
       Arrays.fill(digests, stripDigest(strip), stripDigest(strip) + WIDE_LANES, 0);
-      Arrays.fill(digests, blockDigest(strip), blockDigest(strip) + WIDE_LANES, 0);
+      Arrays.fill(digests, blockDigest(row[strip]), blockDigest(row[strip]) + WIDE_LANES, 0);
     }
   }
 

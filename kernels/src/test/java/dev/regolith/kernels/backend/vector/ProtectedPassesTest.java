@@ -5,12 +5,14 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Tolerance;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -44,9 +46,11 @@ class ProtectedPassesTest {
     var expected = new long[SealLanes.RAW];
     var digest = new long[WIDE_LANES];
     var sums = new float[rows * LANES];
-    // Twice, as the next strip of a block goes on where the first ended.
+    int first = 5;
+    // Twice: sums go on where they ended.
     for (int turn = 0; turn < 2; turn++) {
-      Strip.copyBlock(a, 8, 4L * STRIDE, rows, width, strip, k, raw, digests, WIDE_LANES, survey);
+      Strip.copyBlock(
+          a, 8, 4L * STRIDE, rows, width, strip, k, raw, digests, WIDE_LANES, survey, first);
       for (int i = 0; i < rows; i++) {
         chain(a, 2 + i * STRIDE, width, expected, digest);
         for (int lane = 0; lane < LANES; lane++) {
@@ -57,7 +61,7 @@ class ProtectedPassesTest {
             other += at(a, 2 + i * STRIDE + j + LANES);
           }
           sums[i * LANES + lane] = sum + other;
-          assertThat(survey.sums[i * LANES + lane]).isEqualTo(sum + other);
+          assertThat(survey.sums[(first + i) * LANES + lane]).isEqualTo(sum + other);
           for (int grain = 0; grain < width; grain += Tolerance.GRAIN) {
             float energy = 0;
             float rest = 0;
@@ -68,7 +72,7 @@ class ProtectedPassesTest {
               energy = Math.fma(x, x, energy);
               rest = Math.fma(y, y, rest);
             }
-            int place = RowSurvey.at(i, (k + grain) / Tolerance.GRAIN) + lane;
+            int place = RowSurvey.at(first + i, (k + grain) / Tolerance.GRAIN) + lane;
             assertThat(survey.squares[place]).isEqualTo(energy + rest);
           }
         }
@@ -119,6 +123,41 @@ class ProtectedPassesTest {
     }
   }
 
+  @ParameterizedTest(name = "{0} rows, {1} steps")
+  @CsvSource({"1, 1", "2, 7", "3, 8", "4, 31", "1, 32", "3, 100", "4, 133"})
+  void rowsAreMultipliedWithACheckVector(int rows, int depth) {
+    MemorySegment a = floats(4 * STRIDE);
+    var vectors = new float[3 + MicroKernel.STRIP_STRIDE];
+    for (int k = 0; k < depth; k++) {
+      vectors[3 + k] = (float) Math.sin(k + 1);
+    }
+    var lanes = new float[(rows + 2) * LANES];
+    Arrays.fill(lanes, 77);
+    Prediction.products(a, 8, 4L * STRIDE, rows, depth, vectors, 3, lanes);
+    var sums = new double[1 + 3 * rows];
+    Arrays.fill(sums, 1);
+    BlockPass.addUp(lanes, rows, sums, 1, 3);
+    for (int i = 0; i < rows; i++) {
+      double exact = 0;
+      double size = 0;
+      for (int k = 0; k < depth; k++) {
+        double term = (double) at(a, 2 + i * STRIDE + k) * vectors[3 + k];
+        exact += term;
+        size += Math.abs(term);
+      }
+      double shown = 0;
+      for (int lane = 0; lane < LANES; lane++) {
+        shown += lanes[i * LANES + lane];
+      }
+      assertThat(shown).isCloseTo(exact, within(size * 16 * Tolerance.U));
+      assertThat(sums[1 + 3 * i]).isCloseTo(1 + shown, within(1e-14 * (1 + size)));
+      assertThat(sums[2 + 3 * i]).isEqualTo(1);
+      assertThat(sums[3 + 3 * i]).isEqualTo(1);
+    }
+    assertThat(sums[0]).isEqualTo(1);
+    assertThat(lanes[(rows + 1) * LANES]).isEqualTo(77); // one vector to spare may be used
+  }
+
   @Test
   void packedRowsAreSurveyed() {
     int depth = 77;
@@ -161,7 +200,7 @@ class ProtectedPassesTest {
     var digests = new long[WIDE_LANES];
     for (long offset : new long[] {-4, 4L * 4 * STRIDE, Long.MAX_VALUE, 1L << 62}) {
       assertThatThrownBy(() ->
-              Strip.copyBlock(a, offset, 4, 2, 128, strip, 0, raw, digests, 0, new RowSurvey()))
+              Strip.copyBlock(a, offset, 4, 2, 128, strip, 0, raw, digests, 0, new RowSurvey(), 0))
           .isInstanceOf(IndexOutOfBoundsException.class);
     }
   }
