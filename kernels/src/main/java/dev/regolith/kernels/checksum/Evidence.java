@@ -122,6 +122,74 @@ public final class Evidence {
     mean[at] = after;
   }
 
+  /**
+   * The same for a check of several rows.
+   *
+   * @param spreads and {@code sums}: of each row, the sums of its words, of which {@code mean} each
+   *     is what the row's sum is expected to gain
+   */
+  public void widen(
+      int row,
+      int rows,
+      int check,
+      double[] spreads,
+      double[] sums,
+      double gain,
+      int steps,
+      int columns) {
+    if (checks == 1) {
+      // Of no other meaning: neighbours in memory are computed side by side.
+      widenEach(row, 1, rows, spreads, sums, gain, steps, columns);
+    } else {
+      widenEach(at(row, check), checks, rows, spreads, sums, gain, steps, columns);
+    }
+  }
+
+  private void widenEach(
+      int from,
+      int stride,
+      int rows,
+      double[] spreads,
+      double[] sums,
+      double gain,
+      int steps,
+      int columns) {
+    double[] means = mean;
+    double[] totals = squares;
+    for (int i = 0; i < rows; i++) {
+      int at = from + i * stride;
+      double before = means[at];
+      double after = before + sums[i] * gain;
+      totals[at] += spreads[i] + Tolerance.meanPath(before, after, steps, columns);
+      means[at] = after;
+    }
+  }
+
+  /**
+   * Turns the predicted checksums of products, of a check of several rows, into those of the
+   * result, with their tolerances; the old C is not read.
+   */
+  public void close(int rows, int check, float alpha, long depth, int columns) {
+    if (checks == 1) {
+      closeEach(0, 1, rows, alpha, depth, columns);
+    } else {
+      closeEach(check, checks, rows, alpha, depth, columns);
+    }
+  }
+
+  private void closeEach(int from, int stride, int rows, float alpha, long depth, int columns) {
+    double[] means = mean;
+    double[] totals = squares;
+    double[] tolerances = tolerance;
+    double[] products = predicted;
+    for (int i = 0; i < rows; i++) {
+      int at = from + i * stride;
+      double total = means[at] * means[at] / columns * Tolerance.SHOWN_WEIGHT + totals[at];
+      tolerances[at] = Tolerance.of(alpha, 0, depth, columns, total, 0);
+      products[at] *= alpha;
+    }
+  }
+
   /** Turns the predicted checksum of the product into that of the result, with its tolerance. */
   public void close(
       int at,

@@ -227,8 +227,8 @@ final class MachinePasses {
     }
   }
 
-  /** See {@link Prediction#products}. */
-  static void products(
+  /** See {@link Prediction#predict}. */
+  static void predict(
       MemorySegment a,
       long offset,
       long stride,
@@ -236,12 +236,22 @@ final class MachinePasses {
       int depth,
       float[] vectors,
       int at,
-      float[] lanes) {
+      RowSurvey survey,
+      float[] coefficients,
+      int firstCoefficient,
+      double[] predicted,
+      int predictedAt,
+      int predictedStride,
+      double[] spreads) {
+    int grains = ceilDiv(depth, Tolerance.GRAIN);
     Bounds.check(offset, stride, rows, 4L * depth, a.byteSize());
     Bounds.check(at, 0, 1, depth, vectors.length);
-    Bounds.check(0, LANES, rows, LANES, lanes.length);
+    Bounds.check(0, RowSurvey.ROW, rows, (long) grains * LANES, survey.squares.length);
+    Bounds.check(firstCoefficient, 0, 1, grains, coefficients.length);
+    Bounds.check(predictedAt, predictedStride, rows, 1, predicted.length);
+    Bounds.check(0, 1, rows, 1, spreads.length);
     try {
-      Products.CALL.invokeExact(
+      Predict.CALL.invokeExact(
           a,
           offset,
           stride,
@@ -249,7 +259,14 @@ final class MachinePasses {
           (long) depth,
           MemorySegment.ofArray(vectors),
           4L * at,
-          MemorySegment.ofArray(lanes));
+          MemorySegment.ofArray(survey.squares),
+          MemorySegment.ofArray(coefficients),
+          4L * firstCoefficient,
+          Bounds.turns(grains),
+          MemorySegment.ofArray(predicted),
+          8L * predictedAt,
+          8L * predictedStride,
+          MemorySegment.ofArray(spreads));
     } catch (Throwable e) {
       throw MachineCode.unexpected(e);
     }
@@ -530,13 +547,8 @@ final class MachinePasses {
       code.countDown(
           LEFT,
           () -> {
-            code.vector(VCVTPS2PD, SUM, 0, new Memory(VECTORS, 0));
-            code.vector(VCVTPS2PD, MORE, 0, new Memory(VECTORS, VECTOR / 2));
-            code.vector(VADDPD, SUM, SUM, MORE);
-            for (int bits = 8 * VECTOR; bits >= 128; bits /= 2) {
-              code.upperHalf(bits, MORE, SUM);
-              code.vector(VADDPD, SUM, SUM, MORE);
-            }
+            code.load(SUM, new Memory(VECTORS, 0));
+            addLanes(code, SUM, MORE);
             code.loadDouble(MORE, new Memory(RESULT, 0));
             code.vector(VADDPD, SUM, SUM, MORE);
             code.storeDouble(new Memory(RESULT, 0), SUM);
@@ -548,18 +560,23 @@ final class MachinePasses {
     }
   }
 
-  private static final class Products {
+  private static final class Predict {
     private static final Gpr ROW = RDI;
     private static final Gpr STRIDE = RDX;
     private static final Gpr ROWS = RCX;
     private static final Gpr DEPTH = R8;
     private static final Gpr CHECK = R9;
-    private static final Gpr RESULT = RBX;
+    private static final Gpr SQUARES = RBX;
+    private static final Gpr COEFFICIENTS = RBP;
+    private static final Gpr GRAINS = R12;
+    private static final Gpr PREDICTED = R13;
+    private static final Gpr SPREADS = R14;
 
     private static final Gpr FROM = R10;
     private static final Gpr NEXT = R11;
-    private static final Gpr V = R12;
+    private static final Gpr V = R15;
     private static final Gpr LEFT = RAX;
+    private static final Gpr FIRST = RSI;
 
     /** Chains of a row. */
     private static final int CHAINS = Prediction.LANES_USED / LANES;
@@ -567,7 +584,7 @@ final class MachinePasses {
     private static final int WEIGHTS = 2 * CHAINS;
     private static final int WORDS = WEIGHTS + 1;
 
-    static final MethodHandle CALL = MachineCode.caller(code(), "pllllplp");
+    static final MethodHandle CALL = MachineCode.caller(code(), "pllllplppllpllp");
 
     private static byte[] code() {
       Assembler code = VectorShapes.assembler();
@@ -577,13 +594,19 @@ final class MachinePasses {
       code.enter();
       code.add(ROW, RSI);
       code.add(CHECK, code.parameter(0));
-      code.move(RESULT, code.parameter(1));
+      code.move(SQUARES, code.parameter(1));
+      code.move(COEFFICIENTS, code.parameter(2));
+      code.add(COEFFICIENTS, code.parameter(3));
+      code.move(GRAINS, code.parameter(4));
+      code.move(PREDICTED, code.parameter(5));
+      code.add(PREDICTED, code.parameter(6));
+      code.move(SPREADS, code.parameter(8));
       code.bind(pairs);
       code.subtract(ROWS, 2);
       code.jump(When.LESS, last);
       rows(code, 2);
       code.add(ROWS, 0);
-      code.jump(When.NOT_ZERO, pairs);
+      code.jump(When.NOT_LESS, pairs);
       code.bind(last);
       code.add(ROWS, 2);
       code.jump(When.ZERO, done);
@@ -646,10 +669,35 @@ final class MachinePasses {
             code.vector(VADDPS, sum, sum, sum + apart);
           }
         }
-        code.store(new Memory(RESULT, row * VECTOR), row * CHAINS);
+        int sum = row * CHAINS;
+        addLanes(code, sum, WORDS);
+        code.loadDouble(WORDS, new Memory(PREDICTED, 0));
+        code.vector(VADDPD, sum, sum, WORDS);
+        code.storeDouble(new Memory(PREDICTED, 0), sum);
+        code.add(PREDICTED, code.parameter(7));
+        spread(code, sum);
         code.add(ROW, STRIDE);
       }
-      code.add(RESULT, count * VECTOR);
+    }
+
+    /** The squares of a row, each grain times its coefficient. */
+    private static void spread(Assembler code, int sum) {
+      code.move(FROM, SQUARES);
+      code.move(FIRST, COEFFICIENTS);
+      code.move(LEFT, GRAINS);
+      code.zero(sum);
+      code.countDown(
+          LEFT,
+          () -> {
+            code.broadcast(WORDS, new Memory(FIRST, 0));
+            code.vector(VFMADD231PS, sum, WORDS, new Memory(FROM, 0));
+            code.add(FIRST, 4);
+            code.add(FROM, VECTOR);
+          });
+      addLanes(code, sum, WORDS);
+      code.storeDouble(new Memory(SPREADS, 0), sum);
+      code.add(SPREADS, 8);
+      code.add(SQUARES, 4 * RowSurvey.ROW);
     }
 
     private static void multiply(Assembler code, int count, int chain, int at) {
@@ -666,6 +714,18 @@ final class MachinePasses {
         code.add(NEXT, bytes);
       }
       code.add(V, bytes);
+    }
+  }
+
+  /** Adds the floats of a vector up, in double precision. */
+  private static void addLanes(Assembler code, int vector, int free) {
+    code.upperHalf(8 * VECTOR, free, vector);
+    code.vector(VCVTPS2PD, free, 0, free);
+    code.vector(VCVTPS2PD, vector, 0, vector);
+    code.vector(VADDPD, vector, vector, free);
+    for (int bits = 8 * VECTOR; bits >= 128; bits /= 2) {
+      code.upperHalf(bits, free, vector);
+      code.vector(VADDPD, vector, vector, free);
     }
   }
 

@@ -180,16 +180,19 @@ final class OutputTiles {
       long first = region.block + evidence.firstBlock(check);
       int blocks = evidence.blocksOf(check);
       int columns = (blocks - 1) * CheckBlock.COLUMNS + b.columnsOf(first + blocks - 1);
-      for (int row = 0; row < region.rows; row++) {
-        double signed = 0;
-        double squares = 0;
-        if (p.beta != 0) {
-          oldSums(p, region, row, first, blocks, w);
-          signed = w.oldSigned;
-          squares = w.oldSquares;
-        }
+      if (p.beta == 0) {
+        evidence.close(region.rows, check, p.alpha, b.depth(), columns);
+      }
+      for (int row = 0; p.beta != 0 && row < region.rows; row++) {
+        oldSums(p, region, row, first, blocks, w);
         evidence.close(
-            evidence.at(row, check), p.alpha, p.beta, b.depth(), columns, signed, squares);
+            evidence.at(row, check),
+            p.alpha,
+            p.beta,
+            b.depth(),
+            columns,
+            w.oldSigned,
+            w.oldSquares);
       }
     }
     if (Probe.ON) {

@@ -31,6 +31,10 @@ final class Prediction {
   private final float[] vectors = new float[Region.MAX_BLOCKS * CHECK_STRIDE];
 
   private final double[] coefficients = new double[Region.MAX_BLOCKS * PackedB.GRAINS];
+
+  /** The same in float32. */
+  private final float[] weights = new float[Region.MAX_BLOCKS * PackedB.GRAINS];
+
   private final double[] means = new double[Region.MAX_BLOCKS];
   private final int[] columns = new int[Region.MAX_BLOCKS];
 
@@ -69,6 +73,9 @@ final class Prediction {
         means[check] += b.records().get(ValueLayout.JAVA_DOUBLE, record + b.mean());
         columns[check] += b.columnsOf(block);
       }
+    }
+    for (int i = 0; i < evidence.checks() * PackedB.GRAINS; i++) {
+      weights[i] = (float) coefficients[i];
     }
   }
 
@@ -111,43 +118,81 @@ final class Prediction {
       }
     }
     for (int check = 0; check < evidence.checks(); check++) {
-      products(p.a, a, p.aStride, rows, depth, vectors, check * CHECK_STRIDE, lanes);
-      int at = evidence.at(row, check);
-      BlockPass.addUp(lanes, rows, evidence.predicted, at, evidence.checks());
-      survey.spread(rows, coefficients, check * PackedB.GRAINS, depth, lanes);
-      Arrays.fill(spreads, 0);
-      BlockPass.addUp(lanes, rows, spreads, 0, 1);
+      predict(
+          p.a,
+          a,
+          p.aStride,
+          rows,
+          depth,
+          vectors,
+          check * CHECK_STRIDE,
+          survey,
+          weights,
+          check * PackedB.GRAINS,
+          evidence.predicted,
+          evidence.at(row, check),
+          evidence.checks(),
+          spreads,
+          lanes);
       for (int i = 0; i < rows; i++) {
-        double spread = spreads[i];
-        if (!RowSurvey.holds(spread)) {
+        if (!RowSurvey.holds(spreads[i])) {
           int from = check * PackedB.GRAINS;
-          spread = RowSurvey.spread(coefficients, from, p.a, a + i * p.aStride, depth);
+          spreads[i] = RowSurvey.spread(coefficients, from, p.a, a + i * p.aStride, depth);
         }
-        evidence.widen(
-            evidence.at(row + i, check), spread, sums[i] * means[check], depth, columns[check]);
       }
+      evidence.widen(row, rows, check, spreads, sums, means[check], depth, columns[check]);
     }
   }
 
-  /** Dot products of rows with one check vector: a vector of partial sums for each row. */
-  static void products(
+  /**
+   * Adds dot products of rows with one check vector to every {@code stride}-th place of the
+   * predictions, and works out the rows' weighted squares.
+   *
+   * @param lanes room for a vector for every row, and one to spare
+   */
+  static void predict(
       MemorySegment a,
       long offset,
-      long stride,
+      long aStride,
       int rows,
       int depth,
       float[] vectors,
       int at,
+      RowSurvey survey,
+      float[] weights,
+      int weightsAt,
+      double[] predicted,
+      int predictedAt,
+      int stride,
+      double[] spreads,
       float[] lanes) {
     if (VectorShapes.MACHINE_CODE) {
-      MachinePasses.products(a, offset, stride, rows, depth, vectors, at, lanes);
+      MachinePasses.predict(
+          a,
+          offset,
+          aStride,
+          rows,
+          depth,
+          vectors,
+          at,
+          survey,
+          weights,
+          weightsAt,
+          predicted,
+          predictedAt,
+          stride,
+          spreads);
       return;
     }
     for (int i = 0; i < rows; i += 2) {
-      long row = offset + i * stride;
-      long other = i + 1 < rows ? row + stride : row;
+      long row = offset + i * aStride;
+      long other = i + 1 < rows ? row + aStride : row;
       products(a, row, other, depth, vectors, at, lanes, i * LANES);
     }
+    BlockPass.addUp(lanes, rows, predicted, predictedAt, stride);
+    survey.spread(rows, weights, weightsAt, depth, lanes);
+    Arrays.fill(spreads, 0);
+    BlockPass.addUp(lanes, rows, spreads, 0, 1);
   }
 
   /** Dot products of two rows. */

@@ -54,14 +54,14 @@ final class RowSurvey {
    *
    * @param at place of the first grain's coefficient
    */
-  void spread(int rows, double[] coefficients, int at, int depth, float[] result) {
+  void spread(int rows, float[] coefficients, int at, int depth, float[] result) {
     int grains = Math.ceilDiv(depth, Tolerance.GRAIN);
     for (int row = 0; row < rows; row++) {
       FloatVector sum = FloatVector.zero(FLOATS);
       for (int grain = 0; grain < grains; grain++) {
         sum =
             FloatVector.fromArray(FLOATS, squares, at(row, grain))
-                .fma(FloatVector.broadcast(FLOATS, (float) coefficients[at + grain]), sum);
+                .fma(FloatVector.broadcast(FLOATS, coefficients[at + grain]), sum);
       }
       sum.intoArray(result, row * LANES);
     }

@@ -131,12 +131,22 @@ class ProtectedPassesTest {
     for (int k = 0; k < depth; k++) {
       vectors[3 + k] = (float) Math.sin(k + 1);
     }
-    var lanes = new float[(rows + 2) * LANES];
-    Arrays.fill(lanes, 77);
-    Prediction.products(a, 8, 4L * STRIDE, rows, depth, vectors, 3, lanes);
+    var survey = new RowSurvey();
+    var weights = new float[2 + depth];
+    for (int i = 0; i < survey.squares.length; i++) {
+      survey.squares[i] = i % 7;
+    }
+    for (int i = 0; i < weights.length; i++) {
+      weights[i] = 1 + i;
+    }
+    var lanes = new float[(rows + 1) * LANES];
     var sums = new double[1 + 3 * rows];
     Arrays.fill(sums, 1);
-    BlockPass.addUp(lanes, rows, sums, 1, 3);
+    var spreads = new double[rows + 1];
+    spreads[rows] = 77;
+    long stride = 4L * STRIDE;
+    Prediction.predict(
+        a, 8, stride, rows, depth, vectors, 3, survey, weights, 2, sums, 1, 3, spreads, lanes);
     for (int i = 0; i < rows; i++) {
       double exact = 0;
       double size = 0;
@@ -145,17 +155,35 @@ class ProtectedPassesTest {
         exact += term;
         size += Math.abs(term);
       }
-      double shown = 0;
-      for (int lane = 0; lane < LANES; lane++) {
-        shown += lanes[i * LANES + lane];
-      }
-      assertThat(shown).isCloseTo(exact, within(size * 16 * Tolerance.U));
-      assertThat(sums[1 + 3 * i]).isCloseTo(1 + shown, within(1e-14 * (1 + size)));
+      assertThat(sums[1 + 3 * i]).isCloseTo(1 + exact, within((1 + size) * 16 * Tolerance.U));
       assertThat(sums[2 + 3 * i]).isEqualTo(1);
       assertThat(sums[3 + 3 * i]).isEqualTo(1);
+      double spread = 0;
+      for (int j = 0; j < Math.ceilDiv(depth, Tolerance.GRAIN) * LANES; j++) {
+        spread += survey.squares[RowSurvey.at(i, 0) + j] * weights[2 + j / LANES];
+      }
+      assertThat(spreads[i]).isEqualTo(spread);
     }
     assertThat(sums[0]).isEqualTo(1);
-    assertThat(lanes[(rows + 1) * LANES]).isEqualTo(77); // one vector to spare may be used
+    assertThat(spreads[rows]).isEqualTo(VectorShapes.MACHINE_CODE ? 77 : 0);
+  }
+
+  @Test
+  void lanesAreAddedUp() {
+    var lanes = new float[4 * LANES];
+    for (int i = 0; i < lanes.length; i++) {
+      lanes[i] = i * 0.25f;
+    }
+    var sums = new double[12];
+    Arrays.fill(sums, 1);
+    BlockPass.addUp(lanes, 3, sums, 1, 4);
+    for (int i = 0; i < sums.length; i++) {
+      double sum = 1;
+      for (int lane = 0; i % 4 == 1 && lane < LANES; lane++) {
+        sum += lanes[i / 4 * LANES + lane];
+      }
+      assertThat(sums[i]).isEqualTo(sum);
+    }
   }
 
   @Test
