@@ -4,6 +4,7 @@ import dev.regolith.faultinjection.campaign.Arm;
 import dev.regolith.faultinjection.inject.AttentionWorkload.Layout;
 import dev.regolith.faultinjection.inject.AttentionWorkload.Rules;
 import dev.regolith.faultinjection.inject.AttentionWorkload.Shape;
+import dev.regolith.kernels.KeyValueCache;
 import dev.regolith.kernels.Session;
 import dev.regolith.kernels.attention.AttentionOptions;
 import dev.regolith.kernels.fault.Status;
@@ -13,6 +14,7 @@ import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
@@ -20,7 +22,7 @@ import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** An attention in memory: operands, mask, seals, results and logarithms. */
+/** An attention in memory: operands, caches, mask, seals, results and logarithms. */
 final class AttentionSetup implements Setup {
   /** Buffers that outlive a call; what is packed of keys and values does not. */
   private static final Set<ProbePoint> PERSISTENT =
@@ -31,6 +33,17 @@ final class AttentionSetup implements Setup {
           ProbePoint.MASK_READ,
           ProbePoint.OPERAND_SEAL);
 
+  /** Parts of a cache's pages: where keys and values are cached, these outlive a call as well. */
+  private static final Set<ProbePoint> PAGES =
+      EnumSet.of(
+          ProbePoint.KEYS_READ,
+          ProbePoint.VALUES_READ,
+          ProbePoint.CHECK_VECTORS_READ,
+          ProbePoint.TOLERANCE_COEFFICIENTS_READ,
+          ProbePoint.KEYS_SEAL,
+          ProbePoint.VALUES_SEAL,
+          ProbePoint.CHECK_VECTORS_SEAL);
+
   private final AttentionWorkload workload;
   private final Session session;
   private final boolean sealed;
@@ -39,6 +52,7 @@ final class AttentionSetup implements Setup {
   private final Tensor v;
   private final @Nullable Tensor mask;
   private final AttentionOptions options;
+  private final List<KeyValueCache> caches;
   private final List<Tensor> first;
   private final List<Tensor> second;
 
@@ -61,6 +75,7 @@ final class AttentionSetup implements Setup {
       session.seal(mask);
     }
     options = options();
+    caches = workload.cached() ? fill() : List.of();
     first = outputs(arena);
     second = outputs(arena);
   }
@@ -74,6 +89,23 @@ final class AttentionSetup implements Setup {
       case TURNED ->
           Tensor.zeros(arena, DType.FLOAT32, s.batch(), heads, s.depth(), rows).transposed();
     };
+  }
+
+  /** A cache for every sequence. */
+  private List<KeyValueCache> fill() {
+    Shape s = workload.shape();
+    var filled = new ArrayList<KeyValueCache>();
+    for (int sequence = 0; sequence < s.batch(); sequence++) {
+      var cache = session.cache(s.kvHeads(), s.depth(), s.depth());
+      int length = workload.keyLength(sequence);
+      session.append(cache, rows(k, sequence, length), rows(v, sequence, length));
+      filled.add(cache);
+    }
+    return filled;
+  }
+
+  private static Tensor rows(Tensor tensor, int sequence, int length) {
+    return tensor.slice(0, sequence, sequence + 1).slice(tensor.rank() - 2, 0, length);
   }
 
   private static @Nullable Tensor mask(Arena arena, Shape s, Rules rules) {
@@ -108,7 +140,7 @@ final class AttentionSetup implements Setup {
     if (rules.slopes() != null) {
       o = o.slopes(rules.slopes());
     }
-    if (rules.keyLengths() != null) {
+    if (rules.keyLengths() != null && !workload.cached()) {
       o = o.keyLengths(Arrays.stream(rules.keyLengths()).asLongStream().toArray());
     }
     return mask == null ? o : o.mask(mask);
@@ -141,12 +173,15 @@ final class AttentionSetup implements Setup {
   @Override
   public Status compute(List<Tensor> outputs) {
     AttentionOptions o = workload.logSums() ? options.logSumExp(outputs.getLast()) : options;
-    return session.attention(q, k, v, outputs.getFirst(), o);
+    return workload.cached()
+        ? session.attention(q, caches, outputs.getFirst(), o)
+        : session.attention(q, k, v, outputs.getFirst(), o);
   }
 
   @Override
   public boolean outlivesCall(Occurrence occurrence) {
-    return sealed && PERSISTENT.contains(occurrence.point());
+    return (sealed && PERSISTENT.contains(occurrence.point()))
+        || (workload.cached() && PAGES.contains(occurrence.point()));
   }
 
   @Override
@@ -154,6 +189,11 @@ final class AttentionSetup implements Setup {
     if (!sealed) {
       writeOperands();
     }
+  }
+
+  @Override
+  public void close() {
+    caches.forEach(KeyValueCache::close);
   }
 
   private void writeOperands() {

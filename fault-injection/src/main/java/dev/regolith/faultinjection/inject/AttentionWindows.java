@@ -54,7 +54,7 @@ import java.util.List;
  * The map of attention: every buffer, in every stretch of its life.
  *
  * <p>Keys and values are read once from their source, and packed: an operand that nobody sealed is
- * only the caller's after that. Pages of a cache are not among the sites.
+ * only the caller's after that. Pages of a cache are there before the call and after it.
  */
 final class AttentionWindows {
   /** Which workloads have the buffer. */
@@ -63,7 +63,8 @@ final class AttentionWindows {
     SEALED,
     MASKED,
     MASKED_SEALED,
-    IN_PLACE;
+    IN_PLACE,
+    CACHED;
 
     boolean by(AttentionWorkload workload) {
       return switch (this) {
@@ -72,6 +73,7 @@ final class AttentionWindows {
         case MASKED -> workload.hasAdditiveMask();
         case MASKED_SEALED -> workload.sealed() && workload.hasAdditiveMask();
         case IN_PLACE -> workload.isInPlace();
+        case CACHED -> workload.cached();
       };
     }
   }
@@ -101,6 +103,28 @@ final class AttentionWindows {
           window("packed-values", "before-first-read", FIRST, Offer.ANY, VALUES_READ),
           window("packed-values", "between-reads", AGAIN, Offer.ANY, VALUES_READ),
           window("packed-values", "last-use-to-check", DURING, Offer.ANY, VALUES_LAST_USE),
+          window("cached-keys", "before-call", BEFORE, Offer.CACHED, KEYS_READ),
+          window("cached-keys", "last-use-to-check", DURING, Offer.CACHED, KEYS_LAST_USE),
+          window("cached-keys", "check-to-next-read", AFTER, Offer.CACHED, KEYS_READ),
+          window("cached-values", "before-call", BEFORE, Offer.CACHED, VALUES_READ),
+          window("cached-values", "last-use-to-check", DURING, Offer.CACHED, VALUES_LAST_USE),
+          window("cached-values", "check-to-next-read", AFTER, Offer.CACHED, VALUES_READ),
+          window("cached-check-vectors", "before-call", BEFORE, Offer.CACHED, CHECK_VECTORS_READ),
+          window(
+              "cached-check-vectors",
+              "check-to-next-read",
+              AFTER,
+              Offer.CACHED,
+              CHECK_VECTORS_READ,
+              TOLERANCE_COEFFICIENTS_READ),
+          window(
+              "cached-seals",
+              "before-call",
+              BEFORE,
+              Offer.CACHED,
+              KEYS_SEAL,
+              VALUES_SEAL,
+              CHECK_VECTORS_SEAL),
           window("scores", "written-to-read", DURING, Offer.ANY, SCORES_WRITTEN),
           window("scores", "last-use-to-check", DURING, Offer.ANY, SCORES_LAST_USE),
           window("exponentials", "written-to-read", DURING, Offer.ANY, WEIGHTS_WRITTEN),

@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param layout how operands and result lie in memory
  * @param sealed whether operands were sealed by whoever made them
  * @param logSums whether logarithms of sums of exponentials are asked for
+ * @param cached whether keys and values were appended to caches, which the calls read
  */
 @SuppressWarnings("ArrayRecordComponent") // a bundle of operands; nobody compares or prints it
 record AttentionWorkload(
@@ -26,7 +27,8 @@ record AttentionWorkload(
     Rules rules,
     Layout layout,
     boolean sealed,
-    boolean logSums)
+    boolean logSums,
+    boolean cached)
     implements Workload {
 
   /**
@@ -164,22 +166,30 @@ record AttentionWorkload(
   }
 
   AttentionWorkload with(String newName, Rules newRules) {
-    return new AttentionWorkload(newName, shape, q, k, v, newRules, layout, sealed, logSums);
+    return new AttentionWorkload(
+        newName, shape, q, k, v, newRules, layout, sealed, logSums, cached);
   }
 
   AttentionWorkload of(String newName, float[] newQ, float[] newK, float[] newV) {
-    return new AttentionWorkload(newName, shape, newQ, newK, newV, rules, layout, sealed, logSums);
+    return new AttentionWorkload(
+        newName, shape, newQ, newK, newV, rules, layout, sealed, logSums, cached);
   }
 
   AttentionWorkload laid(String newName, Layout newLayout) {
-    return new AttentionWorkload(newName, shape, q, k, v, rules, newLayout, sealed, logSums);
+    return new AttentionWorkload(
+        newName, shape, q, k, v, rules, newLayout, sealed, logSums, cached);
   }
 
   AttentionWorkload unsealed(String newName) {
-    return new AttentionWorkload(newName, shape, q, k, v, rules, layout, false, logSums);
+    return new AttentionWorkload(newName, shape, q, k, v, rules, layout, false, logSums, cached);
   }
 
   AttentionWorkload withLogSums() {
-    return new AttentionWorkload(name, shape, q, k, v, rules, layout, sealed, true);
+    return new AttentionWorkload(name, shape, q, k, v, rules, layout, sealed, true, cached);
+  }
+
+  AttentionWorkload overCaches() {
+    return new AttentionWorkload(
+        "cached, " + name, shape, q, k, v, rules, layout, sealed, logSums, true);
   }
 }

@@ -16,7 +16,8 @@ import java.util.function.Function;
  * The attentions of a campaign: every layer of the model on a real forward pass, and variants that
  * bring in what single layers lack: several blocks and spans of keys, few queries of many heads,
  * masks, softcap, slopes, lengths and windows, a batch, other layouts, operands nobody sealed,
- * logarithms of sums, rows that see nothing, and legitimate NaN and infinities.
+ * logarithms of sums, rows that see nothing, legitimate NaN and infinities, and keys and values in
+ * caches.
  */
 final class AttentionWorkloads {
   /** Bytes of text, that is queries and keys of a layer. */
@@ -84,6 +85,11 @@ final class AttentionWorkloads {
             .withLogSums());
     all.add(wide.with("window, " + wide.name(), wide.rules().window(90)));
     all.add(withSpecialValues(deepest));
+    all.add(wide.overCaches());
+    all.add(stacked.withLogSums().overCaches());
+    all.add(
+        pair.with("lengths, " + pair.name(), pair.rules().keyLengths(TOKENS, TOKENS - 23))
+            .overCaches());
     return List.copyOf(all);
   }
 
@@ -111,6 +117,7 @@ final class AttentionWorkloads {
         Rules.CAUSAL,
         Layout.SIDE_BY_SIDE,
         true,
+        false,
         false);
   }
 
@@ -140,7 +147,8 @@ final class AttentionWorkloads {
         one.rules(),
         one.layout(),
         one.sealed(),
-        one.logSums());
+        one.logSums(),
+        one.cached());
   }
 
   private static float[] joined(float[] one, float[] other) {

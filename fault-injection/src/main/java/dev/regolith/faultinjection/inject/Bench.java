@@ -27,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  * whatever the first left behind; the outputs are read by their own next reader, which verifies
  * their seals.
  */
-final class Bench {
+final class Bench implements AutoCloseable {
   /** A buffer and what it held when it was made. */
   private record Kept(MemorySegment memory, MemorySegment pristine) {
     Kept(MemorySegment memory) {
@@ -216,5 +216,10 @@ final class Bench {
       at += values.length;
     }
     return all;
+  }
+
+  @Override
+  public void close() {
+    setup.close();
   }
 }

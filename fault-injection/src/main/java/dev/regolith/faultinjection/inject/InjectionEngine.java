@@ -244,8 +244,8 @@ final class InjectionEngine<W extends Workload> implements Engine {
     List<W> workloads =
         controlWorkloads.computeIfAbsent(text, window -> kind.workloads(model, window));
     W workload = draw(workloads, random);
-    try (var memory = Arena.ofShared()) {
-      Bench bench = bench(workload, Arm.CORRECT, memory);
+    try (var memory = Arena.ofShared();
+        Bench bench = bench(workload, Arm.CORRECT, memory)) {
       Truth truth = kind.truth(workload);
       Bench.Run run = bench.run();
       boolean identical =

@@ -5,7 +5,7 @@ import dev.regolith.kernels.tensor.Tensor;
 import java.util.List;
 
 /** A workload laid out in memory: operands, seals, and two sets of outputs. */
-interface Setup {
+interface Setup extends AutoCloseable {
   /**
    * A call before a run, of other operands: what it leaves behind in buffers that calls share is
    * what a lost command would have the run take for its own.
@@ -29,4 +29,8 @@ interface Setup {
 
   /** Writes operands that nobody watches over again. */
   void restoreInputs();
+
+  /** Lets go of what the session keeps for it. */
+  @Override
+  default void close() {}
 }

@@ -18,7 +18,7 @@ class AttentionTruthTest {
 
   private static AttentionWorkload workload(float[] k, Rules rules) {
     var shape = new Shape(1, 1, 1, 2, 2, 2);
-    return new AttentionWorkload("", shape, Q, k, V, rules, Layout.APART, true, true);
+    return new AttentionWorkload("", shape, Q, k, V, rules, Layout.APART, true, true, false);
   }
 
   @Test
