@@ -12,8 +12,8 @@ import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Computes a region of an attention a second time, into other memory, and compares bits. Any NaN
- * equals any NaN.
+ * Computes a region of an attention a second time, into other memory, and compares bits, also those
+ * of logarithms. Any NaN equals any NaN.
  */
 final class AttentionTwin {
   private static final int ROWS = AttentionRegion.MAX_ROWS;
@@ -39,18 +39,47 @@ final class AttentionTwin {
   private final AttentionProblem problem = new AttentionProblem();
   private final AttentionRegion region = new AttentionRegion();
   private @Nullable Workspace workspace;
-  private MemorySegment second = MemorySegment.NULL;
-  private MemorySegment remembered = MemorySegment.NULL;
+  private final Copy second = new Copy();
+  private final Copy remembered = new Copy();
+
+  /** A region's rows elsewhere, one after the other; logarithms as the problem lays them out. */
+  private static final class Copy {
+    MemorySegment out = MemorySegment.NULL;
+    MemorySegment logSums = MemorySegment.NULL;
+
+    void open(AttentionProblem p) {
+      out = atLeast(out, 4L * ROWS * p.columns);
+      logSums = hasLogSums(p) ? atLeast(logSums, p.lse.byteSize()) : logSums;
+    }
+
+    private static MemorySegment atLeast(MemorySegment memory, long bytes) {
+      return memory.byteSize() >= bytes ? memory : Arena.ofAuto().allocate(bytes, 64);
+    }
+  }
 
   AttentionTwin(Backend backend, Backend scalar) {
     this.backend = backend;
     this.scalar = scalar;
   }
 
+  private static boolean hasLogSums(AttentionProblem p) {
+    return p.lse.address() != 0;
+  }
+
   /** Keeps the bits that the result holds in a region. */
   void remember(AttentionProblem p, AttentionRegion r) {
-    remembered = atLeast(remembered, p);
-    copy(p, r, remembered);
+    remembered.open(p);
+    for (int row = 0; row < r.rows(); row++) {
+      long at = p.result(r.sequence, r.headOf(row), r.queryOf(row));
+      for (int c = 0; c < p.columns; c++) {
+        int bits = p.out.get(ValueLayout.JAVA_INT, at + c * p.outStride);
+        remembered.out.setAtIndex(ValueLayout.JAVA_INT, (long) row * p.columns + c, bits);
+      }
+      if (hasLogSums(p)) {
+        long log = p.lseAt(r.sequence, r.headOf(row), r.queryOf(row));
+        remembered.logSums.set(ValueLayout.JAVA_INT, log, p.lse.get(ValueLayout.JAVA_INT, log));
+      }
+    }
   }
 
   /** Whether the result holds the remembered bits. */
@@ -72,11 +101,11 @@ final class AttentionTwin {
   }
 
   private boolean compute(Backend computing, Workspace w, AttentionProblem p, AttentionRegion r) {
-    second = atLeast(second, p);
+    second.open(p);
     problem.copyFrom(p);
     problem.verify = false;
-    problem.lse = MemorySegment.NULL;
-    problem.out = second;
+    problem.lse = hasLogSums(p) ? second.logSums : MemorySegment.NULL;
+    problem.out = second.out;
     problem.outStride = 4;
     problem.outRowStride = 4L * p.columns;
     problem.outHeadStride = r.queries * problem.outRowStride;
@@ -86,29 +115,20 @@ final class AttentionTwin {
     return same(p, r, second);
   }
 
-  private static MemorySegment atLeast(MemorySegment memory, AttentionProblem p) {
-    long bytes = 4L * ROWS * p.columns;
-    return memory.byteSize() >= bytes ? memory : Arena.ofAuto().allocate(bytes, 64);
-  }
-
-  private static void copy(AttentionProblem p, AttentionRegion r, MemorySegment to) {
-    for (int row = 0; row < r.rows(); row++) {
-      long at = p.result(r.sequence, r.headOf(row), r.queryOf(row));
-      for (int c = 0; c < p.columns; c++) {
-        to.setAtIndex(
-            ValueLayout.JAVA_INT,
-            (long) row * p.columns + c,
-            p.out.get(ValueLayout.JAVA_INT, at + c * p.outStride));
-      }
-    }
-  }
-
-  private static boolean same(AttentionProblem p, AttentionRegion r, MemorySegment other) {
+  private static boolean same(AttentionProblem p, AttentionRegion r, Copy other) {
     for (int row = 0; row < r.rows(); row++) {
       long at = p.result(r.sequence, r.headOf(row), r.queryOf(row));
       for (int c = 0; c < p.columns; c++) {
         float x = p.out.get(ValueLayout.JAVA_FLOAT, at + c * p.outStride);
-        float y = other.getAtIndex(ValueLayout.JAVA_FLOAT, (long) row * p.columns + c);
+        float y = other.out.getAtIndex(ValueLayout.JAVA_FLOAT, (long) row * p.columns + c);
+        if (Float.floatToIntBits(x) != Float.floatToIntBits(y)) {
+          return false;
+        }
+      }
+      if (hasLogSums(p)) {
+        long log = p.lseAt(r.sequence, r.headOf(row), r.queryOf(row));
+        float x = p.lse.get(ValueLayout.JAVA_FLOAT, log);
+        float y = other.logSums.get(ValueLayout.JAVA_FLOAT, log);
         if (Float.floatToIntBits(x) != Float.floatToIntBits(y)) {
           return false;
         }
@@ -124,7 +144,7 @@ final class AttentionTwin {
       for (int c = 0; c < p.columns; c++) {
         p.out.set(ValueLayout.JAVA_FLOAT, at + c * p.outStride, Float.NaN);
       }
-      if (p.lse.address() != 0) {
+      if (hasLogSums(p)) {
         p.lse.set(
             ValueLayout.JAVA_FLOAT, p.lseAt(r.sequence, r.headOf(row), r.queryOf(row)), Float.NaN);
       }
