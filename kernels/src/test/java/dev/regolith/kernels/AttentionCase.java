@@ -8,6 +8,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.Objects;
 import java.util.Random;
 
 /** An attention over plain arrays, and the same as tensors of a random layout. */
@@ -38,6 +39,9 @@ final class AttentionCase {
   float[][][][] mask;
 
   boolean maskIsBoolean;
+
+  /** Keys of the mask's tensor; those behind are hidden. */
+  int maskKeys;
 
   // Along which dimensions the mask differs.
   private boolean perBatch;
@@ -106,8 +110,23 @@ final class AttentionCase {
     }
     if (r.nextInt(3) == 0) {
       c.randomMask(r);
+      if (keys > 2 && r.nextInt(3) == 0) {
+        c.cutMask(2 + r.nextInt(keys - 2));
+      }
     }
     return c;
+  }
+
+  /** Leaves the mask fewer keys. */
+  private void cutMask(int end) {
+    maskKeys = end;
+    for (float[][][] sequence : Objects.requireNonNull(mask)) {
+      for (float[][] head : sequence) {
+        for (float[] query : head) {
+          Arrays.fill(query, end, keys, Float.NEGATIVE_INFINITY);
+        }
+      }
+    }
   }
 
   void randomMask(Random r) {
@@ -116,6 +135,7 @@ final class AttentionCase {
     perHead = r.nextBoolean();
     perQuery = r.nextInt(3) > 0;
     mask = new float[batch][heads][queries][keys];
+    maskKeys = keys;
     for (int b = 0; b < batch; b++) {
       for (int h = 0; h < heads; h++) {
         for (int i = 0; i < queries; i++) {
@@ -199,14 +219,14 @@ final class AttentionCase {
 
   /** With extents of 1 where the mask is the same. */
   private Tensor maskTensor(Arena arena) {
-    long[] shape = {perBatch ? batch : 1, perHead ? heads : 1, perQuery ? queries : 1, keys};
-    long count = shape[0] * shape[1] * shape[2] * keys;
+    long[] shape = {perBatch ? batch : 1, perHead ? heads : 1, perQuery ? queries : 1, maskKeys};
+    long count = shape[0] * shape[1] * shape[2] * maskKeys;
     MemorySegment memory = arena.allocate(count * (maskIsBoolean ? 1 : 4), 64);
     long at = 0;
     for (int b = 0; b < shape[0]; b++) {
       for (int h = 0; h < shape[1]; h++) {
         for (int i = 0; i < shape[2]; i++) {
-          for (int j = 0; j < keys; j++, at++) {
+          for (int j = 0; j < maskKeys; j++, at++) {
             float m = mask[b][h][i][j];
             if (maskIsBoolean) {
               memory.set(ValueLayout.JAVA_BYTE, at, (byte) (m == 0 ? 1 : 0));

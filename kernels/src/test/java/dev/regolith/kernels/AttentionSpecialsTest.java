@@ -318,7 +318,9 @@ class AttentionSpecialsTest {
       refused(session, q, k, v, out, o.keyLengths(8, 1), "a key length is from 0 to 7, not 8");
       refused(session, q, k, v, out, o.queryLengths(1), "1 query lengths for 2 sequences");
       refused(session, q, k, v, out, o.slopes(1, 2), "2 slopes for 4 query heads");
-      refused(session, q, k, v, out, o.mask(zeros(arena, 5, 6)), "does not broadcast");
+      refused(session, q, k, v, out, o.mask(zeros(arena, 5, 8)), "does not broadcast");
+      refused(session, q, k, v, out, o.mask(zeros(arena, 4, 7)), "does not broadcast");
+      refused(session, q, k, v, out, o.mask(zeros(arena, 5, 0)), "does not broadcast");
       refused(session, q, k, v, out, o.logSumExp(zeros(arena, 2, 4, 4)), "logSumExp must be");
       Tensor wide = zeros(arena, 1, 1, 1, 600);
       refused(session, wide, wide, wide, zeros(arena, 1, 1, 1, 600), o, "head sizes go up to 512");

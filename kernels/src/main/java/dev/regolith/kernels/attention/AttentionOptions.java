@@ -145,7 +145,8 @@ public final class AttentionOptions {
   /**
    * A mask over {@code [batch, heads, queries, keys]}, where any extent may be 1, and outer ones
    * left out: FLOAT32 is added to the scores (minus infinity hides the key), BOOL hides where it is
-   * 0.
+   * 0. Where a mask has fewer keys, but more than one, it hides those behind it, as that of ONNX
+   * does.
    */
   public AttentionOptions mask(Tensor tensor) {
     var changed = new AttentionOptions(this);

@@ -10,9 +10,9 @@ import org.jspecify.annotations.Nullable;
  * attention problem that is not linear algebra.
  *
  * <p>A query of number {@code i} stands at key position {@code origin + i}. By its structure
- * (lengths, causality, windows) it sees one run of keys, from {@link #from} to {@link #to}; a mask
- * may hide some of them. Scores go through, in this order, softcap, linear bias (ALiBi), additive
- * mask. Reused from call to call.
+ * (lengths, causality, windows, the extent of a mask) it sees one run of keys, from {@link #from}
+ * to {@link #to}; a mask may hide some of them. Scores go through, in this order, softcap, linear
+ * bias (ALiBi), additive mask. Reused from call to call.
  */
 public final class Visibility {
   /** How the mask is read. */
@@ -58,6 +58,9 @@ public final class Visibility {
   /** First element of the mask, in elements; then the strides of its dimensions, 0 to broadcast. */
   public long maskOffset;
 
+  /** Keys that the mask covers: those behind are hidden. */
+  public long maskKeys = UNBOUNDED;
+
   /** From a sequence to the next, in elements. */
   public long maskBatchStride;
 
@@ -80,7 +83,8 @@ public final class Visibility {
     if (query >= queryLengths[(int) batch]) {
       return 0;
     }
-    return Math.min(keyLengths[(int) batch], origins[(int) batch] + query + right + 1);
+    long visible = Math.min(keyLengths[(int) batch], origins[(int) batch] + query + right + 1);
+    return Math.min(visible, maskKeys);
   }
 
   /** Whether scores reach the softmax as they are. */

@@ -255,14 +255,15 @@ final class AttentionArguments {
     boolean fits =
         mask.rank() >= 1
             && mask.rank() <= 4
-            && broadcasts(mask, 1, keys)
+            && mask.size(-1) >= Math.min(1, keys)
+            && mask.size(-1) <= Math.max(1, keys)
             && broadcasts(mask, 2, queries)
             && broadcasts(mask, 3, heads)
             && broadcasts(mask, 4, batch);
     if (!fits) {
       throw new IllegalArgumentException(
           ("the mask %s does not broadcast to [batch, heads, queries, keys] = [%d, %d, %d, %d]:"
-                  + " every extent is that one, or 1")
+                  + " every extent is that one, or 1, and there may be fewer keys")
               .formatted(mask, batch, heads, queries, keys));
     }
     requireApart("the mask", mask, "the result", out);

@@ -41,7 +41,7 @@ final class MaskSource implements AutoCloseable {
     long batch = vis.maskBatchStride == 0 ? 1 : p.batch;
     long heads = vis.maskHeadStride == 0 ? 1 : p.heads;
     long queries = vis.maskQueryStride == 0 ? 1 : p.queries;
-    long keys = vis.maskKeyStride == 0 ? 1 : p.keys;
+    long keys = vis.maskKeyStride == 0 ? 1 : Math.min(p.keys, vis.maskKeys);
     long bytes = mask.dtype().bytes();
     long rows = Math.ceilDiv(batch * heads * queries * keys * bytes, ROW);
     MemorySegment memory = copy.atLeast(rows * ROW);
@@ -99,7 +99,8 @@ final class MaskSource implements AutoCloseable {
     Visibility vis = p.visibility;
     for (long i = 0; vis.mask == Visibility.Mask.ADDITIVE && i < p.queries; i++) {
       long at = vis.maskAt(0, 0, i, 0);
-      Probe.reach(point, vis.maskMemory, 4 * at, p.keys, 4, 4 * vis.maskKeyStride);
+      long keys = Math.min(p.keys, vis.maskKeys);
+      Probe.reach(point, vis.maskMemory, 4 * at, keys, 4, 4 * vis.maskKeyStride);
     }
   }
 

@@ -48,7 +48,9 @@ final class VisibilityOptions {
         mask == null
             ? Visibility.Mask.NONE
             : mask.dtype() == DType.BOOL ? Visibility.Mask.BOOLEAN : Visibility.Mask.ADDITIVE;
+    vis.maskKeys = Visibility.UNBOUNDED;
     if (mask != null) {
+      vis.maskKeys = mask.size(-1) == 1 ? Visibility.UNBOUNDED : mask.size(-1);
       vis.maskMemory = mask.storage().segment();
       vis.maskBatchStride = stride(mask, 4);
       vis.maskOffset = mask.offset() + firstSequence * vis.maskBatchStride;
