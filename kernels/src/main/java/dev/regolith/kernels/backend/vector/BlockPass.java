@@ -12,7 +12,6 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.known;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Signs;
 import java.lang.foreign.MemorySegment;
-import java.util.Arrays;
 import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.LongVector;
@@ -21,9 +20,9 @@ import jdk.incubator.vector.VectorOperators;
 
 /**
  * Passes over rows of one check block where it lies, a row after the other, so that one chain of
- * running sums (see {@link SealLanes}) covers the whole block and is folded once. A row is as many
- * full vectors as {@link CheckBlock#pitch} says; where its columns do not fill them, it is staged
- * first: what it lacks counts as zeros.
+ * running sums (see {@link SealLanes}) covers the whole block. A row is as many full vectors as
+ * {@link CheckBlock#pitch} says; where its columns do not fill them, it is staged first: what it
+ * lacks counts as zeros.
  */
 final class BlockPass {
   /** Bytes from a row of a staged block to the next. */
@@ -48,6 +47,10 @@ final class BlockPass {
   /** Running sums of rows of full vectors. */
   static void scan(
       MemorySegment memory, long offset, long stride, int rows, int width, long[] raw) {
+    if (VectorShapes.MACHINE_CODE) {
+      MachinePasses.scan(memory, offset, stride, rows, width, raw);
+      return;
+    }
     memory = known(memory);
     LongVector s0 = LongVector.zero(LONGS);
     LongVector s1 = s0;
@@ -181,12 +184,5 @@ final class BlockPass {
   private static DoubleVector half(float[] lanes, int at) {
     return (DoubleVector)
         FloatVector.fromArray(HALVES, lanes, at).convertShape(VectorOperators.F2D, DOUBLES, 0);
-  }
-
-  /** The sums of a block whose rows were all walked. */
-  static void finish(int rows, int width, long[] raw, long[] folded, long[] sums, int at) {
-    Arrays.fill(folded, 0);
-    SealLanes.fold(raw, rows * width / LANES, 0, LANES, folded, 0);
-    SealLanes.finish(folded, 0, sums, at);
   }
 }

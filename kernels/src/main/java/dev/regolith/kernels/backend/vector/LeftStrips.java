@@ -1,5 +1,6 @@
 package dev.regolith.kernels.backend.vector;
 
+import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 
 import dev.regolith.kernels.backend.EvidenceSink;
@@ -148,7 +149,8 @@ final class LeftStrips {
               p.aSealBlock(seals, region.matrix, region.row + end - 1)
                   + (long) kBlock * PackedB.DEPTH / CheckBlock.COLUMNS
                   + k / CheckBlock.COLUMNS;
-          BlockPass.finish((end - 1) % CheckBlock.ROWS + 1, width, raw, w.folded, w.found, 0);
+          int sealed = (end - 1) % CheckBlock.ROWS + 1;
+          SealLanes.finish(raw, sealed * width / LANES, w.found, 0);
           LeftCheck.compare(p, region, block, w.found, sink);
         }
         Arrays.fill(raw, 0);

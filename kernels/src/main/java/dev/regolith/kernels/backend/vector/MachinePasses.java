@@ -142,6 +142,28 @@ final class MachinePasses {
     }
   }
 
+  /** See {@link BlockPass#scan}. */
+  static void scan(
+      MemorySegment memory, long offset, long stride, int rows, int width, long[] raw) {
+    Bounds.check(0, 0, 1, RAW_SUMS, raw.length);
+    if (width == 0) {
+      Arrays.fill(raw, 0);
+      return;
+    }
+    Bounds.check(offset, stride, rows, 4L * width, memory.byteSize());
+    try {
+      Scan.CALL.invokeExact(
+          memory,
+          offset,
+          stride,
+          (long) rows,
+          Bounds.turns(width / LANES),
+          MemorySegment.ofArray(raw));
+    } catch (Throwable e) {
+      throw MachineCode.unexpected(e);
+    }
+  }
+
   /** See {@link Strip#subtract}. */
   static void subtract(
       float[] words, int at, int stride, int rows, int count, long[] digest, int digestAt) {
@@ -419,6 +441,43 @@ final class MachinePasses {
       code.load(X, new Memory(DIGEST, 0));
       code.vector(VPSUBQ, X, X, LOWER);
       code.store(new Memory(DIGEST, 0), X);
+      storeChains(code, RAW);
+      code.leave();
+      return code.bytes();
+    }
+  }
+
+  private static final class Scan {
+    private static final Gpr ROW = RDI;
+    private static final Gpr STRIDE = RDX;
+    private static final Gpr ROWS = RCX;
+    private static final Gpr VECTORS = R8;
+    private static final Gpr RAW = R9;
+
+    private static final Gpr FROM = R10;
+    private static final Gpr LEFT = RAX;
+
+    static final MethodHandle CALL = MachineCode.caller(code(), "pllllp");
+
+    private static byte[] code() {
+      Assembler code = VectorShapes.assembler();
+      code.enter();
+      code.add(ROW, RSI);
+      startChains(code);
+      code.countDown(
+          ROWS,
+          () -> {
+            code.move(FROM, ROW);
+            code.move(LEFT, VECTORS);
+            code.countDown(
+                LEFT,
+                () -> {
+                  code.load(X, new Memory(FROM, 0));
+                  extendChains(code);
+                  code.add(FROM, VECTOR);
+                });
+            code.add(ROW, STRIDE);
+          });
       storeChains(code, RAW);
       code.leave();
       return code.bytes();

@@ -1,5 +1,6 @@
 package dev.regolith.kernels.backend.vector;
 
+import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
@@ -141,7 +142,8 @@ final class OutputTiles {
       if (seals != null) {
         long blockRow = (region.row + row) / CheckBlock.ROWS;
         int sums = Seal.SUMS * seals.block(region.matrix, blockRow, region.block + block);
-        BlockPass.finish(rows, CheckBlock.pitch(columns), w.raw, w.folded, seals.sums(), sums);
+        int vectors = rows * CheckBlock.pitch(columns) / LANES;
+        SealLanes.finish(w.raw, vectors, seals.sums(), sums);
       }
     }
     if (Probe.ON) {

@@ -96,10 +96,8 @@ final class PanelPacker {
     }
     int signs = (int) (block % Signs.PATTERNS) * CheckBlock.COLUMNS + left;
     PanelCopy.checked(memory, from, stride, target.panels(), to, depth, signs, w.packing, w.raw);
-    Arrays.fill(w.folded, 0);
-    SealLanes.fold(w.raw, 2 * depth, 0, LANES, w.folded, 0);
     int seal = target.panelSealAt(panel, kBlock);
-    SealLanes.finish(w.folded, 0, target.panelSeals(), seal);
+    SealLanes.finish(w.raw, 2 * depth, target.panelSeals(), seal);
     target.keepDigest(panel, kBlock, w.raw);
     return direct || read == target.panelSeals()[seal];
   }
@@ -135,10 +133,8 @@ final class PanelPacker {
     // Sealed from the registers that the words pass through on their way.
     long record = target.recordOffset(matrix, block, kBlock);
     SealLanes.copy(words, target.recordWords() / LANES, target.records(), record, w.raw);
-    Arrays.fill(w.folded, 0);
-    SealLanes.fold(w.raw, target.recordWords() / LANES, 0, LANES, w.folded, 0);
     int at = target.recordSealAt(matrix, block, kBlock);
-    SealLanes.finish(w.folded, 0, target.recordSeals(), at);
+    SealLanes.finish(w.raw, target.recordWords() / LANES, target.recordSeals(), at);
     return true;
   }
 
@@ -173,7 +169,7 @@ final class PanelPacker {
         survey.squareSums[k] += w.rowSums[RowSums.SQUARES];
         survey.plainSum[0] += w.rowSums[RowSums.PLAIN];
       }
-      SealLanes.scan(target.panels(), offset, 4L * LANES, 2 * depth, w.raw);
+      BlockPass.scan(target.panels(), offset, 0, 1, depth * TILE_COLUMNS, w.raw);
       intact &= target.agrees(panel, kBlock, w.raw);
     }
     return intact;

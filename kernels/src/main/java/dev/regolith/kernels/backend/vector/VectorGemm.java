@@ -28,7 +28,6 @@ import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.Arrays;
 
 /**
  * Matrix multiplication with the Vector API, or with machine code in its place.
@@ -103,19 +102,17 @@ public final class VectorGemm implements Backend {
     } else {
       BlockPass.scan(memory, offset, stride, rows, width, w.raw);
     }
-    BlockPass.finish(rows, width, w.raw, w.folded, found, 0);
+    SealLanes.finish(w.raw, rows * width / LANES, found, 0);
   }
 
   @Override
   public void scan(
       MemorySegment memory, long offset, int words, long[] found, Workspace workspace) {
     var w = (VectorWorkspace) workspace;
-    Arrays.fill(w.folded, 0);
-    int rows = words / LANES;
-    SealLanes.scan(memory, offset, 4L * LANES, rows, w.raw);
-    SealLanes.fold(w.raw, rows, 0, LANES, w.folded, 0);
-    SealLanes.finish(w.folded, 0, found, 0);
-    for (int i = rows * LANES; i < words; i++) {
+    int vectors = words / LANES;
+    BlockPass.scan(memory, offset, 0, 1, vectors * LANES, w.raw);
+    SealLanes.finish(w.raw, vectors, found, 0);
+    for (int i = vectors * LANES; i < words; i++) {
       Seal.add(found, 0, memory.get(ValueLayout.JAVA_INT, offset + 4L * i), i + 1);
     }
   }

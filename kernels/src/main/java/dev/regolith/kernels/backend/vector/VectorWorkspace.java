@@ -74,9 +74,6 @@ final class VectorWorkspace implements Workspace {
   /** Running sums, see {@link SealLanes}. */
   final long[] raw = new long[SealLanes.RAW];
 
-  /** Folded sums of one block at a time. */
-  final long[] folded = new long[SealLanes.FOLDED];
-
   /** Running sums of the blocks of A in progress, those of a k-block. */
   final long[][] aRaw = new long[PackedB.DEPTH / CheckBlock.COLUMNS][SealLanes.RAW];
 
@@ -158,7 +155,6 @@ final class VectorWorkspace implements Workspace {
     }
     if (inUse) {
       Arrays.fill(digests, 0);
-      Arrays.fill(folded, 0);
       for (long[] sums : aRaw) {
         Arrays.fill(sums, 0);
       }
