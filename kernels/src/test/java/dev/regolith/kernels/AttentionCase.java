@@ -118,7 +118,7 @@ final class AttentionCase {
   }
 
   /** Leaves the mask fewer keys. */
-  private void cutMask(int end) {
+  void cutMask(int end) {
     maskKeys = end;
     for (float[][][] sequence : Objects.requireNonNull(mask)) {
       for (float[][] head : sequence) {

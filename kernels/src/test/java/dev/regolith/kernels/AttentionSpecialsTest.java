@@ -15,10 +15,12 @@ import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.Objects;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Inputs that are not finite, hostile inputs, and misuse. */
 class AttentionSpecialsTest {
@@ -53,6 +55,27 @@ class AttentionSpecialsTest {
           assertThat(sum).isCloseTo((float) Math.log(100), within(1e-5f));
         }
       }
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void aMaskOfFewerKeysHidesTheRest(boolean ofBytes) {
+    var c = new AttentionCase(1, 2, 1, 20, 300, 32, 32, new Random(1));
+    c.randomMask(new Random(2));
+    c.maskIsBoolean = ofBytes;
+    for (float[][] head : Objects.requireNonNull(c.mask)[0]) {
+      for (float[] query : head) {
+        for (int j = 0; j < query.length; j++) {
+          query[j] = j % 5 == 0 ? Float.NEGATIVE_INFINITY : 0;
+        }
+      }
+    }
+    c.cutMask(130);
+    c.k[0][0][200][3] = Float.NaN;
+    AttentionBitsTest.check(c, 1);
+    for (float x : attend(c)) {
+      assertThat(x).isFinite();
     }
   }
 

@@ -114,6 +114,9 @@ public final class AttentionProblem {
   /** Logarithms of the sums of exponentials, {@code [batch][heads][queries]}; NULL if not asked. */
   public MemorySegment lse = MemorySegment.NULL;
 
+  /** Where these start, in bytes. */
+  public long lseOffset;
+
   /** Blocks of keys in a sequence. */
   public long blocks() {
     return Math.ceilDiv(keys, BLOCK);
@@ -197,7 +200,7 @@ public final class AttentionProblem {
 
   /** Byte of a row's logarithm. */
   public long lseAt(long sequence, long head, long row) {
-    return 4 * ((sequence * heads + head) * queries + row);
+    return lseOffset + 4 * ((sequence * heads + head) * queries + row);
   }
 
   /** Takes over everything of another problem. */
@@ -230,5 +233,6 @@ public final class AttentionProblem {
     outRowStride = other.outRowStride;
     outStride = other.outStride;
     lse = other.lse;
+    lseOffset = other.lseOffset;
   }
 }

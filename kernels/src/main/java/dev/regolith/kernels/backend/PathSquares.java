@@ -18,8 +18,11 @@ public final class PathSquares {
   /** Adding four lanes up in pairs, and a rest: at most 2, 4 and 5 times the lanes' squares. */
   private static final int COMBINED = 2 + 4 + 5;
 
-  /** Squares of the sums of up to four last terms: at most so many times the terms' own. */
-  private static final int REST = 10;
+  /**
+   * Adding up to four lanes of last terms up in pairs, and then to the others: at most 2, 4 and 5 x
+   * 4 times these lanes' squares.
+   */
+  private static final int REST_COMBINED = 2 + 4 + 20;
 
   /** Roundings of v itself, and of up to four of them added up. */
   private static final int VECTOR = 4;
@@ -107,7 +110,9 @@ public final class PathSquares {
     double squares = 0;
     for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
       Arrays.fill(room.lane, 0);
+      Arrays.fill(room.rest, 0);
       long a = p.aRow(matrix, row) + 4L * kBlock * PackedB.DEPTH;
+      int full = b.depthOf(kBlock) / room.predictionUnit * room.predictionUnit;
       for (int k = 0; k < b.depthOf(kBlock); k++) {
         double v = 0;
         for (int i = 0; i < blocks; i++) {
@@ -115,12 +120,16 @@ public final class PathSquares {
           v += b.records().get(ValueLayout.JAVA_FLOAT, record + 4L * k);
         }
         double term = p.a.get(ValueLayout.JAVA_FLOAT, a + 4L * k) * v;
-        double sum = room.lane[k % room.predictionLanes] + term;
-        room.lane[k % room.predictionLanes] = sum;
-        boolean rest = k >= b.depthOf(kBlock) / room.predictionLanes * room.predictionLanes;
-        squares += sum * sum + (VECTOR + (rest ? REST : 0)) * term * term;
+        double[] lanes = k < full ? room.lane : room.rest;
+        int lane = k < full ? k % room.predictionLanes : (k - full) % room.rest.length;
+        double sum = lanes[lane] + term;
+        lanes[lane] = sum;
+        squares += sum * sum + VECTOR * term * term;
       }
       squares += combined(room, room.predictionLanes);
+      for (double rest : room.rest) {
+        squares += REST_COMBINED * rest * rest;
+      }
     }
     return squares;
   }

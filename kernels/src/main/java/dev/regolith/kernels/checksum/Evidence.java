@@ -29,6 +29,9 @@ public final class Evidence {
    */
   public int predictionLanes;
 
+  /** Steps that these lanes take in at a time; fewer at the end of a k-block are added up apart. */
+  public int predictionUnit;
+
   /** The same for the columns of a check block that show a checksum. */
   public int shownLanes;
 
@@ -37,6 +40,9 @@ public final class Evidence {
 
   /** Room for those lanes, see {@code PathSquares}. */
   public double[] lane = {};
+
+  /** Room for as many as the last steps of a prediction are added up in. */
+  public double[] rest = {};
 
   /** Room for the path of one row of a check block, see {@code PathSquares}. */
   public final double[] path = new double[CheckBlock.COLUMNS];
@@ -66,9 +72,16 @@ public final class Evidence {
     java.util.Arrays.fill(mean, 0, size, 0);
   }
 
-  /** How the backend adds up in float32. */
-  public void lanes(int prediction, int shown, int vector) {
+  /**
+   * How the backend adds up in float32.
+   *
+   * @param unit steps that a prediction's lanes take in at a time
+   * @param lastLanes lanes that fewer steps at the end are added up in
+   */
+  public void lanes(int prediction, int unit, int lastLanes, int shown, int vector) {
     predictionLanes = prediction;
+    predictionUnit = unit;
+    rest = rest.length == lastLanes ? rest : new double[lastLanes];
     shownLanes = shown;
     vectorLanes = vector;
     int most = Math.max(vector, Math.max(prediction, shown));
@@ -115,7 +128,7 @@ public final class Evidence {
   }
 
   /** Adds to an entry's tolerance only; see {@link #add}. */
-  public void widen(int at, double spread, double meanGain, int steps, int columns) {
+  private void widen(int at, double spread, double meanGain, int steps, int columns) {
     double before = mean[at];
     double after = before + meanGain;
     squares[at] += spread + Tolerance.meanPath(before, after, steps, columns);
@@ -123,12 +136,13 @@ public final class Evidence {
   }
 
   /**
-   * The same for a check of several rows.
+   * Adds what one k-block contributes to the tolerances of a check of several rows.
    *
-   * @param spreads and {@code sums}: of each row, the sums of its words, of which {@code mean} each
-   *     is what the row's sum is expected to gain
+   * @param spreads of each row, see {@link #add}
+   * @param sums of each row's words
+   * @param gain what the row's sum in the product is expected to gain for each unit of that
    */
-  public void widen(
+  public void widenAll(
       int row,
       int rows,
       int check,
@@ -137,31 +151,8 @@ public final class Evidence {
       double gain,
       int steps,
       int columns) {
-    if (checks == 1) {
-      // Of no other meaning: neighbours in memory are computed side by side.
-      widenEach(row, 1, rows, spreads, sums, gain, steps, columns);
-    } else {
-      widenEach(at(row, check), checks, rows, spreads, sums, gain, steps, columns);
-    }
-  }
-
-  private void widenEach(
-      int from,
-      int stride,
-      int rows,
-      double[] spreads,
-      double[] sums,
-      double gain,
-      int steps,
-      int columns) {
-    double[] means = mean;
-    double[] totals = squares;
     for (int i = 0; i < rows; i++) {
-      int at = from + i * stride;
-      double before = means[at];
-      double after = before + sums[i] * gain;
-      totals[at] += spreads[i] + Tolerance.meanPath(before, after, steps, columns);
-      means[at] = after;
+      widen(at(row + i, check), spreads[i], sums[i] * gain, steps, columns);
     }
   }
 
@@ -169,24 +160,9 @@ public final class Evidence {
    * Turns the predicted checksums of products, of a check of several rows, into those of the
    * result, with their tolerances; the old C is not read.
    */
-  public void close(int rows, int check, float alpha, long depth, int columns) {
-    if (checks == 1) {
-      closeEach(0, 1, rows, alpha, depth, columns);
-    } else {
-      closeEach(check, checks, rows, alpha, depth, columns);
-    }
-  }
-
-  private void closeEach(int from, int stride, int rows, float alpha, long depth, int columns) {
-    double[] means = mean;
-    double[] totals = squares;
-    double[] tolerances = tolerance;
-    double[] products = predicted;
-    for (int i = 0; i < rows; i++) {
-      int at = from + i * stride;
-      double total = means[at] * means[at] / columns * Tolerance.SHOWN_WEIGHT + totals[at];
-      tolerances[at] = Tolerance.of(alpha, 0, depth, columns, total, 0);
-      products[at] *= alpha;
+  public void closeAll(int rows, int check, float alpha, long depth, int columns) {
+    for (int row = 0; row < rows; row++) {
+      close(at(row, check), alpha, 0, depth, columns, 0, 0);
     }
   }
 

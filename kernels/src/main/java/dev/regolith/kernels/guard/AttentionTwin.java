@@ -42,14 +42,25 @@ final class AttentionTwin {
   private final Copy second = new Copy();
   private final Copy remembered = new Copy();
 
-  /** A region's rows elsewhere, one after the other; logarithms as the problem lays them out. */
+  /** A region's rows elsewhere: results one after the other, logarithms as far apart as ever. */
   private static final class Copy {
     MemorySegment out = MemorySegment.NULL;
     MemorySegment logSums = MemorySegment.NULL;
 
-    void open(AttentionProblem p) {
+    void open(AttentionProblem p, AttentionRegion r) {
       out = atLeast(out, 4L * ROWS * p.columns);
-      logSums = hasLogSums(p) ? atLeast(logSums, p.lse.byteSize()) : logSums;
+      if (hasLogSums(p)) {
+        logSums = atLeast(logSums, logSum(p, r, r.rows() - 1) + 4);
+      }
+    }
+
+    /** Byte of a row's logarithm. */
+    static long logSum(AttentionProblem p, AttentionRegion r, int row) {
+      return at(p, r, row) - at(p, r, 0);
+    }
+
+    private static long at(AttentionProblem p, AttentionRegion r, int row) {
+      return p.lseAt(r.sequence, r.headOf(row), r.queryOf(row));
     }
 
     private static MemorySegment atLeast(MemorySegment memory, long bytes) {
@@ -68,7 +79,7 @@ final class AttentionTwin {
 
   /** Keeps the bits that the result holds in a region. */
   void remember(AttentionProblem p, AttentionRegion r) {
-    remembered.open(p);
+    remembered.open(p, r);
     for (int row = 0; row < r.rows(); row++) {
       long at = p.result(r.sequence, r.headOf(row), r.queryOf(row));
       for (int c = 0; c < p.columns; c++) {
@@ -76,8 +87,8 @@ final class AttentionTwin {
         remembered.out.setAtIndex(ValueLayout.JAVA_INT, (long) row * p.columns + c, bits);
       }
       if (hasLogSums(p)) {
-        long log = p.lseAt(r.sequence, r.headOf(row), r.queryOf(row));
-        remembered.logSums.set(ValueLayout.JAVA_INT, log, p.lse.get(ValueLayout.JAVA_INT, log));
+        int bits = p.lse.get(ValueLayout.JAVA_INT, Copy.at(p, r, row));
+        remembered.logSums.set(ValueLayout.JAVA_INT, Copy.logSum(p, r, row), bits);
       }
     }
   }
@@ -101,10 +112,11 @@ final class AttentionTwin {
   }
 
   private boolean compute(Backend computing, Workspace w, AttentionProblem p, AttentionRegion r) {
-    second.open(p);
+    second.open(p, r);
     problem.copyFrom(p);
     problem.verify = false;
     problem.lse = hasLogSums(p) ? second.logSums : MemorySegment.NULL;
+    problem.lseOffset = p.lseOffset - Copy.at(p, r, 0);
     problem.out = second.out;
     problem.outStride = 4;
     problem.outRowStride = 4L * p.columns;
@@ -126,9 +138,8 @@ final class AttentionTwin {
         }
       }
       if (hasLogSums(p)) {
-        long log = p.lseAt(r.sequence, r.headOf(row), r.queryOf(row));
-        float x = p.lse.get(ValueLayout.JAVA_FLOAT, log);
-        float y = other.logSums.get(ValueLayout.JAVA_FLOAT, log);
+        float x = p.lse.get(ValueLayout.JAVA_FLOAT, Copy.at(p, r, row));
+        float y = other.logSums.get(ValueLayout.JAVA_FLOAT, Copy.logSum(p, r, row));
         if (Float.floatToIntBits(x) != Float.floatToIntBits(y)) {
           return false;
         }

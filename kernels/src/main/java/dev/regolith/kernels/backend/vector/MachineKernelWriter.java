@@ -53,7 +53,8 @@ final class MachineKernelWriter {
   private static final Gpr DIGEST = RDX;
   private static final Gpr AHEAD = R13;
 
-  // What moves along k: three rows of A, three more, a row of B, what will be read soon, steps
+  // What moves along k: three rows of A, those behind them, a row of B, what will be read soon,
+  // steps
   // left.
   private static final Gpr UPPER = RDI;
   private static final Gpr LOWER = R11;

@@ -42,7 +42,8 @@ import java.util.Arrays;
 /**
  * The passes of {@link Strip}, {@link BlockPass} and {@link PanelCopy} that every protected product
  * makes, in machine code. Their rows are short, and the JIT's loops spend most of such a row on
- * getting started. Same sums, in the same order.
+ * getting started. Same sums in the same order; where only evidence depends on them (predictions,
+ * lanes that are added up) the order may be another.
  */
 final class MachinePasses {
   private static final int VECTOR = 4 * LANES;
@@ -643,6 +644,9 @@ final class MachinePasses {
     private static final int WEIGHTS = 2 * CHAINS;
     private static final int WORDS = WEIGHTS + 1;
 
+    /** Registers for a row's last steps, of which a lane is used. */
+    private static final int RESTS = Prediction.LAST_LANES;
+
     static final MethodHandle CALL = MachineCode.caller(code(), "pllllplppllpllp");
 
     private static byte[] code() {
@@ -708,27 +712,15 @@ final class MachinePasses {
       }
       code.subtract(LEFT, LANES);
       code.bind(steps);
-      code.add(LEFT, LANES);
-      code.jump(When.ZERO, done);
-      code.countDown(
-          LEFT,
-          () -> {
-            code.loadFloat(WEIGHTS, new Memory(V, 0));
-            for (int row = 0; row < count; row++) {
-              code.loadFloat(WORDS, new Memory(row == 0 ? FROM : NEXT, 0));
-              code.vector(VFMADD231PS, row * CHAINS + CHAINS - 1, WORDS, WEIGHTS);
-            }
-            advance(code, count, 4);
-          });
+      for (int row = 0; row < count; row++) {
+        addInPairs(code, row * CHAINS, CHAINS);
+      }
+      last(code, count, done);
       code.bind(done);
       for (int row = 0; row < count; row++) {
-        for (int apart = 1; apart < CHAINS; apart *= 2) {
-          for (int chain = 0; chain < CHAINS; chain += 2 * apart) {
-            int sum = row * CHAINS + chain;
-            code.vector(VADDPS, sum, sum, sum + apart);
-          }
-        }
         int sum = row * CHAINS;
+        addInPairs(code, rest(row), RESTS);
+        code.vector(VADDPS, sum, sum, rest(row));
         addLanes(code, sum, WORDS);
         code.loadDouble(WORDS, new Memory(PREDICTED, 0));
         code.vector(VADDPD, sum, sum, WORDS);
@@ -736,6 +728,38 @@ final class MachinePasses {
         code.add(PREDICTED, code.parameter(7));
         spread(code, sum);
         code.add(ROW, STRIDE);
+      }
+    }
+
+    /** Steps that fill no vector: one lane each, and at most four steps in a lane. */
+    private static void last(Assembler code, int count, Label done) {
+      for (int row = 0; row < count; row++) {
+        for (int i = 0; i < RESTS; i++) {
+          code.zero(rest(row) + i);
+        }
+      }
+      code.add(LEFT, LANES);
+      for (int step = 0; step < LANES - 1; step++) {
+        code.jump(When.ZERO, done);
+        code.loadFloat(WEIGHTS, new Memory(V, 4 * step));
+        for (int row = 0; row < count; row++) {
+          code.loadFloat(WORDS, new Memory(row == 0 ? FROM : NEXT, 4 * step));
+          code.vector(VFMADD231PS, rest(row) + step % RESTS, WORDS, WEIGHTS);
+        }
+        code.subtract(LEFT, 1);
+      }
+    }
+
+    private static int rest(int row) {
+      return WORDS + 1 + row * RESTS;
+    }
+
+    /** Adds registers up, neighbours first, into the first of them. */
+    private static void addInPairs(Assembler code, int first, int count) {
+      for (int apart = 1; apart < count; apart *= 2) {
+        for (int i = 0; i + apart < count; i += 2 * apart) {
+          code.vector(VADDPS, first + i, first + i, first + i + apart);
+        }
       }
     }
 

@@ -183,9 +183,10 @@ final class OutputTiles {
       int blocks = evidence.blocksOf(check);
       int columns = (blocks - 1) * CheckBlock.COLUMNS + b.columnsOf(first + blocks - 1);
       if (p.beta == 0) {
-        evidence.close(region.rows, check, p.alpha, b.depth(), columns);
+        evidence.closeAll(region.rows, check, p.alpha, b.depth(), columns);
+        continue;
       }
-      for (int row = 0; p.beta != 0 && row < region.rows; row++) {
+      for (int row = 0; row < region.rows; row++) {
         oldSums(p, region, row, first, blocks, w);
         evidence.close(
             evidence.at(row, check),

@@ -25,6 +25,12 @@ final class Prediction {
   /** Float32 lanes that a k-block's terms are added up in. */
   static final int LANES_USED = 4 * LANES;
 
+  /** Steps that these take in at a time: all of them, or a vector. */
+  static final int UNIT = VectorShapes.MACHINE_CODE ? LANES : LANES_USED;
+
+  /** Lanes that fewer steps at the end are added up in, at most four in each. */
+  static final int LAST_LANES = VectorShapes.MACHINE_CODE ? Math.ceilDiv(LANES - 1, 4) : LANES;
+
   private static final int CHECK_STRIDE = PackedB.DEPTH;
 
   /** Check vectors of a region's k-block, zero-padded: one per check. */
@@ -140,7 +146,7 @@ final class Prediction {
           spreads[i] = RowSurvey.spread(coefficients, from, p.a, a + i * p.aStride, depth);
         }
       }
-      evidence.widen(row, rows, check, spreads, sums, means[check], depth, columns[check]);
+      evidence.widenAll(row, rows, check, spreads, sums, means[check], depth, columns[check]);
     }
   }
 
@@ -191,7 +197,7 @@ final class Prediction {
     }
     BlockPass.addUp(lanes, rows, predicted, predictedAt, stride);
     survey.spread(rows, weights, weightsAt, depth, lanes);
-    Arrays.fill(spreads, 0);
+    Arrays.fill(spreads, 0, rows, 0);
     BlockPass.addUp(lanes, rows, spreads, 0, 1);
   }
 

@@ -155,7 +155,12 @@ public final class VectorGemm implements Backend {
     w.open(region.rows, b.kBlocks(), p.verify);
     if (p.verify) {
       w.evidence.open(region.rows, region.blocks, b.depth());
-      w.evidence.lanes(Prediction.LANES_USED, BlockPass.SHOWN_LANES, LANES);
+      w.evidence.lanes(
+          Prediction.LANES_USED,
+          Prediction.UNIT,
+          Prediction.LAST_LANES,
+          BlockPass.SHOWN_LANES,
+          LANES);
     }
     for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
       LeftStrips.copy(p, region, kBlock, w, sink);
@@ -186,7 +191,12 @@ public final class VectorGemm implements Backend {
     long mark = b.repairs().mark();
     w.open(region.rows, 1, true);
     w.evidence.open(region.rows, region.blocks, b.depth());
-    w.evidence.lanes(Prediction.LANES_USED, BlockPass.SHOWN_LANES, LANES);
+    w.evidence.lanes(
+        Prediction.LANES_USED,
+        Prediction.UNIT,
+        Prediction.LAST_LANES,
+        BlockPass.SHOWN_LANES,
+        LANES);
     for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
       LeftStrips.copy(p, region, kBlock, w, sink);
       w.forgetDigests();

@@ -25,15 +25,22 @@ final class VectorShapes {
       Math.max(128, Math.min(MACHINE_BITS, Integer.getInteger(BITS_PROPERTY, MACHINE_BITS)));
 
   /**
+   * Whether machine code would serve: where the JVM itself computes with the long vectors of AVX,
+   * so that the system keeps their registers.
+   */
+  private static final boolean MACHINE_CODE_SERVES =
+      MACHINE_BITS >= 256 && !MachineCode.isDeclined();
+
+  /**
    * Whether kernels are in machine code, unless {@code -Ddev.regolith.kernels.machineCode=off}
    * declines it.
    */
   static final boolean MACHINE_CODE =
-      !MachineCode.isDeclined() && MachineCode.absence().isEmpty() && hasInstructions();
+      MACHINE_CODE_SERVES && MachineCode.absence().isEmpty() && hasInstructions();
 
   /** Why they are not, where that could be changed. */
   static final String DENIED =
-      !MachineCode.isDeclined() && MachineCode.isDenied() ? MachineCode.absence() : "";
+      MACHINE_CODE_SERVES && MachineCode.isDenied() ? MachineCode.absence() : "";
 
   static final VectorSpecies<Float> FLOATS =
       switch (BITS) {
