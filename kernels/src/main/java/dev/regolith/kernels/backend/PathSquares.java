@@ -18,12 +18,6 @@ public final class PathSquares {
   /** Adding four lanes up in pairs, and a rest: at most 2, 4 and 5 times the lanes' squares. */
   private static final int COMBINED = 2 + 4 + 5;
 
-  /**
-   * Adding up to four lanes of last terms up in pairs, and then to the others: at most 2, 4 and 5 x
-   * 4 times these lanes' squares.
-   */
-  private static final int REST_COMBINED = 2 + 4 + 20;
-
   /** Roundings of v itself, and of up to four of them added up. */
   private static final int VECTOR = 4;
 
@@ -128,10 +122,18 @@ public final class PathSquares {
       }
       squares += combined(room, room.predictionLanes);
       for (double rest : room.rest) {
-        squares += REST_COMBINED * rest * rest;
+        squares += restCombined(room.restTogether) * rest * rest;
       }
     }
     return squares;
+  }
+
+  /**
+   * Adding up to four lanes of last terms up in pairs, and their sum to the others': at most so
+   * many times the lanes' squares.
+   */
+  private static int restCombined(int together) {
+    return (together > 1 ? 2 : 0) + (together > 2 ? 4 : 0) + 5 * together;
   }
 
   /** What the lanes of check vectors err by, each step of them times its element of A. */

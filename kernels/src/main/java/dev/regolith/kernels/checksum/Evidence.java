@@ -44,6 +44,9 @@ public final class Evidence {
   /** Room for as many as the last steps of a prediction are added up in. */
   public double[] rest = {};
 
+  /** How many of these come together in one of the others. */
+  public int restTogether = 1;
+
   /** Room for the path of one row of a check block, see {@code PathSquares}. */
   public final double[] path = new double[CheckBlock.COLUMNS];
 
@@ -77,11 +80,13 @@ public final class Evidence {
    *
    * @param unit steps that a prediction's lanes take in at a time
    * @param lastLanes lanes that fewer steps at the end are added up in
+   * @param together how many of these come together in one of the others, at most four
    */
-  public void lanes(int prediction, int unit, int lastLanes, int shown, int vector) {
+  public void lanes(int prediction, int unit, int lastLanes, int together, int shown, int vector) {
     predictionLanes = prediction;
     predictionUnit = unit;
     rest = rest.length == lastLanes ? rest : new double[lastLanes];
+    restTogether = together;
     shownLanes = shown;
     vectorLanes = vector;
     int most = Math.max(vector, Math.max(prediction, shown));
@@ -128,42 +133,11 @@ public final class Evidence {
   }
 
   /** Adds to an entry's tolerance only; see {@link #add}. */
-  private void widen(int at, double spread, double meanGain, int steps, int columns) {
+  public void widen(int at, double spread, double meanGain, int steps, int columns) {
     double before = mean[at];
     double after = before + meanGain;
     squares[at] += spread + Tolerance.meanPath(before, after, steps, columns);
     mean[at] = after;
-  }
-
-  /**
-   * Adds what one k-block contributes to the tolerances of a check of several rows.
-   *
-   * @param spreads of each row, see {@link #add}
-   * @param sums of each row's words
-   * @param gain what the row's sum in the product is expected to gain for each unit of that
-   */
-  public void widenAll(
-      int row,
-      int rows,
-      int check,
-      double[] spreads,
-      double[] sums,
-      double gain,
-      int steps,
-      int columns) {
-    for (int i = 0; i < rows; i++) {
-      widen(at(row + i, check), spreads[i], sums[i] * gain, steps, columns);
-    }
-  }
-
-  /**
-   * Turns the predicted checksums of products, of a check of several rows, into those of the
-   * result, with their tolerances; the old C is not read.
-   */
-  public void closeAll(int rows, int check, float alpha, long depth, int columns) {
-    for (int row = 0; row < rows; row++) {
-      close(at(row, check), alpha, 0, depth, columns, 0, 0);
-    }
   }
 
   /** Turns the predicted checksum of the product into that of the result, with its tolerance. */

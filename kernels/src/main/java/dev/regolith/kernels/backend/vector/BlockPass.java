@@ -171,7 +171,7 @@ final class BlockPass {
   /** Adds vectors up, in double precision, onto every {@code stride}-th place of a result. */
   static void addUp(float[] lanes, int count, double[] result, int at, int stride) {
     if (VectorShapes.MACHINE_CODE) {
-      MachinePasses.addUp(lanes, count, result, at, stride);
+      MachineEvidence.addUp(lanes, count, result, at, stride);
       return;
     }
     for (int i = 0; i < count; i++) {

@@ -182,20 +182,16 @@ final class OutputTiles {
       long first = region.block + evidence.firstBlock(check);
       int blocks = evidence.blocksOf(check);
       int columns = (blocks - 1) * CheckBlock.COLUMNS + b.columnsOf(first + blocks - 1);
-      if (p.beta == 0) {
-        evidence.closeAll(region.rows, check, p.alpha, b.depth(), columns);
-        continue;
-      }
       for (int row = 0; row < region.rows; row++) {
-        oldSums(p, region, row, first, blocks, w);
+        double signed = 0;
+        double squares = 0;
+        if (p.beta != 0) {
+          oldSums(p, region, row, first, blocks, w);
+          signed = w.oldSigned;
+          squares = w.oldSquares;
+        }
         evidence.close(
-            evidence.at(row, check),
-            p.alpha,
-            p.beta,
-            b.depth(),
-            columns,
-            w.oldSigned,
-            w.oldSquares);
+            evidence.at(row, check), p.alpha, p.beta, b.depth(), columns, signed, squares);
       }
     }
     if (Probe.ON) {

@@ -31,6 +31,9 @@ final class Prediction {
   /** Lanes that fewer steps at the end are added up in, at most four in each. */
   static final int LAST_LANES = VectorShapes.MACHINE_CODE ? Math.ceilDiv(LANES - 1, 4) : LANES;
 
+  /** How many of these come together in one of the others. */
+  static final int LAST_TOGETHER = VectorShapes.MACHINE_CODE ? LAST_LANES : 1;
+
   private static final int CHECK_STRIDE = PackedB.DEPTH;
 
   /** Check vectors of a region's k-block, zero-padded: one per check. */
@@ -141,12 +144,14 @@ final class Prediction {
           spreads,
           lanes);
       for (int i = 0; i < rows; i++) {
-        if (!RowSurvey.holds(spreads[i])) {
+        double spread = spreads[i];
+        if (!RowSurvey.holds(spread)) {
           int from = check * PackedB.GRAINS;
-          spreads[i] = RowSurvey.spread(coefficients, from, p.a, a + i * p.aStride, depth);
+          spread = RowSurvey.spread(coefficients, from, p.a, a + i * p.aStride, depth);
         }
+        evidence.widen(
+            evidence.at(row + i, check), spread, sums[i] * means[check], depth, columns[check]);
       }
-      evidence.widenAll(row, rows, check, spreads, sums, means[check], depth, columns[check]);
     }
   }
 
@@ -173,7 +178,7 @@ final class Prediction {
       double[] spreads,
       float[] lanes) {
     if (VectorShapes.MACHINE_CODE) {
-      MachinePasses.predict(
+      MachineEvidence.predict(
           a,
           offset,
           aStride,

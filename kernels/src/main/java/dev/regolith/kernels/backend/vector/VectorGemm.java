@@ -154,13 +154,7 @@ public final class VectorGemm implements Backend {
     long mark = b.repairs().mark();
     w.open(region.rows, b.kBlocks(), p.verify);
     if (p.verify) {
-      w.evidence.open(region.rows, region.blocks, b.depth());
-      w.evidence.lanes(
-          Prediction.LANES_USED,
-          Prediction.UNIT,
-          Prediction.LAST_LANES,
-          BlockPass.SHOWN_LANES,
-          LANES);
+      openEvidence(region, b, w);
     }
     for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
       LeftStrips.copy(p, region, kBlock, w, sink);
@@ -190,13 +184,7 @@ public final class VectorGemm implements Backend {
     PackedB b = p.b;
     long mark = b.repairs().mark();
     w.open(region.rows, 1, true);
-    w.evidence.open(region.rows, region.blocks, b.depth());
-    w.evidence.lanes(
-        Prediction.LANES_USED,
-        Prediction.UNIT,
-        Prediction.LAST_LANES,
-        BlockPass.SHOWN_LANES,
-        LANES);
+    openEvidence(region, b, w);
     for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
       LeftStrips.copy(p, region, kBlock, w, sink);
       w.forgetDigests();
@@ -211,6 +199,17 @@ public final class VectorGemm implements Backend {
     if (!b.repairs().noneSince(mark)) {
       sink.suspect(p, region, Component.PACKED_B);
     }
+  }
+
+  private static void openEvidence(Region region, PackedB b, VectorWorkspace w) {
+    w.evidence.open(region.rows, region.blocks, b.depth());
+    w.evidence.lanes(
+        Prediction.LANES_USED,
+        Prediction.UNIT,
+        Prediction.LAST_LANES,
+        Prediction.LAST_TOGETHER,
+        BlockPass.SHOWN_LANES,
+        LANES);
   }
 
   /** Multiplies all strips with the panels of a check block. */
