@@ -9,6 +9,8 @@ public enum VectorOp {
   VFMADD231PS(VectorOp.P66, VectorOp.MAP_0F38, 0, 0xB8),
   /** {@code product = fma(product, a, b)}, float32. */
   VFMADD213PS(VectorOp.P66, VectorOp.MAP_0F38, 0, 0xA8),
+  /** {@code product = a * product - b}, float32, rounded once. */
+  VFMSUB213PS(VectorOp.P66, VectorOp.MAP_0F38, 0, 0xAA),
   /** Sum, float32. */
   VADDPS(VectorOp.NONE, VectorOp.MAP_0F, 0, 0x58),
   /** Product, float32. */
@@ -27,10 +29,24 @@ public enum VectorOp {
   VCMPPS(VectorOp.NONE, VectorOp.MAP_0F, 0, 0xC2),
   /** Sum of 32-bit integers. */
   VPADDD(VectorOp.P66, VectorOp.MAP_0F, 0, 0xFE),
+  /** Difference of 32-bit integers. */
+  VPSUBD(VectorOp.P66, VectorOp.MAP_0F, 0, 0xFA),
   /** Halves of 256 bits, chosen by the immediate. Behind VEX only. */
   VPERM2F128(VectorOp.P66, VectorOp.MAP_0F3A, 0, 0x06),
+  /** The lower two floats of every 128 bits of both, in turns. */
+  VUNPCKLPS(VectorOp.NONE, VectorOp.MAP_0F, 0, 0x14),
+  /** The upper two floats of every 128 bits of both, in turns. */
+  VUNPCKHPS(VectorOp.NONE, VectorOp.MAP_0F, 0, 0x15),
+  /** The lower 64 bits of every 128 of both. */
+  VUNPCKLPD(VectorOp.P66, VectorOp.MAP_0F, 1, 0x14),
+  /** The upper 64 bits of every 128 of both. */
+  VUNPCKHPD(VectorOp.P66, VectorOp.MAP_0F, 1, 0x15),
   /** Floats within every 128 bits, chosen by the immediate; one source. */
   VPERMILPS(VectorOp.P66, VectorOp.MAP_0F3A, 0, 0x04),
+  /** Bits in both. */
+  VPAND(VectorOp.P66, VectorOp.MAP_0F, 0, 0xDB),
+  /** Bits in either. */
+  VPOR(VectorOp.P66, VectorOp.MAP_0F, 0, 0xEB),
   /** Bits in one of the two; with itself, zero. */
   VPXOR(VectorOp.P66, VectorOp.MAP_0F, 0, 0xEF),
   /** Sum of 64-bit integers. */

@@ -102,7 +102,9 @@ class AssemblerTest {
               vector(words[2]),
               Integer.parseInt(words[3]));
       default -> {
-        var op = VectorOp.valueOf(words[0].replace("vpxord", "vpxor").toUpperCase(Locale.ROOT));
+        // Behind EVEX, bits are combined in elements of a size.
+        String name = words[0].replaceFirst("^(vpx?or|vpand)d$", "$1");
+        var op = VectorOp.valueOf(name.toUpperCase(Locale.ROOT));
         int to = vector(words[1]);
         int first = vector(words[2]);
         if (words.length > 4) {

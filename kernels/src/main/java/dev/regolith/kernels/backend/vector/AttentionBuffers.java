@@ -17,10 +17,20 @@ final class AttentionBuffers {
   private static final int MAX_ROWS = AttentionRegion.MAX_ROWS;
   // A last vector of rows may be no whole one.
   private static final int ROWS = MAX_ROWS + LANES;
-  private static final int MAX_STRIPS = Math.ceilDiv(MAX_ROWS, TILE_ROWS);
-  private static final int STRIP = TILE_ROWS * MicroKernel.STRIP_STRIDE + LANES;
 
-  private static final int SCORES = AttentionProblem.BLOCK / TILE_COLUMNS * TILE;
+  /** Strips in a band: their scores and weights, and a panel, are what L1 holds. */
+  private static final int BAND = Math.max(1, 24 / TILE_ROWS);
+
+  private static final int BAND_ROWS = BAND * TILE_ROWS;
+
+  // Bands of a region that is checked inline have one strip.
+  private static final int MAX_BANDS =
+      Math.max(Math.ceilDiv(MAX_ROWS, BAND_ROWS), Math.ceilDiv(2 * CHECKING_ROWS, CHECKING_ROWS));
+
+  /** Floats of a copy of a band. */
+  static final int BAND_OF_A = BAND_ROWS * MicroKernel.STRIP_STRIDE + LANES;
+
+  private static final int SCORES = BAND_ROWS * MicroKernel.ROW;
 
   /** Place of the digest of the scores. */
   static final int SCORES_DIGEST = 0;
@@ -32,22 +42,22 @@ final class AttentionBuffers {
   private static final int TOTALS = 4;
   private static final int DIGESTS = 3;
 
-  /** Number of strips. */
-  int strips;
+  /** Number of bands: rows that go through a block together, a few strips of them. */
+  int bands;
 
-  /** First row of every strip, and behind the last. */
-  final int[] row = new int[MAX_STRIPS + 1];
+  /** First row of every band, and behind the last. */
+  final int[] row = new int[MAX_BANDS + 1];
 
-  /** Strips of scaled queries. */
-  final float[][] queries = new float[MAX_STRIPS][STRIP];
+  /** Scaled queries of every band, its strips behind each other. */
+  final float[][] queries = new float[MAX_BANDS][BAND_OF_A];
 
-  /** One strip's weights in a block: exponentials of its scores. */
-  final float[] weights = new float[STRIP];
+  /** One band's weights in a block: exponentials of its scores. */
+  final float[] weights = new float[BAND_OF_A];
 
-  /** One strip's scores in a block, in tiles; and what softcap, biases and masks make of them. */
+  /** One band's scores in a block, in rows; and what softcap, biases and masks make of them. */
   final float[] scores = new float[SCORES];
 
-  /** Scores before that, of rows that have any of it. */
+  /** Scores before that, if there is any of it. */
   final float[] raw = new float[SCORES];
 
   /** What is made of them, made again. */
@@ -56,8 +66,8 @@ final class AttentionBuffers {
   /** Running sums of the panels that a checking kernel read; grows with the values' size. */
   long[] panelSums = new long[AttentionProblem.BLOCK / TILE_COLUMNS * Digest.SUMS * WIDE_LANES];
 
-  /** Whether a row's scores of the block went through any of that. */
-  final boolean[] isTransformed = new boolean[MAX_ROWS];
+  /** Whether the band's scores of the block went through any of that. */
+  boolean isTransformed;
 
   /** Largest scores of the block, then what exponents are taken relative to. */
   final float[] reference = new float[ROWS];
@@ -73,10 +83,10 @@ final class AttentionBuffers {
 
   final long[] to = new long[MAX_ROWS];
 
-  /** The same for a strip: of any of its rows. */
-  final long[] stripFrom = new long[MAX_STRIPS];
+  /** The same for a band: of any of its rows. */
+  final long[] bandFrom = new long[MAX_BANDS];
 
-  final long[] stripTo = new long[MAX_STRIPS];
+  final long[] bandTo = new long[MAX_BANDS];
 
   /** Largest score of each row in the span, and sum of its weights. */
   final float[] max = new float[ROWS];
@@ -93,23 +103,26 @@ final class AttentionBuffers {
 
   final float[] totalSumCopy = new float[MAX_ROWS];
 
-  /** Whether a strip's tiles hold anything of this span, or of those before. */
-  final boolean[] started = new boolean[MAX_STRIPS];
+  /** Whether a band's tiles hold anything of this span, or of those before. */
+  final boolean[] started = new boolean[MAX_BANDS];
 
-  final boolean[] merged = new boolean[MAX_STRIPS];
+  final boolean[] merged = new boolean[MAX_BANDS];
 
   /**
-   * Weighted sums of values in the span: tiles of a strip side by side, in two places. From block
-   * to block they move to the other one, so that what a kernel loaded is still there to be
-   * verified.
+   * Weighted sums of values in the span: tiles of a strip side by side, strip after strip, in two
+   * places. From block to block they move to the other one, so that what a kernel loaded is still
+   * there to be verified.
    */
   float[] span = {};
 
   /** The same of all spans before. */
   float[] total = {};
 
-  /** In which of its two places a strip's tiles are. */
-  final int[] place = new int[MAX_STRIPS];
+  /** In which of its two places a band's tiles are. */
+  final int[] place = new int[MAX_BANDS];
+
+  /** Place of each row's part of its strip's first tile, in the total. */
+  final int[] rowOfTiles = new int[MAX_ROWS];
 
   /** Panels of values. */
   int panels;
@@ -123,10 +136,10 @@ final class AttentionBuffers {
   final float[] distances = new float[AttentionProblem.BLOCK];
 
   /**
-   * Digests, a vector each: of scores, of weights; of every strip's tiles in either place, and of
+   * Digests, a vector each: of scores, of weights; of every band's tiles in either place, and of
    * its total.
    */
-  final long[] digests = new long[(TILES + DIGESTS * MAX_STRIPS) * WIDE_LANES];
+  final long[] digests = new long[(TILES + DIGESTS * MAX_BANDS) * WIDE_LANES];
 
   /** By what a row's sums of earlier blocks were multiplied. */
   final float[] decay = new float[ROWS];
@@ -137,29 +150,40 @@ final class AttentionBuffers {
   /** Keeps the words that kernels touched to bring them near. */
   float touched;
 
-  /** Cuts a region into strips. */
+  /** Cuts a region into bands. */
   void open(AttentionProblem p, AttentionRegion region) {
     int rows = region.rows();
-    strips = Math.ceilDiv(rows, p.checksInline ? CHECKING_ROWS : TILE_ROWS);
-    for (int strip = 0; strip <= strips; strip++) {
-      row[strip] = strip * rows / strips;
+    // The last strip that reads a block inline is a band of its own.
+    int most = p.checksInline ? CHECKING_ROWS : BAND_ROWS;
+    bands = Math.ceilDiv(rows, most);
+    for (int band = 0; band <= bands; band++) {
+      row[band] = band * rows / bands;
     }
-    for (int strip = 0; strip < strips; strip++) {
-      stripFrom[strip] = Long.MAX_VALUE;
-      stripTo[strip] = 0;
-      for (int r = row[strip]; r < row[strip + 1]; r++) {
+    for (int band = 0; band < bands; band++) {
+      bandFrom[band] = Long.MAX_VALUE;
+      bandTo[band] = 0;
+      for (int r = row[band]; r < row[band + 1]; r++) {
         from[r] = p.visibility.from(region.sequence, region.queryOf(r));
         to[r] = p.visibility.to(region.sequence, region.queryOf(r));
         if (from[r] < to[r]) {
-          stripFrom[strip] = Math.min(stripFrom[strip], from[r]);
-          stripTo[strip] = Math.max(stripTo[strip], to[r]);
+          bandFrom[band] = Math.min(bandFrom[band], from[r]);
+          bandTo[band] = Math.max(bandTo[band], to[r]);
         }
       }
     }
     panels = Math.ceilDiv(p.columns, TILE_COLUMNS);
-    half = MAX_STRIPS * panels * TILE;
+    half = MAX_BANDS * BAND * panels * TILE;
     if (panelSums.length < panels * Digest.SUMS * WIDE_LANES) {
       panelSums = new long[panels * Digest.SUMS * WIDE_LANES];
+    }
+    for (int band = 0; band < bands; band++) {
+      int r = row[band];
+      for (int strip = 0; strip < stripsOf(band); strip++) {
+        int high = strip < highStripsOf(band) ? 1 : 0;
+        for (int i = 0; i < lowRowsOf(band) + high; i++) {
+          rowOfTiles[r++] = tile(band, strip) + i * TILE_COLUMNS;
+        }
+      }
     }
     if (total.length < half) {
       span = new float[2 * half];
@@ -168,87 +192,102 @@ final class AttentionBuffers {
     Arrays.fill(totalMax, 0, rows, Float.NEGATIVE_INFINITY);
     Arrays.fill(totalSum, 0, rows, 0);
     Arrays.fill(totalSumCopy, 0, rows, 0);
-    Arrays.fill(merged, 0, strips, false);
+    Arrays.fill(merged, 0, bands, false);
     Arrays.fill(digests, 0);
   }
 
   /** Starts a span. */
   void openSpan() {
-    int rows = row[strips];
+    int rows = row[bands];
     Arrays.fill(max, 0, rows, Float.NEGATIVE_INFINITY);
     Arrays.fill(sum, 0, rows, 0);
     Arrays.fill(sumCopy, 0, rows, 0);
-    Arrays.fill(started, 0, strips, false);
+    Arrays.fill(started, 0, bands, false);
     Arrays.fill(decay, 0, rows, 1);
   }
 
-  /** Whether a strip sees any key of a block. */
-  boolean sees(int strip, long block) {
-    return stripFrom[strip] < block + AttentionProblem.BLOCK && stripTo[strip] > block;
+  /** Whether a band sees any key of a block. */
+  boolean sees(int band, long block) {
+    return bandFrom[band] < block + AttentionProblem.BLOCK && bandTo[band] > block;
   }
 
   /** Columns of scores that a block has, in whole tiles. */
   static int computed(AttentionProblem p, long block) {
-    return tilesOf(p, block) * TILE_COLUMNS;
+    return p.tiles(block / AttentionProblem.BLOCK) * TILE_COLUMNS;
   }
 
-  /** Tiles of scores that a block has, side by side. */
-  static int tilesOf(AttentionProblem p, long block) {
-    return p.tiles(block / AttentionProblem.BLOCK);
+  /** Number of rows of a band. */
+  int rowsOf(int band) {
+    return row[band + 1] - row[band];
   }
 
-  /** Number of rows of a strip. */
-  int rowsOf(int strip) {
-    return row[strip + 1] - row[strip];
+  /** Number of strips of a band. */
+  int stripsOf(int band) {
+    return Math.ceilDiv(rowsOf(band), TILE_ROWS);
+  }
+
+  /** Number of strips of a band that have a row more than the others; they come first. */
+  int highStripsOf(int band) {
+    return rowsOf(band) % stripsOf(band);
+  }
+
+  /** Rows of a band's last strip, and of all that are no higher. */
+  int lowRowsOf(int band) {
+    return rowsOf(band) / stripsOf(band);
   }
 
   /** Place of a row's first score. */
-  int scoresAt(int strip, int r) {
-    return (r - row[strip]) * TILE_COLUMNS;
+  int scoresAt(int band, int r) {
+    return (r - row[band]) * MicroKernel.ROW;
   }
 
-  /** Place of a row in its strip. */
-  int inStrip(int strip, int r) {
-    return (r - row[strip]) * MicroKernel.STRIP_STRIDE;
+  /** Place of a row in the copy of its band. */
+  int inBand(int band, int r) {
+    return (r - row[band]) * MicroKernel.STRIP_STRIDE;
   }
 
-  /** The last strip that sees a block; -1 if none does. */
+  /** The last band that sees a block; -1 if none does. */
   int lastThatSees(long block) {
-    int strip = strips - 1;
-    while (strip >= 0 && !sees(strip, block)) {
-      strip--;
+    int band = bands - 1;
+    while (band >= 0 && !sees(band, block)) {
+      band--;
     }
-    return strip;
+    return band;
   }
 
-  /** Place of a strip's tile in the total. */
-  int tile(int strip, int panel) {
-    return (strip * panels + panel) * TILE;
+  /** Place of a strip's first tile in the total. */
+  int tile(int band, int strip) {
+    return (band * BAND + strip) * panels * TILE;
   }
 
-  /** Place of a strip's tile in the span. */
-  int spanTile(int strip, int panel) {
-    return place[strip] * half + tile(strip, panel);
+  /** From a strip's first tile to the next strip's. */
+  int stripStep() {
+    return panels * TILE;
   }
 
-  /** Where the tile moves to with the next block. */
-  int nextSpanTile(int strip, int panel) {
-    return (1 - place[strip]) * half + tile(strip, panel);
+  /** How far places in the span are from those in the total. */
+  int spanOffset(int band) {
+    return place[band] * half;
   }
 
-  /** Place of the digest of a strip's tiles where they are. */
-  int tilesDigest(int strip) {
-    return (DIGESTS * strip + TILES + place[strip]) * WIDE_LANES;
+  /** The same where the tiles move to with the next block. */
+  int nextSpanOffset(int band) {
+    return (1 - place[band]) * half;
   }
 
-  /** Place of the digest of a strip's tiles where they move to. */
-  int nextTilesDigest(int strip) {
-    return (DIGESTS * strip + TILES + 1 - place[strip]) * WIDE_LANES;
+  /** Place of the digest of a band's tiles where they are. */
+  int tilesDigest(int band) {
+    return (DIGESTS * band + TILES + place[band]) * WIDE_LANES;
   }
 
-  /** Place of the digest of a strip's totals. */
-  int totalsDigest(int strip) {
-    return (DIGESTS * strip + TOTALS) * WIDE_LANES;
+  /** Place of the digest of a band's tiles where they move to. */
+  int nextTilesDigest(int band) {
+    return (DIGESTS * band + TILES + 1 - place[band]) * WIDE_LANES;
+  }
+
+  /** Place of the digest of a band's totals. */
+  int totalsDigest(int band) {
+    return (DIGESTS * band + TOTALS) * WIDE_LANES;
   }
 
   /** Sets a digest to that of nothing. */

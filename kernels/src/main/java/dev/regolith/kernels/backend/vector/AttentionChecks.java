@@ -94,15 +94,21 @@ final class AttentionChecks {
   private final float[] weightSums = new float[MAX_ROWS * LANES];
   private final float[] products = new float[MAX_ROWS * LANES];
 
-  /** The block's scores with signs, in lanes. */
-  private final float[] shownScores = new float[MAX_ROWS * LANES];
+  /** What the block's scores, with signs, are less than predicted, in lanes. */
+  private final float[] residuals = new float[MAX_ROWS * LANES];
+
+  /** Of the band: whether weights do not fit their scores; has signs, then. */
+  private final int[] misfits = new int[LANES];
+
+  /** Of such a band: its weights, made again. */
+  private final SoftmaxPass.Again again = new SoftmaxPass.Again();
 
   private final Expectation total = new Expectation();
 
   /** Per row: length of its scaled query. */
   private final double[] queryLength = new double[MAX_ROWS];
 
-  /** Per strip: blocks that it went through. */
+  /** Per band: blocks that it went through. */
   private final int[] blocks = new int[MAX_ROWS];
 
   /** Spans that were taken into the total. */
@@ -129,16 +135,16 @@ final class AttentionChecks {
 
   /** Starts a region whose queries were copied. */
   void open(AttentionProblem p, AttentionBuffers w) {
-    int rows = w.row[w.strips];
+    int rows = w.row[w.bands];
     clearSpan(rows);
     total.clear(rows);
-    for (int strip = 0; strip < w.strips; strip++) {
-      for (int r = w.row[strip]; r < w.row[strip + 1]; r++) {
-        double squares = VectorSums.squares(w.queries[strip], w.inStrip(strip, r), p.depth);
+    for (int band = 0; band < w.bands; band++) {
+      for (int r = w.row[band]; r < w.row[band + 1]; r++) {
+        double squares = VectorSums.squares(w.queries[band], w.inBand(band, r), p.depth);
         queryLength[r] = Math.sqrt(squares);
       }
     }
-    Arrays.fill(blocks, 0, w.strips, 0);
+    Arrays.fill(blocks, 0, w.bands, 0);
     spans = 0;
   }
 
@@ -192,122 +198,144 @@ final class AttentionChecks {
     return coefficient / (stepsLeft + Tolerance.SHOWN_WEIGHT + Tolerance.VECTOR_WEIGHT);
   }
 
-  /** Verifies a strip's part of a block, after its last use. */
-  void strip(
+  /** Verifies a band's part of a block, after its last use. */
+  void band(
       AttentionProblem p,
       AttentionRegion region,
-      int strip,
+      int band,
       long block,
       AttentionBuffers w,
       AttentionSink sink) {
-    int first = w.row[strip];
-    int rows = w.rowsOf(strip);
+    int first = w.row[band];
+    int rows = w.rowsOf(band);
     if (RunningRows.follow(w.max, span.max, reference, decay, w.reference, w.decay, first, rows)) {
       sink.suspect(p, region, Component.RUNNING_ROW);
     }
-    if (!areScoresIntact(p, region, strip, block, w)) {
+    if (!areScoresIntact(p, region, band, block, w)) {
       sink.suspect(p, region, Component.SCORES);
     }
-    if (!areWeightsIntact(p, strip, block, w)) {
+    if (!areWeightsIntact(p, band, block, w)) {
       sink.suspect(p, region, Component.WEIGHTS);
     }
-    if (w.started[strip] && !takeTiles(strip, w)) {
+    if (w.started[band] && !takeTiles(band, w)) {
       sink.suspect(p, region, Component.PARTIAL_SUM);
     }
     RunningRows.extend(span.length, decay, w.blockSum, valueLength, first, rows);
     RunningRows.extend(span.terms, decay, w.blockSum, largestValueSum, first, rows);
-    blocks[strip]++;
-    predictScores(p, region, strip, block, w);
+    blocks[band]++;
+    predictScores(p, region, band, block, w);
     evidence(p, region, first, rows, sink);
   }
 
   /** Whether scores are as they were stored, and masks made of them what was taken for it. */
   private boolean areScoresIntact(
-      AttentionProblem p, AttentionRegion region, int strip, long block, AttentionBuffers w) {
-    int first = w.row[strip];
-    int rows = w.rowsOf(strip);
-    int end = VectorAttention.end(p, strip, block, w);
+      AttentionProblem p, AttentionRegion region, int band, long block, AttentionBuffers w) {
+    int first = w.row[band];
+    int rows = w.rowsOf(band);
+    int computed = AttentionBuffers.computed(p, block);
     boolean intact = true;
-    for (int r = first; r < first + rows; r++) {
-      if (w.isTransformed[r]) {
-        int at = w.scoresAt(strip, r);
-        SoftmaxPass.copy(w.raw, w.again, at, AttentionBuffers.computed(p, block));
-        VectorAttention.transform(p, region, strip, r, block, w.again, w);
-        intact &= !SoftmaxPass.differ(w.scores, w.again, at, end);
-      }
+    for (int r = first; w.isTransformed && r < first + rows; r++) {
+      int at = w.scoresAt(band, r);
+      System.arraycopy(w.raw, at, w.again, at, computed);
+      VectorAttention.transform(p, region, band, r, block, w.again, w);
+      int to = at + VectorAttention.end(p, band, block, w);
+      intact &= Arrays.mismatch(w.scores, at, to, w.again, at, to) < 0; // NaN equals NaN
     }
-    SoftmaxPass.show(
-        w.scores,
-        w.raw,
-        w.isTransformed,
+    PackedB keys = p.keys(region.sequence, block / BLOCK);
+    long matrix = p.matrix(region.sequence, region.kvHead);
+    long keyBlock = p.keyBlock(block / BLOCK);
+    SoftmaxPass.residuals(
+        w.isTransformed ? w.raw : w.scores,
         rows,
-        AttentionBuffers.tilesOf(p, block),
-        first,
-        (int) (p.keyBlock(block / BLOCK) % Signs.PATTERNS) * BLOCK,
-        shownScores,
+        computed,
+        (int) (keyBlock % Signs.PATTERNS) * BLOCK,
+        w.queries[band],
+        keys.records(),
+        keys.recordOffset(matrix, keyBlock, 0),
+        p.depth,
+        residuals,
         w.digests,
         AttentionBuffers.SCORES_DIGEST);
     return w.takeZero(AttentionBuffers.SCORES_DIGEST) && intact;
   }
 
   /** Whether weights are as they were stored, and those of their scores. */
-  private boolean areWeightsIntact(AttentionProblem p, int strip, long block, AttentionBuffers w) {
-    int first = w.row[strip];
-    int rows = w.rowsOf(strip);
-    int tiles = VectorAttention.end(p, strip, block, w) / TILE_COLUMNS;
-    SoftmaxPass.addUp(
+  private boolean areWeightsIntact(AttentionProblem p, int band, long block, AttentionBuffers w) {
+    int first = w.row[band];
+    int rows = w.rowsOf(band);
+    int end = VectorAttention.end(p, band, block, w);
+    SoftmaxPass.examine(
+        w.scores,
         w.weights,
         rows,
-        tiles,
+        end,
+        reference,
         decay,
         first,
         valueSums,
         weightSums,
         products,
         w.digests,
-        AttentionBuffers.WEIGHTS_DIGEST);
-    boolean intact = w.takeZero(AttentionBuffers.WEIGHTS_DIGEST);
-    for (int i = 0; i < tiles; i += 2) {
-      intact &=
-          SoftmaxPass.fit(w.scores, rows, i, reference, first, w.weights)
-              || !SoftmaxPass.weightsDiffer(w.scores, rows, i, reference, first, w.weights);
-    }
-    return intact;
+        AttentionBuffers.WEIGHTS_DIGEST,
+        misfits);
+    return w.takeZero(AttentionBuffers.WEIGHTS_DIGEST)
+        && (SoftmaxPass.fit(misfits)
+            || SoftmaxPass.isReproduced(w.weights, w.scores, rows, end, reference, first, again));
   }
 
   /** What the block's check vector says of the scores, less what they show. */
   private void predictScores(
-      AttentionProblem p, AttentionRegion region, int strip, long block, AttentionBuffers w) {
-    int first = w.row[strip];
-    int rows = w.rowsOf(strip);
-    PackedB keys = p.keys(region.sequence, block / BLOCK);
-    long matrix = p.matrix(region.sequence, region.kvHead);
-    long record = keys.recordOffset(matrix, p.keyBlock(block / BLOCK), 0);
-    VectorSums.residuals(
-        w.queries[strip], rows, keys.records(), record, p.depth, shownScores, shown, first);
+      AttentionProblem p, AttentionRegion region, int band, long block, AttentionBuffers w) {
+    int first = w.row[band];
+    int rows = w.rowsOf(band);
+    Arrays.fill(predicted, first, first + rows, 0);
+    Arrays.fill(shown, first, first + rows, 0);
+    BlockPass.addUp(residuals, rows, shown, first, 1);
     for (int r = first; r < first + rows; r++) {
-      predicted[r] = 0;
       tolerance[r] = queryLength[r] * scoreTolerance + scoreUnderflow;
+    }
+    if (p.depth % LANES > 0) {
+      addRest(p, region, band, block, w);
     }
   }
 
-  /** Reads a strip's tiles, which kernels have loaded, again; whether they are as stored. */
-  private static boolean takeTiles(int strip, AttentionBuffers w) {
-    int digest = w.tilesDigest(strip);
-    int rows = w.rowsOf(strip);
-    int at = w.spanTile(strip, 0);
-    int words = w.panels * TILE;
-    if (rows * TILE_COLUMNS == TILE) {
-      Strip.subtract(w.span, at, words, 1, words, w.digests, digest);
-    } else {
-      Strip.subtract(w.span, at, TILE, w.panels, rows * TILE_COLUMNS, w.digests, digest);
+  /** What head sizes that are no full vectors have behind the last one. */
+  private void addRest(
+      AttentionProblem p, AttentionRegion region, int band, long block, AttentionBuffers w) {
+    PackedB keys = p.keys(region.sequence, block / BLOCK);
+    long matrix = p.matrix(region.sequence, region.kvHead);
+    long record = keys.recordOffset(matrix, p.keyBlock(block / BLOCK), 0);
+    for (int i = p.depth - p.depth % LANES; i < p.depth; i++) {
+      double factor = keys.records().get(ValueLayout.JAVA_FLOAT, record + 4L * i);
+      for (int r = w.row[band]; r < w.row[band + 1]; r++) {
+        shown[r] += w.queries[band][w.inBand(band, r) + i] * factor;
+      }
     }
+  }
+
+  /** Reads a band's tiles, which kernels have loaded, again; whether they are as stored. */
+  private static boolean takeTiles(int band, AttentionBuffers w) {
+    int digest = w.tilesDigest(band);
+    int high = w.highStripsOf(band);
+    int rows = w.lowRowsOf(band);
+    takeTiles(band, 0, high, rows + 1, w);
+    takeTiles(band, high, w.stripsOf(band) - high, rows, w);
     return w.takeZero(digest);
+  }
+
+  private static void takeTiles(int band, int strip, int strips, int rows, AttentionBuffers w) {
+    int at = w.spanOffset(band) + w.tile(band, strip);
+    int tiles = strips * w.panels;
+    if (tiles > 0 && rows * TILE_COLUMNS == TILE) {
+      Strip.subtract(w.span, at, 0, 1, tiles * TILE, w.digests, w.tilesDigest(band));
+    } else if (tiles > 0) {
+      Strip.subtract(w.span, at, TILE, tiles, rows * TILE_COLUMNS, w.digests, w.tilesDigest(band));
+    }
   }
 
   /** Shows what rows are expected to come to. */
   void probe(AttentionBuffers w) {
-    AttentionProbes.expectation(span.max, weightSums, products, w.row[w.strips]);
+    AttentionProbes.expectation(span.max, weightSums, products, w.row[w.bands]);
   }
 
   /** Hands over evidence of rows. */
@@ -323,7 +351,7 @@ final class AttentionChecks {
   /** Verifies a span, before it is taken into the total. */
   void closeSpan(
       AttentionProblem p, AttentionRegion region, AttentionBuffers w, AttentionSink sink) {
-    int rows = w.row[w.strips];
+    int rows = w.row[w.bands];
     for (int r = 0; r < rows; r++) {
       boolean same =
           Float.floatToRawIntBits(w.max[r]) == Float.floatToRawIntBits(span.max[r])
@@ -355,8 +383,8 @@ final class AttentionChecks {
   /** Verifies the tiles that were taken into the total, after that. */
   void spanTaken(
       AttentionProblem p, AttentionRegion region, AttentionBuffers w, AttentionSink sink) {
-    for (int strip = 0; strip < w.strips; strip++) {
-      if (w.started[strip] && !w.takeZero(w.tilesDigest(strip))) {
+    for (int band = 0; band < w.bands; band++) {
+      if (w.started[band] && !w.takeZero(w.tilesDigest(band))) {
         sink.suspect(p, region, Component.PARTIAL_SUM);
       }
     }
@@ -382,38 +410,38 @@ final class AttentionChecks {
 
   /** Verifies the result, in memory. */
   void close(AttentionProblem p, AttentionRegion region, AttentionBuffers w, AttentionSink sink) {
-    int rows = w.row[w.strips];
+    int rows = w.row[w.bands];
     for (int r = 0; r < rows; r++) {
       sum(p, region, r, w.totalSum[r], w.totalSumCopy[r], total, sumRoundings(), sink);
     }
     evidence(p, region, 0, rows, sink);
-    for (int strip = 0; strip < w.strips; strip++) {
-      for (int r = w.row[strip]; r < w.row[strip + 1]; r++) {
-        if (!sameQuery(p, region, r, w.queries[strip], w.inStrip(strip, r))) {
+    for (int band = 0; band < w.bands; band++) {
+      for (int r = w.row[band]; r < w.row[band + 1]; r++) {
+        if (!sameQuery(p, region, r, w.queries[band], w.inBand(band, r))) {
           sink.suspect(p, region, Component.QUERIES);
         }
         if (Float.floatToRawIntBits(w.totalMax[r]) != Float.floatToRawIntBits(total.max[r])) {
           sink.suspect(p, region, Component.RUNNING_ROW);
         }
-        result(p, region, strip, r, w, sink);
+        result(p, region, band, r, w, sink);
       }
-      if (!isComplete(p, region, strip, w)) {
+      if (!isComplete(p, region, band, w)) {
         sink.suspect(p, region, Component.RUNNING_ROW);
       }
-      if (w.merged[strip] && !Strip.isZero(w.digests, w.totalsDigest(strip))) {
+      if (w.merged[band] && !Strip.isZero(w.digests, w.totalsDigest(band))) {
         sink.suspect(p, region, Component.PARTIAL_SUM);
       }
     }
     evidence(p, region, 0, rows, sink);
   }
 
-  /** Whether a strip went through the blocks that its rows see, no more and no fewer. */
+  /** Whether a band went through the blocks that its rows see, no more and no fewer. */
   private boolean isComplete(
-      AttentionProblem p, AttentionRegion region, int strip, AttentionBuffers w) {
+      AttentionProblem p, AttentionRegion region, int band, AttentionBuffers w) {
     boolean complete = true;
     long first = Long.MAX_VALUE;
     long behind = 0;
-    for (int r = w.row[strip]; r < w.row[strip + 1]; r++) {
+    for (int r = w.row[band]; r < w.row[band + 1]; r++) {
       long from = p.visibility.from(region.sequence, region.queryOf(r));
       long to = p.visibility.to(region.sequence, region.queryOf(r));
       complete &= w.from[r] == from && w.to[r] == to;
@@ -424,9 +452,9 @@ final class AttentionChecks {
     }
     long count = behind == 0 ? 0 : (behind - 1) / BLOCK - first / BLOCK + 1;
     return complete
-        && first == w.stripFrom[strip]
-        && behind == w.stripTo[strip]
-        && count == blocks[strip];
+        && first == w.bandFrom[band]
+        && behind == w.bandTo[band]
+        && count == blocks[band];
   }
 
   /** Most roundings between a weight and the sum of all. */
@@ -436,15 +464,15 @@ final class AttentionChecks {
 
   /** Whether a scaled query is what its source makes it. */
   private static boolean sameQuery(
-      AttentionProblem p, AttentionRegion region, int r, float[] strip, int at) {
+      AttentionProblem p, AttentionRegion region, int r, float[] band, int at) {
     long from = p.query(region.sequence, region.headOf(r), region.queryOf(r));
     if (p.q.isNative() && p.qStride == 4) {
-      return !VectorSums.differ(p.q, from, p.scale, strip, at, p.depth);
+      return !VectorSums.differ(p.q, from, p.scale, band, at, p.depth);
     }
     boolean same = true;
     for (int i = 0; i < p.depth; i++) {
       float again = p.q.get(ValueLayout.JAVA_FLOAT, from + i * p.qStride) * p.scale;
-      same &= Float.floatToIntBits(again) == Float.floatToIntBits(strip[at + i]);
+      same &= Float.floatToIntBits(again) == Float.floatToIntBits(band[at + i]);
     }
     return same;
   }
@@ -452,11 +480,11 @@ final class AttentionChecks {
   private void result(
       AttentionProblem p,
       AttentionRegion region,
-      int strip,
+      int band,
       int r,
       AttentionBuffers w,
       AttentionSink sink) {
-    float sum = w.merged[strip] ? w.totalSum[r] : 0;
+    float sum = w.merged[band] ? w.totalSum[r] : 0;
     // The largest score has a weight of 1: less means that the maximum was none.
     if (total.max[r] > Float.NEGATIVE_INFINITY && sum <= 0.5f) {
       sink.suspect(p, region, Component.RUNNING_ROW);
@@ -466,7 +494,7 @@ final class AttentionChecks {
     double weights = total.sum[r];
     predicted[r] = weights == 0 ? 0 : total.signed[r] / weights;
     shown[r] = shown(p, region, head, query);
-    double steps = Math.max(0, w.to[r] - w.from[r]) + 4.0 * blocks[strip] + RESULT_ROUNDINGS;
+    double steps = Math.max(0, w.to[r] - w.from[r]) + 4.0 * blocks[band] + RESULT_ROUNDINGS;
     double length = (double) total.length[r] * total.length[r];
     double terms = (double) total.terms[r] * total.terms[r];
     double roundings = steps * length + sumRoundings() * terms;

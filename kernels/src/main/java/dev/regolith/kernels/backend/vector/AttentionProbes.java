@@ -26,9 +26,9 @@ final class AttentionProbes {
   }
 
   private static void mask(
-      AttentionProblem p, AttentionRegion region, int strip, long block, AttentionBuffers w) {
+      AttentionProblem p, AttentionRegion region, int band, long block, AttentionBuffers w) {
     Visibility visibility = p.visibility;
-    for (int r = w.row[strip]; r < w.row[strip + 1]; r++) {
+    for (int r = w.row[band]; r < w.row[band + 1]; r++) {
       long from = Math.max(block, w.from[r]);
       long to = Math.min(block + BLOCK, w.to[r]);
       if (from < to) {
@@ -73,63 +73,74 @@ final class AttentionProbes {
           bytes / TILE_COLUMNS,
           0);
     }
-    for (int strip = 0; strip < w.strips; strip++) {
-      int rows = w.rowsOf(strip);
-      for (int r = 0; r < rows; r++) {
-        Probe.reach(
-            ProbePoint.QUERIES_READ, w.queries[strip], r * MicroKernel.STRIP_STRIDE, p.depth);
+    for (int band = 0; band < w.bands; band++) {
+      for (int r = w.row[band]; r < w.row[band + 1]; r++) {
+        Probe.reach(ProbePoint.QUERIES_READ, w.queries[band], w.inBand(band, r), p.depth);
       }
-      for (int panel = 0; w.started[strip] && panel < w.panels; panel++) {
-        Probe.reach(
-            ProbePoint.VALUE_SUMS_READ, w.span, w.spanTile(strip, panel), rows * TILE_COLUMNS);
-      }
+      spanTiles(ProbePoint.VALUE_SUMS_READ, band, w);
     }
-    Probe.reach(ProbePoint.ROW_MAXIMUM, w.max, 0, w.row[w.strips]);
-    Probe.reach(ProbePoint.ROW_SUM, w.sum, 0, w.row[w.strips]);
+    Probe.reach(ProbePoint.ROW_MAXIMUM, w.max, 0, w.row[w.bands]);
+    Probe.reach(ProbePoint.ROW_SUM, w.sum, 0, w.row[w.bands]);
   }
 
-  static void scoresWritten(AttentionProblem p, int strip, long block, AttentionBuffers w) {
-    scores(ProbePoint.SCORES_WRITTEN, p, strip, block, w.scores, w);
+  /** A row's part of all tiles it lies across. */
+  private static void tiles(ProbePoint point, float[] tiles, int at, AttentionBuffers w) {
+    for (int panel = 0; panel < w.panels; panel++) {
+      Probe.reach(point, tiles, at + panel * TILE, TILE_COLUMNS);
+    }
+  }
+
+  private static void spanTiles(ProbePoint point, int band, AttentionBuffers w) {
+    for (int r = w.row[band]; w.started[band] && r < w.row[band + 1]; r++) {
+      tiles(point, w.span, w.spanOffset(band) + w.rowOfTiles[r], w);
+    }
+  }
+
+  private static void totals(int band, AttentionBuffers w) {
+    for (int r = w.row[band]; w.merged[band] && r < w.row[band + 1]; r++) {
+      tiles(ProbePoint.TOTAL_SUMS_READ, w.total, w.rowOfTiles[r], w);
+    }
+  }
+
+  static void scoresWritten(AttentionProblem p, int band, long block, AttentionBuffers w) {
+    scores(ProbePoint.SCORES_WRITTEN, p, band, block, w.scores, w);
   }
 
   private static void scores(
       ProbePoint point,
       AttentionProblem p,
-      int strip,
+      int band,
       long block,
       float[] scores,
       AttentionBuffers w) {
-    for (int i = 0; i < AttentionBuffers.tilesOf(p, block); i++) {
-      Probe.reach(point, scores, i * TILE, w.rowsOf(strip) * TILE_COLUMNS);
+    for (int r = w.row[band]; r < w.row[band + 1]; r++) {
+      Probe.reach(point, scores, w.scoresAt(band, r), AttentionBuffers.computed(p, block));
     }
   }
 
   static void weightsWritten(
-      AttentionProblem p, AttentionRegion region, int strip, long block, AttentionBuffers w) {
-    weights(ProbePoint.WEIGHTS_WRITTEN, strip, w);
+      AttentionProblem p, AttentionRegion region, int band, long block, AttentionBuffers w) {
+    weights(ProbePoint.WEIGHTS_WRITTEN, band, w);
     if (p.visibility.mask == Visibility.Mask.ADDITIVE) {
-      mask(p, region, strip, block, w);
+      mask(p, region, band, block, w);
     }
   }
 
-  private static void weights(ProbePoint point, int strip, AttentionBuffers w) {
-    for (int r = 0; r < w.rowsOf(strip); r++) {
-      Probe.reach(point, w.weights, r * MicroKernel.STRIP_STRIDE, BLOCK);
+  private static void weights(ProbePoint point, int band, AttentionBuffers w) {
+    for (int r = w.row[band]; r < w.row[band + 1]; r++) {
+      Probe.reach(point, w.weights, w.inBand(band, r), BLOCK);
     }
   }
 
-  static void lastUse(AttentionProblem p, int strip, long block, AttentionBuffers w) {
-    weights(ProbePoint.WEIGHTS_LAST_USE, strip, w);
-    scores(ProbePoint.SCORES_LAST_USE, p, strip, block, w.scores, w);
-    scores(ProbePoint.SCORES_LAST_USE, p, strip, block, w.raw, w);
+  static void lastUse(AttentionProblem p, int band, long block, AttentionBuffers w) {
+    weights(ProbePoint.WEIGHTS_LAST_USE, band, w);
+    scores(ProbePoint.SCORES_LAST_USE, p, band, block, w.scores, w);
+    scores(ProbePoint.SCORES_LAST_USE, p, band, block, w.raw, w);
     Probe.reach(ProbePoint.ROW_DIGEST, w.digests, AttentionBuffers.SCORES_DIGEST, WIDE_LANES);
     Probe.reach(ProbePoint.ROW_DIGEST, w.digests, AttentionBuffers.WEIGHTS_DIGEST, WIDE_LANES);
-    if (w.started[strip]) {
-      for (int panel = 0; panel < w.panels; panel++) {
-        int words = w.rowsOf(strip) * TILE_COLUMNS;
-        Probe.reach(ProbePoint.VALUE_SUMS_LAST_USE, w.span, w.spanTile(strip, panel), words);
-      }
-      Probe.reach(ProbePoint.ROW_DIGEST, w.digests, w.tilesDigest(strip), WIDE_LANES);
+    if (w.started[band]) {
+      spanTiles(ProbePoint.VALUE_SUMS_LAST_USE, band, w);
+      Probe.reach(ProbePoint.ROW_DIGEST, w.digests, w.tilesDigest(band), WIDE_LANES);
     }
   }
 
@@ -146,40 +157,28 @@ final class AttentionProbes {
   }
 
   static void beforeMerge(AttentionBuffers w) {
-    for (int strip = 0; strip < w.strips; strip++) {
-      int rows = w.rowsOf(strip);
-      for (int panel = 0; panel < w.panels; panel++) {
-        if (w.merged[strip]) {
-          Probe.reach(
-              ProbePoint.TOTAL_SUMS_READ, w.total, w.tile(strip, panel), rows * TILE_COLUMNS);
-        }
-        if (w.started[strip]) {
-          Probe.reach(
-              ProbePoint.VALUE_SUMS_READ, w.span, w.spanTile(strip, panel), rows * TILE_COLUMNS);
-        }
-      }
+    for (int band = 0; band < w.bands; band++) {
+      totals(band, w);
+      spanTiles(ProbePoint.VALUE_SUMS_READ, band, w);
     }
-    Probe.reach(ProbePoint.ROW_MAXIMUM, w.max, 0, w.row[w.strips]);
-    Probe.reach(ProbePoint.ROW_MAXIMUM, w.totalMax, 0, w.row[w.strips]);
-    Probe.reach(ProbePoint.ROW_SUM, w.sum, 0, w.row[w.strips]);
-    Probe.reach(ProbePoint.ROW_SUM, w.totalSum, 0, w.row[w.strips]);
+    Probe.reach(ProbePoint.ROW_MAXIMUM, w.max, 0, w.row[w.bands]);
+    Probe.reach(ProbePoint.ROW_MAXIMUM, w.totalMax, 0, w.row[w.bands]);
+    Probe.reach(ProbePoint.ROW_SUM, w.sum, 0, w.row[w.bands]);
+    Probe.reach(ProbePoint.ROW_SUM, w.totalSum, 0, w.row[w.bands]);
   }
 
   static void beforeStore(AttentionBuffers w) {
-    for (int strip = 0; strip < w.strips; strip++) {
-      int rows = w.rowsOf(strip);
-      for (int panel = 0; w.merged[strip] && panel < w.panels; panel++) {
-        Probe.reach(ProbePoint.TOTAL_SUMS_READ, w.total, w.tile(strip, panel), rows * TILE_COLUMNS);
-      }
+    for (int band = 0; band < w.bands; band++) {
+      totals(band, w);
     }
-    Probe.reach(ProbePoint.ROW_SUM, w.totalSum, 0, w.row[w.strips]);
+    Probe.reach(ProbePoint.ROW_SUM, w.totalSum, 0, w.row[w.bands]);
   }
 
   static void afterStore(AttentionProblem p, AttentionRegion region, AttentionBuffers w) {
-    for (int strip = 0; strip < w.strips; strip++) {
-      for (int r = w.row[strip]; r < w.row[strip + 1]; r++) {
-        int at = w.inStrip(strip, r);
-        Probe.reach(ProbePoint.QUERIES_LAST_USE, w.queries[strip], at, p.depth);
+    for (int band = 0; band < w.bands; band++) {
+      for (int r = w.row[band]; r < w.row[band + 1]; r++) {
+        int at = w.inBand(band, r);
+        Probe.reach(ProbePoint.QUERIES_LAST_USE, w.queries[band], at, p.depth);
         int head = region.headOf(r);
         long query = region.queryOf(r);
         long result = p.result(region.sequence, head, query);
@@ -189,8 +188,8 @@ final class AttentionProbes {
               ProbePoint.LOG_SUM_STORED, p.lse, p.lseAt(region.sequence, head, query), 1, 4, 0);
         }
       }
-      if (p.verify && w.merged[strip]) {
-        Probe.reach(ProbePoint.ROW_DIGEST, w.digests, w.totalsDigest(strip), WIDE_LANES);
+      if (p.verify && w.merged[band]) {
+        Probe.reach(ProbePoint.ROW_DIGEST, w.digests, w.totalsDigest(band), WIDE_LANES);
       }
     }
   }

@@ -22,14 +22,22 @@ final class AttentionTiles {
 
   private AttentionTiles() {}
 
-  /** Multiplies. */
-  static void scale(float[] tiles, int at, float factor, long[] digests, int digest) {
+  /**
+   * Multiplies a row of tiles.
+   *
+   * @param at place of the row in the first tile
+   */
+  static void scale(float[] tiles, int at, int panels, float factor, long[] digests, int digest) {
     LongVector sum = LongVector.fromArray(LONGS, digests, digest);
-    for (int c = 0; c < TILE_COLUMNS; c += LANES) {
-      FloatVector x = FloatVector.fromArray(FLOATS, tiles, at + c);
-      FloatVector y = x.mul(factor);
-      y.intoArray(tiles, at + c);
-      sum = sum.add(y.reinterpretAsLongs()).sub(x.reinterpretAsLongs());
+    for (int k = at; k < at + panels * TILE; k += TILE) {
+      FloatVector x = FloatVector.fromArray(FLOATS, tiles, k);
+      FloatVector y = FloatVector.fromArray(FLOATS, tiles, k + LANES);
+      FloatVector p = x.mul(factor);
+      FloatVector q = y.mul(factor);
+      p.intoArray(tiles, k);
+      q.intoArray(tiles, k + LANES);
+      sum = sum.add(p.reinterpretAsLongs().sub(x.reinterpretAsLongs()));
+      sum = sum.add(q.reinterpretAsLongs().sub(y.reinterpretAsLongs()));
     }
     sum.intoArray(digests, digest);
   }
@@ -43,10 +51,17 @@ final class AttentionTiles {
     sum.intoArray(digests, digest);
   }
 
-  /** {@code total = before total + now span}, or {@code now span} if there is no total yet. */
+  /**
+   * {@code total = before total + now span}, or {@code now span} if there is no total yet, of a row
+   * of tiles.
+   *
+   * @param from place of the row in the first tile
+   * @param to its place in the total
+   */
   static void merge(
       float[] span,
       int from,
+      int panels,
       long[] digests,
       int spanDigest,
       float[] total,
@@ -57,17 +72,19 @@ final class AttentionTiles {
       float now) {
     LongVector read = LongVector.fromArray(LONGS, digests, spanDigest);
     LongVector written = LongVector.fromArray(LONGS, digests, totalDigest);
-    for (int c = 0; c < TILE_COLUMNS; c += LANES) {
-      FloatVector x = FloatVector.fromArray(FLOATS, span, from + c);
-      read = read.sub(x.reinterpretAsLongs());
-      FloatVector y = x.mul(now);
-      if (merged) {
-        FloatVector z = FloatVector.fromArray(FLOATS, total, to + c);
-        written = written.sub(z.reinterpretAsLongs());
-        y = z.fma(FloatVector.broadcast(FLOATS, before), y);
+    for (int panel = 0; panel < panels; panel++) {
+      for (int c = panel * TILE; c < panel * TILE + TILE_COLUMNS; c += LANES) {
+        FloatVector x = FloatVector.fromArray(FLOATS, span, from + c);
+        read = read.sub(x.reinterpretAsLongs());
+        FloatVector y = x.mul(now);
+        if (merged) {
+          FloatVector z = FloatVector.fromArray(FLOATS, total, to + c);
+          written = written.sub(z.reinterpretAsLongs());
+          y = z.fma(FloatVector.broadcast(FLOATS, before), y);
+        }
+        y.intoArray(total, to + c);
+        written = written.add(y.reinterpretAsLongs());
       }
-      y.intoArray(total, to + c);
-      written = written.add(y.reinterpretAsLongs());
     }
     read.intoArray(digests, spanDigest);
     written.intoArray(digests, totalDigest);

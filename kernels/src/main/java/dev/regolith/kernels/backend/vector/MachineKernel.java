@@ -20,25 +20,32 @@ final class MachineKernel extends MicroKernel {
   private final int rows;
   private final boolean continues;
   private final boolean checks;
-  private final boolean finishes;
+  private final Into into;
 
   /** A kernel of {@code rows} rows; see {@link MicroKernels#of}. */
-  MachineKernel(byte[] code, int rows, boolean continues, boolean checks, boolean finishes) {
+  MachineKernel(byte[] code, int rows, boolean continues, boolean checks, Into into) {
     this.code = MachineCode.place(code);
     this.rows = rows;
     this.continues = continues;
     this.checks = checks;
-    this.finishes = finishes;
+    this.into = into;
   }
 
   /** Linked when it is first needed, and constant from then on. */
   private static final class Linked {
-    static final MethodHandle CALL = MachineCode.caller("ppllllpllpllppll");
+    static final MethodHandle CALL = MachineCode.caller("ppllllpllpllppllllll");
+  }
+
+  /** Whether a kernel takes several strips. */
+  static boolean repeats(boolean checks, Into into) {
+    return !checks && into != Into.C;
   }
 
   @Override
   float sweep(
-      float[] strip,
+      float[] a,
+      int at,
+      int strips,
       MemorySegment panels,
       long offset,
       long stride,
@@ -47,6 +54,7 @@ final class MachineKernel extends MicroKernel {
       float[] tiles,
       int from,
       int to,
+      int step,
       long[] digest,
       int digestAt,
       long ahead,
@@ -58,25 +66,34 @@ final class MachineKernel extends MicroKernel {
       return 0;
     }
     int tile = rows * TILE_COLUMNS;
-    Bounds.check(0, STRIP_STRIDE, rows, depth, strip.length);
+    Bounds.check(at, STRIP_STRIDE, Math.multiplyExact(rows, strips), depth, a.length);
     Bounds.check(offset, stride, count, 4L * depth * TILE_COLUMNS, panels.byteSize());
     if (continues) {
-      Bounds.check(from, TILE, count, tile, tiles.length);
+      Bounds.check(from, step, strips, (count - 1L) * TILE + tile, tiles.length);
     }
     Bounds.check(digestAt, 0, 1, WIDE_LANES, digest.length);
     if (checks) {
       int each = Digest.SUMS * WIDE_LANES;
       Bounds.check(0, each, count, each, sums.length);
     }
-    if (finishes) {
-      Bounds.check(cAt, cStride, rows, 4L * count * TILE_COLUMNS, c.byteSize());
-    } else {
-      Bounds.check(to, TILE, count, tile, tiles.length);
+    long across = TILE;
+    switch (into) {
+      case TILES -> Bounds.check(to, step, strips, (count - 1L) * TILE + tile, tiles.length);
+      case ROWS -> {
+        across = TILE_COLUMNS;
+        long width = (long) count * TILE_COLUMNS;
+        Bounds.check(0, 0, 1, width, ROW);
+        Bounds.check(to, step, strips, (rows - 1L) * ROW + width, tiles.length);
+      }
+      case C -> Bounds.check(cAt, cStride, rows, 4L * count * TILE_COLUMNS, c.byteSize());
+    }
+    if (strips > 1 && !repeats(checks, into)) {
+      throw new IllegalArgumentException("a kernel for one strip was given " + strips);
     }
     try {
       Linked.CALL.invokeExact(
           code,
-          MemorySegment.ofArray(strip),
+          MemorySegment.ofArray(a),
           panels,
           offset,
           stride,
@@ -91,7 +108,11 @@ final class MachineKernel extends MicroKernel {
           MemorySegment.ofArray(sums),
           c,
           cAt,
-          cStride);
+          cStride,
+          4L * at,
+          (long) strips,
+          4L * step,
+          4 * (across - (long) strips * step));
       return 0;
     } catch (Throwable e) {
       throw MachineCode.unexpected(e);

@@ -1,6 +1,7 @@
 package dev.regolith.kernels.backend.vector;
 
 import static dev.regolith.kernels.backend.vector.MicroKernel.AHEAD_STEP;
+import static dev.regolith.kernels.backend.vector.MicroKernel.ROW;
 import static dev.regolith.kernels.backend.vector.MicroKernel.STRIP_STRIDE;
 import static dev.regolith.kernels.backend.vector.VectorShapes.CHECKING_ROWS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
@@ -25,6 +26,7 @@ import static dev.regolith.kernels.machine.Gpr.RSI;
 import static dev.regolith.kernels.machine.VectorOp.VFMADD231PS;
 import static dev.regolith.kernels.machine.VectorOp.VPADDQ;
 
+import dev.regolith.kernels.backend.vector.MicroKernel.Into;
 import dev.regolith.kernels.checksum.Digest;
 import dev.regolith.kernels.machine.Assembler;
 import dev.regolith.kernels.machine.Assembler.Label;
@@ -78,28 +80,31 @@ final class MachineKernelWriter {
   private final int rows;
   private final boolean continues;
   private final boolean checks;
+  private final Into into;
   private final boolean finishes;
 
-  private MachineKernelWriter(int rows, boolean continues, boolean checks, boolean finishes) {
+  private MachineKernelWriter(int rows, boolean continues, boolean checks, Into into) {
     if (rows < 1 || rows > (checks ? CHECKING_ROWS : TILE_ROWS)) {
       throw new IllegalArgumentException("no registers for a tile of " + rows + " rows");
     }
     this.rows = rows;
     this.continues = continues;
     this.checks = checks;
-    this.finishes = finishes;
+    this.into = into;
+    finishes = into == Into.C;
   }
 
   /** A new kernel; see {@link MicroKernels#of}. */
-  static MachineKernel write(int rows, boolean continues, boolean checks, boolean finishes) {
-    var writer = new MachineKernelWriter(rows, continues, checks, finishes);
+  static MachineKernel write(int rows, boolean continues, boolean checks, Into into) {
+    var writer = new MachineKernelWriter(rows, continues, checks, into);
     writer.function();
-    return new MachineKernel(writer.code.bytes(), rows, continues, checks, finishes);
+    return new MachineKernel(writer.code.bytes(), rows, continues, checks, into);
   }
 
   private void function() {
     code.enter();
     code.move(STRIP, RDI);
+    code.add(STRIP, code.parameter(10));
     code.move(PANEL, RSI);
     code.add(PANEL, RDX);
     code.move(FROM, code.parameter(0));
@@ -117,12 +122,41 @@ final class MachineKernelWriter {
     code.countDown(
         COUNT,
         () -> {
-          tile();
+          if (MachineKernel.repeats(checks, into)) {
+            strips();
+          } else {
+            tile();
+            code.add(FROM, 4 * TILE);
+            code.add(TO, into == Into.TILES ? 4 * TILE : 4 * TILE_COLUMNS);
+          }
           code.add(PANEL, STRIDE);
-          code.add(FROM, 4 * TILE);
-          code.add(TO, finishes ? 4 * TILE_COLUMNS : 4 * TILE);
         });
     code.leave();
+  }
+
+  /**
+   * The tiles of all strips with one panel; parameters that were read keep what has no register.
+   */
+  private void strips() {
+    Memory first = code.parameter(0);
+    Memory left = code.parameter(1);
+    Memory step = code.parameter(12);
+    Memory back = code.parameter(13);
+    code.move(first, STRIP);
+    code.move(LEFT, code.parameter(11));
+    var again = new Label();
+    code.bind(again);
+    code.move(left, LEFT);
+    tile();
+    code.add(STRIP, rows * ROWS_APART);
+    code.add(FROM, step);
+    code.add(TO, step);
+    code.move(LEFT, left);
+    code.subtract(LEFT, 1);
+    code.jump(When.NOT_ZERO, again);
+    code.move(STRIP, first);
+    code.add(FROM, back);
+    code.add(TO, back);
   }
 
   private void tile() {
@@ -215,7 +249,13 @@ final class MachineKernelWriter {
     for (int row = 0; row < rows; row++) {
       for (int half = 0; half < 2; half++) {
         int accumulator = 2 * row + half;
-        code.store(finishes ? new Memory(B, 4 * half * LANES) : inTile(TO, row, half), accumulator);
+        Memory to =
+            switch (into) {
+              case TILES -> inTile(TO, row, half);
+              case ROWS -> new Memory(TO, 4 * (row * ROW + half * LANES));
+              case C -> new Memory(B, 4 * half * LANES);
+            };
+        code.store(to, accumulator);
         code.vector(VPADDQ, digest, digest, accumulator);
       }
       if (finishes) {

@@ -1,7 +1,6 @@
 package dev.regolith.kernels.backend.vector;
 
-import static dev.regolith.kernels.backend.vector.VectorShapes.TILE;
-import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
+import static dev.regolith.kernels.backend.vector.MicroKernel.ROW;
 import static dev.regolith.kernels.machine.Gpr.R10;
 import static dev.regolith.kernels.machine.Gpr.R11;
 import static dev.regolith.kernels.machine.Gpr.R12;
@@ -48,7 +47,7 @@ final class MachineSoftmax {
   /** Whether vectors have that length, and kernels are in machine code. */
   static final boolean SERVES = VectorShapes.MACHINE_CODE && VectorShapes.LANES == LANES;
 
-  /** Vectors side by side in a tile. */
+  /** Vectors in a turn. */
   private static final int PAIR = 2;
 
   // Immediates.
@@ -99,14 +98,14 @@ final class MachineSoftmax {
    * See {@link SoftmaxPass#maxima}. Of zeros with different signs either may be found, which no
    * result shows.
    */
-  static void maxima(float[] scores, int rows, int tiles, float[] found, int foundAt) {
-    Bounds.check(0, TILE, tiles, (long) rows * TILE_COLUMNS, scores.length);
+  static void maxima(float[] scores, int rows, int columns, float[] found, int foundAt) {
+    Bounds.check(0, ROW, rows, columns, scores.length);
     Bounds.check(foundAt, 0, 1, rows, found.length);
     try {
       Maxima.CALL.invokeExact(
           MemorySegment.ofArray(scores),
           (long) rows,
-          (long) tiles,
+          Bounds.turns(columns / (PAIR * LANES)),
           MemorySegment.ofArray(found),
           4L * foundAt,
           VECTORS);
@@ -119,7 +118,7 @@ final class MachineSoftmax {
   static void weigh(
       float[] scores,
       int rows,
-      int tiles,
+      int columns,
       float[] references,
       int first,
       float[] weights,
@@ -127,17 +126,17 @@ final class MachineSoftmax {
       float[] copies,
       long[] digests,
       int digest) {
-    Bounds.check(0, TILE, tiles, (long) rows * TILE_COLUMNS, scores.length);
+    Bounds.check(0, ROW, rows, columns, scores.length);
     Bounds.check(first, 0, 1, rows, references.length);
     Bounds.check(first, 0, 1, rows, sums.length);
     Bounds.check(first, 0, 1, rows, copies.length);
-    Bounds.check(0, MicroKernel.STRIP_STRIDE, rows, (long) tiles * TILE_COLUMNS, weights.length);
+    Bounds.check(0, MicroKernel.STRIP_STRIDE, rows, columns, weights.length);
     Bounds.check(digest, 0, 1, VectorShapes.WIDE_LANES, digests.length);
     try {
       Weigh.CALL.invokeExact(
           MemorySegment.ofArray(scores),
           (long) rows,
-          (long) tiles,
+          Bounds.turns(columns / (PAIR * LANES)),
           MemorySegment.ofArray(references),
           4L * first,
           MemorySegment.ofArray(weights),
@@ -152,9 +151,9 @@ final class MachineSoftmax {
   }
 
   private static final class Maxima {
-    private static final Gpr ROW = RDI;
+    private static final Gpr FIRST = RDI;
     private static final Gpr ROWS = RSI;
-    private static final Gpr TILES = RDX;
+    private static final Gpr TURNS = RDX;
     private static final Gpr FOUND = RCX;
     private static final Gpr CONSTANT = R9;
     private static final Gpr FROM = R10;
@@ -172,8 +171,8 @@ final class MachineSoftmax {
       code.countDown(
           ROWS,
           () -> {
-            code.move(FROM, ROW);
-            code.move(LEFT, TILES);
+            code.move(FROM, FIRST);
+            code.move(LEFT, TURNS);
             for (int i = 0; i < PAIR; i++) {
               code.load(MAX + i, new Memory(CONSTANT, MINUS_INFINITY * VECTOR));
             }
@@ -184,7 +183,7 @@ final class MachineSoftmax {
                     code.load(X + i, new Memory(FROM, i * VECTOR));
                     code.vector(VMAXPS, MAX + i, X + i, MAX + i); // what is no number stays out
                   }
-                  code.add(FROM, 4 * TILE);
+                  code.add(FROM, PAIR * VECTOR);
                 });
             code.vector(VMAXPS, MAX, MAX + 1, MAX);
             code.vector(VPERM2F128, X, MAX, MAX, SWAP_HALVES);
@@ -195,7 +194,7 @@ final class MachineSoftmax {
             code.vector(VMAXPS, MAX, X, MAX);
             code.storeFloat(new Memory(FOUND, 0), MAX);
             code.add(FOUND, 4);
-            code.add(ROW, 4 * TILE_COLUMNS);
+            code.add(FIRST, 4 * ROW);
           });
       code.leave();
       return code.bytes();
@@ -203,9 +202,9 @@ final class MachineSoftmax {
   }
 
   private static final class Weigh {
-    private static final Gpr ROW = RDI;
+    private static final Gpr FIRST = RDI;
     private static final Gpr ROWS = RSI;
-    private static final Gpr TILES = RDX;
+    private static final Gpr TURNS = RDX;
     private static final Gpr REFERENCES = RCX;
     private static final Gpr WEIGHTS = R9;
     private static final Gpr SUMS = RBX;
@@ -250,9 +249,9 @@ final class MachineSoftmax {
       code.countDown(
           ROWS,
           () -> {
-            code.move(FROM, ROW);
+            code.move(FROM, FIRST);
             code.move(TO, WEIGHTS);
-            code.move(LEFT, TILES);
+            code.move(LEFT, TURNS);
             code.broadcast(REFERENCE, new Memory(REFERENCES, 0));
             code.zero(SUM);
             code.zero(SUM + 1);
@@ -265,8 +264,8 @@ final class MachineSoftmax {
                     code.vector(VADDPS, SUM + i, SUM + i, P + i);
                     code.vector(VPADDQ, WORDS, WORDS, P + i);
                   }
-                  code.add(FROM, 4 * TILE);
-                  code.add(TO, 4 * TILE_COLUMNS);
+                  code.add(FROM, PAIR * VECTOR);
+                  code.add(TO, PAIR * VECTOR);
                 });
             // The halving of sixteen lanes.
             code.vector(VADDPS, SUM, SUM, SUM + 1);
@@ -281,7 +280,7 @@ final class MachineSoftmax {
             code.add(SUMS, 4);
             code.add(COPIES, 4);
             code.add(REFERENCES, 4);
-            code.add(ROW, 4 * TILE_COLUMNS);
+            code.add(FIRST, 4 * ROW);
             code.add(WEIGHTS, 4 * MicroKernel.STRIP_STRIDE);
           });
       code.store(new Memory(DIGEST, 0), WORDS);

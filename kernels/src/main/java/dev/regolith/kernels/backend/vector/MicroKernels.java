@@ -2,11 +2,12 @@ package dev.regolith.kernels.backend.vector;
 
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_ROWS;
 
+import dev.regolith.kernels.backend.vector.MicroKernel.Into;
 import org.jspecify.annotations.Nullable;
 
 /** The micro-kernels of this JVM, each written when it is first asked for. */
 final class MicroKernels {
-  private static final int KINDS = 8;
+  private static final int KINDS = 4 * Into.values().length;
   private static final @Nullable MicroKernel[] KERNELS =
       new @Nullable MicroKernel[KINDS * (TILE_ROWS + 1)];
 
@@ -17,21 +18,23 @@ final class MicroKernels {
    *
    * @param continues whether it continues chains from a tile, or starts them at +0
    * @param checks whether it sums the panel's words up on their way
-   * @param finishes whether the result goes into C, or into the tile
+   * @param into where the result goes; chains that are continued do not end in rows
    */
-  static MicroKernel of(int rows, boolean continues, boolean checks, boolean finishes) {
-    int at = KINDS * rows + (continues ? 1 : 0) + (checks ? 2 : 0) + (finishes ? 4 : 0);
+  static MicroKernel of(int rows, boolean continues, boolean checks, Into into) {
+    int at = KINDS * rows + (continues ? 1 : 0) + (checks ? 2 : 0) + 4 * into.number;
     MicroKernel kernel = KERNELS[at];
-    return kernel == null ? write(at, rows, continues, checks, finishes) : kernel;
+    return kernel == null ? write(at, rows, continues, checks, into) : kernel;
   }
 
   // Kernels have no state: a race writes one twice, or shows it late, and does no harm.
-  private static MicroKernel write(
-      int at, int rows, boolean continues, boolean checks, boolean finishes) {
+  private static MicroKernel write(int at, int rows, boolean continues, boolean checks, Into into) {
+    if (continues && into == Into.ROWS) {
+      throw new IllegalArgumentException("no kernel continues from tiles into rows");
+    }
     MicroKernel kernel =
         VectorShapes.MACHINE_CODE
-            ? MachineKernelWriter.write(rows, continues, checks, finishes)
-            : VectorKernelWriter.write(rows, continues, checks, finishes);
+            ? MachineKernelWriter.write(rows, continues, checks, into)
+            : VectorKernelWriter.write(rows, continues, checks, into);
     KERNELS[at] = kernel;
     return kernel;
   }

@@ -85,7 +85,12 @@ final class PanelPacker {
       read =
           columnwise
               ? PanelCopy.turn(
-                  source, 4 * range.word(matrix, k, j), 4 * range.columnStride(), memory, depth)
+                  source,
+                  4 * range.word(matrix, k, j),
+                  4 * range.columnStride(),
+                  memory,
+                  depth,
+                  w.raw)
               : Staging.gather(source, range, matrix, k, depth, j, columns, memory, 0, stride);
     }
     long panel = target.panel(matrix, block) + number;

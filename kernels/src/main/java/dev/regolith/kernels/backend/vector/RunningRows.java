@@ -6,7 +6,6 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
-import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /**
@@ -24,25 +23,37 @@ final class RunningRows {
    * @param decay receives what becomes of sums of earlier blocks
    */
   static void rise(float[] reference, float[] max, float[] decay, int first, int rows) {
-    for (int r = first; r < first + rows; r += LANES) {
-      VectorMask<Float> some = FLOATS.indexInRange(r, first + rows);
-      FloatVector before = FloatVector.fromArray(FLOATS, max, r, some);
-      FloatVector found = FloatVector.fromArray(FLOATS, reference, r, some);
+    int end = first + rows;
+    int r = first;
+    for (; r + LANES <= end; r += LANES) {
+      FloatVector before = FloatVector.fromArray(FLOATS, max, r);
+      FloatVector found = FloatVector.fromArray(FLOATS, reference, r);
       FloatVector now = before.blend(found, found.compare(VectorOperators.GT, before));
       FloatVector relative = reference(now);
-      decay(before, now, relative).intoArray(decay, r, some);
-      now.intoArray(max, r, some);
-      relative.intoArray(reference, r, some);
+      decay(before, now, relative).intoArray(decay, r);
+      now.intoArray(max, r);
+      relative.intoArray(reference, r);
+    }
+    for (; r < end; r++) {
+      float before = max[r];
+      float now = reference[r] > before ? reference[r] : before;
+      decay[r] = VectorAttention.decay(before, now);
+      max[r] = now;
+      reference[r] = VectorAttention.reference(now);
     }
   }
 
   /** {@code sum = sum decay + block}. */
   static void add(float[] sum, float[] decay, float[] block, int first, int rows) {
-    for (int r = first; r < first + rows; r += LANES) {
-      VectorMask<Float> some = FLOATS.indexInRange(r, first + rows);
-      FloatVector found = FloatVector.fromArray(FLOATS, block, r, some);
-      FloatVector factor = FloatVector.fromArray(FLOATS, decay, r, some);
-      FloatVector.fromArray(FLOATS, sum, r, some).fma(factor, found).intoArray(sum, r, some);
+    int end = first + rows;
+    int r = first;
+    for (; r + LANES <= end; r += LANES) {
+      FloatVector found = FloatVector.fromArray(FLOATS, block, r);
+      FloatVector factor = FloatVector.fromArray(FLOATS, decay, r);
+      FloatVector.fromArray(FLOATS, sum, r).fma(factor, found).intoArray(sum, r);
+    }
+    for (; r < end; r++) {
+      sum[r] = Math.fma(sum[r], decay[r], block[r]);
     }
   }
 
@@ -67,33 +78,47 @@ final class RunningRows {
       int first,
       int rows) {
     IntVector differences = IntVector.zero(INTS);
-    for (int r = first; r < first + rows; r += LANES) {
-      VectorMask<Float> some = FLOATS.indexInRange(r, first + rows);
-      FloatVector before = FloatVector.fromArray(FLOATS, copy, r, some);
-      FloatVector now = FloatVector.fromArray(FLOATS, max, r, some);
+    int end = first + rows;
+    int r = first;
+    for (; r + LANES <= end; r += LANES) {
+      FloatVector before = FloatVector.fromArray(FLOATS, copy, r);
+      FloatVector now = FloatVector.fromArray(FLOATS, max, r);
       FloatVector relative = reference(now);
       FloatVector factor = decay(before, now, relative);
-      IntVector taken = FloatVector.fromArray(FLOATS, usedDecay, r, some).reinterpretAsInts();
-      IntVector difference = factor.reinterpretAsInts().lanewise(VectorOperators.XOR, taken);
-      taken = FloatVector.fromArray(FLOATS, usedReference, r, some).reinterpretAsInts();
-      difference = difference.or(relative.reinterpretAsInts().lanewise(VectorOperators.XOR, taken));
-      differences = differences.or(difference.blend(0, some.not().cast(INTS)));
-      factor.intoArray(decay, r, some);
-      relative.intoArray(reference, r, some);
-      now.intoArray(copy, r, some);
+      IntVector taken = FloatVector.fromArray(FLOATS, usedDecay, r).reinterpretAsInts();
+      differences = differences.or(factor.reinterpretAsInts().lanewise(VectorOperators.XOR, taken));
+      taken = FloatVector.fromArray(FLOATS, usedReference, r).reinterpretAsInts();
+      differences =
+          differences.or(relative.reinterpretAsInts().lanewise(VectorOperators.XOR, taken));
+      factor.intoArray(decay, r);
+      relative.intoArray(reference, r);
+      now.intoArray(copy, r);
     }
-    return differences.reduceLanes(VectorOperators.OR) != 0;
+    int rest = differences.reduceLanes(VectorOperators.OR);
+    for (; r < end; r++) {
+      float now = max[r];
+      decay[r] = VectorAttention.decay(copy[r], now);
+      reference[r] = VectorAttention.reference(now);
+      rest |= Float.floatToRawIntBits(decay[r]) ^ Float.floatToRawIntBits(usedDecay[r]);
+      rest |= Float.floatToRawIntBits(reference[r]) ^ Float.floatToRawIntBits(usedReference[r]);
+      copy[r] = now;
+    }
+    return rest != 0;
   }
 
   /** {@code bound = bound decay + weights factor}. */
   static void extend(
       float[] bound, float[] decay, float[] weights, float factor, int first, int rows) {
-    for (int r = first; r < first + rows; r += LANES) {
-      VectorMask<Float> some = FLOATS.indexInRange(r, first + rows);
-      FloatVector more = FloatVector.fromArray(FLOATS, weights, r, some).mul(factor);
-      FloatVector.fromArray(FLOATS, bound, r, some)
-          .fma(FloatVector.fromArray(FLOATS, decay, r, some), more)
-          .intoArray(bound, r, some);
+    int end = first + rows;
+    int r = first;
+    for (; r + LANES <= end; r += LANES) {
+      FloatVector more = FloatVector.fromArray(FLOATS, weights, r).mul(factor);
+      FloatVector.fromArray(FLOATS, bound, r)
+          .fma(FloatVector.fromArray(FLOATS, decay, r), more)
+          .intoArray(bound, r);
+    }
+    for (; r < end; r++) {
+      bound[r] = Math.fma(bound[r], decay[r], weights[r] * factor);
     }
   }
 

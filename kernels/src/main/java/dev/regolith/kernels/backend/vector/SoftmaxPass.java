@@ -1,14 +1,17 @@
 package dev.regolith.kernels.backend.vector;
 
+import static dev.regolith.kernels.backend.vector.MicroKernel.ROW;
 import static dev.regolith.kernels.backend.vector.VectorShapes.FLOATS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.INTS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LONGS;
-import static dev.regolith.kernels.backend.vector.VectorShapes.TILE;
-import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
+import static dev.regolith.kernels.backend.vector.VectorShapes.ORDER;
+import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
+import static dev.regolith.kernels.backend.vector.VectorShapes.known;
 
 import dev.regolith.kernels.backend.AttentionProblem;
-import dev.regolith.kernels.function.Exponential;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.LongVector;
@@ -16,12 +19,12 @@ import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorShuffle;
 
 /**
- * Passes over the scores of a strip: rows of tiles, as kernels stored them. A row of a block is two
- * vectors in each of a few tiles.
+ * Passes over the scores of a band, in rows of {@link MicroKernel#ROW} floats, and their weights,
+ * in rows of {@link MicroKernel#STRIP_STRIDE}.
  *
- * <p>Passes take a whole strip, and two tiles a turn: with more than 325 bytes of bytecode HotSpot
- * compiles them on their own. Inlined into their caller, the last vectors of several found the
- * compiler's budget spent, and were boxed.
+ * <p>Passes take a whole band, and four vectors a turn: with more than 325 bytes of bytecode
+ * HotSpot compiles them on their own. Inlined into their caller, the last vectors of several found
+ * the compiler's budget spent, and were boxed.
  */
 final class SoftmaxPass {
   private static final int SUM_LANES = AttentionProblem.SUM_LANES;
@@ -32,20 +35,20 @@ final class SoftmaxPass {
   private static final VectorShuffle<Float> BY_ONE = rotation(1);
 
   /** Keeps products of four weights normal: each is at most 1. */
-  private static final float GROUP_UNIT = 0x1p126f;
+  static final float GROUP_UNIT = 0x1p126f;
 
   private static final int GROUP_UNIT_BITS = Float.floatToRawIntBits(GROUP_UNIT);
 
   /** Exponents from here to 0 have exponentials that are normal when multiplied with that. */
-  private static final float LEAST = -174;
+  static final float LEAST = -174;
 
   private static final int INFINITY = Float.floatToRawIntBits(Float.POSITIVE_INFINITY);
 
   /** Roundings of five exponentials and a product of four, with room to spare (numerics.md). */
-  private static final float GROUP_ROUNDINGS = 0x1p-20f;
+  static final float GROUP_ROUNDINGS = 0x1p-20f;
 
   /** Roundings of three sums, in units of the exponent, which is negative. */
-  private static final float GROUP_ROUNDINGS_OF_EXPONENT = -0x1p-22f;
+  static final float GROUP_ROUNDINGS_OF_EXPONENT = -0x1p-22f;
 
   private SoftmaxPass() {}
 
@@ -53,23 +56,12 @@ final class SoftmaxPass {
     return VectorShuffle.fromOp(FLOATS, lane -> (lane + by) % LANES);
   }
 
-  /** Copies a row of tiles. */
-  static void copy(float[] source, float[] target, int at, int columns) {
-    int k = at;
-    for (int j = 0; j < columns; j += TILE_COLUMNS) {
-      FloatVector.fromArray(FLOATS, source, k).intoArray(target, k);
-      FloatVector.fromArray(FLOATS, source, k + LANES).intoArray(target, k + LANES);
-      k += TILE;
-    }
-  }
-
   /**
-   * Softcap of a row of tiles, in place. A pass of its own: where few rows were capped when it was
-   * compiled, the hyperbolic tangent would not be inlined, and box its vectors from then on.
+   * Softcap of a row, in place. A pass of its own: where few rows were capped when it was compiled,
+   * the hyperbolic tangent would not be inlined, and box its vectors from then on.
    */
   static void cap(float[] scores, int at, int columns, float softcap) {
-    for (int j = 0; j < columns; j += LANES) {
-      int k = at + j / TILE_COLUMNS * TILE + j % TILE_COLUMNS;
+    for (int k = at; k < at + columns; k += LANES) {
       VectorFunctions.tanh(FloatVector.fromArray(FLOATS, scores, k).div(softcap))
           .mul(softcap)
           .intoArray(scores, k);
@@ -77,10 +69,9 @@ final class SoftmaxPass {
   }
 
   /**
-   * Linear bias and mask of a row of tiles, in place; hidden before {@code from} and from {@code
-   * to} on.
+   * Linear bias and mask of a row, in place; hidden before {@code from} and from {@code to} on.
    *
-   * @param at place of the row in the first tile
+   * @param at place of the row
    * @param columns that may be seen
    * @param leans whether {@code slope * distances} is added
    * @param adds whether {@code bias} is added; minus infinity hides
@@ -98,10 +89,9 @@ final class SoftmaxPass {
       int to) {
     FloatVector hidden = FloatVector.broadcast(FLOATS, Float.NEGATIVE_INFINITY);
     for (int j = 0; j < columns; j += LANES) {
-      int k = at + j / TILE_COLUMNS * TILE + j % TILE_COLUMNS;
       FloatVector t = hidden;
       if (j + LANES > from && j < to) {
-        t = FloatVector.fromArray(FLOATS, scores, k);
+        t = FloatVector.fromArray(FLOATS, scores, at + j);
         if (leans) {
           FloatVector d = FloatVector.fromArray(FLOATS, distances, j);
           t = d.fma(FloatVector.broadcast(FLOATS, slope), t);
@@ -113,21 +103,21 @@ final class SoftmaxPass {
         // Before the first key the index is negative, which counts as outside.
         t = hidden.blend(t, FLOATS.indexInRange(j - from, to - from));
       }
-      t.intoArray(scores, k);
+      t.intoArray(scores, at + j);
     }
   }
 
   /** The largest score of every row that is a number; minus infinity if there is none. */
-  static void maxima(float[] scores, int rows, int tiles, float[] found, int foundAt) {
+  static void maxima(float[] scores, int rows, int columns, float[] found, int foundAt) {
     if (MachineSoftmax.SERVES) {
-      MachineSoftmax.maxima(scores, rows, tiles, found, foundAt);
+      MachineSoftmax.maxima(scores, rows, columns, found, foundAt);
       return;
     }
     for (int i = 0; i < rows; i++) {
       FloatVector m = FloatVector.broadcast(FLOATS, Float.NEGATIVE_INFINITY);
       FloatVector n = m;
-      int row = i * TILE_COLUMNS;
-      for (int k = row; k < row + tiles * TILE; k += TILE) {
+      int row = i * ROW;
+      for (int k = row; k < row + columns; k += 2 * LANES) {
         FloatVector x = FloatVector.fromArray(FLOATS, scores, k);
         m = m.blend(x, x.compare(VectorOperators.GT, m));
         x = FloatVector.fromArray(FLOATS, scores, k + LANES);
@@ -139,13 +129,15 @@ final class SoftmaxPass {
   }
 
   /**
-   * Weights of a strip: {@code exp(score - reference)}; their digest; and their sums, in canonical
+   * Weights of a band: {@code exp(score - reference)}; their digest; and their sums, in canonical
    * order, twice.
+   *
+   * @param columns a multiple of four vectors
    */
   static void weigh(
       float[] scores,
       int rows,
-      int tiles,
+      int columns,
       float[] references,
       int first,
       float[] weights,
@@ -155,19 +147,19 @@ final class SoftmaxPass {
       int digest) {
     if (MachineSoftmax.SERVES) {
       MachineSoftmax.weigh(
-          scores, rows, tiles, references, first, weights, sums, copies, digests, digest);
+          scores, rows, columns, references, first, weights, sums, copies, digests, digest);
       return;
     }
     LongVector words = LongVector.fromArray(LONGS, digests, digest);
     for (int i = 0; i < rows; i++) {
-      int row = i * TILE_COLUMNS;
+      int row = i * ROW;
       int to = i * MicroKernel.STRIP_STRIDE;
       FloatVector reference = FloatVector.broadcast(FLOATS, references[first + i]);
       FloatVector s0 = FloatVector.zero(FLOATS);
       FloatVector s1 = s0;
       FloatVector s2 = s0;
       FloatVector s3 = s0;
-      for (int k = row; k < row + tiles * TILE; k += TILE) {
+      for (int k = row; k < row + columns; k += 2 * LANES) {
         FloatVector x =
             VectorFunctions.expOfModerate(FloatVector.fromArray(FLOATS, scores, k).sub(reference));
         FloatVector y =
@@ -176,7 +168,7 @@ final class SoftmaxPass {
         x.intoArray(weights, to);
         y.intoArray(weights, to + LANES);
         words = words.add(x.reinterpretAsLongs().add(y.reinterpretAsLongs()));
-        to += TILE_COLUMNS;
+        to += 2 * LANES;
         // Sixteen lanes are one vector, two, or four that take turns.
         if (LANES >= SUM_LANES) {
           s0 = s0.add(x).add(y);
@@ -215,82 +207,120 @@ final class SoftmaxPass {
   }
 
   /**
-   * Reads the scores of a strip after their last use: adds them up with signs, in lanes, and
-   * subtracts them from their digest.
+   * Reads the scores of a band after their last use: what query times check vector is more than
+   * their sum with signs, in lanes; and subtracts them from their digest.
    *
-   * @param raw scores before masks, of rows that are {@code transformed}
-   * @param tiles that the block has
+   * @param columns that the block has, a multiple of two vectors
    * @param signs place of the first column's sign
-   * @param shown receives the sums, row {@code i} at {@code (first + i) * LANES}
+   * @param vector check vector of the block's keys, in native memory
+   * @param residuals receives the difference, row {@code i} at {@code i * LANES}
    */
-  static void show(
+  static void residuals(
       float[] scores,
-      float[] raw,
-      boolean[] transformed,
       int rows,
-      int tiles,
-      int first,
+      int columns,
       int signs,
-      float[] shown,
+      float[] queries,
+      MemorySegment vector,
+      long vectorAt,
+      int depth,
+      float[] residuals,
       long[] digests,
       int digest) {
+    if (VectorShapes.MACHINE_CODE) {
+      MachineAttentionChecks.residuals(
+          scores, rows, columns, signs, queries, vector, vectorAt, depth, residuals, digests,
+          digest);
+      return;
+    }
+    vector = known(vector);
     LongVector words = LongVector.fromArray(LONGS, digests, digest);
     for (int i = 0; i < rows; i++) {
-      float[] source = transformed[first + i] ? raw : scores;
-      int k = i * TILE_COLUMNS;
+      int k = i * ROW;
       FloatVector s0 = FloatVector.zero(FLOATS);
       FloatVector s1 = s0;
       FloatVector s2 = s0;
       FloatVector s3 = s0;
       int j = signs;
-      int end = signs + tiles * TILE_COLUMNS;
-      for (; j + TILE_COLUMNS < end; j += 2 * TILE_COLUMNS) {
-        FloatVector a = FloatVector.fromArray(FLOATS, source, k);
-        FloatVector b = FloatVector.fromArray(FLOATS, source, k + LANES);
-        FloatVector c = FloatVector.fromArray(FLOATS, source, k + TILE);
-        FloatVector d = FloatVector.fromArray(FLOATS, source, k + TILE + LANES);
+      int end = signs + columns;
+      for (; j + 2 * LANES < end; j += 4 * LANES) {
+        FloatVector a = FloatVector.fromArray(FLOATS, scores, k);
+        FloatVector b = FloatVector.fromArray(FLOATS, scores, k + LANES);
+        FloatVector c = FloatVector.fromArray(FLOATS, scores, k + 2 * LANES);
+        FloatVector d = FloatVector.fromArray(FLOATS, scores, k + 3 * LANES);
         s0 = a.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, j), s0);
         s1 = b.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, j + LANES), s1);
         s2 = c.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, j + 2 * LANES), s2);
         s3 = d.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, j + 3 * LANES), s3);
         LongVector ab = a.reinterpretAsLongs().add(b.reinterpretAsLongs());
         words = words.sub(ab.add(c.reinterpretAsLongs().add(d.reinterpretAsLongs())));
-        k += 2 * TILE;
+        k += 4 * LANES;
       }
       if (j < end) {
-        FloatVector a = FloatVector.fromArray(FLOATS, source, k);
-        FloatVector b = FloatVector.fromArray(FLOATS, source, k + LANES);
+        FloatVector a = FloatVector.fromArray(FLOATS, scores, k);
+        FloatVector b = FloatVector.fromArray(FLOATS, scores, k + LANES);
         s0 = a.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, j), s0);
         s1 = b.fma(FloatVector.fromArray(FLOATS, BlockPass.SIGNS, j + LANES), s1);
         words = words.sub(a.reinterpretAsLongs().add(b.reinterpretAsLongs()));
       }
-      s0.add(s1).add(s2.add(s3)).intoArray(shown, (first + i) * LANES);
+      FloatVector product = s0.add(s1).add(s2.add(s3)).neg();
+      int query = i * MicroKernel.STRIP_STRIDE;
+      for (int d = 0; d < FLOATS.loopBound(depth); d += LANES) {
+        FloatVector factor =
+            FloatVector.fromMemorySegment(FLOATS, vector, vectorAt + 4L * d, ORDER);
+        product = FloatVector.fromArray(FLOATS, queries, query + d).fma(factor, product);
+      }
+      product.intoArray(residuals, i * LANES);
     }
     words.intoArray(digests, digest);
   }
 
   /**
-   * Reads the weights of a strip after their last use: adds them up, in an order of its own, and
-   * subtracts them from their digest. Sums stay in lanes, row {@code i} at {@code (first + i) *
-   * LANES}: adding lanes up would cost as much as the rest.
+   * Reads the weights of a band after their last use: adds them up, in an order of its own,
+   * subtracts them from their digest, and holds them against their scores. Sums stay in lanes, row
+   * {@code i} at {@code (first + i) * LANES}: adding lanes up would cost as much as the rest.
    *
-   * @param tiles that were weighed, an even number
+   * @param columns that were weighed, a multiple of four vectors
+   * @param references what exponents were taken relative to
    * @param decays by what sums of earlier blocks are multiplied
    * @param factors a number for every weight
    * @param sums of weights, receives the block's
    * @param products of weights and factors, the same
+   * @param misfits receives a vector that has a sign if there are weights that do not fit their
+   *     scores, see {@link #fit(float[], int, int, float[], int, float[])}
    */
-  static void addUp(
+  static void examine(
+      float[] scores,
       float[] weights,
       int rows,
-      int tiles,
+      int columns,
+      float[] references,
       float[] decays,
       int first,
       float[] factors,
       float[] sums,
       float[] products,
       long[] digests,
-      int digest) {
+      int digest,
+      int[] misfits) {
+    Arrays.fill(misfits, 0);
+    if (VectorShapes.MACHINE_CODE) {
+      MachineAttentionChecks.examine(
+          scores,
+          weights,
+          rows,
+          columns,
+          references,
+          decays,
+          first,
+          factors,
+          sums,
+          products,
+          digests,
+          digest,
+          misfits);
+      return;
+    }
     LongVector words = LongVector.fromArray(LONGS, digests, digest);
     for (int i = 0; i < rows; i++) {
       int from = i * MicroKernel.STRIP_STRIDE;
@@ -300,7 +330,7 @@ final class SoftmaxPass {
       FloatVector p1 = s0;
       FloatVector p2 = s0;
       FloatVector p3 = s0;
-      for (int j = 0; j < tiles * TILE_COLUMNS; j += 2 * TILE_COLUMNS) {
+      for (int j = 0; j < columns; j += 4 * LANES) {
         FloatVector a = FloatVector.fromArray(FLOATS, weights, from + j);
         FloatVector b = FloatVector.fromArray(FLOATS, weights, from + j + LANES);
         FloatVector c = FloatVector.fromArray(FLOATS, weights, from + j + 2 * LANES);
@@ -322,36 +352,50 @@ final class SoftmaxPass {
           .intoArray(products, r);
     }
     words.intoArray(digests, digest);
+    for (int column = 0; column < columns; column += 4 * LANES) {
+      if (!fit(scores, rows, column, references, first, weights)) {
+        misfits[0] = Integer.MIN_VALUE;
+      }
+    }
+  }
+
+  /** Whether all weights fit. */
+  static boolean fit(int[] misfits) {
+    int signs = 0;
+    for (int lane : misfits) {
+      signs |= lane;
+    }
+    return signs >= 0;
   }
 
   /**
    * Holds four weights at a time against each other: their product is the exponential of the sum of
    * what they are the exponentials of.
    *
-   * @param tile of the strip: the columns of this one and the next
+   * @param column the first of four vectors
    * @return whether all four fit together, in every lane and row: not if one of them is zero, nor
    *     if the product is too small for float32, or NaN
    */
   static boolean fit(
-      float[] scores, int rows, int tile, float[] references, int first, float[] weights) {
+      float[] scores, int rows, int column, float[] references, int first, float[] weights) {
     IntVector wrong = IntVector.zero(INTS);
     IntVector infinity = IntVector.broadcast(INTS, INFINITY);
-    int k = tile * TILE;
-    int from = tile * TILE_COLUMNS;
+    int k = column;
+    int from = column;
     for (int i = 0; i < rows; i++) {
       FloatVector reference = FloatVector.broadcast(FLOATS, references[first + i]);
       FloatVector a = FloatVector.fromArray(FLOATS, scores, k).sub(reference);
       FloatVector b = FloatVector.fromArray(FLOATS, scores, k + LANES).sub(reference);
-      FloatVector c = FloatVector.fromArray(FLOATS, scores, k + TILE).sub(reference);
-      FloatVector d = FloatVector.fromArray(FLOATS, scores, k + TILE + LANES).sub(reference);
+      FloatVector c = FloatVector.fromArray(FLOATS, scores, k + 2 * LANES).sub(reference);
+      FloatVector d = FloatVector.fromArray(FLOATS, scores, k + 3 * LANES).sub(reference);
       FloatVector exponent = a.add(b).add(c.add(d));
       FloatVector expected = VectorFunctions.scaledExp(exponent, GROUP_UNIT_BITS);
       FloatVector product =
           FloatVector.fromArray(FLOATS, weights, from)
               .mul(GROUP_UNIT)
               .mul(FloatVector.fromArray(FLOATS, weights, from + LANES))
-              .mul(FloatVector.fromArray(FLOATS, weights, from + TILE_COLUMNS))
-              .mul(FloatVector.fromArray(FLOATS, weights, from + TILE_COLUMNS + LANES));
+              .mul(FloatVector.fromArray(FLOATS, weights, from + 2 * LANES))
+              .mul(FloatVector.fromArray(FLOATS, weights, from + 3 * LANES));
       FloatVector tolerance =
           exponent.fma(
               FloatVector.broadcast(FLOATS, GROUP_ROUNDINGS_OF_EXPONENT),
@@ -360,63 +404,45 @@ final class SoftmaxPass {
           expected.fma(tolerance, product.sub(expected).abs().neg()).reinterpretAsInts();
       // A sign is left if there is no room, or NaN, or if the exponential is not what it is for.
       wrong = wrong.or(room).or(infinity.sub(room)).or(exponent.sub(LEAST).reinterpretAsInts());
-      k += TILE_COLUMNS;
+      k += ROW;
       from += MicroKernel.STRIP_STRIDE;
     }
     return wrong.reduceLanes(VectorOperators.OR) >= 0;
   }
 
-  /** Whether the weights of two tiles are others than their scores make; NaN equals NaN. */
-  static boolean weightsDiffer(
-      float[] scores, int rows, int tile, float[] references, int first, float[] weights) {
-    IntVector differences = IntVector.zero(INTS);
-    for (int i = 0; i < rows; i++) {
-      FloatVector reference = FloatVector.broadcast(FLOATS, references[first + i]);
-      int row = tile * TILE + i * TILE_COLUMNS;
-      int from = i * MicroKernel.STRIP_STRIDE + tile * TILE_COLUMNS;
-      for (int j = 0; j < 2 * TILE_COLUMNS; j += LANES) {
-        int k = row + j / TILE_COLUMNS * TILE + j % TILE_COLUMNS;
-        FloatVector again =
-            VectorFunctions.expOfModerate(FloatVector.fromArray(FLOATS, scores, k).sub(reference));
-        FloatVector weight = FloatVector.fromArray(FLOATS, weights, from + j);
-        differences = differences.or(difference(again, weight));
-      }
-    }
-    if (differences.reduceLanes(VectorOperators.OR) == 0) {
-      return false;
-    }
-    boolean differ = false;
-    for (int i = 0; i < rows; i++) {
-      for (int j = tile * TILE_COLUMNS; j < (tile + 2) * TILE_COLUMNS; j++) {
-        int k = i * TILE_COLUMNS + j / TILE_COLUMNS * TILE + j % TILE_COLUMNS;
-        float again = Exponential.of(scores[k] - references[first + i]);
-        int bits = Float.floatToIntBits(weights[i * MicroKernel.STRIP_STRIDE + j]);
-        differ |= Float.floatToIntBits(again) != bits;
-      }
-    }
-    return differ;
+  /** Where weights are made again. */
+  static final class Again {
+    private final float[] weights = new float[AttentionBuffers.BAND_OF_A];
+    private final float[] sums = new float[AttentionProblem.BLOCK];
+    private final long[] digest = new long[WIDE_LANES];
   }
 
-  private static IntVector difference(FloatVector x, FloatVector y) {
-    return x.reinterpretAsInts().lanewise(VectorOperators.XOR, y.reinterpretAsInts());
-  }
-
-  /** Whether the parts of two rows of tiles, full tiles, differ in any bit; NaN equals NaN. */
-  static boolean differ(float[] x, float[] y, int at, int columns) {
-    IntVector differences = IntVector.zero(INTS);
-    for (int j = 0; j < columns; j += LANES) {
-      int k = at + j / TILE_COLUMNS * TILE + j % TILE_COLUMNS;
-      FloatVector a = FloatVector.fromArray(FLOATS, x, k);
-      differences = differences.or(difference(a, FloatVector.fromArray(FLOATS, y, k)));
+  /** Whether weights are what their scores make once more; NaN equals NaN. */
+  static boolean isReproduced(
+      float[] weights,
+      float[] scores,
+      int rows,
+      int columns,
+      float[] references,
+      int first,
+      Again again) {
+    weigh(
+        scores,
+        rows,
+        columns,
+        references,
+        first,
+        again.weights,
+        again.sums,
+        again.sums,
+        again.digest,
+        0);
+    boolean same = true;
+    for (int i = 0; i < rows; i++) {
+      int from = i * MicroKernel.STRIP_STRIDE;
+      int to = from + columns;
+      same &= Arrays.mismatch(again.weights, from, to, weights, from, to) < 0;
     }
-    if (differences.reduceLanes(VectorOperators.OR) == 0) {
-      return false;
-    }
-    boolean differ = false;
-    for (int j = 0; j < columns; j++) {
-      int k = at + j / TILE_COLUMNS * TILE + j % TILE_COLUMNS;
-      differ |= Float.floatToIntBits(x[k]) != Float.floatToIntBits(y[k]);
-    }
-    return differ;
+    return same;
   }
 }

@@ -3,6 +3,7 @@ package dev.regolith.kernels.backend.vector;
 import static dev.regolith.kernels.backend.vector.VectorShapes.FLOATS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.ORDER;
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.known;
@@ -12,6 +13,7 @@ import dev.regolith.kernels.backend.AttentionRegion;
 import dev.regolith.kernels.backend.AttentionSink;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Visibility;
+import dev.regolith.kernels.backend.vector.MicroKernel.Into;
 import dev.regolith.kernels.checksum.Digest;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.function.Exponential;
@@ -22,10 +24,11 @@ import java.lang.foreign.ValueLayout;
 import jdk.incubator.vector.FloatVector;
 
 /**
- * Attention with the Vector API, streaming over keys: for every block of keys, and every strip of a
+ * Attention with the Vector API, streaming over keys: for every block of keys, and every band of a
  * region's rows, scores, their weights, and the weighted sums of values, in the canonical order of
- * docs/numerics.md. Both products run in the micro-kernels of the matrix multiplication. A strip's
- * scores and weights stay in L1 until they are verified; the block's keys and values come from L2.
+ * docs/numerics.md. Both products run in the micro-kernels of the matrix multiplication. A band's
+ * scores and weights stay near until they are verified; the block's keys and values come from L2, a
+ * panel for all strips of the band.
  *
  * <p>What it leaves in its buffers is what {@link AttentionChecks} verifies.
  */
@@ -38,9 +41,9 @@ final class VectorAttention {
   static void run(
       AttentionProblem p, AttentionRegion region, AttentionBuffers w, AttentionSink sink) {
     w.open(p, region);
-    for (int strip = 0; strip < w.strips; strip++) {
-      for (int r = w.row[strip]; r < w.row[strip + 1]; r++) {
-        copyQuery(p, region, r, w.queries[strip], w.inStrip(strip, r));
+    for (int band = 0; band < w.bands; band++) {
+      for (int r = w.row[band]; r < w.row[band + 1]; r++) {
+        copyQuery(p, region, r, w.queries[band], w.inBand(band, r));
       }
     }
     if (Probe.ON) {
@@ -51,9 +54,9 @@ final class VectorAttention {
     }
     long first = Long.MAX_VALUE;
     long last = 0;
-    for (int strip = 0; strip < w.strips; strip++) {
-      first = Math.min(first, w.stripFrom[strip]);
-      last = Math.max(last, w.stripTo[strip]);
+    for (int band = 0; band < w.bands; band++) {
+      first = Math.min(first, w.bandFrom[band]);
+      last = Math.max(last, w.bandTo[band]);
     }
     for (long span = first / SPAN_KEYS * SPAN_KEYS; span < last; span += SPAN_KEYS) {
       w.openSpan();
@@ -96,9 +99,9 @@ final class VectorAttention {
     if (p.verify) {
       w.checks.openBlock(p, region, block);
     }
-    for (int strip = 0; strip < w.strips; strip++) {
-      if (w.sees(strip, block)) {
-        strip(p, region, strip, block, w, sink);
+    for (int band = 0; band < w.bands; band++) {
+      if (w.sees(band, block)) {
+        band(p, region, band, block, w, sink);
       }
     }
     if (Probe.ON && p.verify) {
@@ -106,33 +109,33 @@ final class VectorAttention {
     }
   }
 
-  private static void strip(
+  private static void band(
       AttentionProblem p,
       AttentionRegion region,
-      int strip,
+      int band,
       long block,
       AttentionBuffers w,
       AttentionSink sink) {
     // Who reads the block last, also compares it with its digests.
-    boolean checks = p.checksInline && strip == w.lastThatSees(block);
-    multiplyKeys(p, region, strip, block, checks, w, sink);
+    boolean checks = p.checksInline && band == w.lastThatSees(block);
+    multiplyKeys(p, region, band, block, checks, w, sink);
     if (Probe.ON) {
-      AttentionProbes.scoresWritten(p, strip, block, w);
+      AttentionProbes.scoresWritten(p, band, block, w);
     }
-    softmax(p, region, strip, block, w);
+    softmax(p, region, band, block, w);
     if (Probe.ON) {
-      AttentionProbes.weightsWritten(p, region, strip, block, w);
+      AttentionProbes.weightsWritten(p, region, band, block, w);
     }
-    w.clearDigest(w.nextTilesDigest(strip));
-    multiplyValues(p, region, strip, block, checks, w, sink);
+    w.clearDigest(w.nextTilesDigest(band));
+    multiplyValues(p, region, band, block, checks, w, sink);
     if (p.verify) {
       if (Probe.ON) {
-        AttentionProbes.lastUse(p, strip, block, w);
+        AttentionProbes.lastUse(p, band, block, w);
       }
-      w.checks.strip(p, region, strip, block, w, sink);
+      w.checks.band(p, region, band, block, w, sink);
     }
-    w.started[strip] = true;
-    w.place[strip] = 1 - w.place[strip];
+    w.started[band] = true;
+    w.place[band] = 1 - w.place[band];
   }
 
   /** A query, scaled. */
@@ -162,13 +165,13 @@ final class VectorAttention {
   }
 
   /**
-   * Scores of a strip: with every panel that holds a key it sees; with every panel, if they are
+   * Scores of a band: with every panel that holds a key it sees; with every panel, if they are
    * going to be held against the block's check vector.
    */
   private static void multiplyKeys(
       AttentionProblem p,
       AttentionRegion region,
-      int strip,
+      int band,
       long block,
       boolean checks,
       AttentionBuffers w,
@@ -179,27 +182,15 @@ final class VectorAttention {
     long panel = keys.panel(matrix, keyBlock);
     int count = keys.panelsOf(keyBlock);
     if (!p.verify) {
-      count = (int) Math.min(count, Math.ceilDiv(w.stripTo[strip] - block, TILE_COLUMNS));
+      count = (int) Math.min(count, Math.ceilDiv(w.bandTo[band] - block, TILE_COLUMNS));
     }
-    w.touched +=
-        MicroKernels.of(w.rowsOf(strip), false, checks, false)
-            .sweep(
-                w.queries[strip],
-                keys.panels(),
-                keys.panelOffset(panel, 0),
-                keys.panelStride(),
-                count,
-                p.depth,
-                w.scores,
-                0,
-                0,
-                w.digests,
-                AttentionBuffers.SCORES_DIGEST,
-                keys.panelStride(),
-                w.panelSums,
-                MemorySegment.NULL,
-                0,
-                0);
+    int high = w.highStripsOf(band);
+    int low = w.stripsOf(band) - high;
+    int rows = w.lowRowsOf(band);
+    if (high > 0) {
+      multiplyKeys(p, keys, panel, count, checks, band, 0, high, rows + 1, w);
+    }
+    multiplyKeys(p, keys, panel, count, checks, band, high * (rows + 1), low, rows, w);
     for (int i = 0; checks && i < count; i++) {
       if (!keys.agrees(panel + i, 0, w.panelSums, i * Digest.SUMS * WIDE_LANES)) {
         sink.suspect(p, region, Component.OPERAND_B);
@@ -207,39 +198,77 @@ final class VectorAttention {
     }
   }
 
-  /** How far a strip's weights go in a block: pairs of tiles, and with them lanes of sums. */
-  static int end(AttentionProblem p, int strip, long block, AttentionBuffers w) {
+  /**
+   * The same for strips of one height.
+   *
+   * @param first row of the band
+   */
+  private static void multiplyKeys(
+      AttentionProblem p,
+      PackedB keys,
+      long panel,
+      int count,
+      boolean checks,
+      int band,
+      int first,
+      int strips,
+      int rows,
+      AttentionBuffers w) {
+    w.touched +=
+        MicroKernels.of(rows, false, checks, Into.ROWS)
+            .sweep(
+                w.queries[band],
+                first * MicroKernel.STRIP_STRIDE,
+                strips,
+                keys.panels(),
+                keys.panelOffset(panel, 0),
+                keys.panelStride(),
+                count,
+                p.depth,
+                w.scores,
+                0,
+                first * MicroKernel.ROW,
+                rows * MicroKernel.ROW,
+                w.digests,
+                AttentionBuffers.SCORES_DIGEST,
+                keys.panelStride(),
+                w.panelSums,
+                MemorySegment.NULL,
+                0,
+                0);
+  }
+
+  /** How far a band's weights go in a block: pairs of tiles, and with them lanes of sums. */
+  static int end(AttentionProblem p, int band, long block, AttentionBuffers w) {
     if (p.checksInline) {
       return BLOCK; // all of it is read, to be compared with its digests
     }
-    int end = (int) Math.min(BLOCK, w.stripTo[strip] - block);
+    int end = (int) Math.min(BLOCK, w.bandTo[band] - block);
     return Math.ceilDiv(end, 2 * TILE_COLUMNS) * 2 * TILE_COLUMNS;
   }
 
   /** From scores to weights, and the decay of what was summed up before. */
   private static void softmax(
-      AttentionProblem p, AttentionRegion region, int strip, long block, AttentionBuffers w) {
-    int end = end(p, strip, block, w);
+      AttentionProblem p, AttentionRegion region, int band, long block, AttentionBuffers w) {
+    int end = end(p, band, block, w);
     int computed = AttentionBuffers.computed(p, block);
-    boolean whole = end <= computed;
-    int first = w.row[strip];
-    int rows = w.rowsOf(strip);
+    int first = w.row[band];
+    int rows = w.rowsOf(band);
+    boolean whole = end <= computed && p.visibility.isPlain();
     for (int r = first; r < first + rows; r++) {
-      boolean transforms =
-          !whole || !p.visibility.isPlain() || w.from[r] > block || w.to[r] < block + end;
-      w.isTransformed[r] = transforms;
-      if (transforms) {
-        SoftmaxPass.copy(w.scores, w.raw, w.scoresAt(strip, r), computed);
-        transform(p, region, strip, r, block, w.scores, w);
-      }
+      whole &= w.from[r] <= block && w.to[r] >= block + end;
     }
-    int tiles = end / TILE_COLUMNS;
-    SoftmaxPass.maxima(w.scores, rows, tiles, w.reference, first);
+    w.isTransformed = !whole;
+    for (int r = first; !whole && r < first + rows; r++) {
+      System.arraycopy(w.scores, w.scoresAt(band, r), w.raw, w.scoresAt(band, r), computed);
+      transform(p, region, band, r, block, w.scores, w);
+    }
+    SoftmaxPass.maxima(w.scores, rows, end, w.reference, first);
     RunningRows.rise(w.reference, w.max, w.decay, first, rows);
     SoftmaxPass.weigh(
         w.scores,
         rows,
-        tiles,
+        end,
         w.reference,
         first,
         w.weights,
@@ -249,14 +278,10 @@ final class VectorAttention {
         AttentionBuffers.WEIGHTS_DIGEST);
     RunningRows.add(w.sum, w.decay, w.blockSum, first, rows);
     RunningRows.add(w.sumCopy, w.decay, w.blockSumCopy, first, rows);
-    for (int r = first; w.started[strip] && r < first + rows; r++) {
-      float decay = w.decay[r];
-      if (decay != 1) {
-        int digest = w.tilesDigest(strip);
-        for (int panel = 0; panel < w.panels; panel++) {
-          int row = w.spanTile(strip, panel) + (r - first) * TILE_COLUMNS;
-          AttentionTiles.scale(w.span, row, decay, w.digests, digest);
-        }
+    for (int r = first; w.started[band] && r < first + rows; r++) {
+      if (w.decay[r] != 1) {
+        int at = w.spanOffset(band) + w.rowOfTiles[r];
+        AttentionTiles.scale(w.span, at, w.panels, w.decay[r], w.digests, w.tilesDigest(band));
       }
     }
   }
@@ -275,13 +300,13 @@ final class VectorAttention {
   static void transform(
       AttentionProblem p,
       AttentionRegion region,
-      int strip,
+      int band,
       int r,
       long block,
       float[] scores,
       AttentionBuffers w) {
     Visibility visibility = p.visibility;
-    int end = end(p, strip, block, w);
+    int end = end(p, band, block, w);
     int from = Math.clamp(w.from[r] - block, 0, end);
     int to = Math.clamp(w.to[r] - block, 0, end);
     int head = region.headOf(r);
@@ -296,7 +321,7 @@ final class VectorAttention {
         w.distances[j] = visibility.distance(region.sequence, query, block + j);
       }
     }
-    int at = w.scoresAt(strip, r);
+    int at = w.scoresAt(band, r);
     if (visibility.softcap > 0) {
       int columns = Math.min(end, AttentionBuffers.computed(p, block));
       SoftmaxPass.cap(scores, at, columns, visibility.softcap);
@@ -334,41 +359,27 @@ final class VectorAttention {
   private static void multiplyValues(
       AttentionProblem p,
       AttentionRegion region,
-      int strip,
+      int band,
       long block,
       boolean checks,
       AttentionBuffers w,
       AttentionSink sink) {
     if (!p.isFinite(region.sequence, region.kvHead, block / BLOCK)) {
-      for (int panel = 0; panel < w.panels; panel++) {
-        addVisible(p, region, block, strip, panel, w);
-      }
+      addVisible(p, region, block, band, w);
       return;
     }
     PackedB values = p.values(region.sequence, block / BLOCK);
     long panel = values.panel(p.matrix(region.sequence, region.kvHead), 0);
     int kBlock = p.valueBlock(block / BLOCK);
-    long step = 4L * TILE_COLUMNS * p.valueStep(block / BLOCK);
-    int steps = p.checksInline ? BLOCK : (int) Math.min(BLOCK, w.stripTo[strip] - block);
-    w.touched +=
-        MicroKernels.of(w.rowsOf(strip), w.started[strip], checks, false)
-            .sweep(
-                w.weights,
-                values.panels(),
-                values.panelOffset(panel, kBlock) + step,
-                values.panelStride(),
-                w.panels,
-                steps,
-                w.span,
-                w.spanTile(strip, 0),
-                w.nextSpanTile(strip, 0),
-                w.digests,
-                w.nextTilesDigest(strip),
-                values.panelStride(),
-                w.panelSums,
-                MemorySegment.NULL,
-                0,
-                0);
+    long from = values.panelOffset(panel, kBlock) + 4L * TILE_COLUMNS * p.valueStep(block / BLOCK);
+    int steps = p.checksInline ? BLOCK : (int) Math.min(BLOCK, w.bandTo[band] - block);
+    int high = w.highStripsOf(band);
+    int low = w.stripsOf(band) - high;
+    int rows = w.lowRowsOf(band);
+    if (high > 0) {
+      multiplyValues(values, from, steps, checks, band, 0, high, rows + 1, w);
+    }
+    multiplyValues(values, from, steps, checks, band, high, low, rows, w);
     for (int i = 0; checks && i < w.panels; i++) {
       if (!values.agrees(panel + i, kBlock, w.panelSums, i * Digest.SUMS * WIDE_LANES)) {
         sink.suspect(p, region, Component.PACKED_B);
@@ -377,46 +388,81 @@ final class VectorAttention {
   }
 
   /**
+   * The same for strips of one height.
+   *
+   * @param first strip of the band; those before it, if any, have a row more
+   */
+  private static void multiplyValues(
+      PackedB values,
+      long from,
+      int steps,
+      boolean checks,
+      int band,
+      int first,
+      int strips,
+      int rows,
+      AttentionBuffers w) {
+    w.touched +=
+        MicroKernels.of(rows, w.started[band], checks, Into.TILES)
+            .sweep(
+                w.weights,
+                first * (rows + 1) * MicroKernel.STRIP_STRIDE,
+                strips,
+                values.panels(),
+                from,
+                values.panelStride(),
+                w.panels,
+                steps,
+                w.span,
+                w.spanOffset(band) + w.tile(band, first),
+                w.nextSpanOffset(band) + w.tile(band, first),
+                w.stripStep(),
+                w.digests,
+                w.nextTilesDigest(band),
+                values.panelStride(),
+                w.panelSums,
+                MemorySegment.NULL,
+                0,
+                0);
+  }
+
+  /**
    * The same, element by element, where values are infinite or NaN: a weight of zero must not meet
    * those that its row does not see.
    */
   private static void addVisible(
-      AttentionProblem p,
-      AttentionRegion region,
-      long block,
-      int strip,
-      int panel,
-      AttentionBuffers w) {
+      AttentionProblem p, AttentionRegion region, long block, int band, AttentionBuffers w) {
     Visibility visibility = p.visibility;
-    for (int r = w.row[strip]; r < w.row[strip + 1]; r++) {
-      int row = (r - w.row[strip]) * TILE_COLUMNS;
-      int from = w.spanTile(strip, panel) + row;
-      int to = w.nextSpanTile(strip, panel) + row;
-      int weights = w.inStrip(strip, r);
-      for (int c = 0; c < TILE_COLUMNS; c++) {
-        int column = panel * TILE_COLUMNS + c;
-        float sum = w.started[strip] ? w.span[from + c] : 0;
-        long end = Math.min(block + BLOCK, w.to[r]);
-        for (long key = Math.max(block, w.from[r]); column < p.columns && key < end; key++) {
-          if (!visibility.hides(region.sequence, region.headOf(r), region.queryOf(r), key)) {
-            float weight = w.weights[weights + (int) (key - block)];
-            float value = p.value(region.sequence, region.kvHead, key, column);
-            sum = Math.fma(weight, value, sum);
+    for (int r = w.row[band]; r < w.row[band + 1]; r++) {
+      int weights = w.inBand(band, r);
+      for (int panel = 0; panel < w.panels; panel++) {
+        int from = w.spanOffset(band) + w.rowOfTiles[r] + panel * TILE;
+        int to = w.nextSpanOffset(band) + w.rowOfTiles[r] + panel * TILE;
+        for (int c = 0; c < TILE_COLUMNS; c++) {
+          int column = panel * TILE_COLUMNS + c;
+          float sum = w.started[band] ? w.span[from + c] : 0;
+          long end = Math.min(block + BLOCK, w.to[r]);
+          for (long key = Math.max(block, w.from[r]); column < p.columns && key < end; key++) {
+            if (!visibility.hides(region.sequence, region.headOf(r), region.queryOf(r), key)) {
+              float weight = w.weights[weights + (int) (key - block)];
+              float value = p.value(region.sequence, region.kvHead, key, column);
+              sum = Math.fma(weight, value, sum);
+            }
           }
+          w.span[to + c] = sum;
         }
-        w.span[to + c] = sum;
+        AttentionTiles.add(w.span, to, w.digests, w.nextTilesDigest(band));
       }
-      AttentionTiles.add(w.span, to, w.digests, w.nextTilesDigest(strip));
     }
   }
 
   /** Takes the span into the total. */
   private static void merge(AttentionBuffers w) {
-    for (int strip = 0; strip < w.strips; strip++) {
-      if (!w.started[strip]) {
+    for (int band = 0; band < w.bands; band++) {
+      if (!w.started[band]) {
         continue;
       }
-      for (int r = w.row[strip]; r < w.row[strip + 1]; r++) {
+      for (int r = w.row[band]; r < w.row[band + 1]; r++) {
         float max = w.max[r] > w.totalMax[r] ? w.max[r] : w.totalMax[r];
         float reference = reference(max);
         float before = decay(w.totalMax[r], max);
@@ -424,22 +470,20 @@ final class VectorAttention {
         w.totalSum[r] = Math.fma(w.totalSum[r], before, w.sum[r] * now);
         w.totalSumCopy[r] = Math.fma(w.totalSumCopy[r], before, w.sumCopy[r] * now);
         w.totalMax[r] = max;
-        for (int panel = 0; panel < w.panels; panel++) {
-          int row = (r - w.row[strip]) * TILE_COLUMNS;
-          AttentionTiles.merge(
-              w.span,
-              w.spanTile(strip, panel) + row,
-              w.digests,
-              w.tilesDigest(strip),
-              w.total,
-              w.tile(strip, panel) + row,
-              w.totalsDigest(strip),
-              w.merged[strip],
-              before,
-              now);
-        }
+        AttentionTiles.merge(
+            w.span,
+            w.spanOffset(band) + w.rowOfTiles[r],
+            w.panels,
+            w.digests,
+            w.tilesDigest(band),
+            w.total,
+            w.rowOfTiles[r],
+            w.totalsDigest(band),
+            w.merged[band],
+            before,
+            now);
       }
-      w.merged[strip] = true;
+      w.merged[band] = true;
     }
   }
 
@@ -447,19 +491,19 @@ final class VectorAttention {
   private static void store(AttentionProblem p, AttentionRegion region, AttentionBuffers w) {
     region.stored = 0;
     region.logarithms = 0;
-    for (int strip = 0; strip < w.strips; strip++) {
-      for (int r = w.row[strip]; r < w.row[strip + 1]; r++) {
+    for (int band = 0; band < w.bands; band++) {
+      for (int r = w.row[band]; r < w.row[band + 1]; r++) {
         int head = region.headOf(r);
         long query = region.queryOf(r);
-        float sum = w.merged[strip] ? w.totalSum[r] : 0;
+        float sum = w.merged[band] ? w.totalSum[r] : 0;
         long at = p.result(region.sequence, head, query);
         region.stored +=
             AttentionTiles.deliver(
                 w.total,
-                w.tile(strip, 0) + (r - w.row[strip]) * TILE_COLUMNS,
+                w.rowOfTiles[r],
                 sum,
                 w.digests,
-                w.totalsDigest(strip),
+                w.totalsDigest(band),
                 p.out,
                 at,
                 p.outStride,

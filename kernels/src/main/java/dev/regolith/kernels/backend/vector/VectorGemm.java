@@ -18,6 +18,7 @@ import dev.regolith.kernels.backend.PackedBCheck;
 import dev.regolith.kernels.backend.Region;
 import dev.regolith.kernels.backend.RowKernels;
 import dev.regolith.kernels.backend.Workspace;
+import dev.regolith.kernels.backend.vector.MicroKernel.Into;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Digest;
 import dev.regolith.kernels.checksum.Seal;
@@ -247,9 +248,11 @@ public final class VectorGemm implements Backend {
           probeSweep(p, kBlock, panel + i, panels, first, checking, strip, from, w);
         }
         w.touched +=
-            MicroKernels.of(rows, !first, checking, finishes)
+            MicroKernels.of(rows, !first, checking, finishes ? Into.C : Into.TILES)
                 .sweep(
                     w.copied[strip],
+                    0,
+                    1,
                     b.panels(),
                     b.panelOffset(panel + i, kBlock),
                     b.panelStride(),
@@ -258,6 +261,7 @@ public final class VectorGemm implements Backend {
                     w.tiles,
                     from,
                     last ? w.lastTile : to,
+                    0,
                     w.digests,
                     digest,
                     ahead(b, kBlock, count, strip),

@@ -1,10 +1,12 @@
 package dev.regolith.kernels.backend.vector;
 
+import static java.lang.constant.ConstantDescs.CD_boolean;
 import static java.lang.constant.ConstantDescs.CD_float;
 import static java.lang.constant.ConstantDescs.CD_int;
 import static java.lang.constant.ConstantDescs.CD_long;
 import static java.lang.constant.ConstantDescs.CD_void;
 
+import dev.regolith.kernels.backend.vector.MicroKernel.Into;
 import dev.regolith.kernels.checksum.Digest;
 import java.lang.classfile.ClassFile;
 import java.lang.classfile.CodeBuilder;
@@ -16,6 +18,7 @@ import java.lang.constant.MethodTypeDesc;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
 import java.nio.ByteOrder;
+import java.util.Locale;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.LongVector;
 import jdk.incubator.vector.Vector;
@@ -23,13 +26,13 @@ import jdk.incubator.vector.VectorSpecies;
 
 /**
  * Writes the micro-kernels: straight-line classes that differ only in the number of rows, in
- * whether they start a chain or continue one, check the panel they read, and finish in C. In Java,
- * one of them would read
+ * whether they start a chain or continue one, check the panel they read, and where they end. In
+ * Java, one of them would read
  *
  * <pre>{@code
  * FloatVector c00 = FloatVector.zero(FLOATS), c01 = ...;       // or fromArray(FLOATS, tiles, from + ...)
- * int k = 0;
- * for (; k + UNROLL - 1 < depth; k += UNROLL) {                // and the rest, a step a turn
+ * int k = first;
+ * for (; k + UNROLL - 1 < end; k += UNROLL) {                // and the rest, a step a turn
  *   FloatVector b0 = fromMemorySegment(FLOATS, panel, offset + 4 * TILE_COLUMNS * k, ORDER), b1 = ...;
  *   FloatVector x = FloatVector.broadcast(FLOATS, strip[k]);
  *   c00 = x.fma(b0, c00);  c01 = x.fma(b1, c01);
@@ -59,27 +62,28 @@ final class VectorKernelWriter {
 
   // Local variables of VectorKernel.run, in the order of its parameters (a long takes two slots).
   private static final int STRIP = 1;
-  private static final int PANEL = 2;
-  private static final int OFFSET = 3;
-  private static final int DEPTH = 5;
-  private static final int TILES = 6;
-  private static final int FROM = 7;
-  private static final int TO = 8;
-  private static final int DIGEST = 9;
-  private static final int DIGEST_AT = 10;
-  private static final int NEAR_AT = 11;
-  private static final int SUMS = 13;
-  private static final int SUMS_AT = 14;
-  private static final int C = 15;
-  private static final int C_AT = 16;
-  private static final int C_STRIDE = 18;
-  private static final int K = 20;
-  private static final int B0 = 21;
-  private static final int B1 = 22;
-  private static final int X = 23;
-  private static final int WORDS = 24;
-  private static final int TOUCHED = 25;
-  private static final int RUNNING = 26;
+  private static final int FIRST = 2;
+  private static final int PANEL = 3;
+  private static final int OFFSET = 4;
+  private static final int END = 6;
+  private static final int TILES = 7;
+  private static final int FROM = 8;
+  private static final int TO = 9;
+  private static final int DIGEST = 10;
+  private static final int DIGEST_AT = 11;
+  private static final int NEAR_AT = 12;
+  private static final int SUMS = 14;
+  private static final int SUMS_AT = 15;
+  private static final int C = 16;
+  private static final int C_AT = 17;
+  private static final int C_STRIDE = 19;
+  private static final int K = 21;
+  private static final int B0 = 22;
+  private static final int B1 = 23;
+  private static final int X = 24;
+  private static final int WORDS = 25;
+  private static final int TOUCHED = 26;
+  private static final int RUNNING = 27;
   private static final int ACCUMULATORS = RUNNING + Digest.SUMS;
 
   /** HotSpot's FreqInlineSize, in bytes. */
@@ -88,13 +92,15 @@ final class VectorKernelWriter {
   private final int rows;
   private final boolean continues;
   private final boolean checks;
+  private final Into into;
   private final boolean finishes;
 
-  private VectorKernelWriter(int rows, boolean continues, boolean checks, boolean finishes) {
+  private VectorKernelWriter(int rows, boolean continues, boolean checks, Into into) {
     this.rows = rows;
     this.continues = continues;
     this.checks = checks;
-    this.finishes = finishes;
+    this.into = into;
+    finishes = into == Into.C;
   }
 
   /**
@@ -102,10 +108,10 @@ final class VectorKernelWriter {
    *
    * @param continues whether the chain is reloaded from the tile, or starts at +0
    * @param checks whether the panel's words are summed up on their way
-   * @param finishes whether the result goes into C, or into the tile
+   * @param into where the result goes
    */
-  static VectorKernel write(int rows, boolean continues, boolean checks, boolean finishes) {
-    var writer = new VectorKernelWriter(rows, continues, checks, finishes);
+  static VectorKernel write(int rows, boolean continues, boolean checks, Into into) {
+    var writer = new VectorKernelWriter(rows, continues, checks, into);
     try {
       var lookup = MethodHandles.lookup();
       var hidden = lookup.defineHiddenClassWithClassData(writer.bytes(), VectorShapes.NATIVE, true);
@@ -126,7 +132,7 @@ final class VectorKernelWriter {
                 .formatted(
                     rows,
                     continues ? "next" : "first",
-                    finishes ? "c" : "tile",
+                    into.name().toLowerCase(Locale.ROOT),
                     checks ? "_checking" : ""));
     return ClassFile.of()
         .build(
@@ -148,6 +154,7 @@ final class VectorKernelWriter {
                         MethodTypeDesc.of(
                             CD_float,
                             FLOAT_ARRAY,
+                            CD_int,
                             SEGMENT,
                             CD_long,
                             CD_int,
@@ -163,7 +170,17 @@ final class VectorKernelWriter {
                             CD_long,
                             CD_long),
                         0,
-                        this::body));
+                        this::body)
+                    .withMethodBody(
+                        "rows",
+                        MethodTypeDesc.of(CD_int),
+                        0,
+                        code -> code.loadConstant(rows).ireturn())
+                    .withMethodBody(
+                        "isInRows",
+                        MethodTypeDesc.of(CD_boolean),
+                        0,
+                        code -> code.loadConstant(into == Into.ROWS ? 1 : 0).ireturn()));
   }
 
   private void body(CodeBuilder code) {
@@ -182,7 +199,7 @@ final class VectorKernelWriter {
       code.invokestatic(FLOAT_VECTOR, "zero", MethodTypeDesc.of(FLOAT_VECTOR, SPECIES));
       code.astore(TOUCHED);
     }
-    code.iconst_0().istore(K);
+    code.iload(FIRST).istore(K);
     loop(code, VectorShapes.UNROLL);
     if (VectorShapes.UNROLL > 1) {
       loop(code, 1);
@@ -222,7 +239,7 @@ final class VectorKernelWriter {
     if (steps > 1) {
       code.loadConstant(steps - 1).iadd();
     }
-    code.iload(DEPTH).if_icmpge(done);
+    code.iload(END).if_icmpge(done);
     if (touches()) {
       touch(code);
     }
@@ -299,7 +316,7 @@ final class VectorKernelWriter {
         floats(code);
         if (continues) {
           code.aload(TILES);
-          tileIndex(code, FROM, row, half);
+          index(code, FROM, row * VectorShapes.TILE_COLUMNS, half);
           code.invokestatic(
               FLOAT_VECTOR,
               "fromArray",
@@ -354,7 +371,8 @@ final class VectorKernelWriter {
               MethodTypeDesc.of(CD_void, SEGMENT, CD_long, BYTE_ORDER));
         } else {
           code.aload(TILES);
-          tileIndex(code, TO, row, half);
+          int width = into == Into.ROWS ? MicroKernel.ROW : VectorShapes.TILE_COLUMNS;
+          index(code, TO, row * width, half);
           code.invokevirtual(
               FLOAT_VECTOR, "intoArray", MethodTypeDesc.of(CD_void, FLOAT_ARRAY, CD_int));
         }
@@ -383,9 +401,9 @@ final class VectorKernelWriter {
     code.invokevirtual(LONG_VECTOR, "intoArray", MethodTypeDesc.of(CD_void, LONG_ARRAY, CD_int));
   }
 
-  private static void tileIndex(CodeBuilder code, int base, int row, int half) {
+  private static void index(CodeBuilder code, int base, int row, int half) {
     code.iload(base);
-    int index = row * VectorShapes.TILE_COLUMNS + half * VectorShapes.LANES;
+    int index = row + half * VectorShapes.LANES;
     if (index > 0) {
       code.loadConstant(index).iadd();
     }

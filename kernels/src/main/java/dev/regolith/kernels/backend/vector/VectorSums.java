@@ -23,48 +23,6 @@ final class VectorSums {
   private VectorSums() {}
 
   /**
-   * What an inner product of every row of a strip with a vector is more than the sum of other
-   * lanes, in float32.
-   *
-   * @param lanes of row {@code i}, at {@code (first + i) * LANES}
-   */
-  static void residuals(
-      float[] strip,
-      int rows,
-      MemorySegment y,
-      long offset,
-      int floats,
-      float[] lanes,
-      double[] residuals,
-      int first) {
-    y = known(y);
-    int full = FLOATS.loopBound(floats);
-    for (int r = 0; r < rows; r++) {
-      int at = r * MicroKernel.STRIP_STRIDE;
-      FloatVector s0 = FloatVector.zero(FLOATS);
-      FloatVector s1 = FloatVector.fromArray(FLOATS, lanes, (first + r) * LANES).neg();
-      int i = 0;
-      for (; i + LANES < full; i += 2 * LANES) {
-        FloatVector factor = FloatVector.fromMemorySegment(FLOATS, y, offset + 4L * i, ORDER);
-        s0 = FloatVector.fromArray(FLOATS, strip, at + i).fma(factor, s0);
-        factor = FloatVector.fromMemorySegment(FLOATS, y, offset + 4L * (i + LANES), ORDER);
-        s1 = FloatVector.fromArray(FLOATS, strip, at + i + LANES).fma(factor, s1);
-      }
-      if (i < full) {
-        FloatVector factor = FloatVector.fromMemorySegment(FLOATS, y, offset + 4L * i, ORDER);
-        s0 = FloatVector.fromArray(FLOATS, strip, at + i).fma(factor, s0);
-      }
-      residuals[first + r] = s0.add(s1).reduceLanes(VectorOperators.ADD);
-    }
-    for (int r = 0; full < floats && r < rows; r++) {
-      for (int i = full; i < floats; i++) {
-        double factor = y.get(ValueLayout.JAVA_FLOAT, offset + 4L * i);
-        residuals[first + r] += strip[r * MicroKernel.STRIP_STRIDE + i] * factor;
-      }
-    }
-  }
-
-  /**
    * Sum with signs, in float32 lanes.
    *
    * @param signs place of the first one's sign in {@link BlockPass#SIGNS}

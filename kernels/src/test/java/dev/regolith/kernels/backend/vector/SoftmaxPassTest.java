@@ -3,7 +3,11 @@ package dev.regolith.kernels.backend.vector;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.regolith.kernels.backend.AttentionProblem;
+import dev.regolith.kernels.checksum.Signs;
 import dev.regolith.kernels.function.Exponential;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.Random;
 import org.assertj.core.data.Offset;
@@ -13,13 +17,16 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Weights that are held against each other four at a time: what an arithmetic unit got wrong. */
 class SoftmaxPassTest {
-  private static final int ROWS = VectorShapes.TILE_ROWS;
-  private static final int TILES = AttentionProblem.BLOCK / VectorShapes.TILE_COLUMNS;
+  private static final int ROWS = 7;
+  private static final int BLOCK = AttentionProblem.BLOCK;
+
+  /** Columns that are held against each other together. */
+  private static final int FOUR = 4 * VectorShapes.LANES;
 
   /** Below this no product of four has an exponent that float32 has, whatever the scale. */
   private static final double LEAST = -174;
 
-  private final float[] scores = new float[TILES * VectorShapes.TILE];
+  private final float[] scores = new float[ROWS * BLOCK];
   private final float[] references = new float[ROWS];
   private final float[] weights = new float[ROWS * MicroKernel.STRIP_STRIDE + VectorShapes.LANES];
   private final float[] sums = new float[ROWS];
@@ -30,7 +37,7 @@ class SoftmaxPassTest {
     Arrays.fill(references, Float.NEGATIVE_INFINITY);
     for (int i = 0; i < scores.length; i++) {
       scores[i] = (float) (deviation * random.nextGaussian());
-      int row = i % VectorShapes.TILE / VectorShapes.TILE_COLUMNS;
+      int row = i / BLOCK;
       references[row] = Math.max(references[row], scores[i]);
     }
     weigh();
@@ -38,28 +45,45 @@ class SoftmaxPassTest {
 
   private void weigh() {
     Arrays.fill(digests, 0);
-    SoftmaxPass.weigh(scores, ROWS, TILES, references, 0, weights, sums, copies, digests, 0);
+    SoftmaxPass.weigh(scores, ROWS, BLOCK, references, 0, weights, sums, copies, digests, 0);
   }
 
   private boolean fit() {
-    boolean fit = true;
-    for (int tile = 0; tile < TILES; tile += 2) {
-      fit &= SoftmaxPass.fit(scores, ROWS, tile, references, 0, weights);
+    var misfits = new int[VectorShapes.LANES];
+    Arrays.fill(misfits, -1);
+    var ones = new float[ROWS];
+    var lanes = new float[ROWS * VectorShapes.LANES];
+    SoftmaxPass.examine(
+        scores,
+        weights,
+        ROWS,
+        BLOCK,
+        references,
+        ones,
+        0,
+        new float[BLOCK],
+        lanes,
+        lanes.clone(),
+        digests.clone(),
+        0,
+        misfits);
+    boolean fit = SoftmaxPass.fit(misfits);
+    // Bytecode and machine code say the same.
+    boolean each = true;
+    for (int column = 0; column < BLOCK; column += FOUR) {
+      each &= SoftmaxPass.fit(scores, ROWS, column, references, 0, weights);
     }
+    assertThat(fit).isEqualTo(each);
     return fit;
   }
 
   private boolean differ() {
-    boolean differ = false;
-    for (int tile = 0; tile < TILES; tile += 2) {
-      differ |= SoftmaxPass.weightsDiffer(scores, ROWS, tile, references, 0, weights);
-    }
-    return differ;
+    return !SoftmaxPass.isReproduced(
+        weights, scores, ROWS, BLOCK, references, 0, new SoftmaxPass.Again());
   }
 
   private static int scoreAt(int row, int key) {
-    int columns = VectorShapes.TILE_COLUMNS;
-    return key / columns * VectorShapes.TILE + row * columns + key % columns;
+    return row * BLOCK + key;
   }
 
   @ParameterizedTest
@@ -132,27 +156,101 @@ class SoftmaxPassTest {
     }
   }
 
-  @Test
-  void theDigestIsThatOfTheWeightsInMemory() {
-    weigh(new Random(13), 2);
-    var ones = new float[ROWS];
-    Arrays.fill(ones, 1);
-    var factors = new float[AttentionProblem.BLOCK];
-    Arrays.fill(factors, 2);
-    var lanes = new float[ROWS * VectorShapes.LANES];
-    var products = new float[ROWS * VectorShapes.LANES];
-    SoftmaxPass.addUp(weights, ROWS, TILES, ones, 0, factors, lanes, products, digests, 0);
+  /** All columns, and parts of them: an odd number of fours, too. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 3, 4})
+  void weightsAreAddedUpAndTheirDigestIsThatOfMemory(int parts) {
+    var random = new Random(13);
+    int columns = Math.min(BLOCK, parts * Math.max(FOUR, BLOCK / 4));
+    weigh(random, 2);
+    Arrays.fill(digests, 0);
+    SoftmaxPass.weigh(scores, ROWS, columns, references, 0, weights, sums, copies, digests, 0);
+    int first = 2;
+    var decays = new float[first + ROWS];
+    Arrays.fill(decays, 0.5f);
+    var shifted = new float[first + ROWS];
+    System.arraycopy(references, 0, shifted, first, ROWS);
+    var factors = new float[BLOCK];
+    for (int key = 0; key < BLOCK; key++) {
+      factors[key] = (float) random.nextDouble(1, 2);
+    }
+    var lanes = new float[(first + ROWS) * VectorShapes.LANES];
+    var products = new float[(first + ROWS) * VectorShapes.LANES];
+    Arrays.fill(lanes, 3);
+    Arrays.fill(products, 5);
+    var misfits = new int[VectorShapes.LANES];
+    SoftmaxPass.examine(
+        scores, weights, ROWS, columns, shifted, decays, first, factors, lanes, products, digests,
+        0, misfits);
     assertThat(digests).containsOnly(0);
-    for (int row = 0; row < ROWS; row++) {
-      double expected = 0;
-      for (int key = 0; key < AttentionProblem.BLOCK; key++) {
-        expected += Exponential.of(scores[scoreAt(row, key)] - references[row]);
-      }
+    for (int row = 0; row < first + ROWS; row++) {
       double sum = VectorSums.sum(lanes, row * VectorShapes.LANES);
       double product = VectorSums.sum(products, row * VectorShapes.LANES);
+      if (row < first) {
+        assertThat(sum).isEqualTo(3 * VectorShapes.LANES);
+        assertThat(product).isEqualTo(5 * VectorShapes.LANES);
+        continue;
+      }
+      double expected = 0;
+      double expectedProduct = 0;
+      for (int key = 0; key < columns; key++) {
+        double weight = Exponential.of(scores[scoreAt(row - first, key)] - shifted[row]);
+        expected += weight;
+        expectedProduct += weight * factors[key];
+      }
+      assertThat(sums[row - first]).isCloseTo((float) expected, withinFloat(expected));
+      expected += 1.5 * VectorShapes.LANES;
+      expectedProduct += 2.5 * VectorShapes.LANES;
       assertThat(sum).isCloseTo(expected, within(expected));
-      assertThat(sums[row]).isCloseTo((float) expected, withinFloat(expected));
-      assertThat(product).isCloseTo(2 * expected, within(2 * expected));
+      assertThat(product).isCloseTo(expectedProduct, within(expectedProduct));
+    }
+  }
+
+  /** Any depth, also below a vector; any number of panels. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 7, 8, 24, 64, 100, 128, 512})
+  void residualsAreQueriesTimesCheckVectorLessTheSignedScores(int depth) {
+    var random = new Random(depth);
+    weigh(random, 1);
+    int columns = BLOCK - (depth % 3) * VectorShapes.TILE_COLUMNS;
+    var queries = new float[ROWS * MicroKernel.STRIP_STRIDE + VectorShapes.LANES];
+    for (int i = 0; i < queries.length; i++) {
+      queries[i] = (float) random.nextGaussian();
+    }
+    var residuals = new float[(ROWS + 1) * VectorShapes.LANES];
+    residuals[ROWS * VectorShapes.LANES] = 7;
+    Arrays.fill(digests, 0);
+    int full = depth / VectorShapes.LANES * VectorShapes.LANES;
+    try (var arena = Arena.ofConfined()) {
+      MemorySegment vector = arena.allocate(64 + 4L * depth, 64);
+      for (int i = 0; i < depth; i++) {
+        vector.set(ValueLayout.JAVA_FLOAT, 64 + 4L * i, (float) random.nextGaussian());
+      }
+      SoftmaxPass.residuals(
+          scores, ROWS, columns, BLOCK, queries, vector, 64, depth, residuals, digests, 0);
+      var words = new long[VectorShapes.WIDE_LANES];
+      for (int row = 0; row < ROWS; row++) {
+        double expected = 0;
+        double size = 0;
+        for (int i = 0; i < full; i++) {
+          double product =
+              (double) queries[row * MicroKernel.STRIP_STRIDE + i]
+                  * vector.get(ValueLayout.JAVA_FLOAT, 64 + 4L * i);
+          expected += product;
+          size += Math.abs(product);
+        }
+        for (int key = 0; key < columns; key++) {
+          float score = scores[scoreAt(row, key)];
+          expected -= Signs.of(1, key) * score;
+          size += Math.abs(score);
+          long word = Integer.toUnsignedLong(Float.floatToRawIntBits(score));
+          words[key / 2 % words.length] -= word << (32 * (key % 2));
+        }
+        assertThat(VectorSums.sum(residuals, row * VectorShapes.LANES))
+            .isCloseTo(expected, within(size));
+      }
+      assertThat(digests).isEqualTo(words);
+      assertThat(residuals[ROWS * VectorShapes.LANES]).isEqualTo(7);
     }
   }
 
@@ -228,17 +326,17 @@ class SoftmaxPassTest {
     var random = new Random(14);
     for (int i = 0; i < 300; i++) {
       weigh(random, 1);
-      int tile = 2 * random.nextInt(TILES / 2);
-      int key = tile * VectorShapes.TILE_COLUMNS + random.nextInt(2 * VectorShapes.TILE_COLUMNS);
+      int column = random.nextInt(BLOCK / FOUR) * FOUR;
+      int key = column + random.nextInt(FOUR);
       int row = random.nextInt(ROWS);
       scores[scoreAt(row, key)] += mask * (1 + random.nextInt(3) * 0.001f);
       weigh();
       assertThat(differ()).isFalse();
-      assertThat(SoftmaxPass.fit(scores, ROWS, tile, references, 0, weights)).isFalse();
-      for (int k = 0; k < 2 * VectorShapes.TILE_COLUMNS; k++) {
-        weights[row * MicroKernel.STRIP_STRIDE + tile * VectorShapes.TILE_COLUMNS + k] = 0.75f;
+      assertThat(fit()).isFalse();
+      for (int k = 0; k < FOUR; k++) {
+        weights[row * MicroKernel.STRIP_STRIDE + column + k] = 0.75f;
       }
-      assertThat(SoftmaxPass.fit(scores, ROWS, tile, references, 0, weights)).isFalse();
+      assertThat(fit()).isFalse();
     }
   }
 }
