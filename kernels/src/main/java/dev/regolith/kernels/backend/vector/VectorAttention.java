@@ -62,6 +62,9 @@ final class VectorAttention {
       w.openSpan();
       long end = Math.min(last, span + SPAN_KEYS);
       for (long block = Math.max(span, first / BLOCK * BLOCK); block < end; block += BLOCK) {
+        if (p.checksInline && VectorShapes.MACHINE_CODE && block + BLOCK < last) {
+          prefetchCodes(p, region, block + BLOCK, w);
+        }
         block(p, region, block, w, sink);
       }
       if (Probe.ON) {
@@ -85,6 +88,15 @@ final class VectorAttention {
     if (p.verify) {
       w.checks.close(p, region, w, sink);
     }
+  }
+
+  /** Asks for what the next block of keys and values is going to be checked with. */
+  private static void prefetchCodes(
+      AttentionProblem p, AttentionRegion region, long block, AttentionBuffers w) {
+    long matrix = p.matrix(region.sequence, region.kvHead);
+    PackedB keys = p.keys(region.sequence, block / BLOCK);
+    MachinePrefetch.codes(keys, matrix, 0, keys.panelsOf(0));
+    MachinePrefetch.codes(p.values(region.sequence, block / BLOCK), matrix, 0, w.panels);
   }
 
   private static void block(

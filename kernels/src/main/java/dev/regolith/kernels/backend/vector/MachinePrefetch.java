@@ -1,0 +1,78 @@
+package dev.regolith.kernels.backend.vector;
+
+import static dev.regolith.kernels.machine.Gpr.R8;
+import static dev.regolith.kernels.machine.Gpr.R9;
+import static dev.regolith.kernels.machine.Gpr.RCX;
+import static dev.regolith.kernels.machine.Gpr.RDI;
+import static dev.regolith.kernels.machine.Gpr.RDX;
+import static dev.regolith.kernels.machine.Gpr.RSI;
+
+import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.checksum.Digest;
+import dev.regolith.kernels.checksum.Seal;
+import dev.regolith.kernels.machine.Assembler;
+import dev.regolith.kernels.machine.Assembler.Memory;
+import dev.regolith.kernels.machine.Gpr;
+import dev.regolith.kernels.machine.MachineCode;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandle;
+
+/**
+ * Asks for what is going to be read of a cached page beside its words: each of it would be a miss
+ * of its own. Changes nothing.
+ */
+final class MachinePrefetch {
+  private static final int LINE = 64;
+
+  static final MethodHandle CALL = MachineCode.caller(code(), "pllpllpll");
+
+  private MachinePrefetch() {}
+
+  /** Digests and seals of some panels that have one k-block, and the check record of a block. */
+  static void codes(PackedB packed, long matrix, long block, int panels) {
+    long panel = packed.panel(matrix, block);
+    long digests = Digest.length(packed.lanes()) * panels;
+    try {
+      CALL.invokeExact(
+          MemorySegment.ofArray(packed.panelDigests()),
+          8L * packed.panelDigestAt(panel, 0),
+          lines(8 * digests),
+          MemorySegment.ofArray(packed.panelSeals()),
+          8L * packed.panelSealAt(panel, 0),
+          lines(8L * Seal.SUMS * panels),
+          packed.records(),
+          packed.recordOffset(matrix, block, 0),
+          lines(packed.recordBytes()));
+    } catch (Throwable e) {
+      throw MachineCode.unexpected(e);
+    }
+  }
+
+  /** Lines that so many bytes lie in, wherever they start. */
+  private static long lines(long bytes) {
+    return bytes / LINE + 2;
+  }
+
+  private static byte[] code() {
+    Assembler code = VectorShapes.assembler();
+    code.enter();
+    near(code, RDI, RSI, RDX);
+    near(code, RCX, R8, R9);
+    code.move(RDI, code.parameter(0));
+    code.move(RSI, code.parameter(1));
+    code.move(RDX, code.parameter(2));
+    near(code, RDI, RSI, RDX);
+    code.leave();
+    return code.bytes();
+  }
+
+  private static void near(Assembler code, Gpr memory, Gpr offset, Gpr lines) {
+    code.add(memory, offset);
+    code.countDown(
+        lines,
+        () -> {
+          code.prefetch(new Memory(memory, 0));
+          code.add(memory, LINE);
+        });
+  }
+}
