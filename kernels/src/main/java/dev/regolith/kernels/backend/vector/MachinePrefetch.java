@@ -31,7 +31,7 @@ final class MachinePrefetch {
   /** Digests and seals of some panels that have one k-block, and the check record of a block. */
   static void codes(PackedB packed, long matrix, long block, int panels) {
     long panel = packed.panel(matrix, block);
-    long digests = Digest.length(packed.lanes()) * panels;
+    long digests = (long) Digest.length(packed.lanes()) * panels;
     try {
       CALL.invokeExact(
           MemorySegment.ofArray(packed.panelDigests()),
