@@ -15,17 +15,14 @@ import java.util.Arrays;
 /** One thread's buffers for {@link VectorAttention}: a region in progress. */
 final class AttentionBuffers {
   private static final int MAX_ROWS = AttentionRegion.MAX_ROWS;
-  // A last vector of rows may be no whole one.
-  private static final int ROWS = MAX_ROWS + LANES;
 
   /** Strips in a band: their scores and weights, and a panel, are what L1 holds. */
   private static final int BAND = Math.max(1, 24 / TILE_ROWS);
 
   private static final int BAND_ROWS = BAND * TILE_ROWS;
 
-  // Bands of a region that is checked inline have one strip.
-  private static final int MAX_BANDS =
-      Math.max(Math.ceilDiv(MAX_ROWS, BAND_ROWS), Math.ceilDiv(2 * CHECKING_ROWS, CHECKING_ROWS));
+  /** A region that is checked inline has one or two, of a strip each. */
+  private static final int MAX_BANDS = Math.max(2, Math.ceilDiv(MAX_ROWS, BAND_ROWS));
 
   /** Floats of a copy of a band. */
   static final int BAND_OF_A = BAND_ROWS * MicroKernel.STRIP_STRIDE + LANES;
@@ -70,13 +67,13 @@ final class AttentionBuffers {
   boolean isTransformed;
 
   /** Largest scores of the block, then what exponents are taken relative to. */
-  final float[] reference = new float[ROWS];
+  final float[] reference = new float[MAX_ROWS];
 
   /** Sums of the block's weights. */
-  final float[] blockSum = new float[ROWS];
+  final float[] blockSum = new float[MAX_ROWS];
 
   /** A second copy of them. */
-  final float[] blockSumCopy = new float[ROWS];
+  final float[] blockSumCopy = new float[MAX_ROWS];
 
   /** First key that a row sees, and behind the last. */
   final long[] from = new long[MAX_ROWS];
@@ -89,12 +86,12 @@ final class AttentionBuffers {
   final long[] bandTo = new long[MAX_BANDS];
 
   /** Largest score of each row in the span, and sum of its weights. */
-  final float[] max = new float[ROWS];
+  final float[] max = new float[MAX_ROWS];
 
-  final float[] sum = new float[ROWS];
+  final float[] sum = new float[MAX_ROWS];
 
   /** A second copy of the sums. */
-  final float[] sumCopy = new float[ROWS];
+  final float[] sumCopy = new float[MAX_ROWS];
 
   /** The same of all spans before. */
   final float[] totalMax = new float[MAX_ROWS];
@@ -142,7 +139,7 @@ final class AttentionBuffers {
   final long[] digests = new long[(TILES + DIGESTS * MAX_BANDS) * WIDE_LANES];
 
   /** By what a row's sums of earlier blocks were multiplied. */
-  final float[] decay = new float[ROWS];
+  final float[] decay = new float[MAX_ROWS];
 
   /** What checks need to know of the region. */
   final AttentionChecks checks = new AttentionChecks();

@@ -38,7 +38,6 @@ import java.util.Arrays;
  */
 final class AttentionChecks {
   private static final int MAX_ROWS = AttentionRegion.MAX_ROWS;
-  private static final int ROWS = MAX_ROWS + LANES;
   private static final int BLOCK = AttentionProblem.BLOCK;
   private static final int GRAINS = BLOCK / Tolerance.GRAIN;
 
@@ -57,7 +56,7 @@ final class AttentionChecks {
   /** Of a row, over a span or all spans before: what its sums must come to. */
   private static final class Expectation {
     /** Largest score. */
-    final float[] max = new float[ROWS];
+    final float[] max = new float[MAX_ROWS];
 
     /** Sum of weights. */
     final double[] sum = new double[MAX_ROWS];
@@ -66,10 +65,10 @@ final class AttentionChecks {
     final double[] signed = new double[MAX_ROWS];
 
     /** Sum of weights times norms of values: no partial sum of a row is longer. */
-    final float[] length = new float[ROWS];
+    final float[] length = new float[MAX_ROWS];
 
     /** Sum of weights times signed sums of values, all positive. */
-    final float[] terms = new float[ROWS];
+    final float[] terms = new float[MAX_ROWS];
 
     void clear(int rows) {
       Arrays.fill(max, 0, rows, Float.NEGATIVE_INFINITY);
@@ -118,8 +117,8 @@ final class AttentionChecks {
   private final float[] valueSums = new float[BLOCK];
 
   // Of the block: what follows from its maxima, as read for the last time.
-  private final float[] reference = new float[ROWS];
-  private final float[] decay = new float[ROWS];
+  private final float[] reference = new float[MAX_ROWS];
+  private final float[] decay = new float[MAX_ROWS];
 
   // Evidence of rows.
   private final double[] predicted = new double[MAX_ROWS];

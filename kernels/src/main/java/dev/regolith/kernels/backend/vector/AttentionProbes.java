@@ -120,20 +120,22 @@ final class AttentionProbes {
 
   static void weightsWritten(
       AttentionProblem p, AttentionRegion region, int band, long block, AttentionBuffers w) {
-    weights(ProbePoint.WEIGHTS_WRITTEN, band, w);
+    weights(ProbePoint.WEIGHTS_WRITTEN, p, band, block, w);
     if (p.visibility.mask == Visibility.Mask.ADDITIVE) {
       mask(p, region, band, block, w);
     }
   }
 
-  private static void weights(ProbePoint point, int band, AttentionBuffers w) {
+  private static void weights(
+      ProbePoint point, AttentionProblem p, int band, long block, AttentionBuffers w) {
+    int end = VectorAttention.end(p, band, block, w);
     for (int r = w.row[band]; r < w.row[band + 1]; r++) {
-      Probe.reach(point, w.weights, w.inBand(band, r), BLOCK);
+      Probe.reach(point, w.weights, w.inBand(band, r), end);
     }
   }
 
   static void lastUse(AttentionProblem p, int band, long block, AttentionBuffers w) {
-    weights(ProbePoint.WEIGHTS_LAST_USE, band, w);
+    weights(ProbePoint.WEIGHTS_LAST_USE, p, band, block, w);
     scores(ProbePoint.SCORES_LAST_USE, p, band, block, w.scores, w);
     scores(ProbePoint.SCORES_LAST_USE, p, band, block, w.raw, w);
     Probe.reach(ProbePoint.ROW_DIGEST, w.digests, AttentionBuffers.SCORES_DIGEST, WIDE_LANES);

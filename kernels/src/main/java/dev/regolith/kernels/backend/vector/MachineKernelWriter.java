@@ -81,7 +81,6 @@ final class MachineKernelWriter {
   private final boolean continues;
   private final boolean checks;
   private final Into into;
-  private final boolean finishes;
 
   private MachineKernelWriter(int rows, boolean continues, boolean checks, Into into) {
     if (rows < 1 || rows > (checks ? CHECKING_ROWS : TILE_ROWS)) {
@@ -91,7 +90,6 @@ final class MachineKernelWriter {
     this.continues = continues;
     this.checks = checks;
     this.into = into;
-    finishes = into == Into.C;
   }
 
   /** A new kernel; see {@link MicroKernels#of}. */
@@ -115,7 +113,7 @@ final class MachineKernelWriter {
     code.add(DIGEST, code.parameter(4));
     code.move(AHEAD, code.parameter(5));
     code.move(SUMS, code.parameter(6));
-    if (finishes) {
+    if (into == Into.C) {
       code.move(TO, code.parameter(7));
       code.add(TO, code.parameter(8));
     }
@@ -243,7 +241,7 @@ final class MachineKernelWriter {
   private void close() {
     int digest = B0;
     code.load(digest, new Memory(DIGEST, 0));
-    if (finishes) {
+    if (into == Into.C) {
       code.move(B, TO);
     }
     for (int row = 0; row < rows; row++) {
@@ -258,7 +256,7 @@ final class MachineKernelWriter {
         code.store(to, accumulator);
         code.vector(VPADDQ, digest, digest, accumulator);
       }
-      if (finishes) {
+      if (into == Into.C) {
         code.add(B, code.parameter(9));
       }
     }

@@ -10,6 +10,7 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.known;
 
 import dev.regolith.kernels.backend.AttentionProblem;
+import dev.regolith.kernels.backend.AttentionRegion;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
@@ -413,7 +414,7 @@ final class SoftmaxPass {
   /** Where weights are made again. */
   static final class Again {
     private final float[] weights = new float[AttentionBuffers.BAND_OF_A];
-    private final float[] sums = new float[AttentionProblem.BLOCK];
+    private final float[] sums = new float[AttentionRegion.MAX_ROWS];
     private final long[] digest = new long[WIDE_LANES];
   }
 

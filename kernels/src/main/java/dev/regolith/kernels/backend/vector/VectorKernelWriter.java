@@ -93,14 +93,12 @@ final class VectorKernelWriter {
   private final boolean continues;
   private final boolean checks;
   private final Into into;
-  private final boolean finishes;
 
   private VectorKernelWriter(int rows, boolean continues, boolean checks, Into into) {
     this.rows = rows;
     this.continues = continues;
     this.checks = checks;
     this.into = into;
-    finishes = into == Into.C;
   }
 
   /**
@@ -185,7 +183,7 @@ final class VectorKernelWriter {
 
   private void body(CodeBuilder code) {
     cast(code, PANEL);
-    if (finishes) {
+    if (into == Into.C) {
       cast(code, C);
     }
     openAccumulators(code);
@@ -361,7 +359,7 @@ final class VectorKernelWriter {
     for (int row = 0; row < rows; row++) {
       for (int half = 0; half < 2; half++) {
         code.aload(accumulator(row, half));
-        if (finishes) {
+        if (into == Into.C) {
           code.aload(C).lload(C_AT);
           code.loadConstant(4L * half * VectorShapes.LANES).ladd();
           code.getstatic(SHAPES, "ORDER", BYTE_ORDER);
@@ -377,7 +375,7 @@ final class VectorKernelWriter {
               FLOAT_VECTOR, "intoArray", MethodTypeDesc.of(CD_void, FLOAT_ARRAY, CD_int));
         }
       }
-      if (finishes) {
+      if (into == Into.C) {
         code.lload(C_AT).lload(C_STRIDE).ladd().lstore(C_AT);
       }
     }
