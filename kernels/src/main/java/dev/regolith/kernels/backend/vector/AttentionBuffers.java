@@ -16,13 +16,16 @@ import java.util.Arrays;
 final class AttentionBuffers {
   private static final int MAX_ROWS = AttentionRegion.MAX_ROWS;
 
-  /** Strips in a band: their scores and weights, and a panel, are what L1 holds. */
-  private static final int BAND = Math.max(1, 24 / TILE_ROWS);
+  /** Rows that a band has room for, in whole strips: more of them would not stay near. */
+  private static final int ROOM = 24;
+
+  /** Strips in a band. */
+  private static final int BAND = ROOM / TILE_ROWS;
 
   private static final int BAND_ROWS = BAND * TILE_ROWS;
 
   /** A region that is checked inline has one or two, of a strip each. */
-  private static final int MAX_BANDS = Math.max(2, Math.ceilDiv(MAX_ROWS, BAND_ROWS));
+  static final int MAX_BANDS = Math.max(2, Math.ceilDiv(MAX_ROWS, BAND_ROWS));
 
   /** Floats of a copy of a band. */
   static final int BAND_OF_A = BAND_ROWS * MicroKernel.STRIP_STRIDE + LANES;
@@ -150,7 +153,7 @@ final class AttentionBuffers {
   /** Cuts a region into bands. */
   void open(AttentionProblem p, AttentionRegion region) {
     int rows = region.rows();
-    // The last strip that reads a block inline is a band of its own.
+    // Where blocks are checked inline, the last strip to read one does it: each is a band.
     int most = p.checksInline ? CHECKING_ROWS : BAND_ROWS;
     bands = Math.ceilDiv(rows, most);
     for (int band = 0; band <= bands; band++) {
@@ -174,12 +177,8 @@ final class AttentionBuffers {
       panelSums = new long[panels * Digest.SUMS * WIDE_LANES];
     }
     for (int band = 0; band < bands; band++) {
-      int r = row[band];
-      for (int strip = 0; strip < stripsOf(band); strip++) {
-        int high = strip < highStripsOf(band) ? 1 : 0;
-        for (int i = 0; i < lowRowsOf(band) + high; i++) {
-          rowOfTiles[r++] = tile(band, strip) + i * TILE_COLUMNS;
-        }
+      for (int r = row[band]; r < row[band + 1]; r++) {
+        rowOfTiles[r] = rowOfTiles(band, r);
       }
     }
     if (total.length < half) {
@@ -255,6 +254,21 @@ final class AttentionBuffers {
   /** Place of a strip's first tile in the total. */
   int tile(int band, int strip) {
     return (band * BAND + strip) * panels * TILE;
+  }
+
+  /** First row of a band's strip, counted in the band. */
+  int rowOfStrip(int band, int strip) {
+    return strip * lowRowsOf(band) + Math.min(strip, highStripsOf(band));
+  }
+
+  /** What {@link #rowOfTiles} holds. */
+  int rowOfTiles(int band, int r) {
+    int i = r - row[band];
+    int strip = stripsOf(band) - 1;
+    while (rowOfStrip(band, strip) > i) {
+      strip--;
+    }
+    return tile(band, strip) + (i - rowOfStrip(band, strip)) * TILE_COLUMNS;
   }
 
   /** From a strip's first tile to the next strip's. */

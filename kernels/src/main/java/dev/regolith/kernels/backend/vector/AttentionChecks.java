@@ -108,7 +108,7 @@ final class AttentionChecks {
   private final double[] queryLength = new double[MAX_ROWS];
 
   /** Per band: blocks that it went through. */
-  private final int[] blocks = new int[MAX_ROWS];
+  private final int[] blocks = new int[AttentionBuffers.MAX_BANDS];
 
   /** Spans that were taken into the total. */
   private int spans;
@@ -444,6 +444,7 @@ final class AttentionChecks {
       long from = p.visibility.from(region.sequence, region.queryOf(r));
       long to = p.visibility.to(region.sequence, region.queryOf(r));
       complete &= w.from[r] == from && w.to[r] == to;
+      complete &= w.rowOfTiles[r] == w.rowOfTiles(band, r);
       if (from < to) {
         first = Math.min(first, from);
         behind = Math.max(behind, to);

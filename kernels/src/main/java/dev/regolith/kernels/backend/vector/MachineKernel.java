@@ -13,7 +13,8 @@ import java.lang.invoke.MethodHandle;
  * A kernel in machine code, written by {@link MachineKernelWriter}. Whatever else the JIT has seen
  * and done, it is what it is; only the call is compiled.
  *
- * <p>A sweep through a check block's panels takes some ten microseconds at most.
+ * <p>A sweep of a strip through a check block's panels takes some ten microseconds at most, one of
+ * several strips some fifty.
  */
 final class MachineKernel extends MicroKernel {
   private final MemorySegment code;
@@ -34,11 +35,6 @@ final class MachineKernel extends MicroKernel {
   /** Linked when it is first needed, and constant from then on. */
   private static final class Linked {
     static final MethodHandle CALL = MachineCode.caller("ppllllpllpllppllllll");
-  }
-
-  /** Whether a kernel takes several strips. */
-  static boolean repeats(boolean checks, Into into) {
-    return !checks && into != Into.C;
   }
 
   @Override
@@ -87,9 +83,7 @@ final class MachineKernel extends MicroKernel {
       }
       case C -> Bounds.check(cAt, cStride, rows, 4L * count * TILE_COLUMNS, c.byteSize());
     }
-    if (strips > 1 && !repeats(checks, into)) {
-      throw new IllegalArgumentException("a kernel for one strip was given " + strips);
-    }
+    requireStrips(strips, repeats(checks, into));
     try {
       Linked.CALL.invokeExact(
           code,

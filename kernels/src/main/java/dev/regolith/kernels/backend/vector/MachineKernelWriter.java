@@ -55,9 +55,8 @@ final class MachineKernelWriter {
   private static final Gpr DIGEST = RDX;
   private static final Gpr AHEAD = R13;
 
-  // What moves along k: three rows of A, those behind them, a row of B, what will be read soon,
-  // steps
-  // left.
+  // What moves along k: three rows of A, those behind them, a row of B, what will be read soon;
+  // steps left.
   private static final Gpr UPPER = RDI;
   private static final Gpr LOWER = R11;
   private static final Gpr B = RSI;
@@ -120,7 +119,7 @@ final class MachineKernelWriter {
     code.countDown(
         COUNT,
         () -> {
-          if (MachineKernel.repeats(checks, into)) {
+          if (MicroKernel.repeats(checks, into)) {
             strips();
           } else {
             tile();
@@ -173,11 +172,7 @@ final class MachineKernelWriter {
     code.bind(rest);
     code.add(LEFT, STEPS);
     code.jump(When.ZERO, done);
-    code.countDown(
-        LEFT,
-        () -> {
-          steps(1);
-        });
+    code.countDown(LEFT, () -> steps(1));
     code.bind(done);
     close();
   }

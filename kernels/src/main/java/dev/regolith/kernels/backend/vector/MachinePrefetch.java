@@ -16,6 +16,7 @@ import dev.regolith.kernels.machine.Gpr;
 import dev.regolith.kernels.machine.MachineCode;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
+import java.util.Objects;
 
 /**
  * Asks for what is going to be read of a cached page beside its words: each of it would be a miss
@@ -23,6 +24,9 @@ import java.lang.invoke.MethodHandle;
  */
 final class MachinePrefetch {
   private static final int LINE = 64;
+
+  /** More than a page has: what is asked for here is never long. */
+  private static final long MOST_LINES = 1 << 12;
 
   static final MethodHandle CALL = MachineCode.caller(code(), "pllpllpll");
 
@@ -50,7 +54,7 @@ final class MachinePrefetch {
 
   /** Lines that so many bytes lie in, wherever they start. */
   private static long lines(long bytes) {
-    return bytes / LINE + 2;
+    return 1 + Objects.checkIndex(bytes / LINE + 1, MOST_LINES);
   }
 
   private static byte[] code() {

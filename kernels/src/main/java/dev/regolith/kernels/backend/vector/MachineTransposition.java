@@ -131,6 +131,10 @@ final class MachineTransposition {
     private static void square(Assembler code) {
       for (int column = 0; column < SIDE; column++) {
         code.load(column, new Memory(FROM, 0));
+        // Before anything is done to them: what is packed has to agree with what was read.
+        code.vector(VPADDQ, ALL, ALL, column);
+        code.shiftRight(SHIFTED, column, HIGH);
+        code.vector(VPADDQ, UPPER, UPPER, SHIFTED);
         code.add(FROM, STRIDE);
       }
       code.add(FROM, NEXT_STEPS);
@@ -146,9 +150,6 @@ final class MachineTransposition {
         int four = step % (SIDE / 2);
         code.vector(VPERM2F128, OUT, left[four], right[four], halves);
         code.store(new Memory(TO, 4 * TILE_COLUMNS * step), OUT);
-        code.vector(VPADDQ, ALL, ALL, OUT);
-        code.shiftRight(SHIFTED, OUT, HIGH);
-        code.vector(VPADDQ, UPPER, UPPER, SHIFTED);
       }
       code.add(TO, 4 * TILE_COLUMNS * SIDE);
     }

@@ -38,6 +38,18 @@ abstract class MicroKernel {
   /** Bytes of what is needed soon that a kernel asks for with every step along k. */
   static final int AHEAD_STEP = 16 * VectorShapes.UNROLL;
 
+  /** Whether a kernel takes several strips. */
+  static boolean repeats(boolean checks, Into into) {
+    return !checks && into != Into.C;
+  }
+
+  /** Refuses several strips where a kernel takes one, and none anywhere. */
+  static void requireStrips(int strips, boolean repeats) {
+    if (strips < 1 || (strips > 1 && !repeats)) {
+      throw new IllegalArgumentException("a kernel cannot take " + strips + " strips at once");
+    }
+  }
+
   /**
    * Computes the tiles of strips with {@code count} panels, every strip's with a panel before those
    * with the next. A strip's tiles of panels that follow each other do so in {@code tiles}, and in

@@ -23,9 +23,9 @@ import jdk.incubator.vector.VectorShuffle;
  * Passes over the scores of a band, in rows of {@link MicroKernel#ROW} floats, and their weights,
  * in rows of {@link MicroKernel#STRIP_STRIDE}.
  *
- * <p>Passes take a whole band, and four vectors a turn: with more than 325 bytes of bytecode
- * HotSpot compiles them on their own. Inlined into their caller, the last vectors of several found
- * the compiler's budget spent, and were boxed.
+ * <p>Passes that every band takes are large: with more than 325 bytes of bytecode HotSpot compiles
+ * them on their own. Inlined into their caller, the last vectors of several found the compiler's
+ * budget spent, and were boxed. Passes that only some rows need take a row.
  */
 final class SoftmaxPass {
   private static final int SUM_LANES = AttentionProblem.SUM_LANES;

@@ -202,7 +202,7 @@ final class VectorAttention {
     if (high > 0) {
       multiplyKeys(p, keys, panel, count, checks, band, 0, high, rows + 1, w);
     }
-    multiplyKeys(p, keys, panel, count, checks, band, high * (rows + 1), low, rows, w);
+    multiplyKeys(p, keys, panel, count, checks, band, high, low, rows, w);
     for (int i = 0; checks && i < count; i++) {
       if (!keys.agrees(panel + i, 0, w.panelSums, i * Digest.SUMS * WIDE_LANES)) {
         sink.suspect(p, region, Component.OPERAND_B);
@@ -213,7 +213,7 @@ final class VectorAttention {
   /**
    * The same for strips of one height.
    *
-   * @param first row of the band
+   * @param first strip of the band
    */
   private static void multiplyKeys(
       AttentionProblem p,
@@ -226,11 +226,12 @@ final class VectorAttention {
       int strips,
       int rows,
       AttentionBuffers w) {
+    int row = w.rowOfStrip(band, first);
     w.touched +=
         MicroKernels.of(rows, false, checks, Into.ROWS)
             .sweep(
                 w.queries[band],
-                first * MicroKernel.STRIP_STRIDE,
+                row * MicroKernel.STRIP_STRIDE,
                 strips,
                 keys.panels(),
                 keys.panelOffset(panel, 0),
@@ -239,7 +240,7 @@ final class VectorAttention {
                 p.depth,
                 w.scores,
                 0,
-                first * MicroKernel.ROW,
+                row * MicroKernel.ROW,
                 rows * MicroKernel.ROW,
                 w.digests,
                 AttentionBuffers.SCORES_DIGEST,
@@ -402,7 +403,7 @@ final class VectorAttention {
   /**
    * The same for strips of one height.
    *
-   * @param first strip of the band; those before it, if any, have a row more
+   * @param first strip of the band
    */
   private static void multiplyValues(
       PackedB values,
@@ -418,7 +419,7 @@ final class VectorAttention {
         MicroKernels.of(rows, w.started[band], checks, Into.TILES)
             .sweep(
                 w.weights,
-                first * (rows + 1) * MicroKernel.STRIP_STRIDE,
+                w.rowOfStrip(band, first) * MicroKernel.STRIP_STRIDE,
                 strips,
                 values.panels(),
                 from,

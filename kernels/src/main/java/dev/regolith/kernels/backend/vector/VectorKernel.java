@@ -33,6 +33,7 @@ abstract class VectorKernel extends MicroKernel {
       MemorySegment c,
       long cAt,
       long cStride) {
+    requireStrips(strips, repeats());
     float touched = 0;
     // Java has no prefetch: kernels read a word of it, so it has to be there.
     long stretch = (long) depth * AHEAD_STEP;
@@ -75,6 +76,9 @@ abstract class VectorKernel extends MicroKernel {
 
   /** Whether it leaves its result in rows. */
   abstract boolean isInRows();
+
+  /** Whether it takes several strips. */
+  abstract boolean repeats();
 
   /**
    * Computes one tile; see {@link #sweep}.

@@ -44,8 +44,8 @@ import jdk.incubator.vector.VectorSpecies;
  * }</pre>
  *
  * <p>Arrays or lists of vectors would box (no scalar replacement across them), and a hand-written
- * copy per number of rows would be twenty-four copies. The count of memory accesses in one method
- * stays under what C1 can allocate (at most 21 segment accesses and 61 array accesses; see
+ * copy per number of rows and kind would be dozens of copies. The count of memory accesses in one
+ * method stays under what C1 can allocate (at most 21 segment accesses and 61 array accesses; see
  * docs/decisions.md, "The JIT trap").
  */
 final class VectorKernelWriter {
@@ -178,7 +178,14 @@ final class VectorKernelWriter {
                         "isInRows",
                         MethodTypeDesc.of(CD_boolean),
                         0,
-                        code -> code.loadConstant(into == Into.ROWS ? 1 : 0).ireturn()));
+                        code -> code.loadConstant(into == Into.ROWS ? 1 : 0).ireturn())
+                    .withMethodBody(
+                        "repeats",
+                        MethodTypeDesc.of(CD_boolean),
+                        0,
+                        code ->
+                            code.loadConstant(MicroKernel.repeats(checks, into) ? 1 : 0)
+                                .ireturn()));
   }
 
   private void body(CodeBuilder code) {

@@ -192,45 +192,100 @@ class MicroKernelTest {
             0);
   }
 
+  /** A sweep with 64 steps, of which one number may be wrong. */
+  private record Sweep(
+      int aRows, int at, int strips, long offset, int count, int from, int to, int step) {
+    static final int DEPTH = 64;
+
+    void run(MicroKernel kernel, MemorySegment panels, int floats) {
+      kernel.sweep(
+          new float[aRows * MicroKernel.STRIP_STRIDE],
+          at,
+          strips,
+          panels,
+          offset,
+          4L * DEPTH * TILE_COLUMNS,
+          count,
+          DEPTH,
+          new float[floats],
+          from,
+          to,
+          step,
+          new long[WIDE_LANES],
+          0,
+          0,
+          new long[Digest.SUMS * WIDE_LANES],
+          MemorySegment.NULL,
+          0,
+          0);
+    }
+  }
+
   @Test
   void indicesOutsideAreRefused() {
     var kernel = MicroKernels.of(2, true, false, Into.TILES);
-    int enough = 2 * MicroKernel.STRIP_STRIDE + VectorShapes.LANES;
+    int end = 4 * TILE; // of two strips with two panels each, side by side
+    int last = 3 * TILE + 2 * TILE_COLUMNS; // what of that is used
     try (var arena = Arena.ofConfined()) {
-      MemorySegment panels = arena.allocate(4L * 2 * 64 * TILE_COLUMNS, 64);
-      for (long[] wrong :
-          new long[][] {
-            {4, 0, 2, 1},
-            {-4, 0, 2, 1},
-            {1L << 40, 0, 1, 1},
-            {0, 2 * TILE - 2 * TILE_COLUMNS + 1, 1, 1},
-            {0, -1, 1, 1},
-            {0, 1 << 28, 1, 1},
-            {0, 0, 3, 1},
-            {0, 0, 2, 2}
+      MemorySegment panels = arena.allocate(4L * 2 * Sweep.DEPTH * TILE_COLUMNS, 64);
+      new Sweep(4, 0, 2, 0, 2, 0, 0, 2 * TILE).run(kernel, panels, end);
+      for (Sweep wrong :
+          new Sweep[] {
+            new Sweep(4, 0, 2, 4, 2, 0, 0, 2 * TILE),
+            new Sweep(4, 0, 2, -4, 2, 0, 0, 2 * TILE),
+            new Sweep(4, 0, 2, 1L << 40, 1, 0, 0, 2 * TILE),
+            new Sweep(4, 0, 2, 0, 3, 0, 0, 2 * TILE),
+            new Sweep(4, 0, 2, 0, 2, end - last + 1, 0, 2 * TILE),
+            new Sweep(4, 0, 2, 0, 2, -1, 0, 2 * TILE),
+            new Sweep(4, 0, 2, 0, 2, 1 << 28, 0, 2 * TILE),
+            new Sweep(4, 0, 2, 0, 2, 0, end - last + 1, 2 * TILE),
+            new Sweep(4, 0, 2, 0, 2, 0, -1, 2 * TILE),
+            new Sweep(4, 0, 2, 0, 2, 0, 0, end - last + 2 * TILE + 1),
+            new Sweep(4, 0, 2, 0, 2, 0, 0, -1),
+            new Sweep(4, 0, 3, 0, 2, 0, 0, 0),
+            new Sweep(3, 0, 2, 0, 2, 0, 0, 2 * TILE),
+            new Sweep(4, -1, 2, 0, 2, 0, 0, 2 * TILE)
           }) {
-        assertThatThrownBy(() ->
-                kernel.sweep(
-                    new float[enough],
-                    0,
-                    (int) wrong[3],
-                    panels,
-                    wrong[0],
-                    4L * 64 * TILE_COLUMNS,
-                    (int) wrong[2],
-                    64,
-                    new float[2 * TILE],
-                    (int) wrong[1],
-                    0,
-                    0,
-                    new long[WIDE_LANES],
-                    0,
-                    0,
-                    new long[1],
-                    MemorySegment.NULL,
-                    0,
-                    0))
+        assertThatThrownBy(() -> wrong.run(kernel, panels, end))
+            .as(wrong.toString())
             .isInstanceOf(IndexOutOfBoundsException.class);
+      }
+    }
+  }
+
+  @Test
+  void rowsAreNoLongerThanTheyAre() {
+    var kernel = MicroKernels.of(2, false, false, Into.ROWS);
+    int full = MicroKernel.ROW / TILE_COLUMNS;
+    try (var arena = Arena.ofConfined()) {
+      MemorySegment panels = arena.allocate(4L * (full + 1) * Sweep.DEPTH * TILE_COLUMNS, 64);
+      int step = 2 * MicroKernel.ROW;
+      new Sweep(4, 0, 2, 0, full, 0, 0, step).run(kernel, panels, 2 * step);
+      for (Sweep wrong :
+          new Sweep[] {
+            new Sweep(4, 0, 2, 0, full, 0, 1, step), new Sweep(4, 0, 2, 0, full, 0, 0, step + 1)
+          }) {
+        assertThatThrownBy(() -> wrong.run(kernel, panels, 2 * step))
+            .isInstanceOf(IndexOutOfBoundsException.class);
+      }
+      if (VectorShapes.MACHINE_CODE) { // bytecode would write into the next row, within the array
+        assertThatThrownBy(
+                () -> new Sweep(4, 0, 2, 0, full + 1, 0, 0, step).run(kernel, panels, 3 * step))
+            .isInstanceOf(IndexOutOfBoundsException.class);
+      }
+    }
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("kinds")
+  void aKernelRefusesStripsItCannotTake(Kind kind) {
+    try (var arena = Arena.ofConfined()) {
+      MemorySegment panels = arena.allocate(4L * Sweep.DEPTH * TILE_COLUMNS, 64);
+      for (int strips : kind.repeats() ? new int[] {0, -1} : new int[] {0, 2}) {
+        var sweep = new Sweep(2 * TILE_ROWS, 0, strips, 0, 1, 0, 0, TILE);
+        int floats = 2 * TILE_ROWS * MicroKernel.ROW;
+        assertThatThrownBy(() -> sweep.run(kind.kernel(), panels, floats))
+            .isInstanceOfAny(IllegalArgumentException.class, IndexOutOfBoundsException.class);
       }
     }
   }

@@ -1,0 +1,50 @@
+package dev.regolith.kernels.backend.vector;
+
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.SplittableRandom;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Columns that lie in rows, turned into rows: every word, and their sum. */
+class PanelCopyTest {
+  @ParameterizedTest
+  @ValueSource(ints = {1, 7, 8, 9, 16, 23, 64, 100, 512})
+  void columnsBecomeRows(int depth) {
+    var random = new SplittableRandom(depth);
+    int guard = 0x5AFE5AFE;
+    long stride = 4L * (depth + 3);
+    long from = 8;
+    long words = (long) depth * TILE_COLUMNS;
+    try (var arena = Arena.ofConfined()) {
+      MemorySegment source = arena.allocate(from + TILE_COLUMNS * stride, 64);
+      for (long i = 0; i < source.byteSize() / 4; i++) {
+        source.setAtIndex(ValueLayout.JAVA_INT, i, random.nextInt());
+      }
+      MemorySegment target = arena.allocate(4 * (words + 8), 64);
+      for (long i = 0; i < words + 8; i++) {
+        target.setAtIndex(ValueLayout.JAVA_INT, i, guard);
+      }
+      var raw = new long[SealLanes.UPPER + 3 * VectorShapes.WIDE_LANES];
+      long found = PanelCopy.turn(source, from, stride, target, depth, raw);
+      long sum = 0;
+      for (int k = 0; k < depth; k++) {
+        for (int c = 0; c < TILE_COLUMNS; c++) {
+          int word = source.get(ValueLayout.JAVA_INT, from + c * stride + 4L * k);
+          sum += Integer.toUnsignedLong(word);
+          assertThat(target.getAtIndex(ValueLayout.JAVA_INT, (long) k * TILE_COLUMNS + c))
+              .as("step %d of column %d", k, c)
+              .isEqualTo(word);
+        }
+      }
+      assertThat(found).isEqualTo(sum);
+      for (long i = words; i < words + 8; i++) {
+        assertThat(target.getAtIndex(ValueLayout.JAVA_INT, i)).isEqualTo(guard);
+      }
+    }
+  }
+}
