@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout;
@@ -141,6 +142,20 @@ public final class MachineCode {
   /** The same for one function. */
   public static MethodHandle caller(byte[] code, String parameters) {
     return caller(parameters).bindTo(place(code));
+  }
+
+  /**
+   * Constants that code loads as whole vectors, behind each other; they stay for the life of the
+   * JVM.
+   *
+   * @param lanes of a vector, all of which hold the same
+   */
+  public static MemorySegment constants(int lanes, float... constants) {
+    var memory = Arena.global().allocate((long) constants.length * lanes * Float.BYTES, 64);
+    for (int i = 0; i < constants.length * lanes; i++) {
+      memory.setAtIndex(ValueLayout.JAVA_FLOAT, i, constants[i / lanes]);
+    }
+    return memory;
   }
 
   /**

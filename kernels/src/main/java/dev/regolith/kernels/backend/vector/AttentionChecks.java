@@ -464,15 +464,15 @@ final class AttentionChecks {
 
   /** Whether a scaled query is what its source makes it. */
   private static boolean sameQuery(
-      AttentionProblem p, AttentionRegion region, int r, float[] band, int at) {
+      AttentionProblem p, AttentionRegion region, int r, float[] copy, int at) {
     long from = p.query(region.sequence, region.headOf(r), region.queryOf(r));
     if (p.q.isNative() && p.qStride == 4) {
-      return !VectorSums.differ(p.q, from, p.scale, band, at, p.depth);
+      return !VectorSums.differ(p.q, from, p.scale, copy, at, p.depth);
     }
     boolean same = true;
     for (int i = 0; i < p.depth; i++) {
       float again = p.q.get(ValueLayout.JAVA_FLOAT, from + i * p.qStride) * p.scale;
-      same &= Float.floatToIntBits(again) == Float.floatToIntBits(band[at + i]);
+      same &= Float.floatToIntBits(again) == Float.floatToIntBits(copy[at + i]);
     }
     return same;
   }

@@ -39,9 +39,7 @@ import dev.regolith.kernels.machine.Assembler.Memory;
 import dev.regolith.kernels.machine.Assembler.When;
 import dev.regolith.kernels.machine.Gpr;
 import dev.regolith.kernels.machine.MachineCode;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.util.function.IntConsumer;
 
@@ -299,7 +297,7 @@ final class MachineAttentionChecks {
     private static final int INFINITY = 15;
     private static final int ALL_BUT_SIGN = 16;
 
-    static final MemorySegment VECTORS = vectors();
+    static final MemorySegment VECTORS = MachineCode.constants(LANES, CONSTANTS);
 
     private static final Gpr SCORES = RDI;
     private static final Gpr WEIGHTS = RSI;
@@ -326,14 +324,6 @@ final class MachineAttentionChecks {
     private static final int T = 7;
 
     static final MethodHandle CALL = MachineCode.caller(code(), "ppllpplppplplpp");
-
-    private static MemorySegment vectors() {
-      var memory = Arena.global().allocate((long) CONSTANTS.length * VECTOR, 64);
-      for (int i = 0; i < CONSTANTS.length * LANES; i++) {
-        memory.setAtIndex(ValueLayout.JAVA_FLOAT, i, CONSTANTS[i / LANES]);
-      }
-      return memory;
-    }
 
     private static byte[] code() {
       Assembler code = VectorShapes.assembler();

@@ -31,9 +31,7 @@ import dev.regolith.kernels.machine.Assembler;
 import dev.regolith.kernels.machine.Assembler.Memory;
 import dev.regolith.kernels.machine.Gpr;
 import dev.regolith.kernels.machine.MachineCode;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 
 /**
@@ -82,17 +80,9 @@ final class MachineSoftmax {
   private static final int SMALLEST = 10;
   private static final int MINUS_INFINITY = 11;
 
-  private static final MemorySegment VECTORS = vectors();
+  private static final MemorySegment VECTORS = MachineCode.constants(LANES, CONSTANTS);
 
   private MachineSoftmax() {}
-
-  private static MemorySegment vectors() {
-    var memory = Arena.global().allocate((long) CONSTANTS.length * VECTOR, 64);
-    for (int i = 0; i < CONSTANTS.length * LANES; i++) {
-      memory.setAtIndex(ValueLayout.JAVA_FLOAT, i, CONSTANTS[i / LANES]);
-    }
-    return memory;
-  }
 
   /**
    * See {@link SoftmaxPass#maxima}. Of zeros with different signs either may be found, which no
