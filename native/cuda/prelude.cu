@@ -1,6 +1,7 @@
 /* CUDA C++, as the kernels' prelude. Compiled with --fmad=false: nothing is contracted. */
 #define uint unsigned int
 #define ulong unsigned long long
+#define slong long long
 
 #define KERNEL(group) extern "C" __global__ __launch_bounds__(group)
 #define FUNCTION static __device__ __forceinline__
@@ -17,6 +18,10 @@
 
 FUNCTION uint as_uint(float x) {
   return __float_as_uint(x);
+}
+
+FUNCTION float as_float(uint x) {
+  return __uint_as_float(x);
 }
 
 /* Lanes; aligned to the whole, and to 16 bytes at most. */

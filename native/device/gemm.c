@@ -1,35 +1,10 @@
+
 /*
  * Matrix multiplication in the canonical order, with exact sums of what was stored and read.
  *
  * Every element is one chain acc = fma(a[i][k], b[k][j], acc) in increasing k, so that the bits are
  * those of every other backend; nothing here may be contracted, reassociated or split along k.
- *
- * The host passes as macros:
- *   PANEL        columns of a packed panel of B: [panel][k][PANEL]
- *   ROWS, VECTORS, WIDTH   a work-item's tile: ROWS rows of VECTORS vectors; ROWS divides BLOCK_ROWS
- *   DOWN, ACROSS   work-items in a work-group, whose tile lies in one column of check blocks
- *   STEPS        steps of k that a work-group stages in local memory; 0: each work-item reads A and
- *                B for itself
- *   BLOCK_ROWS, BLOCK_COLUMNS   the check block that seals speak of
- *   DEPTH        steps in a k-block, by which panels are sealed
- *   SCANNERS     work-items that sum up a block together; a power of two
- *
- * A prelude makes this C either OpenCL C or CUDA C++; it defines
- *   KERNEL(group), FUNCTION   what comes before a kernel of groups along x, and before a function
- *   GLOBAL, LOCAL, RESTRICT   of memory, and of pointers into it
- *   BARRIER      all of a work-group have come here, and see each other's local memory
- *   GROUP_X, GROUP_Y, ITEM   numbers of the work-group, and of the work-item in it
- *   ulong, uint, as_uint, fma, min   as in OpenCL C
- *   FLOATS, UINTS, SPLAT, AS_UINTS   vectors of WIDTH lanes
- *   LOAD, STORE, LOAD_UINTS, STORE_UINTS   vector number j behind a pointer to its first lane
- *   LOAD_ALIGNED, LOAD_LOCAL, STORE_LOCAL   the same, where that is aligned to a whole vector
- *   UNROLL       before a loop
  */
-#define GROUP (DOWN * ACROSS)
-/* Between an item's vectors lie those of its neighbours. */
-#define VECTOR_PITCH (ACROSS * WIDTH)
-#define GROUP_ROWS (DOWN * ROWS)
-#define GROUP_COLUMNS (ACROSS * VECTORS * WIDTH)
 #if STEPS && (GROUP_ROWS * STEPS % GROUP || GROUP_COLUMNS * STEPS % (WIDTH * GROUP) || \
               ROWS % WIDTH || BLOCK_ROWS % ROWS || BLOCK_COLUMNS % GROUP_COLUMNS ||         \
               GROUP_COLUMNS % PANEL || (ACROSS & (ACROSS - 1)))
@@ -43,81 +18,6 @@
 #define GROUP_RIGHT GROUP_Y
 #define GROUP_DOWN GROUP_X
 #endif
-
-/*
- * Sums of words with their indices, as seals keep them: of the words, times index, times index
- * squared, modulo 2^64. The words of a lane lie a pitch apart; u holds running sums over n of them.
- *
- * With m = n - i counted backwards, u.s1 = sum of m w, u.s2 = sum of m (m + 1) / 2 w, and the index
- * of a word is first + i * pitch = (first + n * pitch) - m * pitch.
- */
-typedef struct {
-  ulong s0[WIDTH], s1[WIDTH], s2[WIDTH];
-} Running;
-
-typedef struct {
-  ulong s0, s1, s2;
-} Sums;
-
-FUNCTION void clear(Running* u) {
-  UNROLL for (int l = 0; l < WIDTH; l++) {
-    u->s0[l] = u->s1[l] = u->s2[l] = 0;
-  }
-}
-
-/* Lane by lane: a vector of as many ulongs is more than some devices pass in registers. */
-FUNCTION void take(Running* u, const UINTS words) {
-  uint lanes[WIDTH];
-  STORE_UINTS(words, 0, lanes);
-  UNROLL for (int l = 0; l < WIDTH; l++) {
-    u->s0[l] += lanes[l];
-    u->s1[l] += u->s0[l];
-    u->s2[l] += u->s1[l];
-  }
-}
-
-FUNCTION void fold_lane(Sums* sums, ulong u0, ulong u1, ulong u2, ulong first, ulong n, ulong pitch) {
-  const ulong last = first + n * pitch;
-  sums->s0 += u0;
-  sums->s1 += last * u0 - pitch * u1;
-  sums->s2 += last * last * u0 - 2 * pitch * last * u1 + pitch * pitch * (2 * u2 - u1);
-}
-
-/* Lane l's first word has index first + l. */
-FUNCTION void fold(Sums* sums, const Running* u, ulong first, ulong n, ulong pitch) {
-  UNROLL for (int l = 0; l < WIDTH; l++) {
-    fold_lane(sums, u->s0[l], u->s1[l], u->s2[l], first + l, n, pitch);
-  }
-}
-
-/*
- * The sums of items side by side in a group, together: those of the first, when all have been here.
- * room: three for every item of the group. item: of that many, at a power of two of neighbours.
- */
-FUNCTION void gather(Sums* sums, LOCAL_POINTER ulong* room, uint item, uint neighbours) {
-  LOCAL_POINTER ulong* mine = room + 3 * item;
-  mine[0] = sums->s0;
-  mine[1] = sums->s1;
-  mine[2] = sums->s2;
-  for (uint apart = neighbours / 2; apart > 0; apart /= 2) {
-    BARRIER;
-    if (item % neighbours < apart) {
-      mine[0] += mine[3 * apart];
-      mine[1] += mine[3 * apart + 1];
-      mine[2] += mine[3 * apart + 2];
-    }
-  }
-  sums->s0 = mine[0];
-  sums->s1 = mine[1];
-  sums->s2 = mine[2];
-}
-
-/* Sums of a launch carry its number, so that those of an earlier launch are not taken for them. */
-FUNCTION void put(GLOBAL ulong* at, const Sums* sums, ulong launch) {
-  at[0] = sums->s0 + launch;
-  at[1] = sums->s1 + launch;
-  at[2] = sums->s2 + launch;
-}
 
 FUNCTION ulong pitch_of(ulong columns) {
   return (columns + 31) / 32 * 32;
@@ -331,39 +231,6 @@ KERNEL(GROUP) void gemm(
   if (across == 0 && row < rows) {
     const ulong group_columns = (columns + GROUP_COLUMNS - 1) / GROUP_COLUMNS;
     put(sums + 3 * (place + row / ROWS * group_columns + GROUP_RIGHT), &total, launch);
-  }
-}
-
-/*
- * Sums of the packed panels that a region read, one k-block of a panel per work-group:
- * [panel][k-block][3] from entry number place on, indices from 1 through the k-block.
- */
-KERNEL(SCANNERS) void scan_panels(
-    GLOBAL const float* RESTRICT panels,
-    GLOBAL ulong* RESTRICT sums,
-    const ulong place,
-    const ulong panel,
-    const ulong depth,
-    const ulong k_blocks,
-    const ulong launch) {
-  const ulong k_block = GROUP_X % k_blocks, number = GROUP_X / k_blocks;
-  const ulong first = k_block * DEPTH;
-  const ulong vectors = min((ulong)DEPTH, depth - first) * (PANEL / WIDTH);
-  GLOBAL const float* block = panels + ((panel + number) * depth + first) * PANEL;
-  Sums total = {0, 0, 0};
-  Running u;
-  clear(&u);
-  ulong n = 0;
-  for (ulong i = ITEM; i < vectors; i += SCANNERS, n++) {
-    take(&u, AS_UINTS(LOAD_ALIGNED(i, block)));
-  }
-  fold(&total, &u, ITEM * WIDTH + 1, n, SCANNERS * WIDTH);
-#if SCANNERS > 1
-  LOCAL ulong room[3 * SCANNERS];
-  gather(&total, room, ITEM, SCANNERS);
-#endif
-  if (ITEM == 0) {
-    put(sums + 3 * (place + number * k_blocks + k_block), &total, launch);
   }
 }
 

@@ -1,6 +1,7 @@
 /* OpenCL C, as the kernels' prelude. */
 #pragma OPENCL FP_CONTRACT OFF
 
+#define slong long
 #define KERNEL(group) kernel __attribute__((reqd_work_group_size(group, 1, 1)))
 #define FUNCTION static inline __attribute__((always_inline))
 #define GLOBAL global

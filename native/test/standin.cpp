@@ -55,6 +55,7 @@ static inline float __fmaf_rn(float x, float y, float z) { return __builtin_fmaf
 static inline float __fmul_rn(float x, float y) { return x * y; }
 static inline float fma(float x, float y, float z) { return __builtin_fmaf(x, y, z); }
 static inline unsigned __float_as_uint(float x) { unsigned r; std::memcpy(&r, &x, 4); return r; }
+static inline float __uint_as_float(unsigned x) { float r; std::memcpy(&r, &x, 4); return r; }
 template <typename T> static inline T min(T x, T y) { return y < x ? y : x; }
 #line 1 "regolith.cu"
 )";

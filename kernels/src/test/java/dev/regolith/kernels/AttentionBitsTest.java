@@ -10,6 +10,7 @@ import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.Random;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -19,6 +20,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * double, and bit for bit what the canonical loop gives, on every backend, for every layout, number
  * of threads and protection.
  */
+@Tag("device")
 class AttentionBitsTest {
   private static final int CASES = 24;
 

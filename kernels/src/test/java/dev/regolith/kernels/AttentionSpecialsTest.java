@@ -17,12 +17,14 @@ import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.Objects;
 import java.util.Random;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Inputs that are not finite, hostile inputs, and misuse. */
+@Tag("device")
 class AttentionSpecialsTest {
   private static SessionUnderTest protectedSession() {
     return SessionUnderTest.kept(2, Protection.CORRECT, Compute.VECTOR);

@@ -22,12 +22,14 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.SplittableRandom;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Cached keys and values: the same bits as without a cache, and damage in pages put back. */
+@Tag("device")
 class KeyValueCacheTest {
   private static SessionUnderTest session(Protection protection) {
     return SessionUnderTest.kept(2, protection, Compute.VECTOR);

@@ -4,6 +4,24 @@ import dev.regolith.kernels.fault.Component;
 
 /** Where a backend hands what it noticed of an attention; it draws no conclusion itself. */
 public interface AttentionSink {
+  /** One that does not listen. */
+  AttentionSink DEAF =
+      new AttentionSink() {
+        @Override
+        public void evidence(
+            AttentionProblem problem,
+            AttentionRegion region,
+            int row,
+            int rows,
+            double[] predicted,
+            double[] shown,
+            double[] tolerance) {}
+
+        @Override
+        public void suspect(
+            AttentionProblem problem, AttentionRegion region, Component component) {}
+      };
+
   /**
    * Checksums that the inputs predict, and what was found: one for each of a few rows.
    *

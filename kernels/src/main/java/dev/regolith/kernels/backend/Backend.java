@@ -90,6 +90,25 @@ public interface Backend extends AutoCloseable {
       AttentionProblem problem, AttentionRegion region, Workspace workspace, AttentionSink sink);
 
   /**
+   * Computes a region of an attention's result again, in the way of {@link #recompute}.
+   *
+   * @param attempt counted from 0
+   */
+  default void attendAgain(
+      AttentionProblem problem,
+      AttentionRegion region,
+      int attempt,
+      Workspace workspace,
+      AttentionSink sink) {
+    attend(problem, region, workspace, sink);
+  }
+
+  /** Rows of the largest region that {@link #attend} takes. */
+  default int attentionRows() {
+    return AttentionRegion.MAX_ROWS;
+  }
+
+  /**
    * Most rows of an attention's region whose keys and values can be verified while they are read.
    */
   int checkingRows();

@@ -67,6 +67,7 @@ public final class KeyValuePages {
   private Page[] pages = {};
   private int count;
   private long length;
+  private long generation;
 
   /** An empty sequence. */
   public KeyValuePages(int heads, int depth, int columns, int panelColumns, Damage damage) {
@@ -101,6 +102,11 @@ public final class KeyValuePages {
   /** Number of keys. */
   public long length() {
     return length;
+  }
+
+  /** Grows whenever keys are forgotten: copies of what was there are out of date. */
+  public long generation() {
+    return generation;
   }
 
   /** Number of pages in use. */
@@ -228,6 +234,7 @@ public final class KeyValuePages {
 
   /** Forgets the last keys. A page that is cut in the middle is verified, and sealed anew. */
   public void truncate(long newLength) {
+    generation++;
     int kept = Math.toIntExact(Math.ceilDiv(newLength, BLOCK));
     int inLast = (int) (newLength - Math.max(0, kept - 1L) * BLOCK);
     boolean partial = kept > 0 && newLength < Math.min(length, (long) kept * BLOCK);
@@ -299,6 +306,7 @@ public final class KeyValuePages {
 
   /** Frees all pages. */
   public void free() {
+    generation++;
     for (int i = 0; i < count; i++) {
       pages[i].arena.close();
     }

@@ -25,12 +25,13 @@ import org.jspecify.annotations.Nullable;
  * give up loudly. Without faults nothing is allocated. Reused from call to call.
  */
 public final class AttentionGuard implements AttentionSink {
-  private static final int ATTEMPTS = 3;
+  private static final int ATTEMPTS = Backend.LAST_ATTEMPT + 1;
 
   private final Backend backend;
   private final FaultLog log;
   private final boolean mends;
   private final AttentionTwin twin;
+  private final Probation probation;
   private final List<AttentionRegion> suspects = new ArrayList<>();
   private final List<AttentionRegion> inconclusive = new ArrayList<>();
   private final Witness witness = new Witness();
@@ -42,7 +43,9 @@ public final class AttentionGuard implements AttentionSink {
   private volatile boolean beyondRepair;
 
   /** A guard for attention. */
-  public AttentionGuard(Backend backend, Backend twin, FaultLog log, Protection protection) {
+  public AttentionGuard(
+      Backend backend, Backend twin, FaultLog log, Protection protection, Probation probation) {
+    this.probation = probation;
     this.backend = backend;
     this.log = log;
     this.mends = protection != Protection.DETECT;
@@ -229,7 +232,7 @@ public final class AttentionGuard implements AttentionSink {
       twin.remember(p, region);
       witness.clear();
       incident().step(Step.RECOMPUTE);
-      backend.attend(p, region, workspace, witness);
+      backend.attendAgain(p, region, attempt, workspace, witness);
       if (witness.damaged) {
         continue; // struck again: no verdict
       }
@@ -266,6 +269,9 @@ public final class AttentionGuard implements AttentionSink {
     if (!mends) {
       log.report(happened.report(Resolution.DETECTED));
       return Status.DETECTED;
+    }
+    if (mended && happened.blamesDevice() && probation.fails()) {
+      backend.retire(probation.toString());
     }
     boolean falseAlarm = refuted && !mended && !happened.found();
     log.report(happened.report(falseAlarm ? Resolution.EVIDENCE_REFUTED : Resolution.CORRECTED));

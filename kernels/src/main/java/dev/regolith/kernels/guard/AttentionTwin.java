@@ -5,7 +5,6 @@ import dev.regolith.kernels.backend.AttentionRegion;
 import dev.regolith.kernels.backend.AttentionSink;
 import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.Workspace;
-import dev.regolith.kernels.fault.Component;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -16,24 +15,6 @@ import org.jspecify.annotations.Nullable;
  * of logarithms. Any NaN equals any NaN.
  */
 final class AttentionTwin {
-  private static final int ROWS = AttentionRegion.MAX_ROWS;
-
-  private static final AttentionSink DEAF =
-      new AttentionSink() {
-        @Override
-        public void evidence(
-            AttentionProblem p,
-            AttentionRegion region,
-            int row,
-            int rows,
-            double[] predicted,
-            double[] shown,
-            double[] tolerance) {}
-
-        @Override
-        public void suspect(AttentionProblem p, AttentionRegion region, Component component) {}
-      };
-
   private final Backend backend;
   private final Backend scalar;
   private final AttentionProblem problem = new AttentionProblem();
@@ -48,7 +29,7 @@ final class AttentionTwin {
     MemorySegment logSums = MemorySegment.NULL;
 
     void open(AttentionProblem p, AttentionRegion r) {
-      out = atLeast(out, 4L * ROWS * p.columns);
+      out = atLeast(out, 4L * r.rows() * p.columns);
       if (hasLogSums(p)) {
         logSums = atLeast(logSums, logSum(p, r, r.rows() - 1) + 4);
       }
@@ -123,7 +104,7 @@ final class AttentionTwin {
     problem.outHeadStride = r.queries * problem.outRowStride;
     problem.outBatchStride = 0;
     problem.outOffset = -r.head * problem.outHeadStride - r.query * problem.outRowStride;
-    computing.attend(problem, region.set(r), w, DEAF);
+    computing.attend(problem, region.set(r), w, AttentionSink.DEAF);
     return same(p, r, second);
   }
 

@@ -91,7 +91,13 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     verify = execution.protection() != Protection.OFF;
     output = new Output(OPERATOR, backend, execution.scrubber(), verify);
     int threads = execution.team().threads();
-    guard = new AttentionGuard(backend, execution.twin(), execution.log(), execution.protection());
+    guard =
+        new AttentionGuard(
+            backend,
+            execution.twin(),
+            execution.log(),
+            execution.protection(),
+            execution.probation());
     found = new long[threads][Seal.SUMS];
     operands = new KeysAndValues(problem, backend, guard, verify, k, v, found);
     regions = new AttentionRegion[threads];
@@ -240,7 +246,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     }
     logSums.open(o.logSumExp(), p);
     VisibilityOptions.describe(o, firstSequence, p);
-    cuts.cut();
+    cuts.cut(backend.attentionRows());
     // With one low region for all that reads a head's keys, kernels compare digests on their way.
     p.checksInline = verify && pages != null && cuts.rowsOfOnlyRegion() <= backend.checkingRows();
   }
@@ -330,6 +336,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
       k.probe(ProbePoint.KEY_SOURCE_READ);
       v.probe(ProbePoint.VALUE_SOURCE_READ);
     }
+    operands.renew();
     phase = Phase.PREPARE;
     execution.team().run(operands.packingTasks(), this, together);
   }

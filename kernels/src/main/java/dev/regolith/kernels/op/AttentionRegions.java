@@ -18,12 +18,16 @@ final class AttentionRegions {
     this.problem = problem;
   }
 
-  /** Cuts the problem as it is now. */
-  void cut() {
+  /**
+   * Cuts the problem as it is now.
+   *
+   * @param most rows of a region
+   */
+  void cut(int most) {
     long rows = problem.queries;
     int group = problem.group();
-    if (rows <= AttentionRegion.MAX_ROWS / 2) {
-      headsPerRegion = Math.clamp(AttentionRegion.MAX_ROWS / Math.max(1, rows), 1, group);
+    if (rows <= most / 2) {
+      headsPerRegion = Math.clamp(most / Math.max(1, rows), 1, group);
       headsPerRegion = Math.ceilDiv(group, Math.ceilDiv(group, headsPerRegion));
       regionsPerHead = 1;
       rowsPerRegion = (int) rows;
@@ -31,7 +35,7 @@ final class AttentionRegions {
     }
     headsPerRegion = 1;
     long blocks = CheckBlock.down(rows);
-    long perRegion = AttentionRegion.MAX_ROWS / CheckBlock.ROWS;
+    long perRegion = most / CheckBlock.ROWS;
     regionsPerHead = Math.toIntExact(Math.max(1, Math.ceilDiv(blocks, perRegion)));
     rowsPerRegion = (int) Math.ceilDiv(blocks, regionsPerHead) * CheckBlock.ROWS;
   }

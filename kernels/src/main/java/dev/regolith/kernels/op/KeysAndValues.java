@@ -87,6 +87,12 @@ final class KeysAndValues {
     }
   }
 
+  /** Notes that everything is going to be packed, perhaps once more. */
+  void renew() {
+    keys.renew();
+    values.renew();
+  }
+
   /** Tasks of {@link #pack}. */
   long packingTasks() {
     return keyTasks() + (problem.keys == 0 ? 0 : values.matrices() * values.kBlocks());

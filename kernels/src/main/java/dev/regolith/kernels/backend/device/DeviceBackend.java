@@ -6,6 +6,7 @@ import dev.regolith.kernels.backend.AttentionSink;
 import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.EvidenceSink;
 import dev.regolith.kernels.backend.GemmProblem;
+import dev.regolith.kernels.backend.KeyValuePages;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Region;
 import dev.regolith.kernels.backend.RowKernels;
@@ -15,6 +16,7 @@ import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.memory.Range;
 import java.lang.foreign.MemorySegment;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -29,29 +31,66 @@ import java.util.function.Consumer;
  *
  * <p>If the device fails, the host computes instead, announced; see {@link #retire}.
  */
-public final class DeviceBackend implements Backend {
+public final class DeviceBackend implements Backend, DeviceWorkspace.Maker {
   private static final System.Logger LOGGER = System.getLogger("dev.regolith.kernels");
 
-  /** Of C in one launch, at most: many times what a CPU takes at once. */
+  /** Whether a GPU computes attention: its kernels have run on CPUs alone. */
+  static final String EXPERIMENTAL = "dev.regolith.kernels.experimental";
+
+  /** Of a result in one launch, at most: many times what a CPU takes at once. */
   private static final int ROWS = 16 * Region.MAX_ROWS;
 
   private final Backend host;
   private final DeviceContext context;
-  private final GemmProgram program;
+  private final KernelProgram program;
+  private final Optional<AttentionProgram> attention;
   private final AtomicLong launches = new AtomicLong();
-  private final Set<DeviceGemm> gemms = ConcurrentHashMap.newKeySet();
-  private final PanelCopies copies;
+  private final Set<Parts.Part> made = ConcurrentHashMap.newKeySet();
+  private final DeviceCopies copies;
   private final AtomicBoolean stumbled = new AtomicBoolean();
   private final AtomicBoolean retired = new AtomicBoolean();
 
   private DeviceBackend(DeviceApi api, Device device, Backend host) {
     this.host = host;
     context = new DeviceContext(api, device, ProgramCache.ofUser());
-    copies = new PanelCopies(context);
+    copies = new DeviceCopies(context);
+    var programs = new Parts();
     try {
-      program = TileSearch.run(context, host.panelColumns());
+      program = programs.add(TileSearch.run(context, host.panelColumns()));
+      attention = openAttention();
     } catch (RuntimeException e) {
+      programs.close();
       context.close();
+      throw e;
+    }
+  }
+
+  /** Attention, if the device has room for it, and the right bits. */
+  private Optional<AttentionProgram> openAttention() {
+    if (context.device().kind() != DeviceInfo.Kind.CPU && !Boolean.getBoolean(EXPERIMENTAL)) {
+      return Optional.empty();
+    }
+    try {
+      var compiled = AttentionProgram.compile(context, program.tile(), host.panelColumns());
+      if (compiled.isEmpty()) {
+        announce("it has no room for attention's work-groups; the CPU computes attention");
+      } else if (!hasRightBits(compiled.get())) {
+        announce("attention has other bits there; the CPU computes it");
+        compiled.get().close();
+        return Optional.empty();
+      }
+      return compiled;
+    } catch (DeviceException e) {
+      announce(e.getMessage() + "; the CPU computes attention");
+      return Optional.empty();
+    }
+  }
+
+  private boolean hasRightBits(AttentionProgram compiled) {
+    try (var sample = new SampleAttention(host)) {
+      return sample.isRight(context, compiled);
+    } catch (RuntimeException e) {
+      compiled.close();
       throw e;
     }
   }
@@ -78,9 +117,12 @@ public final class DeviceBackend implements Backend {
   public String name() {
     String device = context.device().name();
     String api = context.api().name().toLowerCase(Locale.ROOT);
-    return retired.get()
-        ? "%s; %s device %s out of service".formatted(host.name(), api, device)
-        : "%s, %s, tile %s, host evidence; %s".formatted(api, device, program.tile(), host.name());
+    if (retired.get()) {
+      return "%s; %s device %s out of service".formatted(host.name(), api, device);
+    }
+    String of = attention.isPresent() ? ", attention with device evidence" : "";
+    return "%s, %s, tile %s, host evidence%s; %s"
+        .formatted(api, device, program.tile(), of, host.name());
   }
 
   @Override
@@ -95,18 +137,28 @@ public final class DeviceBackend implements Backend {
 
   @Override
   public Workspace newWorkspace() {
-    return new DeviceWorkspace(host.newWorkspace(), this::newGemm, this::free);
+    return new DeviceWorkspace(host.newWorkspace(), this);
   }
 
-  private DeviceGemm newGemm() {
-    var gemm = new DeviceGemm(context, program);
-    gemms.add(gemm);
-    return gemm;
+  @Override
+  public DeviceGemm newGemm() {
+    return kept(new DeviceGemm(context, program));
   }
 
-  private void free(DeviceGemm gemm) {
-    if (gemms.remove(gemm)) {
-      gemm.close();
+  @Override
+  public DeviceAttention newAttention() {
+    return kept(new DeviceAttention(context, attention.orElseThrow()));
+  }
+
+  private <T extends Parts.Part> T kept(T part) {
+    made.add(part);
+    return part;
+  }
+
+  @Override
+  public void free(Parts.Part part) {
+    if (made.remove(part)) {
+      part.close();
     }
   }
 
@@ -225,6 +277,194 @@ public final class DeviceBackend implements Backend {
     LOGGER.log(System.Logger.Level.WARNING, context.name() + ": " + message);
   }
 
+  // ----------------------------------------------------------------------- attention
+
+  private boolean attends() {
+    return attention.isPresent() && !retired.get();
+  }
+
+  @Override
+  public int attentionRows() {
+    return attends() ? ROWS : host.attentionRows();
+  }
+
+  /** The device's copies of keys and values are verified wherever they are read. */
+  @Override
+  public int checkingRows() {
+    return attends() ? ROWS : host.checkingRows();
+  }
+
+  @Override
+  public void attend(
+      AttentionProblem p, AttentionRegion region, Workspace workspace, AttentionSink sink) {
+    attend(p, region, workspace, sink, false);
+  }
+
+  /** First as before, then from keys and values that are all copied again, then on the host. */
+  @Override
+  public void attendAgain(
+      AttentionProblem p,
+      AttentionRegion region,
+      int attempt,
+      Workspace workspace,
+      AttentionSink sink) {
+    if (attempt >= LAST_ATTEMPT) {
+      attendOnHost(p, region, workspace, sink);
+    } else {
+      attend(p, region, workspace, sink, attempt > 0);
+    }
+  }
+
+  private void attend(
+      AttentionProblem p,
+      AttentionRegion region,
+      Workspace workspace,
+      AttentionSink sink,
+      boolean anew) {
+    if (!attends() || p.keys == 0 || p.depth == 0 || p.columns == 0) {
+      attendOnHost(p, region, workspace, sink);
+      return;
+    }
+    KeyValuePages sequence = p.pages == null ? null : p.pages[(int) region.sequence];
+    if (sequence != null && sequence.pages() == 0) {
+      attendOnHost(p, region, workspace, sink);
+      return;
+    }
+    try {
+      if (sequence == null) {
+        attendPacked(p, region, workspace, sink, anew);
+      } else {
+        attendCached(p, sequence, region, workspace, sink, anew);
+      }
+    } catch (DeviceException e) {
+      ((DeviceWorkspace) workspace).settle();
+      failed(e);
+      attendOnHost(p, region, workspace, sink);
+    }
+  }
+
+  private void attendPacked(
+      AttentionProblem p,
+      AttentionRegion region,
+      Workspace workspace,
+      AttentionSink sink,
+      boolean anew) {
+    DevicePanels ofKeys = copies.take(p.k);
+    DevicePanels ofValues = copies.take(p.v);
+    try {
+      DeviceQueue queue = ((DeviceWorkspace) workspace).attention().queue();
+      var keys = DeviceOperand.packed(p, region, true, ofKeys, queue, anew);
+      var values = DeviceOperand.packed(p, region, false, ofValues, queue, anew);
+      attend(p, region, keys, values, workspace, sink);
+    } finally {
+      ofKeys.giveBack();
+      ofValues.giveBack();
+    }
+  }
+
+  private void attendCached(
+      AttentionProblem p,
+      KeyValuePages sequence,
+      AttentionRegion region,
+      Workspace workspace,
+      AttentionSink sink,
+      boolean anew) {
+    DevicePages pages = copies.take(sequence);
+    try {
+      pages.open(sequence, ((DeviceWorkspace) workspace).attention().queue(), anew);
+      var keys = DeviceOperand.cached(sequence, region, true, pages);
+      var values = DeviceOperand.cached(sequence, region, false, pages);
+      attend(p, region, keys, values, workspace, sink);
+    } finally {
+      pages.giveBack();
+    }
+  }
+
+  private void attend(
+      AttentionProblem p,
+      AttentionRegion region,
+      DeviceOperand keys,
+      DeviceOperand values,
+      Workspace workspace,
+      AttentionSink sink) {
+    long ofKeys = keys.repairs().mark();
+    long ofValues = values.repairs().mark();
+    Workspace ofHost = DeviceWorkspace.host(workspace);
+    ((DeviceWorkspace) workspace)
+        .attention()
+        .run(p, region, keys, values, launches.incrementAndGet(), host, ofHost, sink);
+    if (p.verify && !(keys.repairs().noneSince(ofKeys) && values.repairs().noneSince(ofValues))) {
+      sink.suspect(p, region, Component.DEVICE_BUFFER);
+    }
+  }
+
+  /** In parts that the host's workspace has room for. */
+  private void attendOnHost(
+      AttentionProblem p, AttentionRegion region, Workspace workspace, AttentionSink sink) {
+    Workspace w = DeviceWorkspace.host(workspace);
+    int most = p.checksInline ? host.checkingRows() : host.attentionRows();
+    if (region.rows() <= most) {
+      host.attend(p, region, w, sink);
+      return;
+    }
+    var part = new AttentionRegion();
+    region.stored = 0;
+    region.logarithms = 0;
+    for (int head = 0; head < region.heads; head++) {
+      for (int query = 0; query < region.queries; query += most) {
+        int queries = Math.min(most, region.queries - query);
+        part.set(region)
+            .set(
+                region.sequence,
+                region.kvHead,
+                region.head + head,
+                1,
+                region.query + query,
+                queries);
+        part.checks = 0;
+        host.attend(p, part, w, new Whole(sink, region));
+        region.checks += part.checks;
+        region.stored += part.stored;
+        region.logarithms += part.logarithms;
+      }
+    }
+  }
+
+  /** Says of a region what was said of a part of it. */
+  private record Whole(AttentionSink sink, AttentionRegion whole) implements AttentionSink {
+    @Override
+    public void evidence(
+        AttentionProblem p,
+        AttentionRegion part,
+        int row,
+        int rows,
+        double[] predicted,
+        double[] shown,
+        double[] tolerance) {
+      long inHead = part.query - whole.query;
+      int to = (int) ((long) (part.head - whole.head) * whole.queries + inHead) + row;
+      sink.evidence(
+          p,
+          whole,
+          to,
+          rows,
+          moved(predicted, row, rows, to),
+          moved(shown, row, rows, to),
+          moved(tolerance, row, rows, to));
+    }
+
+    private static double[] moved(double[] values, int from, int count, int to) {
+      var moved = new double[to + count];
+      System.arraycopy(values, from, moved, to, count);
+      return moved;
+    }
+
+    @Override
+    public void suspect(AttentionProblem p, AttentionRegion part, Component component) {
+      sink.suspect(p, whole, component);
+    }
+  }
+
   // ----------------------------------------------------------------------- left to the host
 
   @Override
@@ -252,17 +492,6 @@ public final class DeviceBackend implements Backend {
   }
 
   @Override
-  public void attend(
-      AttentionProblem problem, AttentionRegion region, Workspace workspace, AttentionSink sink) {
-    host.attend(problem, region, DeviceWorkspace.host(workspace), sink);
-  }
-
-  @Override
-  public int checkingRows() {
-    return host.checkingRows();
-  }
-
-  @Override
   public boolean isFinite(MemorySegment memory, long offset, int floats) {
     return host.isFinite(memory, offset, floats);
   }
@@ -287,8 +516,9 @@ public final class DeviceBackend implements Backend {
 
   @Override
   public void close() {
-    gemms.forEach(this::free);
+    made.forEach(this::free);
     copies.close();
+    attention.ifPresent(AttentionProgram::close);
     program.close();
     context.close();
     host.close();

@@ -28,13 +28,13 @@ final class DeviceGemm implements Parts.Part {
   private final DeviceBuffer c;
   private final DeviceEvidence evidence;
 
-  DeviceGemm(DeviceContext context, GemmProgram program) {
+  DeviceGemm(DeviceContext context, KernelProgram program) {
     tile = program.tile();
     try {
       queue = parts.add(new DeviceQueue(context));
-      multiply = parts.add(new DeviceKernel(program.newKernel("gemm")));
-      scanPanels = parts.add(new DeviceKernel(program.newKernel("scan_panels")));
-      scanMatrix = parts.add(new DeviceKernel(program.newKernel("scan_matrix")));
+      multiply = parts.add(program.newKernel("gemm"));
+      scanPanels = parts.add(program.newKernel("scan_panels"));
+      scanMatrix = parts.add(program.newKernel("scan_matrix"));
       a = parts.add(new DeviceBuffer(context));
       old = parts.add(new DeviceBuffer(context));
       c = parts.add(new DeviceBuffer(context));

@@ -30,16 +30,17 @@ final class DeviceQueue implements Parts.Part {
   }
 
   /**
-   * Copies packed panels to the same place of a buffer, which other threads' queues read: when this
-   * returns, they find them there.
+   * Copies packed panels into a buffer that other threads' queues read: they find them there after
+   * {@link #finish}.
+   *
+   * @param to first byte in the buffer
    */
-  void uploadPanels(MemorySegment host, long offset, long bytes, DeviceObject buffer) {
+  void uploadPanels(MemorySegment host, long offset, long bytes, DeviceObject buffer, long to) {
     if (Probe.ON) {
       Probe.reach(ProbePoint.PACKED_B_READ, host, offset, 1, bytes, 0);
     }
     if (bytes > 0 && isIssued(ProbePoint.DEVICE_PANELS_UPLOAD)) {
-      queue.write(buffer, offset, host.asSlice(offset, bytes));
-      queue.finish();
+      queue.write(buffer, to, host.asSlice(offset, bytes));
     }
   }
 

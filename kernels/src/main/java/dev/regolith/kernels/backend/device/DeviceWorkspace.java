@@ -1,7 +1,6 @@
 package dev.regolith.kernels.backend.device;
 
 import dev.regolith.kernels.backend.Workspace;
-import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -9,20 +8,23 @@ import org.jspecify.annotations.Nullable;
  * A thread's workspace on the host, and what it has on the device, made when it is first needed.
  */
 final class DeviceWorkspace implements Workspace {
-  private final Workspace host;
-  private final Supplier<DeviceGemm> maker;
-  private final Consumer<DeviceGemm> freer;
-  private @Nullable DeviceGemm gemm;
+  /** Makes what a thread has on the device, and frees it. */
+  interface Maker {
+    DeviceGemm newGemm();
 
-  /**
-   * A workspace.
-   *
-   * @param maker makes what it has on the device, and {@code freer} frees it
-   */
-  DeviceWorkspace(Workspace host, Supplier<DeviceGemm> maker, Consumer<DeviceGemm> freer) {
+    DeviceAttention newAttention();
+
+    void free(Parts.Part part);
+  }
+
+  private final Workspace host;
+  private final Maker maker;
+  private @Nullable DeviceGemm gemm;
+  private @Nullable DeviceAttention attention;
+
+  DeviceWorkspace(Workspace host, Maker maker) {
     this.host = host;
     this.maker = maker;
-    this.freer = freer;
   }
 
   /** The host's part of a workspace of a session that computes on a device. */
@@ -31,31 +33,47 @@ final class DeviceWorkspace implements Workspace {
   }
 
   DeviceGemm gemm() {
-    DeviceGemm made = gemm;
-    if (made == null) {
-      made = maker.get();
-      gemm = made;
-    }
-    return made;
+    gemm = orNew(gemm, maker::newGemm);
+    return gemm;
+  }
+
+  DeviceAttention attention() {
+    attention = orNew(attention, maker::newAttention);
+    return attention;
+  }
+
+  private static <T> T orNew(@Nullable T made, Supplier<T> maker) {
+    return made == null ? maker.get() : made;
   }
 
   /** Waits for what is under way on the device, after something went wrong there. */
   void settle() {
     if (gemm != null) {
-      try {
-        gemm.queue().finish();
-      } catch (DeviceException e) {
-        // A lost device has nothing under way.
-        System.getLogger("dev.regolith.kernels").log(System.Logger.Level.DEBUG, "not finished", e);
-      }
+      settle(gemm.queue());
+    }
+    if (attention != null) {
+      settle(attention.queue());
+    }
+  }
+
+  private static void settle(DeviceQueue queue) {
+    try {
+      queue.finish();
+    } catch (DeviceException e) {
+      // A lost device has nothing under way.
+      System.getLogger("dev.regolith.kernels").log(System.Logger.Level.DEBUG, "not finished", e);
     }
   }
 
   @Override
   public void close() {
     if (gemm != null) {
-      freer.accept(gemm);
+      maker.free(gemm);
       gemm = null;
+    }
+    if (attention != null) {
+      maker.free(attention);
+      attention = null;
     }
     host.close();
   }

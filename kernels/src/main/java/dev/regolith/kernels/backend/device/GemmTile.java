@@ -1,9 +1,11 @@
 package dev.regolith.kernels.backend.device;
 
+import dev.regolith.kernels.backend.AttentionProblem;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Seal;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 
 /**
  * How the matrix kernel is cut to a device: what is measured when it is first used.
@@ -51,6 +53,10 @@ record GemmTile(int rows, int vectors, int width, int down, int across, int step
   private static GemmTile ofGpu(int vectors, int down, int across, int steps) {
     return new GemmTile(8, vectors, 4, down, across, steps, 32);
   }
+
+  /** Tiles of groups whose scores of a block of keys lie in local memory. */
+  private static final List<GemmTile> OF_ATTENTION =
+      List.of(ofGpu(2, 8, 16, 0), ofGpu(2, 4, 16, 0), ofGpu(2, 2, 16, 0));
 
   /** Work-items in a work-group. */
   int group() {
@@ -126,6 +132,26 @@ record GemmTile(int rows, int vectors, int width, int down, int across, int step
             .filter(tile -> tile.localMemory(panelColumns) <= device.localMemory())
             .limit(cpu ? MOST_OF_CPU : MOST_OF_GPU)
             .toList();
+  }
+
+  /**
+   * The tile of attention: that of products where a work-item is a group of its own, else the first
+   * that a device has room for.
+   */
+  static Optional<GemmTile> ofAttention(DeviceInfo device, GemmTile ofProducts, int panelColumns) {
+    if (ofProducts.group() == 1) {
+      return Optional.of(ofProducts);
+    }
+    return OF_ATTENTION.stream()
+        .filter(tile -> tile.group() <= device.workGroup() && panelColumns % tile.width == 0)
+        .filter(tile -> tile.localMemoryOfAttention() <= device.localMemory())
+        .findFirst();
+  }
+
+  /** Bytes that a work-group shares: a row's scores, lanes, and what it is on its way. */
+  private long localMemoryOfAttention() {
+    int perRow = AttentionProblem.BLOCK + 4 + AttentionProblem.SUM_LANES + 4;
+    return (long) Float.BYTES * groupRows() * perRow;
   }
 
   /** Whether panels are whole tiles wide, or a work-group's tile whole panels. */

@@ -87,7 +87,7 @@ final class SampleProduct implements AutoCloseable {
   }
 
   /** Whether a program computes the bits. */
-  boolean isRight(DeviceContext context, GemmProgram program) {
+  boolean isRight(DeviceContext context, KernelProgram program) {
     problem.c.fill((byte) -1);
     try (var gemm = new DeviceGemm(context, program);
         var panels = new DevicePanels(problem.b, context)) {

@@ -22,15 +22,16 @@ final class TileSearch {
   private TileSearch() {}
 
   /** The program with the best tile. */
-  static GemmProgram run(DeviceContext context, int panelColumns) {
+  static KernelProgram run(DeviceContext context, int panelColumns) {
     List<GemmTile> candidates = GemmTile.candidates(context.device(), panelColumns);
     if (candidates.isEmpty()) {
       throw new IllegalStateException(
           context.name() + " has too little local memory, or too small work-groups, for any tile");
     }
-    String question = GemmProgram.source(context.api()) + panelColumns + candidates;
+    String question =
+        KernelProgram.source(context.api(), KernelProgram.GEMM) + panelColumns + candidates;
     String choice = context.choice(question, () -> measure(context, panelColumns, candidates));
-    var program = new GemmProgram(context, GemmTile.named(choice, candidates), panelColumns);
+    var program = program(context, GemmTile.named(choice, candidates), panelColumns);
     try {
       check(context, program, panelColumns);
       return program;
@@ -40,8 +41,12 @@ final class TileSearch {
     }
   }
 
+  private static KernelProgram program(DeviceContext context, GemmTile tile, int panelColumns) {
+    return new KernelProgram(context, KernelProgram.GEMM, tile, panelColumns, "");
+  }
+
   /** Rows, columns and steps that fill no tile; factors; and results that are subnormal. */
-  private static void check(DeviceContext context, GemmProgram program, int panelColumns) {
+  private static void check(DeviceContext context, KernelProgram program, int panelColumns) {
     for (float scale : new float[] {1, 0x1p-130f}) {
       try (var sample = new SampleProduct(panelColumns, 61, 77, 301, scale, -1.5f, 0.25f)) {
         if (!sample.isRight(context, program)) {
@@ -113,7 +118,7 @@ final class TileSearch {
       this.sample = sample;
       var p = sample.problem();
       try {
-        var program = parts.add(new GemmProgram(context, tile, p.b.panelColumns()));
+        var program = parts.add(program(context, tile, p.b.panelColumns()));
         gemm = parts.add(new DeviceGemm(context, program));
         var panels = parts.add(new DevicePanels(p.b, context));
         buffer = panels.open(p.b, gemm.queue(), false);

@@ -14,10 +14,12 @@ import java.nio.charset.StandardCharsets;
  * @param handle of the device
  */
 record ClDevice(long handle, DeviceInfo info) implements Device {
+  private static final int SINGLE_PRECISION = 0x101B;
   private static final int DENORMALS = 1;
   private static final int INFINITIES = 1 << 1;
   private static final int ROUNDS_TO_NEAREST = 1 << 2;
   private static final int FUSED = 1 << 5;
+  private static final int DIVIDES_EXACTLY = 1 << 7;
 
   static ClDevice read(long platform, long device) {
     return new ClDevice(
@@ -41,7 +43,8 @@ record ClDevice(long handle, DeviceInfo info) implements Device {
 
   @Override
   public Driver open() {
-    return new ClDriver(handle);
+    long floats = number(Cl.deviceInfo(handle, SINGLE_PRECISION));
+    return new ClDriver(handle, (floats & DIVIDES_EXACTLY) != 0);
   }
 
   private static Kind kind(long bits) {
@@ -61,7 +64,7 @@ record ClDevice(long handle, DeviceInfo info) implements Device {
     if (!available || !compiler) {
       return "it is not available, or its driver has no compiler";
     }
-    long floats = number(Cl.deviceInfo(device, 0x101B));
+    long floats = number(Cl.deviceInfo(device, SINGLE_PRECISION));
     long needed = DENORMALS | INFINITIES | ROUNDS_TO_NEAREST | FUSED;
     return (floats & needed) == needed
         ? ""

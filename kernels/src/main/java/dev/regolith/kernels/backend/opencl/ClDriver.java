@@ -9,11 +9,20 @@ import dev.regolith.kernels.backend.device.Driver;
 final class ClDriver implements Driver {
   private static final String LANGUAGE = "-cl-std=CL1.2 ";
 
+  private static final String EXACT_DIVISION = "-cl-fp32-correctly-rounded-divide-sqrt ";
+
   private final long device;
+  private final String language;
   private final DeviceObject context;
 
-  ClDriver(long device) {
+  /**
+   * A driver.
+   *
+   * @param divides whether the device's division can be told to be correctly rounded
+   */
+  ClDriver(long device, boolean divides) {
     this.device = device;
+    language = LANGUAGE + (divides ? EXACT_DIVISION : "");
     this.context = new DeviceObject(Cl.createContext(device), Cl::releaseContext);
   }
 
@@ -52,7 +61,7 @@ final class ClDriver implements Driver {
   private DeviceObject built(long handle, String options) {
     var program = new DeviceObject(handle, Cl::releaseProgram);
     try {
-      Cl.build(handle, device, LANGUAGE + options);
+      Cl.build(handle, device, language + options);
       return program;
     } catch (RuntimeException e) {
       program.close();
@@ -62,7 +71,7 @@ final class ClDriver implements Driver {
 
   @Override
   public String compiler() {
-    return LANGUAGE;
+    return language;
   }
 
   @Override

@@ -46,7 +46,7 @@ class GemmTileTest {
   void bitsAndSums(GemmTile tile) {
     try (var context =
             new DeviceContext(TestDevice.api(), TestDevice.device(), ProgramCache.ofUser());
-        var program = new GemmProgram(context, tile, PANEL);
+        var program = new KernelProgram(context, KernelProgram.GEMM, tile, PANEL, "");
         var gemm = new DeviceGemm(context, program);
         var arena = Arena.ofShared()) {
       var twin = new ScalarGemm();

@@ -1,0 +1,44 @@
+package dev.regolith.kernels.backend.device;
+
+import dev.regolith.kernels.backend.AttentionProblem;
+import dev.regolith.kernels.backend.AttentionRegion;
+import dev.regolith.kernels.backend.AttentionSink;
+import dev.regolith.kernels.backend.Backend;
+import dev.regolith.kernels.backend.Workspace;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/** One row of an attention, computed by the host as well. Any NaN equals any NaN. */
+final class AttentionSample {
+  private final AttentionProblem problem = new AttentionProblem();
+  private final AttentionRegion one = new AttentionRegion();
+  private final MemorySegment row = Arena.ofAuto().allocate(4L * AttentionProblem.MAX_COLUMNS, 64);
+
+  /** Whether the host arrives at what is stored of a row. */
+  boolean isReproduced(
+      AttentionProblem p, AttentionRegion region, int number, Backend host, Workspace workspace) {
+    int head = region.headOf(number);
+    long query = region.queryOf(number);
+    problem.copyFrom(p);
+    problem.verify = false;
+    problem.lse = MemorySegment.NULL;
+    problem.out = row;
+    problem.outOffset = 0;
+    problem.outBatchStride = 0;
+    problem.outHeadStride = 0;
+    problem.outRowStride = 0;
+    problem.outStride = Float.BYTES;
+    one.set(region.sequence, region.kvHead, head, 1, query, 1);
+    host.attend(problem, one, workspace, AttentionSink.DEAF);
+    long at = p.result(region.sequence, head, query);
+    for (int c = 0; c < p.columns; c++) {
+      float mine = row.get(ValueLayout.JAVA_FLOAT, 4L * c);
+      float stored = p.out.get(ValueLayout.JAVA_FLOAT, at + c * p.outStride);
+      if (Float.floatToIntBits(mine) != Float.floatToIntBits(stored)) {
+        return false;
+      }
+    }
+    return true;
+  }
+}

@@ -1,0 +1,390 @@
+package dev.regolith.kernels.backend.device;
+
+import dev.regolith.kernels.backend.AttentionProblem;
+import dev.regolith.kernels.backend.AttentionRegion;
+import dev.regolith.kernels.backend.AttentionSink;
+import dev.regolith.kernels.backend.Backend;
+import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.backend.Workspace;
+import dev.regolith.kernels.checksum.Seal;
+import dev.regolith.kernels.fault.Component;
+import dev.regolith.kernels.function.LogSumExp;
+import dev.regolith.kernels.probe.Probe;
+import dev.regolith.kernels.probe.ProbePoint;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+
+/**
+ * One thread's attention on the device: a region at a time.
+ *
+ * <p>Everything is computed twice there, the second time by other work-groups, and from the words
+ * of the region on; both runs sum up the registers that they store. The host compares these sums
+ * with each other and with the words that arrived, the sums of keys, values and the region's words,
+ * made after their last use, with seals and sums of its own. That is evidence of the device, of one
+ * row in a region of many also of the host, which computes it once more.
+ */
+final class DeviceAttention implements Parts.Part {
+  /** Rows times spans whose sums are kept at a time. */
+  private static final long ROOM = 1 << 13;
+
+  /** Of regions with fewer rows, none is computed on the host. */
+  private static final int SAMPLED_ROWS = 128;
+
+  private static final int SPAN_KEYS = AttentionProblem.SPAN * AttentionProblem.BLOCK;
+
+  private final Parts parts = new Parts();
+  private final GemmTile tile;
+  private final int tiles;
+  private final DeviceQueue queue;
+  private final DeviceKernel scale;
+  private final DeviceKernel attend;
+  private final DeviceKernel merge;
+  private final DeviceKernel scanPanels;
+  private final DeviceKernel scanWords;
+  private final RegionWords words;
+  private final DeviceBuffer copyOfWords;
+  private final DeviceBuffer scaled;
+  private final DeviceBuffer values;
+  private final DeviceBuffer softmax;
+  private final DeviceBuffer out;
+  private final DeviceBuffer totals;
+  private final DeviceSums sums;
+  private final long[] first = new long[Seal.SUMS];
+  private final long[] second = new long[Seal.SUMS];
+  private final long[] found = new long[Seal.SUMS];
+  private final AttentionSample sample = new AttentionSample();
+  private Arena arena = Arena.ofShared();
+  private MemorySegment arrived = MemorySegment.NULL;
+  private MemorySegment arrivedTotals = MemorySegment.NULL;
+
+  DeviceAttention(DeviceContext context, AttentionProgram program) {
+    tile = program.kernels().tile();
+    tiles = program.tiles();
+    KernelProgram kernels = program.kernels();
+    try {
+      queue = parts.add(new DeviceQueue(context));
+      scale = parts.add(kernels.newKernel("scale_queries"));
+      attend = parts.add(kernels.newKernel("attend_spans"));
+      merge = parts.add(kernels.newKernel("merge_spans"));
+      scanPanels = parts.add(kernels.newKernel("scan_panels"));
+      scanWords = parts.add(kernels.newKernel("scan_words"));
+      words = parts.add(new RegionWords());
+      copyOfWords = parts.add(new DeviceBuffer(context));
+      scaled = parts.add(new DeviceBuffer(context));
+      values = parts.add(new DeviceBuffer(context));
+      softmax = parts.add(new DeviceBuffer(context));
+      out = parts.add(new DeviceBuffer(context));
+      totals = parts.add(new DeviceBuffer(context));
+      sums = parts.add(new DeviceSums(context));
+    } catch (RuntimeException e) {
+      parts.close();
+      throw e;
+    }
+  }
+
+  DeviceQueue queue() {
+    return queue;
+  }
+
+  /**
+   * Computes a region, stores it, and verifies it if the problem says so.
+   *
+   * @param launch a number that no other launch has had
+   */
+  void run(
+      AttentionProblem p,
+      AttentionRegion region,
+      DeviceOperand keys,
+      DeviceOperand ofValues,
+      long launch,
+      Backend host,
+      Workspace workspace,
+      AttentionSink sink) {
+    long blocks = Math.min(p.blocks(), blocksOf(keys));
+    var places =
+        new RegionWords.Places() {
+          @Override
+          public long keys(long block) {
+            return keys.floats(block);
+          }
+
+          @Override
+          public long values(long block) {
+            return ofValues.floats(block);
+          }
+        };
+    words.gather(p, region, blocks, tile.groupRows(), places, host, workspace);
+    DeviceObject given = copyOfWords.atLeast(4 * words.count());
+    queue.uploadRows(words.words(), 0, 1, 4 * words.count(), 4 * words.count(), given);
+    long panelsAt = p.verify ? 2L * region.rows() : region.rows();
+    long valuesAt = panelsAt + (p.verify ? entries(keys) : 0);
+    long wordsAt = valuesAt + (p.verify ? entries(ofValues) : 0);
+    sums.open(wordsAt + (p.verify ? words.chunks() : 0), launch);
+    if (Probe.ON) {
+      queue.probe(ProbePoint.DEVICE_A_READ, given, 0, 4 * words.count());
+      probePanels(ProbePoint.DEVICE_B_READ, keys);
+      probePanels(ProbePoint.DEVICE_B_READ, ofValues);
+    }
+    if (p.verify) {
+      compute(p, region, keys, ofValues, true, region.rows(), launch);
+    }
+    compute(p, region, keys, ofValues, false, 0, launch);
+    if (p.verify) {
+      scan(keys, panelsAt, launch);
+      scan(ofValues, valuesAt, launch);
+      scan(given, wordsAt, launch);
+    }
+    download(p, region);
+    sums.download(queue);
+    if (p.verify) {
+      verifyPanels(p, region, keys, panelsAt, host, workspace, sink);
+      verifyPanels(p, region, ofValues, valuesAt, host, workspace, sink);
+      if (!words.agree(sums, wordsAt)) {
+        sink.suspect(p, region, Component.DEVICE_BUFFER);
+      }
+    }
+    deliver(p, region, host, workspace, sink);
+    if (p.verify && region.rows() >= SAMPLED_ROWS) {
+      int row = (int) (launch % region.rows());
+      if (!sample.isReproduced(p, region, row, host, workspace)) {
+        sink.suspect(p, region, Component.DEVICE_BUFFER);
+      }
+    }
+  }
+
+  private static long blocksOf(DeviceOperand keys) {
+    return keys.panels() * (long) keys.packed(0).panelColumns() / AttentionProblem.BLOCK
+        + (keys.panels() * (long) keys.packed(0).panelColumns() % AttentionProblem.BLOCK > 0
+            ? 1
+            : 0);
+  }
+
+  private static long entries(DeviceOperand operand) {
+    return (long) operand.panels() * operand.packed(0).kBlocks();
+  }
+
+  private void probePanels(ProbePoint point, DeviceOperand operand) {
+    long stride = operand.packed(0).panelStride();
+    queue.probe(point, operand.buffer(), operand.firstPanel() * stride, operand.panels() * stride);
+  }
+
+  /**
+   * Computes everything from the words of the region, once.
+   *
+   * @param turned whether other work-groups do what one did the last time
+   * @param place of the rows' sums
+   */
+  private void compute(
+      AttentionProblem p,
+      AttentionRegion region,
+      DeviceOperand keys,
+      DeviceOperand ofValues,
+      boolean turned,
+      long place,
+      long launch) {
+    long rows = region.rows();
+    long down = Math.ceilDiv(rows, tile.groupRows());
+    DeviceObject given = copyOfWords.atLeast(4 * words.count());
+    DeviceObject queries = scaled.atLeast(4 * down * tile.groupRows() * p.depth);
+    scale.open().buffer(given).buffer(queries).number(p.depth).number(rows).real(p.scale);
+    queue.run(ProbePoint.DEVICE_LAUNCH, scale, down, 1, tile.scanners());
+    long firstSpan = words.lowest() / SPAN_KEYS;
+    long end = Math.max(firstSpan, Math.ceilDiv(words.highest(), SPAN_KEYS));
+    long most = Math.max(1, Math.min(end - firstSpan, ROOM / rows));
+    long parts = Math.ceilDiv(p.columns, (long) tiles * tile.groupColumns());
+    long span = firstSpan;
+    do {
+      long spans = Math.min(most, end - span);
+      if (spans > 0) {
+        attend
+            .open()
+            .buffer(queries)
+            .buffer(keys.buffer())
+            .buffer(ofValues.buffer())
+            .buffer(given)
+            .buffer(given)
+            .buffer(values.atLeast(4 * most * rows * p.columns))
+            .buffer(softmax.atLeast(8 * most * rows))
+            .number(words.rowsAt())
+            .number(words.blocksAt())
+            .number(p.depth)
+            .number(p.columns)
+            .number(rows)
+            .number(ofValues.packed(0).panelStride() / Float.BYTES)
+            .number(span)
+            .real(p.visibility.softcap)
+            .number((p.visibility.slopes == null ? 0 : 1) + (turned ? 2 : 0));
+        queue.run(ProbePoint.DEVICE_LAUNCH, attend, down, spans * parts, tile.group());
+      }
+      merge
+          .open()
+          .buffer(values.atLeast(4 * most * rows * p.columns))
+          .buffer(softmax.atLeast(8 * most * rows))
+          .buffer(out.atLeast(4 * rows * p.columns))
+          .buffer(totals.atLeast(8 * rows))
+          .buffer(sums.memory())
+          .number(place)
+          .number(rows)
+          .number(p.columns)
+          .number(spans)
+          .number((span == firstSpan ? 1 : 0) + (span + spans == end ? 2 : 0))
+          .number(launch);
+      queue.run(ProbePoint.DEVICE_LAUNCH, merge, rows, 1, tile.scanners());
+      span += Math.max(1, spans);
+    } while (span < end);
+  }
+
+  private void scan(DeviceOperand operand, long place, long launch) {
+    if (Probe.ON) {
+      probePanels(ProbePoint.DEVICE_B_LAST_USE, operand);
+    }
+    PackedB b = operand.packed(0);
+    scanPanels
+        .open()
+        .buffer(operand.buffer())
+        .buffer(sums.memory())
+        .number(place)
+        .number(operand.firstPanel())
+        .number(b.depth())
+        .number(b.kBlocks())
+        .number(launch);
+    queue.run(ProbePoint.DEVICE_EVIDENCE, scanPanels, entries(operand), 1, tile.scanners());
+  }
+
+  private void scan(DeviceObject given, long place, long launch) {
+    if (Probe.ON) {
+      queue.probe(ProbePoint.DEVICE_A_LAST_USE, given, 0, 4 * words.count());
+    }
+    scanWords
+        .open()
+        .buffer(given)
+        .buffer(sums.memory())
+        .number(place)
+        .number(words.count())
+        .number(launch);
+    queue.run(ProbePoint.DEVICE_EVIDENCE, scanWords, words.chunks(), 1, tile.scanners());
+  }
+
+  private void download(AttentionProblem p, AttentionRegion region) {
+    long bytes = 4L * region.rows() * p.columns;
+    long bytesOfTotals = 8L * region.rows();
+    room(bytes, bytesOfTotals);
+    DeviceObject result = out.atLeast(bytes);
+    if (Probe.ON) {
+      queue.probe(ProbePoint.DEVICE_C_STORED, result, 0, bytes);
+      queue.probe(ProbePoint.DEVICE_C_STORED, totals.atLeast(bytesOfTotals), 0, bytesOfTotals);
+    }
+    queue.downloadRows(result, 1, bytes, arrived, 0, bytes);
+    queue.downloadRows(
+        totals.atLeast(bytesOfTotals), 1, bytesOfTotals, arrivedTotals, 0, bytesOfTotals);
+  }
+
+  private void room(long bytes, long bytesOfTotals) {
+    if (arrived.byteSize() < bytes || arrivedTotals.byteSize() < bytesOfTotals) {
+      arrived = MemorySegment.NULL;
+      arrivedTotals = MemorySegment.NULL;
+      arena.close();
+      arena = Arena.ofShared();
+      arrived = arena.allocate(bytes, 64);
+      arrivedTotals = arena.allocate(bytesOfTotals, 64);
+    }
+  }
+
+  /** Compares the sums of panels with the host's seals, and mends the device's panels. */
+  private void verifyPanels(
+      AttentionProblem p,
+      AttentionRegion region,
+      DeviceOperand operand,
+      long place,
+      Backend host,
+      Workspace workspace,
+      AttentionSink sink) {
+    int kBlocks = operand.packed(0).kBlocks();
+    region.checks += entries(operand);
+    for (int panel = 0; panel < operand.panels(); panel++) {
+      for (int kBlock = 0; kBlock < kBlocks; kBlock++) {
+        PackedB b = operand.packed(panel);
+        long onHost = operand.onHost(panel);
+        long entry = place + (long) panel * kBlocks + kBlock;
+        if (isSealed(b, onHost, kBlock, entry)) {
+          continue;
+        }
+        if (host.isIntact(b, onHost, kBlock, found, workspace)) {
+          operand.mend(panel, kBlock, queue);
+          sink.suspect(p, region, Component.DEVICE_BUFFER);
+        } else {
+          sink.suspect(p, region, operand.component()); // traced when all regions are done
+        }
+      }
+    }
+  }
+
+  private boolean isSealed(PackedB b, long panel, int kBlock, long entry) {
+    Arrays.fill(first, 0);
+    sums.addTo(first, entry);
+    int at = b.panelSealAt(panel, kBlock);
+    if (Probe.ON) {
+      Probe.reach(ProbePoint.PACKED_B_SEAL, b.panelSeals(), at, Seal.SUMS);
+    }
+    return Seal.same(first, 0, b.panelSeals(), at);
+  }
+
+  /** Stores what arrived, and compares it with what left the registers in both runs. */
+  private void deliver(
+      AttentionProblem p,
+      AttentionRegion region,
+      Backend host,
+      Workspace workspace,
+      AttentionSink sink) {
+    region.stored = 0;
+    region.logarithms = 0;
+    for (int row = 0; row < region.rows(); row++) {
+      long from = 4L * row * p.columns;
+      float max = arrivedTotals.get(ValueLayout.JAVA_FLOAT, 8L * row);
+      float sum = arrivedTotals.get(ValueLayout.JAVA_FLOAT, 8L * row + 4);
+      if (p.verify) {
+        region.checks++;
+        host.scan(arrived, from, p.columns, found, workspace);
+        region.stored += found[0];
+        Seal.add(found, 0, Float.floatToRawIntBits(max), p.columns + 1L);
+        Seal.add(found, 0, Float.floatToRawIntBits(sum), p.columns + 2L);
+        if (!isTwice(row, row + (long) region.rows())) {
+          sink.suspect(p, region, Component.DEVICE_BUFFER);
+        }
+      }
+      long query = region.queryOf(row);
+      long to = p.result(region.sequence, region.headOf(row), query);
+      if (p.outStride == Float.BYTES) {
+        MemorySegment.copy(arrived, from, p.out, to, 4L * p.columns);
+      } else {
+        for (int c = 0; c < p.columns; c++) {
+          float x = arrived.get(ValueLayout.JAVA_FLOAT, from + 4L * c);
+          p.out.set(ValueLayout.JAVA_FLOAT, to + c * p.outStride, x);
+        }
+      }
+      if (p.lse.address() != 0) {
+        float logSum = LogSumExp.of(max, sum);
+        long at = p.lseAt(region.sequence, region.headOf(row), query);
+        p.lse.set(ValueLayout.JAVA_FLOAT, at, logSum);
+        region.logarithms += Integer.toUnsignedLong(Float.floatToRawIntBits(logSum));
+      }
+    }
+  }
+
+  /** Whether both runs, and the words that arrived, have the same sums. */
+  private boolean isTwice(long one, long other) {
+    Arrays.fill(first, 0);
+    Arrays.fill(second, 0);
+    sums.addTo(first, one);
+    sums.addTo(second, other);
+    return Seal.same(first, 0, second, 0) && Seal.same(first, 0, found, 0);
+  }
+
+  @Override
+  public void close() {
+    parts.close();
+    arena.close();
+  }
+}

@@ -1,0 +1,74 @@
+package dev.regolith.kernels.backend.device;
+
+import dev.regolith.kernels.backend.KeyValuePages;
+import dev.regolith.kernels.backend.PackedB;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.WeakHashMap;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The copies that a device has of packed matrices and of cached sequences. Those whose sources are
+ * gone from the host are freed by the next call, whatever it reads. Thread-safe.
+ */
+final class DeviceCopies implements AutoCloseable {
+  private final DeviceContext context;
+  private final Map<PackedB, DevicePanels> panels = new WeakHashMap<>();
+  private final Map<KeyValuePages, DevicePages> pages = new WeakHashMap<>();
+  private final List<DeviceCopy> all = new ArrayList<>();
+
+  DeviceCopies(DeviceContext context) {
+    this.context = context;
+  }
+
+  /** The copy of panels, to be given back; made if there is none. */
+  synchronized DevicePanels take(PackedB b) {
+    return take(panels, b, source -> new DevicePanels(source, context));
+  }
+
+  /** The copy of a sequence, to be given back; made if there is none. */
+  synchronized DevicePages take(KeyValuePages sequence) {
+    return take(pages, sequence, source -> new DevicePages(source, context));
+  }
+
+  private <S, C extends DeviceCopy> C take(Map<S, C> known, S source, Function<S, C> maker) {
+    sweep();
+    C copy = known.get(source);
+    if (copy == null) {
+      copy = maker.apply(source);
+      known.put(source, copy);
+      all.add(copy);
+    }
+    copy.take();
+    return copy;
+  }
+
+  /** The copy of panels, to be given back; null if there is none. */
+  synchronized @Nullable DevicePanels takeIfKnown(PackedB b) {
+    DevicePanels copy = panels.get(b);
+    if (copy != null) {
+      copy.take();
+    }
+    return copy;
+  }
+
+  private void sweep() {
+    for (int i = all.size() - 1; i >= 0; i--) {
+      if (all.get(i).closeIfOrphaned()) {
+        DeviceCopy freed = all.remove(i);
+        panels.values().remove(freed);
+        pages.values().remove(freed);
+      }
+    }
+  }
+
+  @Override
+  public synchronized void close() {
+    all.forEach(DeviceCopy::close);
+    all.clear();
+    panels.clear();
+    pages.clear();
+  }
+}

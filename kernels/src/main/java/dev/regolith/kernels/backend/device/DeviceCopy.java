@@ -1,0 +1,38 @@
+package dev.regolith.kernels.backend.device;
+
+import dev.regolith.kernels.memory.Repairs;
+
+/**
+ * A device's copy of something that the host packed: made when it is first needed, kept as long as
+ * that lives, and made again, a panel at a time, where it was found damaged. Thread-safe.
+ */
+abstract class DeviceCopy implements Parts.Part {
+  private final Repairs repairs = new Repairs();
+  private int users;
+
+  /** Keeps the copy from being freed until {@link #giveBack}. */
+  final synchronized void take() {
+    users++;
+  }
+
+  final synchronized void giveBack() {
+    users--;
+  }
+
+  /** Frees the copy if what it was made of is gone, and nobody uses it; whether it did. */
+  final synchronized boolean closeIfOrphaned() {
+    if (users == 0 && isOrphaned()) {
+      close();
+      return true;
+    }
+    return false;
+  }
+
+  /** Whether what it was made of is gone. */
+  abstract boolean isOrphaned();
+
+  /** Copies that were made again because the device's differed. */
+  final Repairs repairs() {
+    return repairs;
+  }
+}

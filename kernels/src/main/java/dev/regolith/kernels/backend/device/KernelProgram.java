@@ -1,0 +1,54 @@
+package dev.regolith.kernels.backend.device;
+
+import dev.regolith.kernels.backend.PackedB;
+
+/** Compiled kernels, cut to a device: those of one source, and what all sources share. */
+final class KernelProgram implements Parts.Part {
+  /** Matrix multiplication. */
+  static final String GEMM = "gemm.c";
+
+  /** Attention. */
+  static final String ATTENTION = "attention.c";
+
+  private static final String COMMON = "common.c";
+
+  private final GemmTile tile;
+  private final Driver driver;
+  private final DeviceObject program;
+
+  /**
+   * Compiles a program, or takes it from the cache.
+   *
+   * @param name {@link #GEMM} or {@link #ATTENTION}
+   * @param options beside those of the tile
+   */
+  KernelProgram(
+      DeviceContext context, String name, GemmTile tile, int panelColumns, String options) {
+    this.tile = tile;
+    this.driver = context.driver();
+    this.program =
+        context.program(
+            source(context.api(), name), tile.options(panelColumns, PackedB.DEPTH) + options);
+  }
+
+  GemmTile tile() {
+    return tile;
+  }
+
+  /** A kernel with arguments of its own. */
+  DeviceKernel newKernel(String name) {
+    return new DeviceKernel(driver.newKernel(program, name));
+  }
+
+  /** A source, behind what makes the API's own language of it. */
+  static String source(DeviceApi api, String name) {
+    return KernelSources.read(api.getClass(), api.prelude())
+        + KernelSources.read(KernelProgram.class, COMMON)
+        + KernelSources.read(KernelProgram.class, name);
+  }
+
+  @Override
+  public void close() {
+    program.close();
+  }
+}

@@ -1,0 +1,277 @@
+package dev.regolith.kernels.backend.device;
+
+import dev.regolith.kernels.backend.AttentionProblem;
+import dev.regolith.kernels.backend.AttentionRegion;
+import dev.regolith.kernels.backend.Backend;
+import dev.regolith.kernels.backend.Visibility;
+import dev.regolith.kernels.backend.Workspace;
+import dev.regolith.kernels.checksum.Seal;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+
+/**
+ * What a device is told of one region of an attention, beside keys and values, in one stretch of
+ * words: its queries, the part of the mask that they read, and two tables that say which keys a row
+ * sees and where a block's keys and values lie (see {@code attention.c}). With the sums of these
+ * words, made from what they were copied from.
+ */
+final class RegionWords implements Parts.Part {
+  /** Words that the device sums up together. */
+  static final int CHUNK = 1 << 15;
+
+  /** Longs of a row in its table. */
+  private static final int ROW_ENTRY = 5;
+
+  /** Longs of a block in its table. */
+  private static final int BLOCK_ENTRY = 5;
+
+  private static final long NO_MASK = Long.MIN_VALUE;
+  private static final int ALIGNMENT = 16; // words
+
+  private Arena arena = Arena.ofShared();
+  private MemorySegment words = MemorySegment.NULL;
+  private final long[] sums = new long[Seal.SUMS];
+  private final long[] found = new long[Seal.SUMS];
+  private final long[] arrived = new long[Seal.SUMS];
+  private long count;
+  private long rowsAt;
+  private long blocksAt;
+  private long lowest;
+  private long highest;
+
+  /** Where the keys and values of a region's blocks lie on the device, in floats. */
+  interface Places {
+    /** The keys of a block's first panel. */
+    long keys(long block);
+
+    /** The values of a block in the first panel. */
+    long values(long block);
+  }
+
+  /**
+   * Gathers everything.
+   *
+   * @param blocks of keys that there are
+   * @param tileRows the table of rows is padded to a multiple of
+   */
+  void gather(
+      AttentionProblem p,
+      AttentionRegion region,
+      long blocks,
+      int tileRows,
+      Places places,
+      Backend host,
+      Workspace workspace) {
+    Arrays.fill(sums, 0);
+    bounds(p, region);
+    int rows = region.rows();
+    long maskAt = aligned((long) rows * p.depth);
+    long pitch = aligned(p.visibility.mask == Visibility.Mask.NONE ? 0 : highest - lowest);
+    long heads = p.visibility.maskHeadStride == 0 ? 1 : region.heads;
+    long queries = p.visibility.maskQueryStride == 0 ? 1 : region.queries;
+    rowsAt = maskAt + heads * queries * pitch;
+    long padded = (long) Math.ceilDiv(rows, tileRows) * tileRows;
+    blocksAt = aligned(rowsAt + 2 * ROW_ENTRY * padded);
+    count = aligned(blocksAt + 2 * BLOCK_ENTRY * blocks);
+    room(4 * count);
+    for (int row = 0; row < rows; row++) {
+      query(p, region, row, host, workspace);
+    }
+    for (int h = 0; pitch > 0 && h < heads; h++) {
+      for (int q = 0; q < queries; q++) {
+        mask(p, region, h, q, maskAt + (h * queries + q) * pitch, host, workspace);
+      }
+    }
+    for (int row = 0; row < padded; row++) {
+      long mask = NO_MASK;
+      if (pitch > 0 && row < rows) {
+        long h = heads == 1 ? 0 : row / region.queries;
+        long q = queries == 1 ? 0 : row % region.queries;
+        mask = maskAt + (h * queries + q) * pitch - lowest;
+      }
+      row(p, region, row, row < rows, mask);
+    }
+    for (long block = 0; block < blocks; block++) {
+      block(p, region, block, places);
+    }
+  }
+
+  private static long aligned(long floats) {
+    return Math.ceilDiv(floats, ALIGNMENT) * ALIGNMENT;
+  }
+
+  private void room(long bytes) {
+    if (words.byteSize() < bytes) {
+      words = MemorySegment.NULL;
+      arena.close();
+      arena = Arena.ofShared();
+      words = arena.allocate(bytes, 64);
+    }
+    words.asSlice(0, bytes).fill((byte) 0);
+  }
+
+  /** The keys that any row sees. */
+  private void bounds(AttentionProblem p, AttentionRegion region) {
+    lowest = Long.MAX_VALUE;
+    highest = 0;
+    for (long query = region.query; query < region.query + region.queries; query++) {
+      long from = p.visibility.from(region.sequence, query);
+      long to = p.visibility.to(region.sequence, query);
+      if (from < to) {
+        lowest = Math.min(lowest, from);
+        highest = Math.max(highest, to);
+      }
+    }
+    lowest = Math.min(lowest, highest);
+  }
+
+  private void query(
+      AttentionProblem p, AttentionRegion region, int row, Backend host, Workspace workspace) {
+    long from = p.query(region.sequence, region.headOf(row), region.queryOf(row));
+    long to = (long) row * p.depth;
+    copy(p.q, from, p.qStride, to, p.depth, host, workspace);
+  }
+
+  private void mask(
+      AttentionProblem p,
+      AttentionRegion region,
+      int h,
+      int q,
+      long to,
+      Backend host,
+      Workspace workspace) {
+    Visibility visibility = p.visibility;
+    int n = (int) (highest - lowest);
+    long at = visibility.maskAt(region.sequence, region.head + h, region.query + q, lowest);
+    if (visibility.mask == Visibility.Mask.ADDITIVE) {
+      long stride = 4 * visibility.maskKeyStride;
+      copy(visibility.maskMemory, 4 * at, stride, to, n, host, workspace);
+      return;
+    }
+    // What it shows is added zero to, which changes no exponential.
+    for (int i = 0; i < n; i++, at += visibility.maskKeyStride) {
+      boolean shown = visibility.maskMemory.get(ValueLayout.JAVA_BYTE, at) != 0;
+      put(to + i, Float.floatToRawIntBits(shown ? 0 : Float.NEGATIVE_INFINITY));
+    }
+  }
+
+  /** Copies words, and sums up what they were copied from. */
+  private void copy(
+      MemorySegment source,
+      long from,
+      long stride,
+      long to,
+      int n,
+      Backend host,
+      Workspace workspace) {
+    if (stride != Float.BYTES || !source.isNative()) {
+      for (int i = 0; i < n; i++) {
+        put(to + i, source.get(ValueLayout.JAVA_INT, from + i * stride));
+      }
+      return;
+    }
+    MemorySegment.copy(source, from, words, 4 * to, 4L * n);
+    host.scan(source, from, n, found, workspace);
+    addShifted(sums, found, to);
+  }
+
+  /** Adds the sums of words whose indices start behind others. */
+  private static void addShifted(long[] total, long[] part, long before) {
+    total[0] += part[0];
+    total[1] += part[1] + before * part[0];
+    total[2] += part[2] + before * (2 * part[1] + before * part[0]);
+  }
+
+  private void put(long at, int word) {
+    words.set(ValueLayout.JAVA_INT, 4 * at, word);
+    Seal.add(sums, 0, word, at + 1);
+  }
+
+  private void putLong(long at, long value) {
+    words.set(ValueLayout.JAVA_LONG, 4 * at, value);
+    boolean little = ByteOrder.nativeOrder() == ByteOrder.LITTLE_ENDIAN;
+    Seal.add(sums, 0, (int) (little ? value : value >>> 32), at + 1);
+    Seal.add(sums, 0, (int) (little ? value >>> 32 : value), at + 2);
+  }
+
+  private void row(AttentionProblem p, AttentionRegion region, int row, boolean real, long mask) {
+    long at = rowsAt + 2L * ROW_ENTRY * row;
+    Visibility visibility = p.visibility;
+    long query = real ? region.queryOf(row) : 0;
+    long from = real ? visibility.from(region.sequence, query) : 0;
+    long to = real ? visibility.to(region.sequence, query) : 0;
+    boolean sees = from < to;
+    float[] slopes = visibility.slopes;
+    float slope = slopes == null || !real ? 0 : slopes[region.headOf(row)];
+    putLong(at, sees ? from : 0);
+    putLong(at + 2, sees ? to : 0);
+    putLong(at + 4, visibility.origins[(int) region.sequence] + query);
+    putLong(at + 6, mask);
+    putLong(at + 8, Integer.toUnsignedLong(Float.floatToRawIntBits(slope)));
+  }
+
+  private void block(AttentionProblem p, AttentionRegion region, long block, Places places) {
+    long at = blocksAt + 2L * BLOCK_ENTRY * block;
+    long steps = p.pages == null ? p.keys - block * AttentionProblem.BLOCK : AttentionProblem.BLOCK;
+    putLong(at, places.keys(block));
+    putLong(at + 2, places.values(block));
+    putLong(at + 4, p.tiles(block));
+    putLong(at + 6, Math.min(AttentionProblem.BLOCK, steps));
+    putLong(at + 8, p.isFinite(region.sequence, region.kvHead, block) ? 1 : 0);
+  }
+
+  /** All words. */
+  MemorySegment words() {
+    return words;
+  }
+
+  /** How many there are: a multiple of any vector's floats. */
+  long count() {
+    return count;
+  }
+
+  /** Chunks that the device sums up. */
+  long chunks() {
+    return Math.ceilDiv(count, CHUNK);
+  }
+
+  /** Where the table of rows is, in longs. */
+  long rowsAt() {
+    return rowsAt / 2;
+  }
+
+  /** Where the table of blocks is, in longs. */
+  long blocksAt() {
+    return blocksAt / 2;
+  }
+
+  /** The first key that a row sees. */
+  long lowest() {
+    return lowest;
+  }
+
+  /** Behind the last one. */
+  long highest() {
+    return highest;
+  }
+
+  /** Whether the device's words were these: from the sums of its chunks, one after the other. */
+  boolean agree(DeviceSums all, long place) {
+    for (long chunk = 0; chunk < chunks(); chunk++) {
+      Arrays.fill(found, 0);
+      all.addTo(found, place + chunk);
+      addShifted(arrived, found, chunk * CHUNK);
+    }
+    boolean same = Seal.same(sums, 0, arrived, 0);
+    Arrays.fill(arrived, 0);
+    return same;
+  }
+
+  @Override
+  public void close() {
+    arena.close();
+  }
+}

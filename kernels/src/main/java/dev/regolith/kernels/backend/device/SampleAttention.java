@@ -1,0 +1,154 @@
+package dev.regolith.kernels.backend.device;
+
+import dev.regolith.kernels.backend.AttentionProblem;
+import dev.regolith.kernels.backend.AttentionRegion;
+import dev.regolith.kernels.backend.AttentionSink;
+import dev.regolith.kernels.backend.Backend;
+import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.backend.Visibility;
+import dev.regolith.kernels.backend.Workspace;
+import dev.regolith.kernels.memory.Range;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.SplittableRandom;
+
+/**
+ * An attention whose bits the host knows: two spans, sizes that fill no tile, softcap, slopes, a
+ * mask, causality, values that are not finite, scores that are subnormal.
+ */
+final class SampleAttention implements AutoCloseable {
+  private static final int HEADS = 2;
+  private static final int QUERIES = 37;
+  private static final int KEYS = 1111;
+  private static final int DEPTH = 43;
+  private static final int COLUMNS = 29;
+  private static final float SOFTCAP = 2.5f;
+
+  private final Arena arena = Arena.ofShared();
+  private final SplittableRandom random = new SplittableRandom(1);
+  private final AttentionProblem problem = new AttentionProblem();
+  private final AttentionRegion region = new AttentionRegion().set(0, 0, 0, HEADS, 0, QUERIES);
+  private final Backend host;
+
+  SampleAttention(Backend host) {
+    this.host = host;
+    var p = problem;
+    p.batch = 1;
+    p.heads = HEADS;
+    p.kvHeads = 1;
+    p.queries = QUERIES;
+    p.keys = KEYS;
+    p.depth = DEPTH;
+    p.columns = COLUMNS;
+    p.scale = 0.37f;
+    p.q = random(HEADS * QUERIES * DEPTH);
+    p.qHeadStride = 4L * QUERIES * DEPTH;
+    p.qRowStride = 4L * DEPTH;
+    p.qStride = 4;
+    p.outHeadStride = 4L * QUERIES * COLUMNS;
+    p.outRowStride = 4L * COLUMNS;
+    p.outStride = 4;
+    p.finite =
+        new boolean[Math.toIntExact(p.blocks())]; // not known to be: hidden ones are left out
+    p.k = new PackedB(host.panelColumns());
+    p.k.allocate(arena, DEPTH, KEYS);
+    p.v = new PackedB(host.panelColumns());
+    p.v.allocate(arena, KEYS, COLUMNS);
+    MemorySegment v = random(KEYS * COLUMNS);
+    v.setAtIndex(ValueLayout.JAVA_FLOAT, 5L * COLUMNS, Float.NaN);
+    v.setAtIndex(ValueLayout.JAVA_FLOAT, 600L * COLUMNS, Float.POSITIVE_INFINITY);
+    pack(p.k, random(KEYS * DEPTH), new Range(0, 1, DEPTH, KEYS, 0, 1, DEPTH));
+    pack(p.v, v, new Range(0, 1, KEYS, COLUMNS, 0, COLUMNS, 1));
+    rules(p.visibility);
+  }
+
+  private void rules(Visibility visibility) {
+    visibility.origins = new long[] {KEYS - QUERIES};
+    visibility.keyLengths = new long[] {KEYS};
+    visibility.queryLengths = new long[] {QUERIES - 1};
+    visibility.right = 0;
+    visibility.softcap = SOFTCAP;
+    visibility.slopes = new float[] {0x1p-6f, 0x1p-9f};
+    visibility.mask = Visibility.Mask.ADDITIVE;
+    visibility.maskKeyStride = 1;
+    visibility.maskQueryStride = KEYS;
+    MemorySegment mask = random(QUERIES * KEYS);
+    for (long i = 0; i < (long) QUERIES * KEYS; i++) {
+      if (i % 7 == 3 || i % KEYS == 5) {
+        mask.setAtIndex(ValueLayout.JAVA_FLOAT, i, Float.NEGATIVE_INFINITY);
+      }
+    }
+    visibility.maskMemory = mask;
+  }
+
+  private MemorySegment random(long floats) {
+    MemorySegment memory = arena.allocate(4 * floats, 64);
+    for (long i = 0; i < floats; i++) {
+      memory.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) random.nextDouble(-2, 2));
+    }
+    return memory;
+  }
+
+  private void pack(PackedB target, MemorySegment source, Range range) {
+    try (Workspace w = host.newWorkspace()) {
+      for (int kBlock = 0; kBlock < target.kBlocks(); kBlock++) {
+        for (long block = 0; block < target.blocks(); block++) {
+          host.pack(source, range, 0, target, block, kBlock, false, w);
+        }
+      }
+    }
+  }
+
+  /** Whether a program computes the host's bits, with all rules and with none. */
+  boolean isRight(DeviceContext context, AttentionProgram program) {
+    if (!agree(context, program)) {
+      return false;
+    }
+    problem.visibility.softcap = 0;
+    problem.visibility.slopes = null;
+    problem.visibility.mask = Visibility.Mask.NONE;
+    problem.scale = 0x1p-130f;
+    return agree(context, program);
+  }
+
+  private boolean agree(DeviceContext context, AttentionProgram program) {
+    try (Workspace w = host.newWorkspace();
+        var attention = new DeviceAttention(context, program);
+        var keys = new DevicePanels(problem.k, context);
+        var values = new DevicePanels(problem.v, context)) {
+      Results expected = open();
+      host.attend(problem, region, w, AttentionSink.DEAF);
+      Results found = open();
+      var k = DeviceOperand.packed(problem, region, true, keys, attention.queue(), false);
+      var v = DeviceOperand.packed(problem, region, false, values, attention.queue(), false);
+      attention.run(problem, region, k, v, 1, host, w, AttentionSink.DEAF);
+      return same(expected.out, found.out) && same(expected.lse, found.lse);
+    }
+  }
+
+  private record Results(MemorySegment out, MemorySegment lse) {}
+
+  /** New memory for results, which nothing that is computed looks like. */
+  private Results open() {
+    problem.out = arena.allocate(4L * HEADS * QUERIES * COLUMNS, 64).fill((byte) -2);
+    problem.lse = arena.allocate(4L * HEADS * QUERIES, 64).fill((byte) -2);
+    return new Results(problem.out, problem.lse);
+  }
+
+  private static boolean same(MemorySegment one, MemorySegment other) {
+    for (long at = 0; at < one.byteSize(); at += 4) {
+      float x = one.get(ValueLayout.JAVA_FLOAT, at);
+      float y = other.get(ValueLayout.JAVA_FLOAT, at);
+      if (Float.floatToIntBits(x) != Float.floatToIntBits(y)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  @Override
+  public void close() {
+    arena.close();
+  }
+}

@@ -1,0 +1,506 @@
+
+/*
+ * Attention in the canonical order: scores, exponentials and sums of a block of keys at a time,
+ * blocks in spans, spans merged in order.
+ *
+ * A score is one chain fma(scale q[i], k[i], score) in increasing i; a row's weights are added up in
+ * LANES lanes, and these in pairs that lie half of them apart; a value is one chain over the keys of
+ * a span. Nothing here may be contracted or reassociated.
+ *
+ * The host passes as macros, beside those of common.c:
+ *   KEYS         keys in a block
+ *   SPAN         blocks in a span
+ *   LANES        lanes of a row's sum
+ *   TILES        tiles, side by side, of values that a work-item keeps; VECTORS vectors wide each
+ *   CHUNK        words that scan_words sums up together
+ *
+ * What the host describes a region with lies in one buffer, which is summed up after its last use:
+ *   queries      [row][depth], dense
+ *   mask         rows of floats, added to scores; minus infinity hides a key
+ *   rows         [row][ROW_ENTRY], padded to whole tiles of rows that see nothing
+ *   blocks       [block][BLOCK_ENTRY]
+ */
+#define ROW_ENTRY 5
+#define ROW_FROM 0     /* the first key that it sees */
+#define ROW_TO 1       /* behind the last */
+#define ROW_POSITION 2 /* the key position that it stands at */
+#define ROW_MASK 3     /* where its mask lies, in floats, for key 0; 2^63: it has none */
+#define ROW_SLOPE 4    /* bits of a float */
+
+#define BLOCK_ENTRY 5
+#define BLOCK_K 0      /* where the keys of its first panel lie, in floats */
+#define BLOCK_V 1      /* where its values in the first panel lie */
+#define BLOCK_PANELS 2 /* of keys */
+#define BLOCK_STEPS 3  /* keys that have values */
+#define BLOCK_FINITE 4 /* whether all of these are finite */
+
+/* Rows of scores lie as far apart as neighbours do not meet in one bank of local memory. */
+#define PITCH (KEYS + (GROUP > 1 ? 4 : 0))
+/* Work-items that share a row's softmax. */
+#define SHARERS (GROUP > GROUP_ROWS ? GROUP / GROUP_ROWS : 1)
+#if KEYS % GROUP_COLUMNS || LANES % SHARERS || GROUP % SHARERS
+#error "a tile that its work-items cannot share evenly"
+#endif
+#if GROUP > 1
+#define SYNC BARRIER
+#else
+#define SYNC
+#endif
+
+#define POSITIVE_INFINITY as_float(0x7f800000)
+#define NEGATIVE_INFINITY as_float(0xff800000)
+
+/* dev.regolith.kernels.function.Exponential */
+FUNCTION float exponential(const float x) {
+  const float z = fma(x, 0x1.715476p0f, 0x1.8p23f);
+  const float n = z - 0x1.8p23f;
+  const float r = fma(n, -0x1.7f7d1cp-20f, fma(n, -0x1.62e4p-1f, x));
+  const float p = fma(
+      r,
+      fma(r, fma(r, fma(r, 0x1.685eecp-10f, 0x1.123d3ap-7f), 0x1.555b8ep-5f), 0x1.55548cp-3f),
+      0x1.fffff8p-2f);
+  const float y = fma(r, fma(r, p, 1.0f), 1.0f);
+  /* The rounder leaves n in the lowest bits of z. */
+  const uint exponent = as_uint(z) - as_uint(0x1.8p23f);
+  const uint large = x > 88.0f ? 1 : 0;
+  const float power = as_float((exponent - large + 127) << 23);
+  const float result = y * power * (large ? 2.0f : 1.0f);
+  return x < -0x1.5d589ep6f ? 0.0f : !(x <= 0x1.62e42ep6f) ? x + POSITIVE_INFINITY : result;
+}
+
+/* dev.regolith.kernels.function.HyperbolicTangent */
+FUNCTION float hyperbolic_tangent(const float x) {
+  const float a = as_float(as_uint(x) & 0x7fffffff);
+  const float z = a * a;
+  const float p = fma(
+      z,
+      fma(z, fma(z, fma(z, -0x1.7567ecp-8f, 0x1.52095ep-6f), -0x1.b83780p-5f), 0x1.1106fep-3f),
+      -0x1.555532p-2f);
+  const float e = exponential(2.0f * (a > 10.0f ? 10.0f : a));
+  const float result = a < 0.625f ? fma(a * z, p, a) : 1.0f - 2.0f / (e + 1.0f);
+  return as_float((as_uint(result) & 0x7fffffff) | (as_uint(x) & 0x80000000));
+}
+
+/* What a block's keys are seen through by a row. */
+typedef struct {
+  ulong from, to, mask;
+  slong position;
+  float slope;
+} Row;
+
+FUNCTION Row row_of(GLOBAL const ulong* RESTRICT rows, const ulong row) {
+  GLOBAL const ulong* entry = rows + row * ROW_ENTRY;
+  Row r;
+  r.from = entry[ROW_FROM];
+  r.to = entry[ROW_TO];
+  r.mask = entry[ROW_MASK];
+  r.position = (slong)entry[ROW_POSITION];
+  r.slope = as_float((uint)entry[ROW_SLOPE]);
+  return r;
+}
+
+FUNCTION int is_masked(const Row* r) {
+  return r->mask != (ulong)1 << 63;
+}
+
+FUNCTION int hides(const Row* r, GLOBAL const float* RESTRICT operands, const ulong key) {
+  return key < r->from || key >= r->to ||
+         (is_masked(r) && operands[r->mask + key] == NEGATIVE_INFINITY);
+}
+
+/* What reaches the softmax of a score. */
+FUNCTION float transformed(
+    float score,
+    const Row* r,
+    GLOBAL const float* RESTRICT operands,
+    const ulong key,
+    const float softcap,
+    const uint slopes) {
+  if (hides(r, operands, key)) {
+    return NEGATIVE_INFINITY;
+  }
+  if (softcap > 0) {
+    score = softcap * hyperbolic_tangent(score / softcap);
+  }
+  if (slopes) {
+    score = fma(r->slope, (float)((slong)key - r->position), score);
+  }
+  return is_masked(r) ? score + operands[r->mask + key] : score;
+}
+
+/* A power of e that a row's sums so far are multiplied with, when its maximum grows. */
+FUNCTION float decay_of(const float before, const float max) {
+  return exponential(before - (max == NEGATIVE_INFINITY ? 0.0f : max));
+}
+
+/*
+ * Queries times scale, a tile of rows per work-group: [tile][i][GROUP_ROWS]. Rows behind the last
+ * are zeros.
+ */
+KERNEL(SCANNERS) void scale_queries(
+    GLOBAL const float* RESTRICT queries,
+    GLOBAL float* RESTRICT scaled,
+    const ulong depth,
+    const ulong rows,
+    const float scale) {
+  GLOBAL float* tile = scaled + GROUP_X * depth * GROUP_ROWS;
+  for (ulong n = ITEM; n < depth * GROUP_ROWS; n += SCANNERS) {
+    const ulong row = GROUP_X * GROUP_ROWS + n % GROUP_ROWS;
+    tile[n] = row < rows ? queries[row * depth + n / GROUP_ROWS] * scale : 0.0f;
+  }
+}
+
+/*
+ * What a tile of rows makes of a span of keys: sums of weighted values [span][row][columns], and
+ * [span][row][2], the largest score and the sum of weights. Neighbouring groups along y work at
+ * neighbouring columns.
+ *
+ * place_of_rows, place_of_blocks: of the tables, in ulongs. v_stride: from a panel of values to the
+ * next, in floats. first_span: of those that are computed here. turned: tiles in reverse order.
+ */
+KERNEL(GROUP) void attend_spans(
+    GLOBAL const float* RESTRICT scaled,
+    GLOBAL const float* RESTRICT k,
+    GLOBAL const float* RESTRICT v,
+    GLOBAL const float* RESTRICT operands,
+    GLOBAL const ulong* RESTRICT tables,
+    GLOBAL float* RESTRICT values,
+    GLOBAL float* RESTRICT softmax,
+    const ulong place_of_rows,
+    const ulong place_of_blocks,
+    const ulong depth,
+    const ulong columns,
+    const ulong rows,
+    const ulong v_stride,
+    const ulong first_span,
+    const float softcap,
+    const ulong flags) {
+  const uint slopes = flags & 1, turned = flags >> 1 & 1;
+  const uint item = ITEM, across = item % ACROSS, down = item / ACROSS;
+  const uint sharer = item % SHARERS;
+  const ulong tiles = (rows + GROUP_ROWS - 1) / GROUP_ROWS;
+  const ulong tile = turned ? tiles - 1 - GROUP_X : GROUP_X;
+  const ulong parts = (columns + TILES * GROUP_COLUMNS - 1) / (TILES * GROUP_COLUMNS);
+  const ulong part = GROUP_Y % parts, number = GROUP_Y / parts;
+  const ulong left = part * TILES * GROUP_COLUMNS;
+  const ulong last_panel = (columns - 1) / PANEL;
+  GLOBAL const ulong* own_rows = tables + place_of_rows + tile * GROUP_ROWS * ROW_ENTRY;
+  GLOBAL const ulong* blocks = tables + place_of_blocks;
+
+  ALIGNED LOCAL float scores[GROUP_ROWS * PITCH];
+  LOCAL float lanes[GROUP_ROWS * LANES];
+  LOCAL float max_of[GROUP_ROWS], next_max[GROUP_ROWS], sum_of[GROUP_ROWS], decay[GROUP_ROWS];
+  FLOATS acc[TILES][ROWS][VECTORS];
+
+  ulong lowest = ~(ulong)0, highest = 0;
+  for (uint r = 0; r < GROUP_ROWS; r++) {
+    const Row row = row_of(own_rows, r);
+    if (row.from < row.to) {
+      lowest = min(lowest, row.from);
+      highest = highest < row.to ? row.to : highest;
+    }
+  }
+  for (uint r = item / SHARERS; r < GROUP_ROWS; r += GROUP / SHARERS) {
+    max_of[r] = NEGATIVE_INFINITY;
+    sum_of[r] = 0.0f;
+  }
+  for (int t = 0; t < TILES; t++) {
+    UNROLL for (int i = 0; i < ROWS; i++) {
+      UNROLL for (int j = 0; j < VECTORS; j++) {
+        acc[t][i][j] = SPLAT(0.0f);
+      }
+    }
+  }
+
+  const ulong span = (first_span + number) * SPAN;
+  ulong block = lowest / KEYS < span ? span : lowest / KEYS;
+  const ulong end = min(span + SPAN, (highest + KEYS - 1) / KEYS);
+  for (; block < end; block++) {
+    GLOBAL const ulong* entry = blocks + block * BLOCK_ENTRY;
+    const ulong start = block * KEYS;
+
+    /* Scores. */
+    for (uint from = 0; from < KEYS; from += GROUP_COLUMNS) {
+      FLOATS sum[ROWS][VECTORS];
+      GLOBAL const float* panel[VECTORS];
+      UNROLL for (int j = 0; j < VECTORS; j++) {
+        const ulong column = from + j * VECTOR_PITCH + across * WIDTH;
+        panel[j] = k + entry[BLOCK_K] +
+                   min(column / PANEL, entry[BLOCK_PANELS] - 1) * depth * PANEL + column % PANEL;
+      }
+      UNROLL for (int i = 0; i < ROWS; i++) {
+        UNROLL for (int j = 0; j < VECTORS; j++) {
+          sum[i][j] = SPLAT(0.0f);
+        }
+      }
+      GLOBAL const float* q = scaled + tile * depth * GROUP_ROWS + down * ROWS;
+      for (ulong step = 0; step < depth; step++, q += GROUP_ROWS) {
+        FLOATS x[VECTORS];
+        UNROLL for (int j = 0; j < VECTORS; j++) {
+          x[j] = LOAD_ALIGNED(0, panel[j]);
+          panel[j] += PANEL;
+        }
+        UNROLL for (int i = 0; i < ROWS; i++) {
+          const FLOATS y = SPLAT(q[i]);
+          UNROLL for (int j = 0; j < VECTORS; j++) {
+            sum[i][j] = fma(y, x[j], sum[i][j]);
+          }
+        }
+      }
+      UNROLL for (int i = 0; i < ROWS; i++) {
+        UNROLL for (int j = 0; j < VECTORS; j++) {
+          const uint column = from + j * VECTOR_PITCH + across * WIDTH;
+          STORE_LOCAL(sum[i][j], scores + (down * ROWS + i) * PITCH + column);
+        }
+      }
+    }
+    SYNC;
+
+    /* What reaches the softmax, and the largest of it. */
+    for (uint r = item / SHARERS; r < GROUP_ROWS; r += GROUP / SHARERS) {
+      const Row row = row_of(own_rows, r);
+      LOCAL_POINTER float* own = scores + r * PITCH;
+      float max = NEGATIVE_INFINITY;
+      const int all = row.from <= start && start + KEYS <= row.to;
+      if (!all || softcap > 0 || slopes || is_masked(&row)) {
+        for (uint j = sharer; j < KEYS; j += SHARERS) {
+          own[j] = transformed(own[j], &row, operands, start + j, softcap, slopes);
+        }
+      }
+      for (uint j = sharer; j < KEYS; j += SHARERS) {
+        max = own[j] > max ? own[j] : max;
+      }
+      lanes[r * LANES + sharer] = max;
+    }
+    SYNC;
+
+    /* Weights. */
+    for (uint r = item / SHARERS; r < GROUP_ROWS; r += GROUP / SHARERS) {
+      LOCAL_POINTER float* own = scores + r * PITCH;
+      float max = max_of[r];
+      UNROLL for (uint s = 0; s < SHARERS; s++) {
+        max = lanes[r * LANES + s] > max ? lanes[r * LANES + s] : max;
+      }
+      const float reference = max == NEGATIVE_INFINITY ? 0.0f : max;
+      for (uint j = sharer; j < KEYS; j += SHARERS) {
+        own[j] = exponential(own[j] - reference);
+      }
+      if (sharer == 0) {
+        next_max[r] = max;
+        decay[r] = decay_of(max_of[r], max);
+      }
+    }
+    SYNC;
+
+    /* Their sums, lane by lane. */
+    for (uint r = item / SHARERS; r < GROUP_ROWS; r += GROUP / SHARERS) {
+      LOCAL_POINTER const float* own = scores + r * PITCH + sharer * (LANES / SHARERS);
+      float lane[LANES / SHARERS];
+      UNROLL for (int l = 0; l < LANES / SHARERS; l++) {
+        lane[l] = 0.0f;
+      }
+      for (uint j = 0; j < KEYS; j += LANES) {
+        UNROLL for (int l = 0; l < LANES / SHARERS; l++) {
+          lane[l] = lane[l] + own[j + l];
+        }
+      }
+      UNROLL for (int l = 0; l < LANES / SHARERS; l++) {
+        lanes[r * LANES + sharer * (LANES / SHARERS) + l] = lane[l];
+      }
+    }
+    SYNC;
+    for (uint r = item / SHARERS; r < GROUP_ROWS && sharer == 0; r += GROUP / SHARERS) {
+      LOCAL_POINTER float* own = lanes + r * LANES;
+      for (int apart = LANES / 2; apart > 0; apart /= 2) {
+        for (int l = 0; l < apart; l++) {
+          own[l] = own[l] + own[l + apart];
+        }
+      }
+      sum_of[r] = fma(sum_of[r], decay[r], own[0]);
+      max_of[r] = next_max[r];
+    }
+
+    /* Weighted values. */
+    const ulong steps = entry[BLOCK_STEPS];
+    const int plain = entry[BLOCK_FINITE] != 0;
+    for (int t = 0; t < TILES && left + t * GROUP_COLUMNS < columns; t++) {
+      FLOATS sum[ROWS][VECTORS];
+      GLOBAL const float* panel[VECTORS];
+      UNROLL for (int j = 0; j < VECTORS; j++) {
+        const ulong column = left + t * GROUP_COLUMNS + j * VECTOR_PITCH + across * WIDTH;
+        panel[j] =
+            v + entry[BLOCK_V] + min(column / PANEL, last_panel) * v_stride + column % PANEL;
+      }
+      UNROLL for (int i = 0; i < ROWS; i++) {
+        UNROLL for (int j = 0; j < VECTORS; j++) {
+          sum[i][j] = decay[down * ROWS + i] * acc[t][i][j];
+        }
+      }
+      LOCAL_POINTER const float* weights = scores + down * ROWS * PITCH;
+      for (ulong step = 0; step < steps; step++) {
+        FLOATS x[VECTORS];
+        UNROLL for (int j = 0; j < VECTORS; j++) {
+          x[j] = LOAD_ALIGNED(0, panel[j]);
+          panel[j] += PANEL;
+        }
+        if (plain) {
+          UNROLL for (int i = 0; i < ROWS; i++) {
+            const FLOATS y = SPLAT(weights[i * PITCH + step]);
+            UNROLL for (int j = 0; j < VECTORS; j++) {
+              sum[i][j] = fma(y, x[j], sum[i][j]);
+            }
+          }
+        } else { /* what is hidden is not multiplied with 0, but left out */
+          UNROLL for (int i = 0; i < ROWS; i++) {
+            const Row row = row_of(own_rows, down * ROWS + i);
+            const FLOATS y = SPLAT(weights[i * PITCH + step]);
+            const int seen = !hides(&row, operands, start + step);
+            UNROLL for (int j = 0; j < VECTORS; j++) {
+              if (seen) {
+                sum[i][j] = fma(y, x[j], sum[i][j]);
+              }
+            }
+          }
+        }
+      }
+      UNROLL for (int i = 0; i < ROWS; i++) {
+        UNROLL for (int j = 0; j < VECTORS; j++) {
+          acc[t][i][j] = sum[i][j];
+        }
+      }
+    }
+    SYNC;
+  }
+
+  SYNC;
+  for (uint r = item / SHARERS; r < GROUP_ROWS && sharer == 0 && part == 0; r += GROUP / SHARERS) {
+    const ulong row = tile * GROUP_ROWS + r;
+    if (row < rows) {
+      softmax[2 * (number * rows + row)] = max_of[r];
+      softmax[2 * (number * rows + row) + 1] = sum_of[r];
+    }
+  }
+  for (int t = 0; t < TILES && left + t * GROUP_COLUMNS < columns; t++) {
+    UNROLL for (int i = 0; i < ROWS; i++) {
+      const ulong row = tile * GROUP_ROWS + down * ROWS + i;
+      UNROLL for (int j = 0; j < VECTORS; j++) {
+        const ulong column = left + t * GROUP_COLUMNS + j * VECTOR_PITCH + across * WIDTH;
+        GLOBAL float* to = values + (number * rows + row) * columns + column;
+        if (row < rows && column + WIDTH <= columns) {
+          STORE(acc[t][i][j], 0, to);
+        } else if (row < rows) {
+          float lane[WIDTH];
+          STORE(acc[t][i][j], 0, lane);
+          for (int l = 0; l < WIDTH; l++) {
+            if (column + l < columns) {
+              to[l] = lane[l];
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+/*
+ * Merges spans in order, a row per work-group: what attend_spans made of them, onto the totals of
+ * earlier ones. After the last, divides, and sums up what it stores, from the registers: words of
+ * out have indices from 1, then follow the largest score and the sum of weights.
+ *
+ * totals: [row][2]. sums: [row][3] from entry number place on. flags: 1 the first spans, 2 the last.
+ */
+KERNEL(SCANNERS) void merge_spans(
+    GLOBAL const float* RESTRICT values,
+    GLOBAL const float* RESTRICT softmax,
+    GLOBAL float* RESTRICT out,
+    GLOBAL float* RESTRICT totals,
+    GLOBAL ulong* RESTRICT sums,
+    const ulong place,
+    const ulong rows,
+    const ulong columns,
+    const ulong spans,
+    const ulong flags,
+    const ulong launch) {
+#if SCANNERS > 1
+  LOCAL ulong room[3 * SCANNERS];
+#endif
+  const ulong row = GROUP_X;
+  GLOBAL float* own = out + row * columns;
+  float max = NEGATIVE_INFINITY, sum = 0.0f;
+  if (flags & 1) {
+    for (ulong c = ITEM; c < columns; c += SCANNERS) {
+      own[c] = 0.0f;
+    }
+  } else {
+    max = totals[2 * row];
+    sum = totals[2 * row + 1];
+  }
+  for (ulong span = 0; span < spans; span++) {
+    GLOBAL const float* from = values + (span * rows + row) * columns;
+    const float span_max = softmax[2 * (span * rows + row)];
+    const float span_sum = softmax[2 * (span * rows + row) + 1];
+    const float next = span_max > max ? span_max : max;
+    const float before = decay_of(max, next), now = decay_of(span_max, next);
+    sum = fma(sum, before, span_sum * now);
+    max = next;
+    for (ulong c = ITEM; c < columns; c += SCANNERS) {
+      own[c] = fma(own[c], before, from[c] * now);
+    }
+  }
+#if SCANNERS > 1
+  BARRIER; /* all have read the totals */
+#endif
+  Sums total = {0, 0, 0};
+  if (ITEM == 0) {
+    totals[2 * row] = max;
+    totals[2 * row + 1] = sum;
+    fold_lane(&total, as_uint(max), as_uint(max), as_uint(max), columns + 1, 1, 1);
+    fold_lane(&total, as_uint(sum), as_uint(sum), as_uint(sum), columns + 2, 1, 1);
+  }
+  if (flags & 2) {
+    ulong u0 = 0, u1 = 0, u2 = 0, n = 0;
+    for (ulong c = ITEM; c < columns; c += SCANNERS, n++) {
+      const float result = sum == 0 ? 0.0f : own[c] / sum + 0.0f;
+      own[c] = result;
+      u0 += as_uint(result);
+      u1 += u0;
+      u2 += u1;
+    }
+    fold_lane(&total, u0, u1, u2, ITEM + 1, n, SCANNERS);
+#if SCANNERS > 1
+    gather(&total, room, ITEM, SCANNERS);
+#endif
+    if (ITEM == 0) {
+      put(sums + 3 * (place + row), &total, launch);
+    }
+  }
+}
+
+/*
+ * Sums of words that lie in a row, a chunk per work-group: [chunk][3] from entry number place on,
+ * indices from 1 through the chunk. count: a multiple of WIDTH; the last chunk may be shorter.
+ */
+KERNEL(SCANNERS) void scan_words(
+    GLOBAL const float* RESTRICT words,
+    GLOBAL ulong* RESTRICT sums,
+    const ulong place,
+    const ulong count,
+    const ulong launch) {
+  const ulong vectors = min((ulong)CHUNK, count - GROUP_X * CHUNK) / WIDTH;
+  GLOBAL const float* chunk = words + GROUP_X * CHUNK;
+  Sums total = {0, 0, 0};
+  Running u;
+  clear(&u);
+  ulong n = 0;
+  for (ulong i = ITEM; i < vectors; i += SCANNERS, n++) {
+    take(&u, AS_UINTS(LOAD_ALIGNED(i, chunk)));
+  }
+  fold(&total, &u, ITEM * WIDTH + 1, n, SCANNERS * WIDTH);
+#if SCANNERS > 1
+  LOCAL ulong room[3 * SCANNERS];
+  gather(&total, room, ITEM, SCANNERS);
+#endif
+  if (ITEM == 0) {
+    put(sums + 3 * (place + GROUP_X), &total, launch);
+  }
+}
