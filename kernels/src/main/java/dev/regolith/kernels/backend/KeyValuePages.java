@@ -234,7 +234,7 @@ public final class KeyValuePages {
 
   /** Forgets the last keys. A page that is cut in the middle is verified, and sealed anew. */
   public void truncate(long newLength) {
-    generation++;
+    generation += newLength < length ? 1 : 0;
     int kept = Math.toIntExact(Math.ceilDiv(newLength, BLOCK));
     int inLast = (int) (newLength - Math.max(0, kept - 1L) * BLOCK);
     boolean partial = kept > 0 && newLength < Math.min(length, (long) kept * BLOCK);

@@ -146,9 +146,9 @@ public enum ProbePoint {
   DEVICE_DOWNLOAD,
   /** The same for a kernel that makes evidence, and for copying evidence back. */
   DEVICE_EVIDENCE,
-  /** An accelerator's copy of rows of A, before a kernel reads it. */
+  /** An accelerator's copy of rows of A, or of queries and masks, before a kernel reads it. */
   DEVICE_A_READ,
-  /** An accelerator's copy of rows of A after its last use, before it is summed up. */
+  /** The same after its last use, before it is summed up. */
   DEVICE_A_LAST_USE,
   /** An accelerator's packed panels, before a kernel reads them. */
   DEVICE_B_READ,
@@ -158,7 +158,11 @@ public enum ProbePoint {
   DEVICE_OLD_C_READ,
   /** An accelerator's copy of the old C after its last use, before it is summed up. */
   DEVICE_OLD_C_LAST_USE,
-  /** C in the memory of an accelerator, before it is copied to the host. */
+  /** Scaled queries in the memory of an accelerator, before scores are computed from them. */
+  DEVICE_QUERIES,
+  /** What an accelerator made of spans of keys, before they are merged. */
+  DEVICE_SPANS,
+  /** C, or an attention's result, in the memory of an accelerator, before it is copied back. */
   DEVICE_C_STORED,
   /** Sums that an accelerator made, before they are copied to the host. */
   DEVICE_SUMS

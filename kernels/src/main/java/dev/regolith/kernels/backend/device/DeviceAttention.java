@@ -190,6 +190,9 @@ final class DeviceAttention implements Parts.Part {
     DeviceObject queries = scaled.atLeast(4 * down * tile.groupRows() * p.depth);
     scale.open().buffer(given).buffer(queries).number(p.depth).number(rows).real(p.scale);
     queue.run(ProbePoint.DEVICE_LAUNCH, scale, down, 1, tile.scanners());
+    if (Probe.ON) {
+      queue.probe(ProbePoint.DEVICE_QUERIES, queries, 0, 4 * rows * p.depth);
+    }
     long firstSpan = words.lowest() / SPAN_KEYS;
     long end = Math.max(firstSpan, Math.ceilDiv(words.highest(), SPAN_KEYS));
     long most = Math.max(1, Math.min(end - firstSpan, ROOM / rows));
@@ -217,6 +220,15 @@ final class DeviceAttention implements Parts.Part {
             .real(p.visibility.softcap)
             .number((p.visibility.slopes == null ? 0 : 1) + (turned ? 2 : 0));
         queue.run(ProbePoint.DEVICE_LAUNCH, attend, down, spans * parts, tile.group());
+        if (Probe.ON) {
+          queue.probe(
+              ProbePoint.DEVICE_SPANS,
+              values.atLeast(4 * most * rows * p.columns),
+              0,
+              4 * spans * rows * p.columns);
+          queue.probe(
+              ProbePoint.DEVICE_SPANS, softmax.atLeast(8 * most * rows), 0, 8 * spans * rows);
+        }
       }
       merge
           .open()
@@ -364,11 +376,17 @@ final class DeviceAttention implements Parts.Part {
           p.out.set(ValueLayout.JAVA_FLOAT, to + c * p.outStride, x);
         }
       }
+      if (Probe.ON) {
+        Probe.reach(ProbePoint.RESULT_STORED, p.out, to, p.columns, 4, p.outStride);
+      }
       if (p.lse.address() != 0) {
         float logSum = LogSumExp.of(max, sum);
         long at = p.lseAt(region.sequence, region.headOf(row), query);
         p.lse.set(ValueLayout.JAVA_FLOAT, at, logSum);
         region.logarithms += Integer.toUnsignedLong(Float.floatToRawIntBits(logSum));
+        if (Probe.ON) {
+          Probe.reach(ProbePoint.LOG_SUM_STORED, p.lse, at, 1, 4, 0);
+        }
       }
     }
   }

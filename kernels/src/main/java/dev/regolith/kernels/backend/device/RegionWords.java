@@ -6,6 +6,8 @@ import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.Visibility;
 import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.Seal;
+import dev.regolith.kernels.probe.Probe;
+import dev.regolith.kernels.probe.ProbePoint;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -174,6 +176,9 @@ final class RegionWords implements Parts.Part {
       return;
     }
     MemorySegment.copy(source, from, words, 4 * to, 4L * n);
+    if (Probe.ON) {
+      Probe.reach(ProbePoint.QUERY_SOURCE_COPIED, source, from, 1, 4L * n, 0);
+    }
     host.scan(source, from, n, found, workspace);
     addShifted(sums, found, to);
   }

@@ -1,0 +1,317 @@
+package dev.regolith.kernels;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.regolith.kernels.AttentionCase.Layout;
+import dev.regolith.kernels.SessionOptions.Compute;
+import dev.regolith.kernels.attention.AttentionOptions;
+import dev.regolith.kernels.backend.device.DeviceTrouble;
+import dev.regolith.kernels.fault.Component;
+import dev.regolith.kernels.fault.Protection;
+import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.probe.Probe;
+import dev.regolith.kernels.probe.ProbePoint;
+import dev.regolith.kernels.tensor.DType;
+import dev.regolith.kernels.tensor.Tensor;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Attention that a device computes: what stays there, its failures, what it leaves. */
+@Tag("device-only")
+class DeviceAttentionTest {
+  private static final Compute DEVICE = SessionUnderTest.accelerator();
+
+  private final Arena arena = Arena.ofShared();
+  private final AttentionCase c = new AttentionCase(1, 4, 2, 140, 300, 40, 24, new Random(1));
+  private final Tensor q = AttentionCase.tensor(arena, c.q, Layout.HEADS_FIRST);
+  private final Tensor k = AttentionCase.tensor(arena, c.k, Layout.HEADS_FIRST);
+  private final Tensor v = AttentionCase.tensor(arena, c.v, Layout.HEADS_FIRST);
+  private final Tensor out = Tensor.zeros(arena, DType.FLOAT32, 1, 4, 140, 24);
+  private final AttentionOptions options = AttentionOptions.defaults().causal();
+  private final int[] expected;
+
+  DeviceAttentionTest() {
+    try (var session = Regolith.open(o -> o.compute(Compute.SCALAR).threads(1))) {
+      session.attention(q, k, v, out, options);
+    }
+    expected = bits(out);
+  }
+
+  @AfterEach
+  void close() {
+    arena.close();
+  }
+
+  private static int[] bits(Tensor tensor) {
+    float[] x = tensor.toArray();
+    var bits = new int[x.length];
+    Arrays.setAll(bits, i -> Float.floatToIntBits(x[i]));
+    return bits;
+  }
+
+  private static SessionUnderTest open() {
+    return SessionUnderTest.open(o -> o.compute(DEVICE).threads(2));
+  }
+
+  private void assertRight(Session session, Status status) {
+    try (var edit = session.edit(out)) {
+      edit.segment().fill((byte) -1);
+    }
+    assertThat(session.attention(q, k, v, out, options)).isEqualTo(status);
+    assertThat(bits(out)).isEqualTo(expected);
+  }
+
+  /** How often a point was reached by a call. */
+  private static int count(ProbePoint where, Runnable call) {
+    var count = new AtomicInteger();
+    Probe.Hook hook =
+        (point, memory, offset, rows, rowBytes, stride) -> {
+          if (point == where) {
+            count.incrementAndGet();
+          }
+        };
+    try (var _ = ProbeRelay.lend(hook)) {
+      call.run();
+    }
+    return count.get();
+  }
+
+  private int launches(Session session) {
+    return count(ProbePoint.DEVICE_LAUNCH, () -> assertRight(session, Status.CLEAN));
+  }
+
+  /** Everything twice: queries scaled, spans computed, and merged. */
+  @Test
+  void itComputesTwice() {
+    try (var under = open();
+        var unprotected =
+            SessionUnderTest.open(o -> o.compute(DEVICE).threads(1).protection(Protection.OFF))) {
+      assertThat(under.session().backend()).contains("attention with device evidence");
+      int once = launches(unprotected.session());
+      assertThat(once).isPositive().isEqualTo(launches(under.session()) / 2);
+    }
+  }
+
+  @Test
+  void nothingIsLeftOnTheDevice() {
+    try (var _ = open()) {
+      // What is loaded once per JVM is loaded.
+    }
+    long before = DeviceTrouble.objectsAlive();
+    try (var under = open()) {
+      var session = under.session();
+      long first = 0;
+      for (int round = 0; round < 4; round++) {
+        try (var cache = session.cache(2, 40, 24)) {
+          under.session().append(cache, k.slice(0, 0, 1), v.slice(0, 0, 1));
+          session.attention(q, List.of(cache), out, options);
+          assertThat(bits(out)).isEqualTo(expected);
+        }
+        assertRight(session, Status.CLEAN);
+        first = round == 0 ? DeviceTrouble.objectsAlive() : first;
+        assertThat(DeviceTrouble.objectsAlive()).isEqualTo(first);
+      }
+      assertThat(first).isGreaterThan(before);
+    }
+    assertThat(DeviceTrouble.objectsAlive()).isEqualTo(before);
+  }
+
+  /** Of a cache, only pages that keys were appended to are copied again. */
+  @Test
+  void cachesStay() {
+    try (var under = open();
+        var cache = under.session().cache(2, 40, 24)) {
+      var session = under.session();
+      under.session().append(cache, k.slice(2, 0, 260), v.slice(2, 0, 260));
+      assertThat(uploads(session, cache, 260)).isEqualTo(3 * 4); // pages, heads, keys and values
+      assertThat(uploads(session, cache, 260)).isZero();
+      under.session().append(cache, k.slice(2, 260, 270), v.slice(2, 260, 270));
+      assertThat(uploads(session, cache, 270)).isEqualTo(4);
+      cache.truncate(100);
+      assertThat(uploads(session, cache, 100)).isEqualTo(4);
+      under.session().append(cache, k.slice(2, 100, 300), v.slice(2, 100, 300));
+      assertThat(uploads(session, cache, 300)).isEqualTo(3 * 4);
+      assertThat(under.reports()).isEmpty();
+    }
+  }
+
+  /** Attends to the first keys in a cache; how many pieces of it were copied to the device. */
+  private int uploads(Session session, KeyValueCache cache, int keys) {
+    Tensor one = q.slice(2, 139, 140);
+    Tensor row = Tensor.zeros(arena, DType.FLOAT32, 1, 4, 1, 24);
+    int copied =
+        count(
+            ProbePoint.DEVICE_PANELS_UPLOAD,
+            () -> session.attention(one, List.of(cache), row, options));
+    Tensor again = Tensor.zeros(arena, DType.FLOAT32, 1, 4, 1, 24);
+    try (var host = Regolith.open(o -> o.compute(Compute.SCALAR).threads(1))) {
+      host.attention(one, k.slice(2, 0, keys), v.slice(2, 0, keys), again, options);
+    }
+    assertThat(bits(row)).isEqualTo(bits(again));
+    return copied;
+  }
+
+  /** A word of a cached page there, and one on the host before it goes there. */
+  @Test
+  void damagedPages() {
+    try (var under = open();
+        var cache = under.session().cache(2, 40, 24)) {
+      under.session().append(cache, k, v);
+      var pages = cache.pages();
+      pages.values(1).panels().set(ValueLayout.JAVA_FLOAT, 100, 1e30f);
+      assertThat(under.session().attention(q, List.of(cache), out, options))
+          .isEqualTo(Status.CORRECTED);
+      assertThat(bits(out)).isEqualTo(expected);
+      assertThat(under.session().attention(q, List.of(cache), out, options))
+          .isEqualTo(Status.CLEAN);
+      for (ProbePoint point : List.of(ProbePoint.DEVICE_B_READ, ProbePoint.DEVICE_B_LAST_USE)) {
+        under.reports().clear();
+        try (var _ = ProbeRelay.lend(new Upset(point, 1, UpsetKind.SIGN, new Random(3)))) {
+          assertThat(under.session().attention(q, List.of(cache), out, options))
+              .isEqualTo(Status.CORRECTED);
+        }
+        assertThat(bits(out)).isEqualTo(expected);
+        assertThat(under.report().findings())
+            .extracting("component")
+            .containsOnly(Component.DEVICE_BUFFER);
+        assertThat(under.session().attention(q, List.of(cache), out, options))
+            .isEqualTo(Status.CLEAN);
+      }
+    }
+  }
+
+  @Test
+  void outOfMemoryIsForOneCall() {
+    try (var under = open()) {
+      int all = launches(under.session());
+      try (var _ = ProbeRelay.lend(failing(DeviceTrouble.outOfMemory()))) {
+        assertRight(under.session(), Status.CLEAN);
+      }
+      assertThat(launches(under.session())).isEqualTo(all);
+      assertThat(under.reports()).isEmpty();
+    }
+  }
+
+  @Test
+  void aLostDeviceIsForGood() {
+    try (var under = open()) {
+      try (var _ = ProbeRelay.lend(failing(DeviceTrouble.deviceLost()))) {
+        assertRight(under.session(), Status.CLEAN);
+      }
+      assertThat(launches(under.session())).isZero();
+      assertThat(under.session().backend()).contains("out of service");
+      assertThat(under.reports()).isEmpty();
+    }
+  }
+
+  /** The second launch of a call fails. */
+  private static Probe.Hook failing(RuntimeException failure) {
+    var count = new AtomicInteger();
+    return (point, memory, offset, rows, rowBytes, stride) -> {
+      if (point == ProbePoint.DEVICE_LAUNCH && count.incrementAndGet() == 2) {
+        throw failure;
+      }
+    };
+  }
+
+  /** A device that goes wrong every time: its results are put right on the host, then it is out. */
+  @Test
+  void aDeviceThatIsNeverRight() {
+    Probe.Hook stuckBit =
+        (point, memory, offset, rows, rowBytes, stride) -> {
+          if (point == ProbePoint.DEVICE_SPANS) {
+            flip(memory, offset + 4);
+          }
+        };
+    try (var under =
+        SessionUnderTest.open(
+            o -> o.compute(DEVICE).threads(1).retireAfter(3, Duration.ofHours(1)))) {
+      try (var _ = ProbeRelay.lend(alternating(stuckBit))) {
+        for (int i = 0; i < 3; i++) {
+          assertRight(under.session(), Status.CORRECTED);
+        }
+        assertRight(under.session(), Status.CLEAN);
+      }
+      assertThat(launches(under.session())).isZero();
+      assertThat(under.reports()).hasSize(3);
+      assertThat(under.reports().getFirst().findings())
+          .extracting("component")
+          .containsOnly(Component.DEVICE_BUFFER);
+    }
+  }
+
+  /** Every other time: what is wrong in both runs alike is not what this is about. */
+  private static Probe.Hook alternating(Probe.Hook hook) {
+    var count = new AtomicInteger();
+    return (point, memory, offset, rows, rowBytes, stride) -> {
+      if (point != ProbePoint.DEVICE_SPANS || count.incrementAndGet() % 4 == 1) {
+        hook.reached(point, memory, offset, rows, rowBytes, stride);
+      }
+    };
+  }
+
+  private static void flip(MemorySegment memory, long offset) {
+    int word = memory.get(ValueLayout.JAVA_INT_UNALIGNED, offset);
+    memory.set(ValueLayout.JAVA_INT_UNALIGNED, offset, word ^ 1 << 20);
+  }
+
+  /**
+   * A kernel that is always wrong is not used; one that is wrong where the choice does not look, in
+   * both runs alike, is found out by the row that the host computes.
+   */
+  @Test
+  void aWrongKernel(@TempDir Path folder) throws IOException {
+    String property = "dev.regolith.kernels.sources";
+    String right = "exponential(own[j] - ";
+    String source = Files.readString(Path.of("..", "native", "device", "attention.c"));
+    assertThat(source).containsOnlyOnce(right);
+    System.setProperty(property, folder.toString());
+    try {
+      write(folder, source.replace(right, right + "0.5f - "));
+      try (var under = open()) {
+        assertThat(under.session().backend()).doesNotContain("attention");
+        assertThat(launches(under.session())).isZero();
+      }
+      // Not with the sample's head size.
+      write(folder, source.replace(right, right + "(depth == 40 ? 0.5f : 0.0f) - "));
+      try (var under = open()) {
+        assertThat(under.session().backend()).contains("attention");
+        assertRight(under.session(), Status.CORRECTED);
+        assertThat(under.report().findings())
+            .extracting("component")
+            .containsOnly(Component.DEVICE_BUFFER);
+      }
+    } finally {
+      System.clearProperty(property);
+    }
+  }
+
+  private static void write(Path folder, String source) throws IOException {
+    Files.writeString(folder.resolve("attention.c"), source);
+  }
+
+  @Test
+  void detectingOnly() {
+    try (var under =
+        SessionUnderTest.open(o -> o.compute(DEVICE).threads(1).protection(Protection.DETECT))) {
+      var upset = new Upset(ProbePoint.DEVICE_C_STORED, 0, UpsetKind.SIGN, new Random(1));
+      try (var _ = ProbeRelay.lend(upset)) {
+        assertThat(under.session().attention(q, k, v, out, options)).isEqualTo(Status.DETECTED);
+      }
+      assertRight(under.session(), Status.CLEAN);
+    }
+  }
+}
