@@ -24,6 +24,7 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -65,13 +66,16 @@ struct Program {
 };
 
 struct Module {
+  int file;
   void* library;
   void (*at)(unsigned, unsigned, unsigned, void (*)());
 };
 
+struct Signature;
+
 struct Function {
   Module* module;
-  std::string name;
+  const Signature* signature;
   void* address;
 };
 
@@ -113,28 +117,43 @@ int enqueue(Stream* stream, std::function<void()> command) {
   return kSuccess;
 }
 
-/* Calls a kernel with the arguments that its source gives it. */
-void call(const Function& f, const Arguments& a) {
-  auto pointer = [&](int i) { return reinterpret_cast<void*>(a[i]); };
-  auto number = [&](int i) { return a[i]; };
-  auto real = [&](int i) {
-    float x;
-    memcpy(&x, &a[i], sizeof x);
-    return x;
-  };
-  if (f.name == "gemm") {
-    reinterpret_cast<void (*)(void*, void*, void*, void*, void*, ulong64, ulong64, ulong64, ulong64,
-                              ulong64, float, float, ulong64)>(f.address)(
-        pointer(0), pointer(1), pointer(2), pointer(3), pointer(4), number(5), number(6), number(7),
-        number(8), number(9), real(10), real(11), number(12));
-  } else if (f.name == "scan_panels") {
-    reinterpret_cast<void (*)(void*, void*, ulong64, ulong64, ulong64, ulong64, ulong64)>(f.address)(
-        pointer(0), pointer(1), number(2), number(3), number(4), number(5), number(6));
-  } else {
-    reinterpret_cast<void (*)(void*, void*, ulong64, ulong64, ulong64, ulong64)>(f.address)(
-        pointer(0), pointer(1), number(2), number(3), number(4), number(5));
-  }
+/* How a kernel of some arguments is called. */
+struct Signature {
+  size_t arguments;
+  void (*call)(void*, const Arguments&);
+};
+
+template <typename T>
+T as(ulong64 bits) {
+  T x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
 }
+
+template <typename... A, size_t... I>
+void call(void* address, const Arguments& a, std::index_sequence<I...>) {
+  reinterpret_cast<void (*)(A...)>(address)(as<A>(a[I])...);
+}
+
+template <typename... A>
+Signature taking() {
+  return {sizeof...(A), [](void* address, const Arguments& a) {
+            call<A...>(address, a, std::index_sequence_for<A...>{});
+          }};
+}
+
+/* As the kernels' sources have them. */
+typedef void* P;
+typedef ulong64 N;
+typedef float R;
+const std::map<std::string, Signature> kSignatures = {
+    {"gemm", taking<P, P, P, P, P, N, N, N, N, N, R, R, N>()},
+    {"scan_panels", taking<P, P, N, N, N, N, N>()},
+    {"scan_matrix", taking<P, P, N, N, N, N>()},
+    {"scan_words", taking<P, P, N, N, N>()},
+    {"scale_queries", taking<P, P, N, N, R>()},
+    {"attend_spans", taking<P, P, P, P, P, P, P, N, N, N, N, N, N, N, R, N>()},
+    {"merge_spans", taking<P, P, P, P, P, N, N, N, N, N, N>()}};
 
 /* A thread of a block: where it starts, and where it goes on. */
 struct Thread {
@@ -164,7 +183,7 @@ void barrier() {
 }
 
 void body() {
-  call(*block->function, *block->arguments);
+  block->function->signature->call(block->function->address, *block->arguments);
   block->threads[block->current].done = true;
   _longjmp(block->scheduler, 1);
 }
@@ -367,17 +386,19 @@ int cuModuleLoadData(Module** module, const void* image) {
     return kOutOfMemory;
   }
   void* library = dlopen(("/proc/self/fd/" + std::to_string(file)).c_str(), RTLD_NOW | RTLD_LOCAL);
-  close(file);
   if (!library) {
+    close(file);
     return kInvalidImage;
   }
-  *module = new Module{library, reinterpret_cast<decltype(Module::at)>(dlsym(library, "standin_at"))};
+  /* Open as long as the library is loaded: another one's file has another name. */
+  *module = new Module{file, library, reinterpret_cast<decltype(Module::at)>(dlsym(library, "standin_at"))};
   return kSuccess;
 }
 
 int cuModuleUnload(Module* module) {
   NEEDS_CONTEXT;
   dlclose(module->library);
+  close(module->file);
   delete module;
   return kSuccess;
 }
@@ -386,10 +407,11 @@ int cuModuleUnload(Module* module) {
 int cuModuleGetFunction(Function** function, Module* module, const char* name) {
   NEEDS_CONTEXT;
   void* address = dlsym(module->library, name);
-  if (!address) {
+  auto signature = kSignatures.find(name);
+  if (!address || signature == kSignatures.end()) {
     return kNotFound;
   }
-  *function = new Function{module, name, address};
+  *function = new Function{module, &signature->second, address};
   return kSuccess;
 }
 
@@ -400,7 +422,7 @@ int cuLaunchKernel(Function* function, unsigned x, unsigned y, unsigned z, unsig
   if (x == 0 || y == 0 || y > 65535 || z != 1 || threads > kThreadsInBlock || ty != 1 || tz != 1) {
     return kInvalidValue;
   }
-  Arguments values(function->name == "gemm" ? 13 : function->name == "scan_panels" ? 7 : 6);
+  Arguments values(function->signature->arguments);
   for (size_t i = 0; i < values.size(); i++) {
     values[i] = *static_cast<ulong64*>(arguments[i]);
   }

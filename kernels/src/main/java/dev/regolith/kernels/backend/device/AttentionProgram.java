@@ -18,7 +18,8 @@ record AttentionProgram(KernelProgram kernels, int tiles) implements Parts.Part 
         .map(tile -> compile(context, tile, panelColumns, tilesOf(tile)));
   }
 
-  private static AttentionProgram compile(
+  /** The same with a tile, and tiles of values side by side. */
+  static AttentionProgram compile(
       DeviceContext context, GemmTile tile, int panelColumns, int tiles) {
     String options =
         String.format(
