@@ -27,6 +27,12 @@
 #define ROW_MASK 3     /* where its mask lies, in floats, for key 0; 2^63: it has none */
 #define ROW_SLOPE 4    /* bits of a float */
 
+/* What is known of a span beside its values, and of all that were merged. */
+#define SPAN_ENTRY 3
+#define SPAN_MAX 0   /* the largest score */
+#define SPAN_SUM 1   /* the sum of weights */
+#define SPAN_STAMP 2 /* the run that this is of */
+
 #define BLOCK_ENTRY 5
 #define BLOCK_K 0      /* where the keys of its first panel lie, in floats */
 #define BLOCK_V 1      /* where its values in the first panel lie */
@@ -135,15 +141,21 @@ FUNCTION float decay_of(const float before, const float max) {
 
 /*
  * Queries times scale, a tile of rows per work-group: [tile][i][GROUP_ROWS]. Rows behind the last
- * are zeros.
+ * are zeros. Behind all tiles follows a word for each: the stamp of the run. Whoever reads them
+ * hands it on, so that what an earlier run left, because a kernel never ran, is not taken for new.
  */
 KERNEL(SCANNERS) void scale_queries(
     GLOBAL const float* RESTRICT queries,
     GLOBAL float* RESTRICT scaled,
     const ulong depth,
     const ulong rows,
+    const ulong stamp,
     const float scale) {
+  const ulong tiles = (rows + GROUP_ROWS - 1) / GROUP_ROWS;
   GLOBAL float* tile = scaled + GROUP_X * depth * GROUP_ROWS;
+  if (ITEM == 0) {
+    scaled[tiles * depth * GROUP_ROWS + GROUP_X] = as_float((uint)stamp);
+  }
   for (ulong n = ITEM; n < depth * GROUP_ROWS; n += SCANNERS) {
     const ulong row = GROUP_X * GROUP_ROWS + n % GROUP_ROWS;
     tile[n] = row < rows ? queries[row * depth + n / GROUP_ROWS] * scale : 0.0f;
@@ -152,8 +164,7 @@ KERNEL(SCANNERS) void scale_queries(
 
 /*
  * What a tile of rows makes of a span of keys: sums of weighted values [span][row][columns], and
- * [span][row][2], the largest score and the sum of weights. Neighbouring groups along y work at
- * neighbouring columns.
+ * [span][row][SPAN_ENTRY]. Neighbouring groups along y work at neighbouring columns.
  *
  * place_of_rows, place_of_blocks: of the tables, in ulongs. v_stride: from a panel of values to the
  * next, in floats. first_span: of those that are computed here. turned: tiles in reverse order.
@@ -376,8 +387,10 @@ KERNEL(GROUP) void attend_spans(
   for (uint r = item / SHARERS; r < GROUP_ROWS && sharer == 0 && part == 0; r += GROUP / SHARERS) {
     const ulong row = tile * GROUP_ROWS + r;
     if (row < rows) {
-      softmax[2 * (number * rows + row)] = max_of[r];
-      softmax[2 * (number * rows + row) + 1] = sum_of[r];
+      GLOBAL float* to = softmax + SPAN_ENTRY * (number * rows + row);
+      to[SPAN_MAX] = max_of[r];
+      to[SPAN_SUM] = sum_of[r];
+      to[SPAN_STAMP] = scaled[tiles * depth * GROUP_ROWS + tile];
     }
   }
   for (int t = 0; t < TILES && left + t * GROUP_COLUMNS < columns; t++) {
@@ -407,7 +420,9 @@ KERNEL(GROUP) void attend_spans(
  * earlier ones. After the last, divides, and sums up what it stores, from the registers: words of
  * out have indices from 1, then follow the largest score and the sum of weights.
  *
- * totals: [row][2]. sums: [row][3] from entry number place on. flags: 1 the first spans, 2 the last.
+ * totals: [row][SPAN_ENTRY], whose stamp is that of the run and the number of spans so far.
+ * sums: [row][3] from entry number place on; wrong ones if a stamp is not what it must be.
+ * before: spans that were merged. last: whether no others follow.
  */
 KERNEL(SCANNERS) void merge_spans(
     GLOBAL const float* RESTRICT values,
@@ -418,33 +433,38 @@ KERNEL(SCANNERS) void merge_spans(
     const ulong place,
     const ulong rows,
     const ulong columns,
+    const ulong before,
     const ulong spans,
-    const ulong flags,
+    const ulong last,
+    const ulong stamp,
     const ulong launch) {
 #if SCANNERS > 1
   LOCAL ulong room[3 * SCANNERS];
 #endif
   const ulong row = GROUP_X;
   GLOBAL float* own = out + row * columns;
+  GLOBAL float* entry = totals + SPAN_ENTRY * row;
   float max = NEGATIVE_INFINITY, sum = 0.0f;
-  if (flags & 1) {
+  uint stale = 0;
+  if (before == 0) {
     for (ulong c = ITEM; c < columns; c += SCANNERS) {
       own[c] = 0.0f;
     }
   } else {
-    max = totals[2 * row];
-    sum = totals[2 * row + 1];
+    max = entry[SPAN_MAX];
+    sum = entry[SPAN_SUM];
+    stale = as_uint(entry[SPAN_STAMP]) ^ (uint)(stamp + before);
   }
   for (ulong span = 0; span < spans; span++) {
     GLOBAL const float* from = values + (span * rows + row) * columns;
-    const float span_max = softmax[2 * (span * rows + row)];
-    const float span_sum = softmax[2 * (span * rows + row) + 1];
-    const float next = span_max > max ? span_max : max;
-    const float before = decay_of(max, next), now = decay_of(span_max, next);
-    sum = fma(sum, before, span_sum * now);
+    GLOBAL const float* with = softmax + SPAN_ENTRY * (span * rows + row);
+    const float next = with[SPAN_MAX] > max ? with[SPAN_MAX] : max;
+    const float decay = decay_of(max, next), now = decay_of(with[SPAN_MAX], next);
+    stale |= as_uint(with[SPAN_STAMP]) ^ (uint)stamp;
+    sum = fma(sum, decay, with[SPAN_SUM] * now);
     max = next;
     for (ulong c = ITEM; c < columns; c += SCANNERS) {
-      own[c] = fma(own[c], before, from[c] * now);
+      own[c] = fma(own[c], decay, from[c] * now);
     }
   }
 #if SCANNERS > 1
@@ -452,12 +472,15 @@ KERNEL(SCANNERS) void merge_spans(
 #endif
   Sums total = {0, 0, 0};
   if (ITEM == 0) {
-    totals[2 * row] = max;
-    totals[2 * row + 1] = sum;
+    entry[SPAN_MAX] = max;
+    entry[SPAN_SUM] = sum;
+    /* What is stale once stays so. */
+    entry[SPAN_STAMP] = as_float((uint)(stamp + before + spans) ^ stale);
+    total.s0 += stale;
     fold_lane(&total, as_uint(max), as_uint(max), as_uint(max), columns + 1, 1, 1);
     fold_lane(&total, as_uint(sum), as_uint(sum), as_uint(sum), columns + 2, 1, 1);
   }
-  if (flags & 2) {
+  if (last) {
     ulong u0 = 0, u1 = 0, u2 = 0, n = 0;
     for (ulong c = ITEM; c < columns; c += SCANNERS, n++) {
       const float result = sum == 0 ? 0.0f : own[c] / sum + 0.0f;

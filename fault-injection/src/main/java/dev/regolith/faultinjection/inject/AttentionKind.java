@@ -6,11 +6,22 @@ import dev.regolith.kernels.Session;
 import java.lang.foreign.Arena;
 import java.util.List;
 
-/** Scaled dot-product attention. */
+/** Scaled dot-product attention, on the CPU or on a device. */
 final class AttentionKind implements Kind<AttentionWorkload> {
+  private final boolean onDevice;
+
+  AttentionKind(boolean onDevice) {
+    this.onDevice = onDevice;
+  }
+
+  @Override
+  public Kind<AttentionWorkload> onDevice() {
+    return new AttentionKind(true);
+  }
+
   @Override
   public List<Window<AttentionWorkload>> windows() {
-    return AttentionWindows.ALL;
+    return onDevice ? AttentionWindows.ON_DEVICE : AttentionWindows.ON_CPU;
   }
 
   @Override
@@ -25,6 +36,6 @@ final class AttentionKind implements Kind<AttentionWorkload> {
 
   @Override
   public Setup setup(AttentionWorkload workload, Arm arm, Session session, Arena arena) {
-    return new AttentionSetup(workload, arm, session, arena);
+    return new AttentionSetup(workload, arm, session, arena, onDevice);
   }
 }

@@ -9,6 +9,20 @@ import static dev.regolith.kernels.probe.ProbePoint.CHECK_VECTORS_LAST_USE;
 import static dev.regolith.kernels.probe.ProbePoint.CHECK_VECTORS_READ;
 import static dev.regolith.kernels.probe.ProbePoint.CHECK_VECTORS_SEAL;
 import static dev.regolith.kernels.probe.ProbePoint.C_SEAL;
+import static dev.regolith.kernels.probe.ProbePoint.DEVICE_A_LAST_USE;
+import static dev.regolith.kernels.probe.ProbePoint.DEVICE_A_READ;
+import static dev.regolith.kernels.probe.ProbePoint.DEVICE_B_LAST_USE;
+import static dev.regolith.kernels.probe.ProbePoint.DEVICE_B_READ;
+import static dev.regolith.kernels.probe.ProbePoint.DEVICE_C_STORED;
+import static dev.regolith.kernels.probe.ProbePoint.DEVICE_DOWNLOAD;
+import static dev.regolith.kernels.probe.ProbePoint.DEVICE_EVIDENCE;
+import static dev.regolith.kernels.probe.ProbePoint.DEVICE_LAUNCH;
+import static dev.regolith.kernels.probe.ProbePoint.DEVICE_PANELS_UPLOAD;
+import static dev.regolith.kernels.probe.ProbePoint.DEVICE_QUERIES;
+import static dev.regolith.kernels.probe.ProbePoint.DEVICE_REPEATED;
+import static dev.regolith.kernels.probe.ProbePoint.DEVICE_SPANS;
+import static dev.regolith.kernels.probe.ProbePoint.DEVICE_SUMS;
+import static dev.regolith.kernels.probe.ProbePoint.DEVICE_UPLOAD;
 import static dev.regolith.kernels.probe.ProbePoint.EVIDENCE;
 import static dev.regolith.kernels.probe.ProbePoint.EXPECTATION;
 import static dev.regolith.kernels.probe.ProbePoint.KEYS_LAST_USE;
@@ -21,6 +35,8 @@ import static dev.regolith.kernels.probe.ProbePoint.MASK_BETWEEN;
 import static dev.regolith.kernels.probe.ProbePoint.MASK_LAST_USE;
 import static dev.regolith.kernels.probe.ProbePoint.MASK_READ;
 import static dev.regolith.kernels.probe.ProbePoint.OPERAND_SEAL;
+import static dev.regolith.kernels.probe.ProbePoint.PACKED_B_READ;
+import static dev.regolith.kernels.probe.ProbePoint.PACKED_B_SEAL;
 import static dev.regolith.kernels.probe.ProbePoint.QUERIES_LAST_USE;
 import static dev.regolith.kernels.probe.ProbePoint.QUERIES_READ;
 import static dev.regolith.kernels.probe.ProbePoint.QUERY_SOURCE_COPIED;
@@ -45,6 +61,7 @@ import static dev.regolith.kernels.probe.ProbePoint.VALUE_SUMS_READ;
 import static dev.regolith.kernels.probe.ProbePoint.WEIGHTS_LAST_USE;
 import static dev.regolith.kernels.probe.ProbePoint.WEIGHTS_WRITTEN;
 
+import dev.regolith.faultinjection.inject.PlacedWindow.Place;
 import dev.regolith.faultinjection.inject.Window.When;
 import dev.regolith.kernels.probe.ProbePoint;
 import java.util.EnumSet;
@@ -64,7 +81,8 @@ final class AttentionWindows {
     MASKED,
     MASKED_SEALED,
     IN_PLACE,
-    CACHED;
+    CACHED,
+    FRESH;
 
     boolean by(AttentionWorkload workload) {
       return switch (this) {
@@ -74,56 +92,83 @@ final class AttentionWindows {
         case MASKED_SEALED -> workload.sealed() && workload.hasAdditiveMask();
         case IN_PLACE -> workload.isInPlace();
         case CACHED -> workload.cached();
+        case FRESH -> !workload.cached();
       };
     }
   }
 
-  /** All of them. */
-  static final List<Window<AttentionWorkload>> ALL =
+  /**
+   * All of them. Where a device computes, the host packs and verifies, and the device's buffers are
+   * struck as it sees them.
+   */
+  private static final List<PlacedWindow<AttentionWorkload>> LINES =
       List.of(
-          window("queries", "before-call", BEFORE, Offer.SEALED, QUERY_SOURCE_READ),
-          window("queries", "copied-to-compared", DURING, Offer.ANY, QUERY_SOURCE_COPIED),
-          window("queries", "last-use-to-check", DURING, Offer.SEALED, QUERY_SOURCE_LAST_USE),
-          window("queries", "check-to-next-read", AFTER, Offer.SEALED, QUERY_SOURCE_READ),
-          window("keys", "before-call", BEFORE, Offer.SEALED, KEY_SOURCE_READ),
-          window("keys", "packed-to-check", DURING, Offer.SEALED, KEY_SOURCE_LAST_USE),
-          window("keys", "check-to-next-read", AFTER, Offer.SEALED, KEY_SOURCE_READ),
-          window("values", "before-call", BEFORE, Offer.SEALED, VALUE_SOURCE_READ),
-          window("values", "packed-to-check", DURING, Offer.SEALED, VALUE_SOURCE_LAST_USE),
-          window("values", "check-to-next-read", AFTER, Offer.SEALED, VALUE_SOURCE_READ),
-          window("mask", "before-call", BEFORE, Offer.MASKED_SEALED, MASK_READ),
-          window("mask", "applied-to-compared", DURING, Offer.MASKED, MASK_BETWEEN),
-          window("mask", "last-use-to-check", DURING, Offer.MASKED_SEALED, MASK_LAST_USE),
-          window("mask", "check-to-next-read", AFTER, Offer.MASKED_SEALED, MASK_READ),
-          window("copied-queries", "between-reads", DURING, Offer.ANY, QUERIES_READ),
-          window("copied-queries", "last-use-to-check", DURING, Offer.ANY, QUERIES_LAST_USE),
-          window("packed-keys", "before-first-read", FIRST, Offer.ANY, KEYS_READ),
-          window("packed-keys", "between-reads", AGAIN, Offer.ANY, KEYS_READ),
-          window("packed-keys", "last-use-to-check", DURING, Offer.ANY, KEYS_LAST_USE),
-          window("packed-values", "before-first-read", FIRST, Offer.ANY, VALUES_READ),
-          window("packed-values", "between-reads", AGAIN, Offer.ANY, VALUES_READ),
-          window("packed-values", "last-use-to-check", DURING, Offer.ANY, VALUES_LAST_USE),
-          window("cached-keys", "before-call", BEFORE, Offer.CACHED, KEYS_READ),
-          window("cached-keys", "last-use-to-check", DURING, Offer.CACHED, KEYS_LAST_USE),
-          window("cached-keys", "check-to-next-read", AFTER, Offer.CACHED, KEYS_READ),
-          window("cached-values", "before-call", BEFORE, Offer.CACHED, VALUES_READ),
-          window("cached-values", "last-use-to-check", DURING, Offer.CACHED, VALUES_LAST_USE),
-          window("cached-values", "check-to-next-read", AFTER, Offer.CACHED, VALUES_READ),
-          window(
+          line(Place.BOTH, "queries", "before-call", BEFORE, Offer.SEALED, QUERY_SOURCE_READ),
+          line(Place.BOTH, "queries", "copied-to-compared", DURING, Offer.ANY, QUERY_SOURCE_COPIED),
+          line(
+              Place.BOTH,
+              "queries",
+              "last-use-to-check",
+              DURING,
+              Offer.SEALED,
+              QUERY_SOURCE_LAST_USE),
+          line(Place.BOTH, "queries", "check-to-next-read", AFTER, Offer.SEALED, QUERY_SOURCE_READ),
+          line(Place.BOTH, "keys", "before-call", BEFORE, Offer.SEALED, KEY_SOURCE_READ),
+          line(Place.BOTH, "keys", "packed-to-check", DURING, Offer.SEALED, KEY_SOURCE_LAST_USE),
+          line(Place.BOTH, "keys", "check-to-next-read", AFTER, Offer.SEALED, KEY_SOURCE_READ),
+          line(Place.BOTH, "values", "before-call", BEFORE, Offer.SEALED, VALUE_SOURCE_READ),
+          line(
+              Place.BOTH, "values", "packed-to-check", DURING, Offer.SEALED, VALUE_SOURCE_LAST_USE),
+          line(Place.BOTH, "values", "check-to-next-read", AFTER, Offer.SEALED, VALUE_SOURCE_READ),
+          line(Place.BOTH, "mask", "before-call", BEFORE, Offer.MASKED_SEALED, MASK_READ),
+          line(Place.CPU, "mask", "applied-to-compared", DURING, Offer.MASKED, MASK_BETWEEN),
+          line(Place.BOTH, "mask", "last-use-to-check", DURING, Offer.MASKED_SEALED, MASK_LAST_USE),
+          line(Place.BOTH, "mask", "check-to-next-read", AFTER, Offer.MASKED_SEALED, MASK_READ),
+          line(Place.CPU, "copied-queries", "between-reads", DURING, Offer.ANY, QUERIES_READ),
+          line(
+              Place.CPU,
+              "copied-queries",
+              "last-use-to-check",
+              DURING,
+              Offer.ANY,
+              QUERIES_LAST_USE),
+          line(Place.CPU, "packed-keys", "before-first-read", FIRST, Offer.ANY, KEYS_READ),
+          line(Place.CPU, "packed-keys", "between-reads", AGAIN, Offer.ANY, KEYS_READ),
+          line(Place.BOTH, "packed-keys", "last-use-to-check", DURING, Offer.ANY, KEYS_LAST_USE),
+          line(Place.CPU, "packed-values", "before-first-read", FIRST, Offer.ANY, VALUES_READ),
+          line(Place.CPU, "packed-values", "between-reads", AGAIN, Offer.ANY, VALUES_READ),
+          line(
+              Place.BOTH, "packed-values", "last-use-to-check", DURING, Offer.ANY, VALUES_LAST_USE),
+          line(Place.CPU, "cached-keys", "before-call", BEFORE, Offer.CACHED, KEYS_READ),
+          line(Place.CPU, "cached-keys", "last-use-to-check", DURING, Offer.CACHED, KEYS_LAST_USE),
+          line(Place.CPU, "cached-keys", "check-to-next-read", AFTER, Offer.CACHED, KEYS_READ),
+          line(Place.CPU, "cached-values", "before-call", BEFORE, Offer.CACHED, VALUES_READ),
+          line(
+              Place.CPU,
+              "cached-values",
+              "last-use-to-check",
+              DURING,
+              Offer.CACHED,
+              VALUES_LAST_USE),
+          line(Place.CPU, "cached-values", "check-to-next-read", AFTER, Offer.CACHED, VALUES_READ),
+          line(
+              Place.CPU,
               "cached-check-vectors",
               "before-call",
               BEFORE,
               Offer.CACHED,
               CHECK_VECTORS_READ,
               TOLERANCE_COEFFICIENTS_READ),
-          window(
+          line(
+              Place.CPU,
               "cached-check-vectors",
               "check-to-next-read",
               AFTER,
               Offer.CACHED,
               CHECK_VECTORS_READ,
               TOLERANCE_COEFFICIENTS_READ),
-          window(
+          line(
+              Place.CPU,
               "cached-seals",
               "before-call",
               BEFORE,
@@ -131,7 +176,8 @@ final class AttentionWindows {
               KEYS_SEAL,
               VALUES_SEAL,
               CHECK_VECTORS_SEAL),
-          window(
+          line(
+              Place.CPU,
               "cached-seals",
               "check-to-next-read",
               AFTER,
@@ -139,26 +185,52 @@ final class AttentionWindows {
               KEYS_SEAL,
               VALUES_SEAL,
               CHECK_VECTORS_SEAL),
-          window("scores", "written-to-read", DURING, Offer.ANY, SCORES_WRITTEN),
-          window("scores", "last-use-to-check", DURING, Offer.ANY, SCORES_LAST_USE),
-          window("exponentials", "written-to-read", DURING, Offer.ANY, WEIGHTS_WRITTEN),
-          window("exponentials", "last-use-to-check", DURING, Offer.ANY, WEIGHTS_LAST_USE),
-          window("running-maxima", "between-blocks", DURING, Offer.ANY, ROW_MAXIMUM),
-          window("running-sums", "between-blocks", DURING, Offer.ANY, ROW_SUM),
-          window("value-sums", "between-blocks", DURING, Offer.ANY, VALUE_SUMS_READ),
-          window("value-sums", "last-use-to-check", DURING, Offer.ANY, VALUE_SUMS_LAST_USE),
-          window("value-sums", "between-spans", DURING, Offer.ANY, TOTAL_SUMS_READ),
-          window("output", "stored-to-sealed", DURING, Offer.ANY, RESULT_STORED),
-          window("output", "return-to-next-read", AFTER, Offer.IN_PLACE, RESULT_STORED),
-          window("log-sums", "stored-to-delivered", DURING, Offer.ANY, LOG_SUM_STORED),
-          window("check-vectors", "before-first-read", FIRST, Offer.ANY, CHECK_VECTORS_READ),
-          window("check-vectors", "between-reads", AGAIN, Offer.ANY, CHECK_VECTORS_READ),
-          window("check-vectors", "last-use-to-check", DURING, Offer.ANY, CHECK_VECTORS_LAST_USE),
-          window("tolerances", "before-first-read", FIRST, Offer.ANY, TOLERANCE_COEFFICIENTS_READ),
-          window("tolerances", "between-reads", AGAIN, Offer.ANY, TOLERANCE_COEFFICIENTS_READ),
-          window("tolerances", "written-to-compared", DURING, Offer.ANY, TOLERANCE),
-          window("seals", "before-call", BEFORE, Offer.SEALED, OPERAND_SEAL),
-          window(
+          line(Place.CPU, "scores", "written-to-read", DURING, Offer.ANY, SCORES_WRITTEN),
+          line(Place.CPU, "scores", "last-use-to-check", DURING, Offer.ANY, SCORES_LAST_USE),
+          line(Place.CPU, "exponentials", "written-to-read", DURING, Offer.ANY, WEIGHTS_WRITTEN),
+          line(Place.CPU, "exponentials", "last-use-to-check", DURING, Offer.ANY, WEIGHTS_LAST_USE),
+          line(Place.CPU, "running-maxima", "between-blocks", DURING, Offer.ANY, ROW_MAXIMUM),
+          line(Place.CPU, "running-sums", "between-blocks", DURING, Offer.ANY, ROW_SUM),
+          line(Place.CPU, "value-sums", "between-blocks", DURING, Offer.ANY, VALUE_SUMS_READ),
+          line(
+              Place.CPU, "value-sums", "last-use-to-check", DURING, Offer.ANY, VALUE_SUMS_LAST_USE),
+          line(Place.CPU, "value-sums", "between-spans", DURING, Offer.ANY, TOTAL_SUMS_READ),
+          line(Place.BOTH, "output", "stored-to-sealed", DURING, Offer.ANY, RESULT_STORED),
+          line(Place.BOTH, "output", "return-to-next-read", AFTER, Offer.IN_PLACE, RESULT_STORED),
+          line(Place.BOTH, "log-sums", "stored-to-delivered", DURING, Offer.ANY, LOG_SUM_STORED),
+          line(
+              Place.CPU,
+              "check-vectors",
+              "before-first-read",
+              FIRST,
+              Offer.ANY,
+              CHECK_VECTORS_READ),
+          line(Place.CPU, "check-vectors", "between-reads", AGAIN, Offer.ANY, CHECK_VECTORS_READ),
+          line(
+              Place.BOTH,
+              "check-vectors",
+              "last-use-to-check",
+              DURING,
+              Offer.ANY,
+              CHECK_VECTORS_LAST_USE),
+          line(
+              Place.CPU,
+              "tolerances",
+              "before-first-read",
+              FIRST,
+              Offer.ANY,
+              TOLERANCE_COEFFICIENTS_READ),
+          line(
+              Place.CPU,
+              "tolerances",
+              "between-reads",
+              AGAIN,
+              Offer.ANY,
+              TOLERANCE_COEFFICIENTS_READ),
+          line(Place.CPU, "tolerances", "written-to-compared", DURING, Offer.ANY, TOLERANCE),
+          line(Place.BOTH, "seals", "before-call", BEFORE, Offer.SEALED, OPERAND_SEAL),
+          line(
+              Place.BOTH,
               "seals",
               "made-to-compared",
               DURING,
@@ -167,16 +239,119 @@ final class AttentionWindows {
               KEYS_SEAL,
               VALUES_SEAL,
               CHECK_VECTORS_SEAL),
-          window("seals", "made-to-return", DURING, Offer.ANY, C_SEAL),
-          window("seals", "check-to-next-read", AFTER, Offer.SEALED, OPERAND_SEAL, C_SEAL),
-          window("digests", "made-to-compared", DURING, Offer.ANY, ROW_DIGEST),
-          window("expectations", "between-blocks", DURING, Offer.ANY, EXPECTATION),
-          window("evidence", "written-to-compared", DURING, Offer.ANY, EVIDENCE));
+          line(Place.DEVICE, "seals", "sums-to-compared", DURING, Offer.ANY, PACKED_B_SEAL),
+          line(
+              Place.DEVICE,
+              "cached-seals",
+              "before-call",
+              BEFORE,
+              Offer.CACHED,
+              PACKED_B_SEAL,
+              CHECK_VECTORS_SEAL),
+          line(
+              Place.DEVICE,
+              "cached-seals",
+              "check-to-next-read",
+              AFTER,
+              Offer.CACHED,
+              PACKED_B_SEAL,
+              CHECK_VECTORS_SEAL),
+          line(Place.BOTH, "seals", "made-to-return", DURING, Offer.ANY, C_SEAL),
+          line(
+              Place.BOTH, "seals", "check-to-next-read", AFTER, Offer.SEALED, OPERAND_SEAL, C_SEAL),
+          line(Place.CPU, "digests", "made-to-compared", DURING, Offer.ANY, ROW_DIGEST),
+          line(Place.CPU, "expectations", "between-blocks", DURING, Offer.ANY, EXPECTATION),
+          line(Place.CPU, "evidence", "written-to-compared", DURING, Offer.ANY, EVIDENCE),
+          line(Place.DEVICE, "packed", "packed-to-upload", DURING, Offer.FRESH, PACKED_B_READ),
+          line(Place.DEVICE, "device-operands", "upload-to-read", DURING, Offer.ANY, DEVICE_A_READ),
+          line(
+              Place.DEVICE,
+              "device-operands",
+              "last-use-to-check",
+              DURING,
+              Offer.ANY,
+              DEVICE_A_LAST_USE),
+          line(
+              Place.DEVICE,
+              "device-keys-and-values",
+              "upload-to-read",
+              DURING,
+              Offer.FRESH,
+              DEVICE_B_READ),
+          line(
+              Place.DEVICE,
+              "device-keys-and-values",
+              "last-use-to-check",
+              DURING,
+              Offer.FRESH,
+              DEVICE_B_LAST_USE),
+          line(Place.DEVICE, "device-cache", "before-read", DURING, Offer.CACHED, DEVICE_B_READ),
+          line(
+              Place.DEVICE,
+              "device-cache",
+              "last-use-to-check",
+              DURING,
+              Offer.CACHED,
+              DEVICE_B_LAST_USE),
+          line(Place.DEVICE, "device-queries", "scaled-to-read", DURING, Offer.ANY, DEVICE_QUERIES),
+          line(Place.DEVICE, "device-spans", "made-to-merged", DURING, Offer.ANY, DEVICE_SPANS),
+          line(
+              Place.DEVICE,
+              "device-repetition",
+              "made-to-compared",
+              DURING,
+              Offer.ANY,
+              DEVICE_REPEATED),
+          line(
+              Place.DEVICE,
+              "device-output",
+              "store-to-download",
+              DURING,
+              Offer.ANY,
+              DEVICE_C_STORED),
+          line(Place.DEVICE, "device-sums", "made-to-download", DURING, Offer.ANY, DEVICE_SUMS),
+          line(
+              Place.DEVICE,
+              "device-commands",
+              "upload-of-keys-or-values-lost",
+              DURING,
+              Offer.FRESH,
+              DEVICE_PANELS_UPLOAD),
+          line(Place.DEVICE, "device-commands", "upload-lost", DURING, Offer.ANY, DEVICE_UPLOAD),
+          line(
+              Place.DEVICE,
+              "device-commands",
+              "kernel-never-ran",
+              DURING,
+              Offer.ANY,
+              DEVICE_LAUNCH),
+          line(
+              Place.DEVICE, "device-commands", "download-lost", DURING, Offer.ANY, DEVICE_DOWNLOAD),
+          line(
+              Place.DEVICE,
+              "device-commands",
+              "evidence-lost",
+              DURING,
+              Offer.ANY,
+              DEVICE_EVIDENCE));
+
+  /** Those of attention on the CPU. */
+  static final List<Window<AttentionWorkload>> ON_CPU = PlacedWindow.of(LINES, Place.CPU);
+
+  /** Those of attention that a device computes. */
+  static final List<Window<AttentionWorkload>> ON_DEVICE = PlacedWindow.of(LINES, Place.DEVICE);
 
   private AttentionWindows() {}
 
-  private static Window<AttentionWorkload> window(
-      String site, String label, When when, Offer offer, ProbePoint first, ProbePoint... more) {
-    return new Window<>(site, label, when, offer::by, EnumSet.of(first, more));
+  private static PlacedWindow<AttentionWorkload> line(
+      Place place,
+      String site,
+      String label,
+      When when,
+      Offer offer,
+      ProbePoint first,
+      ProbePoint... more) {
+    return new PlacedWindow<>(
+        place, new Window<>(site, label, when, offer::by, EnumSet.of(first, more)));
   }
 }

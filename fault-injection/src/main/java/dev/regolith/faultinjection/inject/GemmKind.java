@@ -15,6 +15,11 @@ final class GemmKind implements Kind<GemmWorkload> {
   }
 
   @Override
+  public Kind<GemmWorkload> onDevice() {
+    return new GemmKind(true);
+  }
+
+  @Override
   public List<Window<GemmWorkload>> windows() {
     return onDevice ? GemmWindows.ON_DEVICE : GemmWindows.ON_CPU;
   }

@@ -47,6 +47,7 @@ import static dev.regolith.kernels.probe.ProbePoint.TILE_WRITTEN;
 import static dev.regolith.kernels.probe.ProbePoint.TOLERANCE;
 import static dev.regolith.kernels.probe.ProbePoint.TOLERANCE_COEFFICIENTS_READ;
 
+import dev.regolith.faultinjection.inject.PlacedWindow.Place;
 import dev.regolith.faultinjection.inject.Window.When;
 import dev.regolith.kernels.probe.ProbePoint;
 import java.util.EnumSet;
@@ -77,21 +78,12 @@ final class GemmWindows {
     }
   }
 
-  /** Where products are computed that have a window. */
-  private enum Place {
-    CPU,
-    DEVICE,
-    BOTH
-  }
-
-  private record Line(Place place, Window<GemmWorkload> window) {}
-
   /**
    * All of them. Where a device computes, the host predicts and verifies, and the device's buffers
    * are struck as it sees them, before and after their last use; a fault on the way there is one
    * before it, a fault between two calls likewise.
    */
-  private static final List<Line> LINES =
+  private static final List<PlacedWindow<GemmWorkload>> LINES =
       List.of(
           line(Place.BOTH, "a", "before-call", BEFORE, Offer.SEALED, A_READ),
           line(Place.CPU, "a", "copied-to-predicted", DURING, Offer.ANY, A_PREDICTED),
@@ -273,21 +265,14 @@ final class GemmWindows {
               DEVICE_EVIDENCE));
 
   /** Those of products on the CPU. */
-  static final List<Window<GemmWorkload>> ON_CPU = windows(Place.CPU);
+  static final List<Window<GemmWorkload>> ON_CPU = PlacedWindow.of(LINES, Place.CPU);
 
   /** Those of products that a device computes. */
-  static final List<Window<GemmWorkload>> ON_DEVICE = windows(Place.DEVICE);
+  static final List<Window<GemmWorkload>> ON_DEVICE = PlacedWindow.of(LINES, Place.DEVICE);
 
   private GemmWindows() {}
 
-  private static List<Window<GemmWorkload>> windows(Place place) {
-    return LINES.stream()
-        .filter(line -> line.place == place || line.place == Place.BOTH)
-        .map(Line::window)
-        .toList();
-  }
-
-  private static Line line(
+  private static PlacedWindow<GemmWorkload> line(
       Place place,
       String site,
       String label,
@@ -295,6 +280,7 @@ final class GemmWindows {
       Offer offer,
       ProbePoint first,
       ProbePoint... more) {
-    return new Line(place, new Window<>(site, label, when, offer::by, EnumSet.of(first, more)));
+    return new PlacedWindow<>(
+        place, new Window<>(site, label, when, offer::by, EnumSet.of(first, more)));
   }
 }

@@ -27,7 +27,7 @@ public final class InjectionEngines implements EngineFactory {
 
   /** Campaigns on attention. */
   public static InjectionEngines attention() {
-    return new InjectionEngines(new AttentionKind(), options -> {});
+    return new InjectionEngines(new AttentionKind(false), options -> {});
   }
 
   @Override
@@ -36,15 +36,11 @@ public final class InjectionEngines implements EngineFactory {
     if (!compute.isAccelerator()) {
       return new InjectionEngines(kind, options -> options.compute(compute));
     }
-    if (!(kind instanceof GemmKind)) {
-      throw new IllegalArgumentException(
-          "only matrix products are computed by a device; everything else is the host's");
-    }
     // A campaign's faults are many and none is the device's: it stays in service.
     Consumer<SessionOptions> onDevice =
         options ->
             options.compute(compute).device(device).retireAfter(Integer.MAX_VALUE, Duration.ZERO);
-    return new InjectionEngines(new GemmKind(true), onDevice);
+    return new InjectionEngines(kind.onDevice(), onDevice);
   }
 
   @Override

@@ -23,6 +23,9 @@ interface Kind<W extends Workload> {
   /** What a workload must come to. */
   Truth truth(W workload);
 
+  /** The same computed by a device. */
+  Kind<W> onDevice();
+
   /** Lays a workload out in memory for one arm. */
   Setup setup(W workload, Arm arm, Session session, Arena arena);
 

@@ -162,6 +162,8 @@ public enum ProbePoint {
   DEVICE_QUERIES,
   /** What an accelerator made of spans of keys, before they are merged. */
   DEVICE_SPANS,
+  /** Either of these, while an attention is computed once more, to be compared. */
+  DEVICE_REPEATED,
   /** C, or an attention's result, in the memory of an accelerator, before it is copied back. */
   DEVICE_C_STORED,
   /** Sums that an accelerator made, before they are copied to the host. */

@@ -32,6 +32,9 @@ final class DeviceAttention implements Parts.Part {
   /** Of regions with fewer rows, none is computed on the host. */
   private static final int SAMPLED_ROWS = 128;
 
+  /** Largest score, sum of weights, and a stamp. */
+  private static final long BYTES_OF_SPAN = 3L * Float.BYTES;
+
   private static final int SPAN_KEYS = AttentionProblem.SPAN * AttentionProblem.BLOCK;
 
   private final Parts parts = new Parts();
@@ -128,17 +131,17 @@ final class DeviceAttention implements Parts.Part {
       probePanels(ProbePoint.DEVICE_B_READ, ofValues);
     }
     if (p.verify) {
-      compute(p, region, keys, ofValues, true, region.rows(), launch);
+      compute(p, region, keys, ofValues, Run.repeated(launch, region.rows()));
     }
-    compute(p, region, keys, ofValues, false, 0, launch);
+    compute(p, region, keys, ofValues, Run.first(launch));
     if (p.verify) {
       scan(keys, panelsAt, launch);
       scan(ofValues, valuesAt, launch);
       scan(given, wordsAt, launch);
     }
     download(p, region);
-    sums.download(queue);
     if (p.verify) {
+      sums.download(queue);
       verifyPanels(p, region, keys, panelsAt, host, workspace, sink);
       verifyPanels(p, region, ofValues, valuesAt, host, workspace, sink);
       if (!words.agree(sums, wordsAt)) {
@@ -155,10 +158,8 @@ final class DeviceAttention implements Parts.Part {
   }
 
   private static long blocksOf(DeviceOperand keys) {
-    return keys.panels() * (long) keys.packed(0).panelColumns() / AttentionProblem.BLOCK
-        + (keys.panels() * (long) keys.packed(0).panelColumns() % AttentionProblem.BLOCK > 0
-            ? 1
-            : 0);
+    long columns = (long) keys.panels() * keys.packed(0).panelColumns();
+    return Math.ceilDiv(columns, AttentionProblem.BLOCK);
   }
 
   private static long entries(DeviceOperand operand) {
@@ -171,81 +172,142 @@ final class DeviceAttention implements Parts.Part {
   }
 
   /**
-   * Computes everything from the words of the region, once.
+   * One of the two runs of a region.
    *
-   * @param turned whether other work-groups do what one did the last time
+   * @param turned whether its work-groups do what others do in the other run
    * @param place of the rows' sums
+   * @param stamp of everything that it makes on its way
+   * @param launch of its sums
+   * @param command what is lost if one of its kernels does not run
+   * @param ofQueries the probe of scaled queries, and {@code ofSpans} of what is merged
    */
+  private record Run(
+      boolean turned,
+      long place,
+      long stamp,
+      long launch,
+      ProbePoint command,
+      ProbePoint ofQueries,
+      ProbePoint ofSpans) {
+    static Run first(long launch) {
+      return new Run(
+          false,
+          0,
+          2 * launch,
+          launch,
+          ProbePoint.DEVICE_LAUNCH,
+          ProbePoint.DEVICE_QUERIES,
+          ProbePoint.DEVICE_SPANS);
+    }
+
+    static Run repeated(long launch, long place) {
+      return new Run(
+          true,
+          place,
+          2 * launch + 1,
+          launch,
+          ProbePoint.DEVICE_EVIDENCE,
+          ProbePoint.DEVICE_REPEATED,
+          ProbePoint.DEVICE_REPEATED);
+    }
+  }
+
+  /** Computes everything from the words of the region, once. */
   private void compute(
       AttentionProblem p,
       AttentionRegion region,
       DeviceOperand keys,
       DeviceOperand ofValues,
-      boolean turned,
-      long place,
-      long launch) {
+      Run run) {
     long rows = region.rows();
-    long down = Math.ceilDiv(rows, tile.groupRows());
-    DeviceObject given = copyOfWords.atLeast(4 * words.count());
-    DeviceObject queries = scaled.atLeast(4 * down * tile.groupRows() * p.depth);
-    scale.open().buffer(given).buffer(queries).number(p.depth).number(rows).real(p.scale);
-    queue.run(ProbePoint.DEVICE_LAUNCH, scale, down, 1, tile.scanners());
-    if (Probe.ON) {
-      queue.probe(ProbePoint.DEVICE_QUERIES, queries, 0, 4 * rows * p.depth);
-    }
-    long firstSpan = words.lowest() / SPAN_KEYS;
-    long end = Math.max(firstSpan, Math.ceilDiv(words.highest(), SPAN_KEYS));
-    long most = Math.max(1, Math.min(end - firstSpan, ROOM / rows));
-    long parts = Math.ceilDiv(p.columns, (long) tiles * tile.groupColumns());
-    long span = firstSpan;
+    scaleQueries(p, rows, run);
+    long first = words.lowest() / SPAN_KEYS;
+    long end = Math.max(first, Math.ceilDiv(words.highest(), SPAN_KEYS));
+    long most = Math.max(1, Math.min(end - first, ROOM / rows));
+    values.atLeast(4 * most * rows * p.columns);
+    softmax.atLeast(BYTES_OF_SPAN * most * rows);
+    long span = first;
     do {
       long spans = Math.min(most, end - span);
       if (spans > 0) {
-        attend
-            .open()
-            .buffer(queries)
-            .buffer(keys.buffer())
-            .buffer(ofValues.buffer())
-            .buffer(given)
-            .buffer(given)
-            .buffer(values.atLeast(4 * most * rows * p.columns))
-            .buffer(softmax.atLeast(8 * most * rows))
-            .number(words.rowsAt())
-            .number(words.blocksAt())
-            .number(p.depth)
-            .number(p.columns)
-            .number(rows)
-            .number(ofValues.packed(0).panelStride() / Float.BYTES)
-            .number(span)
-            .real(p.visibility.softcap)
-            .number((p.visibility.slopes == null ? 0 : 1) + (turned ? 2 : 0));
-        queue.run(ProbePoint.DEVICE_LAUNCH, attend, down, spans * parts, tile.group());
-        if (Probe.ON) {
-          queue.probe(
-              ProbePoint.DEVICE_SPANS,
-              values.atLeast(4 * most * rows * p.columns),
-              0,
-              4 * spans * rows * p.columns);
-          queue.probe(
-              ProbePoint.DEVICE_SPANS, softmax.atLeast(8 * most * rows), 0, 8 * spans * rows);
-        }
+        attendSpans(p, rows, keys, ofValues, span, spans, run);
       }
-      merge
-          .open()
-          .buffer(values.atLeast(4 * most * rows * p.columns))
-          .buffer(softmax.atLeast(8 * most * rows))
-          .buffer(out.atLeast(4 * rows * p.columns))
-          .buffer(totals.atLeast(8 * rows))
-          .buffer(sums.memory())
-          .number(place)
-          .number(rows)
-          .number(p.columns)
-          .number(spans)
-          .number((span == firstSpan ? 1 : 0) + (span + spans == end ? 2 : 0))
-          .number(launch);
-      queue.run(ProbePoint.DEVICE_LAUNCH, merge, rows, 1, tile.scanners());
-      span += Math.max(1, spans);
+      mergeSpans(p, rows, span - first, spans, span + spans == end, run);
+      span += most;
     } while (span < end);
+  }
+
+  private void scaleQueries(AttentionProblem p, long rows, Run run) {
+    long down = Math.ceilDiv(rows, tile.groupRows());
+    DeviceObject queries = scaled.atLeast(4 * down * (tile.groupRows() * (long) p.depth + 1));
+    scale
+        .open()
+        .buffer(copyOfWords.atLeast(0))
+        .buffer(queries)
+        .number(p.depth)
+        .number(rows)
+        .number(run.stamp)
+        .real(p.scale);
+    queue.run(run.command, scale, down, 1, tile.scanners());
+    if (Probe.ON) {
+      queue.probe(run.ofQueries, queries, 0, 4 * rows * p.depth);
+    }
+  }
+
+  private void attendSpans(
+      AttentionProblem p,
+      long rows,
+      DeviceOperand keys,
+      DeviceOperand ofValues,
+      long first,
+      long spans,
+      Run run) {
+    DeviceObject given = copyOfWords.atLeast(0);
+    attend
+        .open()
+        .buffer(scaled.atLeast(0))
+        .buffer(keys.buffer())
+        .buffer(ofValues.buffer())
+        .buffer(given)
+        .buffer(given)
+        .buffer(values.atLeast(0))
+        .buffer(softmax.atLeast(0))
+        .number(words.rowsAt())
+        .number(words.blocksAt())
+        .number(p.depth)
+        .number(p.columns)
+        .number(rows)
+        .number(ofValues.packed(0).panelStride() / Float.BYTES)
+        .number(first)
+        .real(p.visibility.softcap)
+        .number((p.visibility.slopes == null ? 0 : 1) + (run.turned ? 2 : 0));
+    long parts = Math.ceilDiv(p.columns, (long) tiles * tile.groupColumns());
+    long down = Math.ceilDiv(rows, tile.groupRows());
+    queue.run(run.command, attend, down, spans * parts, tile.group());
+    if (Probe.ON) {
+      queue.probe(run.ofSpans, values.atLeast(0), 0, 4 * spans * rows * p.columns);
+      queue.probe(run.ofSpans, softmax.atLeast(0), 0, BYTES_OF_SPAN * spans * rows);
+    }
+  }
+
+  private void mergeSpans(
+      AttentionProblem p, long rows, long before, long spans, boolean last, Run run) {
+    merge
+        .open()
+        .buffer(values.atLeast(0))
+        .buffer(softmax.atLeast(0))
+        .buffer(out.atLeast(4 * rows * p.columns))
+        .buffer(totals.atLeast(BYTES_OF_SPAN * rows))
+        .buffer(sums.memory())
+        .number(run.place)
+        .number(rows)
+        .number(p.columns)
+        .number(before)
+        .number(spans)
+        .number(last ? 1 : 0)
+        .number(run.stamp)
+        .number(run.launch);
+    queue.run(run.command, merge, rows, 1, tile.scanners());
   }
 
   private void scan(DeviceOperand operand, long place, long launch) {
@@ -281,7 +343,7 @@ final class DeviceAttention implements Parts.Part {
 
   private void download(AttentionProblem p, AttentionRegion region) {
     long bytes = 4L * region.rows() * p.columns;
-    long bytesOfTotals = 8L * region.rows();
+    long bytesOfTotals = BYTES_OF_SPAN * region.rows();
     room(bytes, bytesOfTotals);
     DeviceObject result = out.atLeast(bytes);
     if (Probe.ON) {
@@ -354,8 +416,8 @@ final class DeviceAttention implements Parts.Part {
     region.logarithms = 0;
     for (int row = 0; row < region.rows(); row++) {
       long from = 4L * row * p.columns;
-      float max = arrivedTotals.get(ValueLayout.JAVA_FLOAT, 8L * row);
-      float sum = arrivedTotals.get(ValueLayout.JAVA_FLOAT, 8L * row + 4);
+      float max = arrivedTotals.get(ValueLayout.JAVA_FLOAT, BYTES_OF_SPAN * row);
+      float sum = arrivedTotals.get(ValueLayout.JAVA_FLOAT, BYTES_OF_SPAN * row + 4);
       if (p.verify) {
         region.checks++;
         host.scan(arrived, from, p.columns, found, workspace);

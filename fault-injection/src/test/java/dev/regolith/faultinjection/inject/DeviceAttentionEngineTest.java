@@ -1,0 +1,10 @@
+package dev.regolith.faultinjection.inject;
+
+import org.junit.jupiter.api.Tag;
+
+@Tag("device-only")
+class DeviceAttentionEngineTest extends EngineContract {
+  DeviceAttentionEngineTest() {
+    super(InjectionEngines.attention().on("opencl", ""));
+  }
+}
