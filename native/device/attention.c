@@ -18,14 +18,15 @@
  *   queries      [row][depth], dense
  *   mask         rows of floats, added to scores; minus infinity hides a key
  *   rows         [row][ROW_ENTRY], padded to whole tiles of rows that see nothing
- *   blocks       [block][BLOCK_ENTRY]
+ *   blocks       a word each: 1 if all values of the block are finite
+ *
+ * These words may be damaged, and no address depends on them: what lies where is in the arguments.
  */
-#define ROW_ENTRY 5
+#define ROW_ENTRY 4
 #define ROW_FROM 0     /* the first key that it sees */
 #define ROW_TO 1       /* behind the last */
 #define ROW_POSITION 2 /* the key position that it stands at */
-#define ROW_MASK 3     /* where its mask lies, in floats, for key 0; 2^63: it has none */
-#define ROW_SLOPE 4    /* bits of a float */
+#define ROW_SLOPE 3    /* bits of a float */
 
 /* What is known of a span beside its values, and of all that were merged. */
 #define SPAN_ENTRY 3
@@ -33,12 +34,10 @@
 #define SPAN_SUM 1   /* the sum of weights */
 #define SPAN_STAMP 2 /* the run that this is of */
 
-#define BLOCK_ENTRY 5
-#define BLOCK_K 0      /* where the keys of its first panel lie, in floats */
-#define BLOCK_V 1      /* where its values in the first panel lie */
-#define BLOCK_PANELS 2 /* of keys */
-#define BLOCK_STEPS 3  /* keys that have values */
-#define BLOCK_FINITE 4 /* whether all of these are finite */
+/* Flags of a run. */
+#define SLOPES 1
+#define MASKED 2
+#define TURNED 4
 
 /* Rows of scores lie as far apart as neighbours do not meet in one bank of local memory. */
 #define PITCH (KEYS + (GROUP > 1 ? 4 : 0))
@@ -87,31 +86,29 @@ FUNCTION float hyperbolic_tangent(const float x) {
   return as_float((as_uint(result) & 0x7fffffff) | (as_uint(x) & 0x80000000));
 }
 
-/* What a block's keys are seen through by a row. */
+/* What a row sees keys through; its mask, where there is one, lies at mask + key. */
 typedef struct {
   ulong from, to, mask;
   slong position;
   float slope;
 } Row;
 
-FUNCTION Row row_of(GLOBAL const ulong* RESTRICT rows, const ulong row) {
+/* Row number row of rows; keys that it sees lie in [lowest, highest), whatever is written there. */
+FUNCTION Row row_of(
+    GLOBAL const ulong* RESTRICT rows, const ulong row, const ulong lowest, const ulong highest) {
   GLOBAL const ulong* entry = rows + row * ROW_ENTRY;
   Row r;
-  r.from = entry[ROW_FROM];
-  r.to = entry[ROW_TO];
-  r.mask = entry[ROW_MASK];
+  r.from = entry[ROW_FROM] < lowest ? lowest : entry[ROW_FROM];
+  r.to = min(entry[ROW_TO], highest);
   r.position = (slong)entry[ROW_POSITION];
   r.slope = as_float((uint)entry[ROW_SLOPE]);
   return r;
 }
 
-FUNCTION int is_masked(const Row* r) {
-  return r->mask != (ulong)1 << 63;
-}
-
-FUNCTION int hides(const Row* r, GLOBAL const float* RESTRICT operands, const ulong key) {
+FUNCTION int hides(
+    const Row* r, GLOBAL const float* RESTRICT operands, const ulong key, const uint flags) {
   return key < r->from || key >= r->to ||
-         (is_masked(r) && operands[r->mask + key] == NEGATIVE_INFINITY);
+         (flags & MASKED && operands[r->mask + key] == NEGATIVE_INFINITY);
 }
 
 /* What reaches the softmax of a score. */
@@ -121,17 +118,17 @@ FUNCTION float transformed(
     GLOBAL const float* RESTRICT operands,
     const ulong key,
     const float softcap,
-    const uint slopes) {
-  if (hides(r, operands, key)) {
+    const uint flags) {
+  if (hides(r, operands, key, flags)) {
     return NEGATIVE_INFINITY;
   }
   if (softcap > 0) {
     score = softcap * hyperbolic_tangent(score / softcap);
   }
-  if (slopes) {
+  if (flags & SLOPES) {
     score = fma(r->slope, (float)((slong)key - r->position), score);
   }
-  return is_masked(r) ? score + operands[r->mask + key] : score;
+  return flags & MASKED ? score + operands[r->mask + key] : score;
 }
 
 /* A power of e that a row's sums so far are multiplied with, when its maximum grows. */
@@ -166,9 +163,17 @@ KERNEL(SCANNERS) void scale_queries(
  * What a tile of rows makes of a span of keys: sums of weighted values [span][row][columns], and
  * [span][row][SPAN_ENTRY]. Neighbouring groups along y work at neighbouring columns.
  *
- * place_of_rows, place_of_blocks: of the tables, in ulongs. v_stride: from a panel of values to the
- * next, in floats. first_span: of those that are computed here. turned: tiles in reverse order.
+ * place_of_rows: of their table, in ulongs. place_of_blocks: of theirs, in words. keys: that there
+ * are, of any row. k_place, v_place: of block 0 in the first panel, in floats; k_step, v_step: to
+ * the next block; v_stride: to the next panel of values. lowest, highest: of keys that rows see.
+ * mask_place: of the mask of the first row, and of key lowest; queries: rows that one of another
+ * head, mask_of_head on, follows after, and mask_of_query between them. first_span: of those that
+ * are computed here. TURNED: tiles in reverse order.
  */
+#define MASK_OF(row)                                                                    \
+  (mask_place + min((ulong)(row), rows - 1) / queries * mask_of_head +                  \
+   min((ulong)(row), rows - 1) % queries * mask_of_query - lowest)
+
 KERNEL(GROUP) void attend_spans(
     GLOBAL const float* RESTRICT scaled,
     GLOBAL const float* RESTRICT k,
@@ -182,33 +187,43 @@ KERNEL(GROUP) void attend_spans(
     const ulong depth,
     const ulong columns,
     const ulong rows,
+    const ulong keys,
+    const ulong k_place,
+    const ulong k_step,
+    const ulong v_place,
+    const ulong v_step,
     const ulong v_stride,
+    const ulong lowest,
+    const ulong highest,
+    const ulong queries,
+    const ulong mask_place,
+    const ulong mask_of_head,
+    const ulong mask_of_query,
     const ulong first_span,
     const float softcap,
-    const ulong flags) {
-  const uint slopes = flags & 1, turned = flags >> 1 & 1;
+    const ulong all_flags) {
+  const uint flags = (uint)all_flags;
   const uint item = ITEM, across = item % ACROSS, down = item / ACROSS;
   const uint sharer = item % SHARERS;
   const ulong tiles = (rows + GROUP_ROWS - 1) / GROUP_ROWS;
-  const ulong tile = turned ? tiles - 1 - GROUP_X : GROUP_X;
+  const ulong tile = flags & TURNED ? tiles - 1 - GROUP_X : GROUP_X;
   const ulong parts = (columns + TILES * GROUP_COLUMNS - 1) / (TILES * GROUP_COLUMNS);
   const ulong part = GROUP_Y % parts, number = GROUP_Y / parts;
   const ulong left = part * TILES * GROUP_COLUMNS;
   const ulong last_panel = (columns - 1) / PANEL;
   GLOBAL const ulong* own_rows = tables + place_of_rows + tile * GROUP_ROWS * ROW_ENTRY;
-  GLOBAL const ulong* blocks = tables + place_of_blocks;
 
   ALIGNED LOCAL float scores[GROUP_ROWS * PITCH];
   LOCAL float lanes[GROUP_ROWS * LANES];
   LOCAL float max_of[GROUP_ROWS], next_max[GROUP_ROWS], sum_of[GROUP_ROWS], decay[GROUP_ROWS];
   FLOATS acc[TILES][ROWS][VECTORS];
 
-  ulong lowest = ~(ulong)0, highest = 0;
+  ulong from = highest, to = lowest;
   for (uint r = 0; r < GROUP_ROWS; r++) {
-    const Row row = row_of(own_rows, r);
+    const Row row = row_of(own_rows, r, lowest, highest);
     if (row.from < row.to) {
-      lowest = min(lowest, row.from);
-      highest = highest < row.to ? row.to : highest;
+      from = min(from, row.from);
+      to = to < row.to ? row.to : to;
     }
   }
   for (uint r = item / SHARERS; r < GROUP_ROWS; r += GROUP / SHARERS) {
@@ -224,20 +239,20 @@ KERNEL(GROUP) void attend_spans(
   }
 
   const ulong span = (first_span + number) * SPAN;
-  ulong block = lowest / KEYS < span ? span : lowest / KEYS;
-  const ulong end = min(span + SPAN, (highest + KEYS - 1) / KEYS);
+  ulong block = from / KEYS < span ? span : from / KEYS;
+  const ulong end = from < to ? min(span + SPAN, (to + KEYS - 1) / KEYS) : 0;
   for (; block < end; block++) {
-    GLOBAL const ulong* entry = blocks + block * BLOCK_ENTRY;
     const ulong start = block * KEYS;
+    const ulong steps = min((ulong)KEYS, keys - start);
 
     /* Scores. */
-    for (uint from = 0; from < KEYS; from += GROUP_COLUMNS) {
+    for (uint left_key = 0; left_key < KEYS; left_key += GROUP_COLUMNS) {
       FLOATS sum[ROWS][VECTORS];
       GLOBAL const float* panel[VECTORS];
       UNROLL for (int j = 0; j < VECTORS; j++) {
-        const ulong column = from + j * VECTOR_PITCH + across * WIDTH;
-        panel[j] = k + entry[BLOCK_K] +
-                   min(column / PANEL, entry[BLOCK_PANELS] - 1) * depth * PANEL + column % PANEL;
+        const ulong column = left_key + j * VECTOR_PITCH + across * WIDTH;
+        panel[j] = k + k_place + block * k_step +
+                   min(column / PANEL, (steps - 1) / PANEL) * depth * PANEL + column % PANEL;
       }
       UNROLL for (int i = 0; i < ROWS; i++) {
         UNROLL for (int j = 0; j < VECTORS; j++) {
@@ -260,7 +275,7 @@ KERNEL(GROUP) void attend_spans(
       }
       UNROLL for (int i = 0; i < ROWS; i++) {
         UNROLL for (int j = 0; j < VECTORS; j++) {
-          const uint column = from + j * VECTOR_PITCH + across * WIDTH;
+          const uint column = left_key + j * VECTOR_PITCH + across * WIDTH;
           STORE_LOCAL(sum[i][j], scores + (down * ROWS + i) * PITCH + column);
         }
       }
@@ -269,13 +284,14 @@ KERNEL(GROUP) void attend_spans(
 
     /* What reaches the softmax, and the largest of it. */
     for (uint r = item / SHARERS; r < GROUP_ROWS; r += GROUP / SHARERS) {
-      const Row row = row_of(own_rows, r);
+      Row row = row_of(own_rows, r, lowest, highest);
+      row.mask = MASK_OF(tile * GROUP_ROWS + r);
       LOCAL_POINTER float* own = scores + r * PITCH;
       float max = NEGATIVE_INFINITY;
       const int all = row.from <= start && start + KEYS <= row.to;
-      if (!all || softcap > 0 || slopes || is_masked(&row)) {
+      if (!all || softcap > 0 || flags & (SLOPES | MASKED)) {
         for (uint j = sharer; j < KEYS; j += SHARERS) {
-          own[j] = transformed(own[j], &row, operands, start + j, softcap, slopes);
+          own[j] = transformed(own[j], &row, operands, start + j, softcap, flags);
         }
       }
       for (uint j = sharer; j < KEYS; j += SHARERS) {
@@ -332,15 +348,15 @@ KERNEL(GROUP) void attend_spans(
     }
 
     /* Weighted values. */
-    const ulong steps = entry[BLOCK_STEPS];
-    const int plain = entry[BLOCK_FINITE] != 0;
+    const int plain = as_uint(operands[place_of_blocks + block]) == 1;
     for (int t = 0; t < TILES && left + t * GROUP_COLUMNS < columns; t++) {
       FLOATS sum[ROWS][VECTORS];
       GLOBAL const float* panel[VECTORS];
       UNROLL for (int j = 0; j < VECTORS; j++) {
         const ulong column = left + t * GROUP_COLUMNS + j * VECTOR_PITCH + across * WIDTH;
         panel[j] =
-            v + entry[BLOCK_V] + min(column / PANEL, last_panel) * v_stride + column % PANEL;
+            v + v_place + block * v_step + min(column / PANEL, last_panel) * v_stride +
+            column % PANEL;
       }
       UNROLL for (int i = 0; i < ROWS; i++) {
         UNROLL for (int j = 0; j < VECTORS; j++) {
@@ -363,9 +379,10 @@ KERNEL(GROUP) void attend_spans(
           }
         } else { /* what is hidden is not multiplied with 0, but left out */
           UNROLL for (int i = 0; i < ROWS; i++) {
-            const Row row = row_of(own_rows, down * ROWS + i);
+            Row row = row_of(own_rows, down * ROWS + i, lowest, highest);
+            row.mask = MASK_OF(tile * GROUP_ROWS + down * ROWS + i);
             const FLOATS y = SPLAT(weights[i * PITCH + step]);
-            const int seen = !hides(&row, operands, start + step);
+            const int seen = !hides(&row, operands, start + step, flags);
             UNROLL for (int j = 0; j < VECTORS; j++) {
               if (seen) {
                 sum[i][j] = fma(y, x[j], sum[i][j]);

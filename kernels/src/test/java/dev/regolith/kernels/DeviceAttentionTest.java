@@ -227,6 +227,27 @@ class DeviceAttentionTest {
     }
   }
 
+  /** Whatever becomes of the words that describe a region: no address depends on them. */
+  @ParameterizedTest
+  @ValueSource(ints = {0, -1, 0x7fffffff, 12345})
+  void wordsThatDescribeNothing(int seed) {
+    var random = new Random(seed);
+    Probe.Hook garbage =
+        (point, memory, offset, rows, rowBytes, stride) -> {
+          if (point == ProbePoint.DEVICE_A_READ) {
+            for (long at = offset; at < offset + rowBytes; at += 4) {
+              memory.set(ValueLayout.JAVA_INT, at, seed == 12345 ? random.nextInt() : seed);
+            }
+          }
+        };
+    try (var under = open()) {
+      try (var _ = ProbeRelay.lend(garbage)) {
+        assertRight(under.session(), Status.CORRECTED);
+      }
+      assertRight(under.session(), Status.CLEAN);
+    }
+  }
+
   @Test
   void outOfMemoryIsForOneCall() {
     try (var under = open()) {

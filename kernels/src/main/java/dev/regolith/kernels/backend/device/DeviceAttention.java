@@ -5,6 +5,7 @@ import dev.regolith.kernels.backend.AttentionRegion;
 import dev.regolith.kernels.backend.AttentionSink;
 import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.backend.Visibility;
 import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.fault.Component;
@@ -31,6 +32,11 @@ final class DeviceAttention implements Parts.Part {
 
   /** Of regions with fewer rows, none is computed on the host. */
   private static final int SAMPLED_ROWS = 128;
+
+  // Flags of attend_spans.
+  private static final int SLOPES = 1;
+  private static final int MASKED = 2;
+  private static final int TURNED = 4;
 
   /** Largest score, sum of weights, and a stamp. */
   private static final long BYTES_OF_SPAN = 3L * Float.BYTES;
@@ -105,20 +111,8 @@ final class DeviceAttention implements Parts.Part {
       Backend host,
       Workspace workspace,
       AttentionSink sink) {
-    long blocks = Math.min(p.blocks(), blocksOf(keys));
-    var places =
-        new RegionWords.Places() {
-          @Override
-          public long keys(long block) {
-            return keys.floats(block);
-          }
-
-          @Override
-          public long values(long block) {
-            return ofValues.floats(block);
-          }
-        };
-    words.gather(p, region, blocks, tile.groupRows(), places, host, workspace);
+    long blocks = Math.ceilDiv(keys.keys(), AttentionProblem.BLOCK);
+    words.gather(p, region, blocks, tile.groupRows(), host, workspace);
     DeviceObject given = copyOfWords.atLeast(4 * words.count());
     queue.uploadRows(words.words(), 0, 1, 4 * words.count(), 4 * words.count(), given);
     long panelsAt = p.verify ? 2L * region.rows() : region.rows();
@@ -155,11 +149,6 @@ final class DeviceAttention implements Parts.Part {
         sink.suspect(p, region, Component.DEVICE_BUFFER);
       }
     }
-  }
-
-  private static long blocksOf(DeviceOperand keys) {
-    long columns = (long) keys.panels() * keys.packed(0).panelColumns();
-    return Math.ceilDiv(columns, AttentionProblem.BLOCK);
   }
 
   private static long entries(DeviceOperand operand) {
@@ -230,7 +219,7 @@ final class DeviceAttention implements Parts.Part {
     do {
       long spans = Math.min(most, end - span);
       if (spans > 0) {
-        attendSpans(p, rows, keys, ofValues, span, spans, run);
+        attendSpans(p, region, keys, ofValues, span, spans, run);
       }
       mergeSpans(p, rows, span - first, spans, span + spans == end, run);
       span += most;
@@ -256,12 +245,13 @@ final class DeviceAttention implements Parts.Part {
 
   private void attendSpans(
       AttentionProblem p,
-      long rows,
+      AttentionRegion region,
       DeviceOperand keys,
       DeviceOperand ofValues,
       long first,
       long spans,
       Run run) {
+    long rows = region.rows();
     DeviceObject given = copyOfWords.atLeast(0);
     attend
         .open()
@@ -277,10 +267,21 @@ final class DeviceAttention implements Parts.Part {
         .number(p.depth)
         .number(p.columns)
         .number(rows)
-        .number(ofValues.packed(0).panelStride() / Float.BYTES)
+        .number(keys.keys())
+        .number(keys.place())
+        .number(keys.step())
+        .number(ofValues.place())
+        .number(ofValues.step())
+        .number(ofValues.floatsOfPanel())
+        .number(words.lowest())
+        .number(words.highest())
+        .number(region.queries)
+        .number(words.maskAt())
+        .number(words.maskOfHead())
+        .number(words.maskOfQuery())
         .number(first)
         .real(p.visibility.softcap)
-        .number((p.visibility.slopes == null ? 0 : 1) + (run.turned ? 2 : 0));
+        .number(flags(p, run));
     long parts = Math.ceilDiv(p.columns, (long) tiles * tile.groupColumns());
     long down = Math.ceilDiv(rows, tile.groupRows());
     queue.run(run.command, attend, down, spans * parts, tile.group());
@@ -288,6 +289,12 @@ final class DeviceAttention implements Parts.Part {
       queue.probe(run.ofSpans, values.atLeast(0), 0, 4 * spans * rows * p.columns);
       queue.probe(run.ofSpans, softmax.atLeast(0), 0, BYTES_OF_SPAN * spans * rows);
     }
+  }
+
+  private static int flags(AttentionProblem p, Run run) {
+    return (p.visibility.slopes == null ? 0 : SLOPES)
+        | (p.visibility.mask == Visibility.Mask.NONE ? 0 : MASKED)
+        | (run.turned ? TURNED : 0);
   }
 
   private void mergeSpans(

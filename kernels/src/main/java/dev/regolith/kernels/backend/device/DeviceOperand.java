@@ -59,12 +59,14 @@ abstract class DeviceOperand {
       }
 
       @Override
-      long floats(long block) {
-        long at = ofKeys ? b.panelOffset(b.panel(first / panels(), block), 0) : 0;
-        return ofKeys
-            ? at / Float.BYTES
-            : b.panelOffset(first, 0) / Float.BYTES
-                + block * AttentionProblem.BLOCK * b.panelColumns();
+      long step() {
+        long floats = (long) AttentionProblem.BLOCK * b.panelColumns();
+        return ofKeys ? AttentionProblem.BLOCK / b.panelColumns() * floatsOfPanel() : floats;
+      }
+
+      @Override
+      long keys() {
+        return p.keys;
       }
     };
   }
@@ -104,8 +106,13 @@ abstract class DeviceOperand {
       }
 
       @Override
-      long floats(long block) {
-        return pages.panel(any, head, (int) block) * any.panelStride() / Float.BYTES;
+      long step() {
+        return perPage * floatsOfPanel();
+      }
+
+      @Override
+      long keys() {
+        return (long) sequence.pages() * AttentionProblem.BLOCK;
       }
     };
   }
@@ -140,6 +147,19 @@ abstract class DeviceOperand {
   /** Copies a panel's k-block again. */
   abstract void mend(int panel, int kBlock, DeviceQueue queue);
 
-  /** Where a block's part of the first panel that it has one in lies on the device, in floats. */
-  abstract long floats(long block);
+  /** From a block's first panel that it has words in to the next block's, in floats. */
+  abstract long step();
+
+  /** Keys that there are, or that have values. */
+  abstract long keys();
+
+  /** Floats of a panel. */
+  final long floatsOfPanel() {
+    return packed(0).panelStride() / Float.BYTES;
+  }
+
+  /** Where the first panel is, in floats. */
+  final long place() {
+    return firstPanel() * floatsOfPanel();
+  }
 }

@@ -16,21 +16,17 @@ import java.util.Arrays;
 
 /**
  * What a device is told of one region of an attention, beside keys and values, in one stretch of
- * words: its queries, the part of the mask that they read, and two tables that say which keys a row
- * sees and where a block's keys and values lie (see {@code attention.c}). With the sums of these
- * words, made from what they were copied from.
+ * words: its queries, the part of the mask that they read, which keys a row sees, and which blocks
+ * have values that are all finite (see {@code attention.c}). With the sums of these words, made
+ * from what they were copied from.
  */
 final class RegionWords implements Parts.Part {
   /** Words that the device sums up together. */
   static final int CHUNK = 1 << 15;
 
   /** Longs of a row in its table. */
-  private static final int ROW_ENTRY = 5;
+  private static final int ROW_ENTRY = 4;
 
-  /** Longs of a block in its table. */
-  private static final int BLOCK_ENTRY = 5;
-
-  private static final long NO_MASK = Long.MIN_VALUE;
   private static final int ALIGNMENT = 16; // words
 
   private Arena arena = Arena.ofShared();
@@ -39,19 +35,13 @@ final class RegionWords implements Parts.Part {
   private final long[] found = new long[Seal.SUMS];
   private final long[] arrived = new long[Seal.SUMS];
   private long count;
+  private long maskAt;
+  private long maskOfHead;
+  private long maskOfQuery;
   private long rowsAt;
   private long blocksAt;
   private long lowest;
   private long highest;
-
-  /** Where the keys and values of a region's blocks lie on the device, in floats. */
-  interface Places {
-    /** The keys of a block's first panel. */
-    long keys(long block);
-
-    /** The values of a block in the first panel. */
-    long values(long block);
-  }
 
   /**
    * Gathers everything.
@@ -64,20 +54,21 @@ final class RegionWords implements Parts.Part {
       AttentionRegion region,
       long blocks,
       int tileRows,
-      Places places,
       Backend host,
       Workspace workspace) {
     Arrays.fill(sums, 0);
     bounds(p, region);
     int rows = region.rows();
-    long maskAt = aligned((long) rows * p.depth);
     long pitch = aligned(p.visibility.mask == Visibility.Mask.NONE ? 0 : highest - lowest);
     long heads = p.visibility.maskHeadStride == 0 ? 1 : region.heads;
     long queries = p.visibility.maskQueryStride == 0 ? 1 : region.queries;
+    maskAt = aligned((long) rows * p.depth);
+    maskOfQuery = queries == 1 ? 0 : pitch;
+    maskOfHead = heads == 1 ? 0 : queries * pitch;
     rowsAt = maskAt + heads * queries * pitch;
     long padded = (long) Math.ceilDiv(rows, tileRows) * tileRows;
     blocksAt = aligned(rowsAt + 2 * ROW_ENTRY * padded);
-    count = aligned(blocksAt + 2 * BLOCK_ENTRY * blocks);
+    count = aligned(blocksAt + blocks);
     room(4 * count);
     for (int row = 0; row < rows; row++) {
       query(p, region, row, host, workspace);
@@ -87,17 +78,11 @@ final class RegionWords implements Parts.Part {
         mask(p, region, h, q, maskAt + (h * queries + q) * pitch, host, workspace);
       }
     }
-    for (int row = 0; row < padded; row++) {
-      long mask = NO_MASK;
-      if (pitch > 0 && row < rows) {
-        long h = heads == 1 ? 0 : row / region.queries;
-        long q = queries == 1 ? 0 : row % region.queries;
-        mask = maskAt + (h * queries + q) * pitch - lowest;
-      }
-      row(p, region, row, row < rows, mask);
+    for (int row = 0; row < rows; row++) {
+      row(p, region, row);
     }
     for (long block = 0; block < blocks; block++) {
-      block(p, region, block, places);
+      put(blocksAt + block, p.isFinite(region.sequence, region.kvHead, block) ? 1 : 0);
     }
   }
 
@@ -202,30 +187,19 @@ final class RegionWords implements Parts.Part {
     Seal.add(sums, 0, (int) (little ? value >>> 32 : value), at + 2);
   }
 
-  private void row(AttentionProblem p, AttentionRegion region, int row, boolean real, long mask) {
+  private void row(AttentionProblem p, AttentionRegion region, int row) {
     long at = rowsAt + 2L * ROW_ENTRY * row;
     Visibility visibility = p.visibility;
-    long query = real ? region.queryOf(row) : 0;
-    long from = real ? visibility.from(region.sequence, query) : 0;
-    long to = real ? visibility.to(region.sequence, query) : 0;
+    long query = region.queryOf(row);
+    long from = visibility.from(region.sequence, query);
+    long to = visibility.to(region.sequence, query);
     boolean sees = from < to;
     float[] slopes = visibility.slopes;
-    float slope = slopes == null || !real ? 0 : slopes[region.headOf(row)];
+    float slope = slopes == null ? 0 : slopes[region.headOf(row)];
     putLong(at, sees ? from : 0);
     putLong(at + 2, sees ? to : 0);
     putLong(at + 4, visibility.origins[(int) region.sequence] + query);
-    putLong(at + 6, mask);
-    putLong(at + 8, Integer.toUnsignedLong(Float.floatToRawIntBits(slope)));
-  }
-
-  private void block(AttentionProblem p, AttentionRegion region, long block, Places places) {
-    long at = blocksAt + 2L * BLOCK_ENTRY * block;
-    long steps = p.pages == null ? p.keys - block * AttentionProblem.BLOCK : AttentionProblem.BLOCK;
-    putLong(at, places.keys(block));
-    putLong(at + 2, places.values(block));
-    putLong(at + 4, p.tiles(block));
-    putLong(at + 6, Math.min(AttentionProblem.BLOCK, steps));
-    putLong(at + 8, p.isFinite(region.sequence, region.kvHead, block) ? 1 : 0);
+    putLong(at + 6, Integer.toUnsignedLong(Float.floatToRawIntBits(slope)));
   }
 
   /** All words. */
@@ -248,9 +222,24 @@ final class RegionWords implements Parts.Part {
     return rowsAt / 2;
   }
 
-  /** Where the table of blocks is, in longs. */
+  /** Where the words of blocks are. */
   long blocksAt() {
-    return blocksAt / 2;
+    return blocksAt;
+  }
+
+  /** Where the mask of the first row is, for the first key. */
+  long maskAt() {
+    return maskAt;
+  }
+
+  /** From there to the mask of the next head. */
+  long maskOfHead() {
+    return maskOfHead;
+  }
+
+  /** From there to the mask of the next query. */
+  long maskOfQuery() {
+    return maskOfQuery;
   }
 
   /** The first key that a row sees. */
