@@ -1,7 +1,7 @@
 package dev.regolith.kernels;
 
 import dev.regolith.kernels.backend.AttentionProblem;
-import dev.regolith.kernels.backend.AttentionRegion;
+import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Region;
 import dev.regolith.kernels.checksum.CheckBlock;
@@ -15,26 +15,31 @@ import java.util.SequencedMap;
 final class Configuration {
   private Configuration() {}
 
-  static SequencedMap<String, String> of(
-      Protection protection, String backend, int regionRows, String twin) {
+  static SequencedMap<String, String> of(Protection protection, Backend backend, String twin) {
     var map = new LinkedHashMap<String, String>();
     map.put("protection", protection.name());
-    map.put("backend", backend);
+    map.put("backend", backend.name());
     map.put("twin", twin);
     map.put("checkBlock", CheckBlock.ROWS + " x " + CheckBlock.COLUMNS);
-    map.put("region", regionRows + " x " + Region.MAX_BLOCKS * CheckBlock.COLUMNS);
+    map.put("region", backend.regionRows() + " x " + Region.MAX_BLOCKS * CheckBlock.COLUMNS);
     map.put("kBlock", Integer.toString(PackedB.DEPTH));
     map.put("seal", Seal.SUMS + " sums modulo 2^64 per check block, panel k-block, check record");
     map.put(
         "evidence",
         "one signed column sum per row of up to %d, %d, %d check blocks at depth 1024, 2048, 4096"
             .formatted(CheckBlock.span(1024), CheckBlock.span(2048), CheckBlock.span(4096)));
+    boolean device = backend.attendsOnDevice();
+    map.put("attentionComputedBy", device ? "device" : "host");
     map.put(
         "attentionEvidence",
-        "per row: a signed sum of scores for %d keys, a sum of weights for %d, one of the result"
-            .formatted(AttentionProblem.BLOCK, AttentionProblem.SPAN * AttentionProblem.BLOCK));
-    map.put("attentionWeights", "products of four, and a digest for a strip and block");
-    map.put("attentionRegion", "up to " + AttentionRegion.MAX_ROWS + " rows");
+        device
+            ? "two runs of the device, compared on the host; a row of each region of the host's"
+            : "per row: a signed sum of scores for %d keys, a sum of weights for %d, one of the result"
+                .formatted(AttentionProblem.BLOCK, AttentionProblem.SPAN * AttentionProblem.BLOCK));
+    map.put(
+        "attentionWeights",
+        device ? "as the rest" : "products of four, and a digest for a strip and block");
+    map.put("attentionRegion", "up to " + backend.attentionRows() + " rows");
     map.put("toleranceSigmas", Double.toString(Tolerance.SIGMAS));
     map.put("toleranceGrain", Integer.toString(Tolerance.GRAIN));
     map.put("falseAlarm", Double.toString(Tolerance.FALSE_ALARM));

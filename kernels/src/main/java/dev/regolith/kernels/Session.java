@@ -508,8 +508,7 @@ public final class Session implements AutoCloseable {
    * configurations give a campaign and a benchmark the same subject. In a fixed order.
    */
   public SequencedMap<String, String> configuration() {
-    return Configuration.of(
-        protection(), backend(), execution.backend().regionRows(), execution.twin().name());
+    return Configuration.of(protection(), execution.backend(), execution.twin().name());
   }
 
   /** Threads a call may use. */

@@ -13,9 +13,12 @@ import dev.regolith.kernels.tensor.Tensor;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.lang.foreign.Arena;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 import java.util.SplittableRandom;
+import java.util.function.BiFunction;
 import java.util.function.Consumer;
 
 /**
@@ -27,6 +30,19 @@ public final class BackendVerifier implements Verifier {
   private static final String BITS = "bits of the scalar loop";
   private static final String WRONG = "other bits than the scalar loop";
   private static final int LARGE = 1024;
+  private static final int HEADS = 8;
+  private static final int HEAD_SIZE = 64;
+
+  private static final Work PRODUCT =
+      new Work(
+          "at %d cubes".formatted(LARGE), 2.0 * LARGE * LARGE * LARGE, BackendVerifier::product);
+
+  private static final Work ATTENTION =
+      new Work(
+          "attention of %d heads, %d queries and keys, size %d".formatted(HEADS, LARGE, HEAD_SIZE),
+          4.0 * HEADS * LARGE * LARGE * HEAD_SIZE,
+          BackendVerifier::attention);
+
   private static final double WARM_UP_SECONDS = 1.5;
   private static final double SPEED_SECONDS = 1;
 
@@ -41,6 +57,7 @@ public final class BackendVerifier implements Verifier {
           device.ifPresent(o::device);
         };
     boolean good = true;
+    boolean attends;
     try (var session = Regolith.open(options);
         var twin = Regolith.open(o -> o.compute(Compute.SCALAR).protection(Protection.OFF))) {
       String computing = session.backend();
@@ -48,7 +65,10 @@ public final class BackendVerifier implements Verifier {
       int right = rightProducts(session, twin);
       good &= right == PRODUCTS;
       line(out, "products", "%d of %d have the bits of the scalar loop".formatted(right, PRODUCTS));
-      good &= say(out, "attention", isAttentionRight(session, twin), BITS, WRONG);
+      String attention = session.configuration().get("attentionComputedBy");
+      attends = !compute.isAccelerator() || "device".equals(attention);
+      String by = attends ? "" : ", the CPU's: the device does not compute it";
+      good &= say(out, "attention", isAttentionRight(session, twin), BITS + by, WRONG);
       good &= say(out, "softmax", isSoftmaxRight(session, twin), BITS, WRONG);
       boolean putBack = SmallProduct.of(session).faultCorrected();
       good &= say(out, "damaged operand", putBack, "found, put back", "not put back");
@@ -57,17 +77,32 @@ public final class BackendVerifier implements Verifier {
         return false;
       }
     }
-    good &= speed(options, out);
-    // In a JVM of its own: a probe has to be there before the first kernel runs.
-    var campaign = CampaignProcess.run(backend, device, trials);
-    good &=
-        say(
-            out,
-            trials + " faults",
-            campaign.held(),
-            "nothing wrong got out",
-            "the protection fell short, or the campaign did:%n%s".formatted(campaign.lastWords()));
+    good &= speed(PRODUCT, options, out);
+    if (attends) {
+      good &= speed(ATTENTION, options, out);
+    }
+    good &= campaign("gemm", backend, device, trials, out);
+    if (attends) {
+      good &= campaign("attention", backend, device, trials, out);
+    }
     return good;
+  }
+
+  /** In a JVM of its own: a probe has to be there before the first kernel runs. */
+  private static boolean campaign(
+      String workload,
+      Optional<String> backend,
+      Optional<String> device,
+      int trials,
+      PrintWriter out)
+      throws IOException {
+    var campaign = CampaignProcess.run(workload, backend, device, trials);
+    return say(
+        out,
+        "%d faults, %s".formatted(trials, workload),
+        campaign.held(),
+        "nothing wrong got out",
+        "the protection fell short, or the campaign did:%n%s".formatted(campaign.lastWords()));
   }
 
   private static boolean say(
@@ -77,7 +112,7 @@ public final class BackendVerifier implements Verifier {
   }
 
   private static void line(PrintWriter out, String what, String result) {
-    out.printf("%-18s %s%n", what, result);
+    out.printf("%-22s %s%n", what, result);
     out.flush();
   }
 
@@ -109,17 +144,35 @@ public final class BackendVerifier implements Verifier {
   }
 
   private static boolean isAttentionRight(Session session, Session twin) {
+    var plain = AttentionOptions.defaults();
     try (var arena = Arena.ofShared()) {
       var random = new SplittableRandom(6);
-      Tensor q = Tensor.of(arena, values(random, 4 * 70 * 64), 1, 4, 70, 64);
-      Tensor k = Tensor.of(arena, values(random, 2 * 300 * 64), 1, 2, 300, 64);
-      Tensor v = Tensor.of(arena, values(random, 2 * 300 * 64), 1, 2, 300, 64);
-      Tensor out = Tensor.zeros(arena, DType.FLOAT32, 1, 4, 70, 64);
-      Tensor expected = Tensor.zeros(arena, DType.FLOAT32, 1, 4, 70, 64);
-      var causal = AttentionOptions.defaults().causal();
-      Status status = session.attention(q, k, v, out, causal);
-      var _ = twin.attention(q, k, v, expected, causal);
-      return status == Status.CLEAN && sameBits(out, expected);
+      Tensor mask = Tensor.of(arena, values(random, 70 * 1300), 70, 1300);
+      return isAttentionRight(session, twin, 70, 300, 64, plain.causal())
+          && isAttentionRight(session, twin, 1, 1300, 128, plain.slopes(0.25f, 0.5f, 1, 2))
+          && isAttentionRight(session, twin, 70, 1300, 40, plain.softcap(3).mask(mask))
+          && isAttentionRight(session, twin, 200, 500, 80, plain.causal().window(100, 0));
+    }
+  }
+
+  /** Of fresh keys and values, and of cached ones. */
+  private static boolean isAttentionRight(
+      Session session, Session twin, int queries, int keys, int size, AttentionOptions options) {
+    try (var arena = Arena.ofShared();
+        var cache = session.cache(2, size, size)) {
+      var random = new SplittableRandom(keys);
+      Tensor q = Tensor.of(arena, values(random, 4 * queries * size), 1, 4, queries, size);
+      Tensor k = Tensor.of(arena, values(random, 2 * keys * size), 1, 2, keys, size);
+      Tensor v = Tensor.of(arena, values(random, 2 * keys * size), 1, 2, keys, size);
+      Tensor fresh = Tensor.zeros(arena, DType.FLOAT32, 1, 4, queries, size);
+      Tensor cached = Tensor.zeros(arena, DType.FLOAT32, 1, 4, queries, size);
+      Tensor expected = Tensor.zeros(arena, DType.FLOAT32, 1, 4, queries, size);
+      Status status = session.attention(q, k, v, fresh, options);
+      Status appended = session.append(cache, k, v);
+      Status again = session.attention(q, List.of(cache), cached, options);
+      var _ = twin.attention(q, k, v, expected, options);
+      boolean clean = status == Status.CLEAN && appended == Status.CLEAN && again == Status.CLEAN;
+      return clean && sameBits(fresh, expected) && sameBits(cached, expected);
     }
   }
 
@@ -156,31 +209,37 @@ public final class BackendVerifier implements Verifier {
 
   // -------------------------------------------------------------------------------------- speed
 
+  /** What is timed: its name, its floating-point operations, and how a session does it. */
+  private record Work(
+      String name, double operations, BiFunction<Session, Arena, Runnable> preparation) {}
+
   /**
-   * A product with packed weights, all threads, interleaved with the CPU's; whether the backend is
-   * what computed to the end.
+   * Work of all threads, interleaved with the CPU's; whether the backend is what computed to the
+   * end.
    */
-  private static boolean speed(Consumer<SessionOptions> options, PrintWriter out) {
+  private static boolean speed(Work work, Consumer<SessionOptions> options, PrintWriter out) {
     try (var arena = Arena.ofShared();
         var plain = Regolith.open(options.andThen(o -> o.protection(Protection.OFF)));
         var guarded = Regolith.open(options);
         var cpu = Regolith.open(o -> o.compute(Compute.BEST).protection(Protection.OFF))) {
       String computing = plain.backend();
-      var products =
-          new Runnable[] {product(plain, arena), product(guarded, arena), product(cpu, arena)};
-      for (Runnable product : products) {
-        repeat(product, WARM_UP_SECONDS);
+      var runs = new ArrayList<Runnable>();
+      for (Session session : List.of(plain, guarded, cpu)) {
+        runs.add(work.preparation.apply(session, arena));
       }
-      var best = new double[products.length];
-      long deadline = System.nanoTime() + (long) (products.length * SPEED_SECONDS * 1e9);
+      for (Runnable run : runs) {
+        Speed.fastest(work.operations, WARM_UP_SECONDS, run);
+      }
+      var best = new double[runs.size()];
+      long deadline = System.nanoTime() + (long) (best.length * SPEED_SECONDS * 1e9);
       while (System.nanoTime() < deadline) {
-        for (int i = 0; i < products.length; i++) {
-          best[i] = Math.max(best[i], repeat(products[i], 0));
+        for (int i = 0; i < best.length; i++) {
+          best[i] = Math.max(best[i], Speed.fastest(work.operations, 0, runs.get(i)));
         }
       }
       String speeds =
-          "%.0f GFLOP/s unprotected, %.0f protected (%.2f x), at %d cubes; %s: %.0f"
-              .formatted(best[0], best[1], best[1] / best[0], LARGE, cpu.backend(), best[2]);
+          "%.0f GFLOP/s unprotected, %.0f protected (%.2f x), %s; %s: %.0f"
+              .formatted(best[0], best[1], best[1] / best[0], work.name, cpu.backend(), best[2]);
       boolean lasting = plain.backend().equals(computing) && guarded.backend().equals(computing);
       return say(out, "speed", lasting, speeds, "it fell back: " + plain.backend());
     }
@@ -197,7 +256,16 @@ public final class BackendVerifier implements Verifier {
     };
   }
 
-  private static double repeat(Runnable product, double seconds) {
-    return Speed.fastest(2.0 * LARGE * LARGE * LARGE, seconds, product);
+  private static Runnable attention(Session session, Arena arena) {
+    var random = new SplittableRandom(10);
+    var operands = new ArrayList<Tensor>();
+    for (int i = 0; i < 3; i++) {
+      float[] values = values(random, HEADS * LARGE * HEAD_SIZE);
+      operands.add(Tensor.of(arena, values, 1, HEADS, LARGE, HEAD_SIZE));
+    }
+    Tensor out = Tensor.zeros(arena, DType.FLOAT32, 1, HEADS, LARGE, HEAD_SIZE);
+    return () -> {
+      var _ = session.attention(operands.get(0), operands.get(1), operands.get(2), out);
+    };
   }
 }

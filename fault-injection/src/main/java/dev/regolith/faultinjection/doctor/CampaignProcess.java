@@ -20,13 +20,14 @@ import java.util.Optional;
 record CampaignProcess(boolean held, String lastWords) {
   private static final int LAST_LINES = 6;
 
-  static CampaignProcess run(Optional<String> backend, Optional<String> device, int trials)
+  static CampaignProcess run(
+      String workload, Optional<String> backend, Optional<String> device, int trials)
       throws IOException {
     Path folder = Files.createTempDirectory("regolith-verify");
     try {
       Path output = folder.resolve("output");
       Process process =
-          new ProcessBuilder(command(backend, device, trials, folder))
+          new ProcessBuilder(command(workload, backend, device, trials, folder))
               .redirectErrorStream(true)
               .redirectOutput(output.toFile())
               .start();
@@ -54,7 +55,7 @@ record CampaignProcess(boolean held, String lastWords) {
   }
 
   private static List<String> command(
-      Optional<String> backend, Optional<String> device, int trials, Path folder) {
+      String workload, Optional<String> backend, Optional<String> device, int trials, Path folder) {
     var command = new ArrayList<String>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
@@ -66,7 +67,8 @@ record CampaignProcess(boolean held, String lastWords) {
         System.getProperty("jdk.module.main", "")
             + "/"
             + System.getProperty("jdk.module.main.class", ""));
-    command.addAll(List.of("campaign", "--trials", Integer.toString(trials)));
+    command.addAll(List.of("campaign", "--workload", workload));
+    command.addAll(List.of("--trials", Integer.toString(trials)));
     command.addAll(List.of("--out", folder.resolve("campaign").toString()));
     backend.ifPresent(name -> command.addAll(List.of("--backend", name)));
     device.ifPresent(name -> command.addAll(List.of("--device", name)));

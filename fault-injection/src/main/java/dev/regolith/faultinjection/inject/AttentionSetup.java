@@ -68,6 +68,10 @@ final class AttentionSetup implements Setup {
       AttentionWorkload workload, Arm arm, Session session, Arena arena, boolean onDevice) {
     this.workload = workload;
     this.session = session;
+    if (onDevice && "host".equals(session.configuration().get("attentionComputedBy"))) {
+      throw new IllegalArgumentException(
+          "attention is left to the CPU by " + session.backend() + "; see docs/accelerators.md");
+    }
     refills = onDevice && arm == Arm.OFF && workload.cached();
     sealed = arm == Arm.CORRECT && workload.sealed();
     Shape s = workload.shape();

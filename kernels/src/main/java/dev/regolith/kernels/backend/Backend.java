@@ -103,6 +103,14 @@ public interface Backend extends AutoCloseable {
     attend(problem, region, workspace, sink);
   }
 
+  /**
+   * Whether an accelerator computes attention, which verifies it in another way than the kernels of
+   * the CPU.
+   */
+  default boolean attendsOnDevice() {
+    return false;
+  }
+
   /** Rows of the largest region that {@link #attend} takes. */
   default int attentionRows() {
     return AttentionRegion.MAX_ROWS;

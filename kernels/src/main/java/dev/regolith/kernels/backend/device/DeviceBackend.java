@@ -279,19 +279,20 @@ public final class DeviceBackend implements Backend, DeviceWorkspace.Maker {
 
   // ----------------------------------------------------------------------- attention
 
-  private boolean attends() {
+  @Override
+  public boolean attendsOnDevice() {
     return attention.isPresent() && !retired.get();
   }
 
   @Override
   public int attentionRows() {
-    return attends() ? ROWS : host.attentionRows();
+    return attendsOnDevice() ? ROWS : host.attentionRows();
   }
 
   /** The device's copies of keys and values are verified wherever they are read. */
   @Override
   public int checkingRows() {
-    return attends() ? ROWS : host.checkingRows();
+    return attendsOnDevice() ? ROWS : host.checkingRows();
   }
 
   @Override
@@ -321,7 +322,7 @@ public final class DeviceBackend implements Backend, DeviceWorkspace.Maker {
       Workspace workspace,
       AttentionSink sink,
       boolean anew) {
-    if (!attends() || p.keys == 0 || p.depth == 0 || p.columns == 0) {
+    if (!attendsOnDevice() || p.keys == 0 || p.depth == 0 || p.columns == 0) {
       attendOnHost(p, region, workspace, sink);
       return;
     }

@@ -11,12 +11,14 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** Attention with every tile that the device at hand, or a GPU, may be given. */
 @Tag("device-only")
 class AttentionTileTest {
+  private static final int PANEL = 16;
+
   static Stream<GemmTile> tiles() {
     DeviceInfo device = TestDevice.device().info();
     // PoCL takes minutes to compile the larger groups.
     long largest = device.kind() == DeviceInfo.Kind.GPU ? device.workGroup() : 32;
     return Stream.concat(
-        GemmTile.OF_CPU.stream().filter(tile -> tile.width() <= Math.max(4, device.vectorWidth())),
+        GemmTile.candidates(device, PANEL).stream().filter(tile -> tile.group() == 1),
         GemmTile.OF_ATTENTION.stream().filter(tile -> tile.group() <= largest));
   }
 
