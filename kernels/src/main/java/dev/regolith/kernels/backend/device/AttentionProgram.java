@@ -1,8 +1,10 @@
 package dev.regolith.kernels.backend.device;
 
 import dev.regolith.kernels.backend.AttentionProblem;
+import dev.regolith.kernels.backend.Backend;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.function.Consumer;
 
 /**
  * The compiled kernels of attention, cut to a device: a CPU's tile is that of its products, a GPU's
@@ -11,14 +13,48 @@ import java.util.Optional;
  * @param tiles of values, side by side, that a work-item keeps
  */
 record AttentionProgram(KernelProgram kernels, int tiles) implements Parts.Part {
-  /** Compiles them, if the device has room for a work-group. */
-  static Optional<AttentionProgram> compile(
-      DeviceContext context, GemmTile ofProducts, int panelColumns) {
-    return GemmTile.ofAttention(context.device(), ofProducts, panelColumns)
-        .map(tile -> compile(context, tile, panelColumns, tilesOf(tile)));
+  /** Whether a GPU computes attention: its kernels have run on CPUs alone. */
+  private static final String EXPERIMENTAL = "dev.regolith.kernels.experimental";
+
+  /**
+   * Compiles them, if the device has room for a work-group, and the host's bits.
+   *
+   * @param announce told why not
+   */
+  static Optional<AttentionProgram> open(
+      DeviceContext context, GemmTile ofProducts, Backend host, Consumer<String> announce) {
+    if (context.device().kind() != DeviceInfo.Kind.CPU && !Boolean.getBoolean(EXPERIMENTAL)) {
+      return Optional.empty();
+    }
+    try {
+      var tile = GemmTile.ofAttention(context.device(), ofProducts, host.panelColumns());
+      if (tile.isEmpty()) {
+        announce.accept("it has no room for attention's work-groups; the CPU computes attention");
+        return Optional.empty();
+      }
+      int tiles = tilesOf(tile.get());
+      var compiled = compile(context, tile.get(), host.panelColumns(), tiles);
+      if (compiled.hasRightBits(context, host)) {
+        return Optional.of(compiled);
+      }
+      compiled.close();
+      announce.accept("attention has other bits there; the CPU computes it");
+    } catch (DeviceException e) {
+      announce.accept(e.getMessage() + "; the CPU computes attention");
+    }
+    return Optional.empty();
   }
 
-  /** The same with a tile, and tiles of values side by side. */
+  private boolean hasRightBits(DeviceContext context, Backend host) {
+    try (var sample = new SampleAttention(host)) {
+      return sample.isRight(context, this);
+    } catch (RuntimeException e) {
+      close();
+      throw e;
+    }
+  }
+
+  /** Compiles them for a tile, and so many tiles of values. */
   static AttentionProgram compile(
       DeviceContext context, GemmTile tile, int panelColumns, int tiles) {
     String options =

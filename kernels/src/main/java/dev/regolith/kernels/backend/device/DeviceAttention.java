@@ -4,6 +4,7 @@ import dev.regolith.kernels.backend.AttentionProblem;
 import dev.regolith.kernels.backend.AttentionRegion;
 import dev.regolith.kernels.backend.AttentionSink;
 import dev.regolith.kernels.backend.Backend;
+import dev.regolith.kernels.backend.KeyValuePages;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Visibility;
 import dev.regolith.kernels.backend.Workspace;
@@ -43,6 +44,7 @@ final class DeviceAttention implements Parts.Part {
 
   private static final int SPAN_KEYS = AttentionProblem.SPAN * AttentionProblem.BLOCK;
 
+  private final Backend host;
   private final Parts parts = new Parts();
   private final GemmTile tile;
   private final int tiles;
@@ -68,7 +70,8 @@ final class DeviceAttention implements Parts.Part {
   private MemorySegment arrived = MemorySegment.NULL;
   private MemorySegment arrivedTotals = MemorySegment.NULL;
 
-  DeviceAttention(DeviceContext context, AttentionProgram program) {
+  DeviceAttention(DeviceContext context, AttentionProgram program, Backend host) {
+    this.host = host;
     tile = program.kernels().tile();
     tiles = program.tiles();
     KernelProgram kernels = program.kernels();
@@ -97,20 +100,63 @@ final class DeviceAttention implements Parts.Part {
     return queue;
   }
 
+  /** Whether there is anything in a region to be computed. */
+  static boolean takes(AttentionProblem p, AttentionRegion region) {
+    KeyValuePages[] pages = p.pages;
+    long keys = pages == null ? p.keys : pages[(int) region.sequence].length();
+    return keys > 0 && p.depth > 0 && p.columns > 0;
+  }
+
   /**
    * Computes a region, stores it, and verifies it if the problem says so.
    *
    * @param launch a number that no other launch has had
+   * @param anew whether all keys and values are copied once more
    */
   void run(
+      AttentionProblem p,
+      AttentionRegion region,
+      DeviceCopies copies,
+      long launch,
+      boolean anew,
+      Workspace workspace,
+      AttentionSink sink) {
+    KeyValuePages[] pages = p.pages;
+    if (pages == null) {
+      DevicePanels ofKeys = copies.take(p.k);
+      DevicePanels ofValues = copies.take(p.v);
+      try {
+        var keys = DeviceOperand.packed(p, region, true, ofKeys, queue, anew);
+        var values = DeviceOperand.packed(p, region, false, ofValues, queue, anew);
+        run(p, region, keys, values, launch, workspace, sink);
+      } finally {
+        ofKeys.giveBack();
+        ofValues.giveBack();
+      }
+      return;
+    }
+    KeyValuePages sequence = pages[(int) region.sequence];
+    DevicePages copy = copies.take(sequence);
+    try {
+      copy.open(sequence, queue, anew);
+      var keys = DeviceOperand.cached(sequence, region, true, copy);
+      var values = DeviceOperand.cached(sequence, region, false, copy);
+      run(p, region, keys, values, launch, workspace, sink);
+    } finally {
+      copy.giveBack();
+    }
+  }
+
+  private void run(
       AttentionProblem p,
       AttentionRegion region,
       DeviceOperand keys,
       DeviceOperand ofValues,
       long launch,
-      Backend host,
       Workspace workspace,
       AttentionSink sink) {
+    long keyMark = keys.repairs().mark();
+    long valueMark = ofValues.repairs().mark();
     long blocks = Math.ceilDiv(keys.keys(), AttentionProblem.BLOCK);
     words.gather(p, region, blocks, tile.groupRows(), host, workspace);
     DeviceObject given = copyOfWords.atLeast(4 * words.count());
@@ -136,19 +182,26 @@ final class DeviceAttention implements Parts.Part {
     download(p, region);
     if (p.verify) {
       sums.download(queue);
-      verifyPanels(p, region, keys, panelsAt, host, workspace, sink);
-      verifyPanels(p, region, ofValues, valuesAt, host, workspace, sink);
+      verifyPanels(p, region, keys, panelsAt, workspace, sink);
+      verifyPanels(p, region, ofValues, valuesAt, workspace, sink);
       if (!words.agree(sums, wordsAt)) {
         sink.suspect(p, region, Component.DEVICE_BUFFER);
       }
     }
-    deliver(p, region, host, workspace, sink);
-    if (p.verify && region.rows() >= SAMPLED_ROWS) {
-      int row = (int) (launch % region.rows());
-      if (!sample.isReproduced(p, region, row, host, workspace)) {
+    deliver(p, region, workspace, sink);
+    if (p.verify) {
+      boolean read = keys.repairs().noneSince(keyMark) && ofValues.repairs().noneSince(valueMark);
+      if (!read || !isSampleRight(p, region, launch, workspace)) {
         sink.suspect(p, region, Component.DEVICE_BUFFER);
       }
     }
+  }
+
+  private boolean isSampleRight(
+      AttentionProblem p, AttentionRegion region, long launch, Workspace workspace) {
+    int rows = region.rows();
+    return rows < SAMPLED_ROWS
+        || sample.isReproduced(p, region, (int) (launch % rows), host, workspace);
   }
 
   private static long entries(DeviceOperand operand) {
@@ -379,7 +432,6 @@ final class DeviceAttention implements Parts.Part {
       AttentionRegion region,
       DeviceOperand operand,
       long place,
-      Backend host,
       Workspace workspace,
       AttentionSink sink) {
     int kBlocks = operand.packed(0).kBlocks();
@@ -414,11 +466,7 @@ final class DeviceAttention implements Parts.Part {
 
   /** Stores what arrived, and compares it with what left the registers in both runs. */
   private void deliver(
-      AttentionProblem p,
-      AttentionRegion region,
-      Backend host,
-      Workspace workspace,
-      AttentionSink sink) {
+      AttentionProblem p, AttentionRegion region, Workspace workspace, AttentionSink sink) {
     region.stored = 0;
     region.logarithms = 0;
     for (int row = 0; row < region.rows(); row++) {

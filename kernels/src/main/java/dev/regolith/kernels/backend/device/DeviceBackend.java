@@ -6,7 +6,6 @@ import dev.regolith.kernels.backend.AttentionSink;
 import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.EvidenceSink;
 import dev.regolith.kernels.backend.GemmProblem;
-import dev.regolith.kernels.backend.KeyValuePages;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Region;
 import dev.regolith.kernels.backend.RowKernels;
@@ -27,15 +26,13 @@ import java.util.function.Consumer;
  * A backend that has a device multiply, with the evidence of the host: predictions are made by a
  * host backend from the host's own operands and check records, never from what the device says.
  * Wrong weights in device memory, a lost copy, a kernel that never ran, a result of an earlier
- * call: all are seen. Everything that is not a matrix product is computed by the host.
+ * call: all are seen. Attention is computed twice there, and compared here ({@link
+ * DeviceAttention}). Everything else is computed by the host.
  *
  * <p>If the device fails, the host computes instead, announced; see {@link #retire}.
  */
 public final class DeviceBackend implements Backend, DeviceWorkspace.Maker {
   private static final System.Logger LOGGER = System.getLogger("dev.regolith.kernels");
-
-  /** Whether a GPU computes attention: its kernels have run on CPUs alone. */
-  static final String EXPERIMENTAL = "dev.regolith.kernels.experimental";
 
   /** Of a result in one launch, at most: many times what a CPU takes at once. */
   private static final int ROWS = 16 * Region.MAX_ROWS;
@@ -57,40 +54,11 @@ public final class DeviceBackend implements Backend, DeviceWorkspace.Maker {
     var programs = new Parts();
     try {
       program = programs.add(TileSearch.run(context, host.panelColumns()));
-      attention = openAttention();
+      attention =
+          AttentionProgram.open(context, program.tile(), host, this::announce).map(programs::add);
     } catch (RuntimeException e) {
       programs.close();
       context.close();
-      throw e;
-    }
-  }
-
-  /** Attention, if the device has room for it, and the right bits. */
-  private Optional<AttentionProgram> openAttention() {
-    if (context.device().kind() != DeviceInfo.Kind.CPU && !Boolean.getBoolean(EXPERIMENTAL)) {
-      return Optional.empty();
-    }
-    try {
-      var compiled = AttentionProgram.compile(context, program.tile(), host.panelColumns());
-      if (compiled.isEmpty()) {
-        announce("it has no room for attention's work-groups; the CPU computes attention");
-      } else if (!hasRightBits(compiled.get())) {
-        announce("attention has other bits there; the CPU computes it");
-        compiled.get().close();
-        return Optional.empty();
-      }
-      return compiled;
-    } catch (DeviceException e) {
-      announce(e.getMessage() + "; the CPU computes attention");
-      return Optional.empty();
-    }
-  }
-
-  private boolean hasRightBits(AttentionProgram compiled) {
-    try (var sample = new SampleAttention(host)) {
-      return sample.isRight(context, compiled);
-    } catch (RuntimeException e) {
-      compiled.close();
       throw e;
     }
   }
@@ -147,7 +115,7 @@ public final class DeviceBackend implements Backend, DeviceWorkspace.Maker {
 
   @Override
   public DeviceAttention newAttention() {
-    return kept(new DeviceAttention(context, attention.orElseThrow()));
+    return kept(new DeviceAttention(context, attention.orElseThrow(), host));
   }
 
   private <T extends Parts.Part> T kept(T part) {
@@ -322,148 +290,24 @@ public final class DeviceBackend implements Backend, DeviceWorkspace.Maker {
       Workspace workspace,
       AttentionSink sink,
       boolean anew) {
-    if (!attendsOnDevice() || p.keys == 0 || p.depth == 0 || p.columns == 0) {
-      attendOnHost(p, region, workspace, sink);
-      return;
-    }
-    KeyValuePages sequence = p.pages == null ? null : p.pages[(int) region.sequence];
-    if (sequence != null && sequence.pages() == 0) {
+    DeviceWorkspace w = (DeviceWorkspace) workspace;
+    if (!attendsOnDevice() || !DeviceAttention.takes(p, region)) {
       attendOnHost(p, region, workspace, sink);
       return;
     }
     try {
-      if (sequence == null) {
-        attendPacked(p, region, workspace, sink, anew);
-      } else {
-        attendCached(p, sequence, region, workspace, sink, anew);
-      }
+      Workspace ofHost = DeviceWorkspace.host(w);
+      w.attention().run(p, region, copies, launches.incrementAndGet(), anew, ofHost, sink);
     } catch (DeviceException e) {
-      ((DeviceWorkspace) workspace).settle();
+      w.settle();
       failed(e);
       attendOnHost(p, region, workspace, sink);
     }
   }
 
-  private void attendPacked(
-      AttentionProblem p,
-      AttentionRegion region,
-      Workspace workspace,
-      AttentionSink sink,
-      boolean anew) {
-    DevicePanels ofKeys = copies.take(p.k);
-    DevicePanels ofValues = copies.take(p.v);
-    try {
-      DeviceQueue queue = ((DeviceWorkspace) workspace).attention().queue();
-      var keys = DeviceOperand.packed(p, region, true, ofKeys, queue, anew);
-      var values = DeviceOperand.packed(p, region, false, ofValues, queue, anew);
-      attend(p, region, keys, values, workspace, sink);
-    } finally {
-      ofKeys.giveBack();
-      ofValues.giveBack();
-    }
-  }
-
-  private void attendCached(
-      AttentionProblem p,
-      KeyValuePages sequence,
-      AttentionRegion region,
-      Workspace workspace,
-      AttentionSink sink,
-      boolean anew) {
-    DevicePages pages = copies.take(sequence);
-    try {
-      pages.open(sequence, ((DeviceWorkspace) workspace).attention().queue(), anew);
-      var keys = DeviceOperand.cached(sequence, region, true, pages);
-      var values = DeviceOperand.cached(sequence, region, false, pages);
-      attend(p, region, keys, values, workspace, sink);
-    } finally {
-      pages.giveBack();
-    }
-  }
-
-  private void attend(
-      AttentionProblem p,
-      AttentionRegion region,
-      DeviceOperand keys,
-      DeviceOperand values,
-      Workspace workspace,
-      AttentionSink sink) {
-    long ofKeys = keys.repairs().mark();
-    long ofValues = values.repairs().mark();
-    Workspace ofHost = DeviceWorkspace.host(workspace);
-    ((DeviceWorkspace) workspace)
-        .attention()
-        .run(p, region, keys, values, launches.incrementAndGet(), host, ofHost, sink);
-    if (p.verify && !(keys.repairs().noneSince(ofKeys) && values.repairs().noneSince(ofValues))) {
-      sink.suspect(p, region, Component.DEVICE_BUFFER);
-    }
-  }
-
-  /** In parts that the host's workspace has room for. */
   private void attendOnHost(
       AttentionProblem p, AttentionRegion region, Workspace workspace, AttentionSink sink) {
-    Workspace w = DeviceWorkspace.host(workspace);
-    int most = p.checksInline ? host.checkingRows() : host.attentionRows();
-    if (region.rows() <= most) {
-      host.attend(p, region, w, sink);
-      return;
-    }
-    var part = new AttentionRegion();
-    region.stored = 0;
-    region.logarithms = 0;
-    for (int head = 0; head < region.heads; head++) {
-      for (int query = 0; query < region.queries; query += most) {
-        int queries = Math.min(most, region.queries - query);
-        part.set(region)
-            .set(
-                region.sequence,
-                region.kvHead,
-                region.head + head,
-                1,
-                region.query + query,
-                queries);
-        part.checks = 0;
-        host.attend(p, part, w, new Whole(sink, region));
-        region.checks += part.checks;
-        region.stored += part.stored;
-        region.logarithms += part.logarithms;
-      }
-    }
-  }
-
-  /** Says of a region what was said of a part of it. */
-  private record Whole(AttentionSink sink, AttentionRegion whole) implements AttentionSink {
-    @Override
-    public void evidence(
-        AttentionProblem p,
-        AttentionRegion part,
-        int row,
-        int rows,
-        double[] predicted,
-        double[] shown,
-        double[] tolerance) {
-      long inHead = part.query - whole.query;
-      int to = (int) ((long) (part.head - whole.head) * whole.queries + inHead) + row;
-      sink.evidence(
-          p,
-          whole,
-          to,
-          rows,
-          moved(predicted, row, rows, to),
-          moved(shown, row, rows, to),
-          moved(tolerance, row, rows, to));
-    }
-
-    private static double[] moved(double[] values, int from, int count, int to) {
-      var moved = new double[to + count];
-      System.arraycopy(values, from, moved, to, count);
-      return moved;
-    }
-
-    @Override
-    public void suspect(AttentionProblem p, AttentionRegion part, Component component) {
-      sink.suspect(p, whole, component);
-    }
+    AttentionParts.attend(p, region, host, DeviceWorkspace.host(workspace), sink);
   }
 
   // ----------------------------------------------------------------------- left to the host

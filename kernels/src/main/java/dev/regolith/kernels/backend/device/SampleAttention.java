@@ -114,15 +114,12 @@ final class SampleAttention implements AutoCloseable {
 
   private boolean agree(DeviceContext context, AttentionProgram program) {
     try (Workspace w = host.newWorkspace();
-        var attention = new DeviceAttention(context, program);
-        var keys = new DevicePanels(problem.k, context);
-        var values = new DevicePanels(problem.v, context)) {
+        var attention = new DeviceAttention(context, program, host);
+        var copies = new DeviceCopies(context)) {
       Results expected = open();
       host.attend(problem, region, w, AttentionSink.DEAF);
       Results found = open();
-      var k = DeviceOperand.packed(problem, region, true, keys, attention.queue(), false);
-      var v = DeviceOperand.packed(problem, region, false, values, attention.queue(), false);
-      attention.run(problem, region, k, v, 1, host, w, AttentionSink.DEAF);
+      attention.run(problem, region, copies, 1, false, w, AttentionSink.DEAF);
       return same(expected.out, found.out) && same(expected.lse, found.lse);
     }
   }
