@@ -11,6 +11,7 @@
 #define LOCAL_POINTER
 #define ALIGNED alignas(16)
 #define BARRIER __syncthreads()
+#define BARRIER_FOR_GLOBAL __syncthreads()
 #define GROUP_X ((ulong)blockIdx.x)
 #define GROUP_Y ((ulong)blockIdx.y)
 #define ITEM threadIdx.x

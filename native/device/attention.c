@@ -32,7 +32,7 @@
 #define SPAN_ENTRY 3
 #define SPAN_MAX 0   /* the largest score */
 #define SPAN_SUM 1   /* the sum of weights */
-#define SPAN_STAMP 2 /* the run that this is of */
+#define SPAN_STAMP 2 /* the run that this is of, and the first span of its launch */
 
 /* Flags of a run. */
 #define SLOPES 1
@@ -216,15 +216,20 @@ KERNEL(GROUP) void attend_spans(
   ALIGNED LOCAL float scores[GROUP_ROWS * PITCH];
   LOCAL float lanes[GROUP_ROWS * LANES];
   LOCAL float max_of[GROUP_ROWS], next_max[GROUP_ROWS], sum_of[GROUP_ROWS], decay[GROUP_ROWS];
+  LOCAL ulong from_of[GROUP_ROWS], to_of[GROUP_ROWS];
   FLOATS acc[TILES][ROWS][VECTORS];
 
+  /* All items of the group go by what they see in local memory: they meet at the same barriers. */
+  for (uint r = item / SHARERS; r < GROUP_ROWS && sharer == 0; r += GROUP / SHARERS) {
+    const Row row = row_of(own_rows, r, lowest, highest);
+    from_of[r] = row.from < row.to ? row.from : highest;
+    to_of[r] = row.from < row.to ? row.to : lowest;
+  }
+  SYNC;
   ulong from = highest, to = lowest;
   for (uint r = 0; r < GROUP_ROWS; r++) {
-    const Row row = row_of(own_rows, r, lowest, highest);
-    if (row.from < row.to) {
-      from = min(from, row.from);
-      to = to < row.to ? row.to : to;
-    }
+    from = min(from, from_of[r]);
+    to = to < to_of[r] ? to_of[r] : to;
   }
   for (uint r = item / SHARERS; r < GROUP_ROWS; r += GROUP / SHARERS) {
     max_of[r] = NEGATIVE_INFINITY;
@@ -266,10 +271,19 @@ KERNEL(GROUP) void attend_spans(
           x[j] = LOAD_ALIGNED(0, panel[j]);
           panel[j] += PANEL;
         }
+        float y[ROWS];
+#if ROWS % WIDTH == 0
+        UNROLL for (int i = 0; i < ROWS / WIDTH; i++) {
+          STORE(LOAD_ALIGNED(i, q), i, y);
+        }
+#else
         UNROLL for (int i = 0; i < ROWS; i++) {
-          const FLOATS y = SPLAT(q[i]);
+          y[i] = q[i];
+        }
+#endif
+        UNROLL for (int i = 0; i < ROWS; i++) {
           UNROLL for (int j = 0; j < VECTORS; j++) {
-            sum[i][j] = fma(y, x[j], sum[i][j]);
+            sum[i][j] = fma(SPLAT(y[i]), x[j], sum[i][j]);
           }
         }
       }
@@ -407,7 +421,8 @@ KERNEL(GROUP) void attend_spans(
       GLOBAL float* to = softmax + SPAN_ENTRY * (number * rows + row);
       to[SPAN_MAX] = max_of[r];
       to[SPAN_SUM] = sum_of[r];
-      to[SPAN_STAMP] = scaled[tiles * depth * GROUP_ROWS + tile];
+      const uint stamp = as_uint(scaled[tiles * depth * GROUP_ROWS + tile]);
+      to[SPAN_STAMP] = as_float(stamp + (uint)first_span);
     }
   }
   for (int t = 0; t < TILES && left + t * GROUP_COLUMNS < columns; t++) {
@@ -437,9 +452,9 @@ KERNEL(GROUP) void attend_spans(
  * earlier ones. After the last, divides, and sums up what it stores, from the registers: words of
  * out have indices from 1, then follow the largest score and the sum of weights.
  *
- * totals: [row][SPAN_ENTRY], whose stamp is that of the run and the number of spans so far.
+ * totals: [row][SPAN_ENTRY], whose stamp is that of the run and the number of the next span.
  * sums: [row][3] from entry number place on; wrong ones if a stamp is not what it must be.
- * before: spans that were merged. last: whether no others follow.
+ * first_span: of these. first, last: whether none came before, or come after.
  */
 KERNEL(SCANNERS) void merge_spans(
     GLOBAL const float* RESTRICT values,
@@ -450,8 +465,9 @@ KERNEL(SCANNERS) void merge_spans(
     const ulong place,
     const ulong rows,
     const ulong columns,
-    const ulong before,
+    const ulong first_span,
     const ulong spans,
+    const ulong first,
     const ulong last,
     const ulong stamp,
     const ulong launch) {
@@ -463,21 +479,21 @@ KERNEL(SCANNERS) void merge_spans(
   GLOBAL float* entry = totals + SPAN_ENTRY * row;
   float max = NEGATIVE_INFINITY, sum = 0.0f;
   uint stale = 0;
-  if (before == 0) {
+  if (first) {
     for (ulong c = ITEM; c < columns; c += SCANNERS) {
       own[c] = 0.0f;
     }
   } else {
     max = entry[SPAN_MAX];
     sum = entry[SPAN_SUM];
-    stale = as_uint(entry[SPAN_STAMP]) ^ (uint)(stamp + before);
+    stale = as_uint(entry[SPAN_STAMP]) ^ (uint)(stamp + first_span);
   }
   for (ulong span = 0; span < spans; span++) {
     GLOBAL const float* from = values + (span * rows + row) * columns;
     GLOBAL const float* with = softmax + SPAN_ENTRY * (span * rows + row);
     const float next = with[SPAN_MAX] > max ? with[SPAN_MAX] : max;
     const float decay = decay_of(max, next), now = decay_of(with[SPAN_MAX], next);
-    stale |= as_uint(with[SPAN_STAMP]) ^ (uint)stamp;
+    stale |= as_uint(with[SPAN_STAMP]) ^ (uint)(stamp + first_span);
     sum = fma(sum, decay, with[SPAN_SUM] * now);
     max = next;
     for (ulong c = ITEM; c < columns; c += SCANNERS) {
@@ -485,14 +501,14 @@ KERNEL(SCANNERS) void merge_spans(
     }
   }
 #if SCANNERS > 1
-  BARRIER; /* all have read the totals */
+  BARRIER_FOR_GLOBAL; /* all have read the totals */
 #endif
   Sums total = {0, 0, 0};
   if (ITEM == 0) {
     entry[SPAN_MAX] = max;
     entry[SPAN_SUM] = sum;
     /* What is stale once stays so. */
-    entry[SPAN_STAMP] = as_float((uint)(stamp + before + spans) ^ stale);
+    entry[SPAN_STAMP] = as_float((uint)(stamp + first_span + spans) ^ stale);
     total.s0 += stale;
     fold_lane(&total, as_uint(max), as_uint(max), as_uint(max), columns + 1, 1, 1);
     fold_lane(&total, as_uint(sum), as_uint(sum), as_uint(sum), columns + 2, 1, 1);

@@ -14,7 +14,9 @@
  * A prelude makes this C either OpenCL C or CUDA C++; it defines
  *   KERNEL(group), FUNCTION   what comes before a kernel of groups along x, and before a function
  *   GLOBAL, LOCAL, RESTRICT   of memory, and of pointers into it
+ *   LOCAL_POINTER, ALIGNED    before the type of a pointer to local memory; of an array of vectors
  *   BARRIER      all of a work-group have come here, and see each other's local memory
+ *   BARRIER_FOR_GLOBAL   the same of global memory
  *   GROUP_X, GROUP_Y, ITEM   numbers of the work-group, and of the work-item in it
  *   ulong, uint, as_uint, as_float, fma, min   as in OpenCL C
  *   slong        a signed integer of 64 bits

@@ -10,6 +10,7 @@
 #define RESTRICT restrict
 #define ALIGNED __attribute__((aligned(64)))
 #define BARRIER barrier(CLK_LOCAL_MEM_FENCE)
+#define BARRIER_FOR_GLOBAL barrier(CLK_GLOBAL_MEM_FENCE)
 #define GROUP_X get_group_id(0)
 #define GROUP_Y get_group_id(1)
 #define ITEM ((uint)get_local_id(0))

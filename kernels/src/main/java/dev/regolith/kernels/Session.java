@@ -480,6 +480,24 @@ public final class Session implements AutoCloseable {
   }
 
   /**
+   * Verifies all pages of a cache on the host, with their check vectors and seals, and puts back
+   * what changed. Attention verifies what it reads by itself: this is for caches that lie idle, and
+   * for those that a device has a copy of, which is what it reads.
+   *
+   * @return {@link Status#CORRECTED} if anything was put back
+   * @throws dev.regolith.kernels.fault.UncorrectableFaultException if more changed than a seal
+   *     undoes
+   */
+  public Status verify(KeyValueCache cache) {
+    enter();
+    try {
+      return cache.pages().mend() ? Status.CORRECTED : Status.CLEAN;
+    } finally {
+      leave();
+    }
+  }
+
+  /**
    * Opens a scope in which a tensor may be written. Its seals are verified first, so that damage is
    * not sealed over.
    */

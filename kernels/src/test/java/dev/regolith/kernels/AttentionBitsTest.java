@@ -67,7 +67,7 @@ class AttentionBitsTest {
         }
       }
     }
-    for (Compute compute : new Compute[] {Compute.VECTOR, Compute.SCALAR}) {
+    for (Compute compute : new Compute[] {SessionUnderTest.computing(), Compute.SCALAR}) {
       for (Protection protection : new Protection[] {Protection.OFF, Protection.CORRECT}) {
         int threads = 1 + random.nextInt(2);
         try (var arena = Arena.ofShared()) {

@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.regolith.kernels.AttentionCase.Layout;
-import dev.regolith.kernels.SessionOptions.Compute;
 import dev.regolith.kernels.attention.AttentionOptions;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
@@ -27,7 +26,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Tag("device")
 class AttentionSpecialsTest {
   private static SessionUnderTest protectedSession() {
-    return SessionUnderTest.kept(2, Protection.CORRECT, Compute.VECTOR);
+    return SessionUnderTest.kept(2, Protection.CORRECT, SessionUnderTest.computing());
   }
 
   @Test
@@ -263,7 +262,7 @@ class AttentionSpecialsTest {
       var under = protectedSession();
       assertThat(under.session().attention(q, k, v, out, c.options(arena))).isEqualTo(Status.CLEAN);
       assertThat(under.reports()).isEmpty();
-      SessionUnderTest.kept(1, Protection.OFF, Compute.VECTOR)
+      SessionUnderTest.kept(1, Protection.OFF, SessionUnderTest.computing())
           .session()
           .attention(q, k, v, off, c.options(arena));
       float[] result = out.toArray();

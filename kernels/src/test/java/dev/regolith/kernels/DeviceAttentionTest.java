@@ -46,10 +46,15 @@ class DeviceAttentionTest {
   private final int[] expected;
 
   DeviceAttentionTest() {
+    expected = scalarBits(k, v, 140, out);
+  }
+
+  /** What the scalar loop makes of the first queries. */
+  private int[] scalarBits(Tensor keys, Tensor values, int queries, Tensor result) {
     try (var session = Regolith.open(o -> o.compute(Compute.SCALAR).threads(1))) {
-      session.attention(q, k, v, out, options);
+      session.attention(q.slice(2, 0, queries), keys, values, result, options);
     }
-    expected = bits(out);
+    return bits(result);
   }
 
   @AfterEach
@@ -154,6 +159,8 @@ class DeviceAttentionTest {
       assertThat(uploads(session, cache, 100)).isEqualTo(4);
       under.session().append(cache, k.slice(2, 100, 300), v.slice(2, 100, 300));
       assertThat(uploads(session, cache, 300)).isEqualTo(3 * 4);
+      cache.truncate(299); // as a rejected draft does: of the last page, one key
+      assertThat(uploads(session, cache, 299)).isEqualTo(4);
       assertThat(under.reports()).isEmpty();
     }
   }
@@ -248,6 +255,78 @@ class DeviceAttentionTest {
     }
   }
 
+  /**
+   * More keys than are computed at a time: what the first launch left is not taken for the next.
+   */
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1, 2, 3, 4})
+  void aKernelThatNeverRunsAmongSpansOfSeveralLaunches(int kernel) {
+    int keys = 66 * 1024 + 5; // with 127 rows, 64 spans are one launch
+    int kernels = 5; // scaling, and attending and merging twice
+    var one = new AttentionCase(1, 1, 1, 127, keys, 4, 4, new Random(2));
+    Tensor oneQ = AttentionCase.tensor(arena, one.q, Layout.HEADS_FIRST);
+    Tensor oneK = AttentionCase.tensor(arena, one.k, Layout.HEADS_FIRST);
+    Tensor oneV = AttentionCase.tensor(arena, one.v, Layout.HEADS_FIRST);
+    Tensor result = Tensor.zeros(arena, DType.FLOAT32, 1, 1, 127, 4);
+    int[] right;
+    try (var host = Regolith.open(o -> o.compute(Compute.VECTOR))) {
+      host.attention(oneQ, oneK, oneV, result, AttentionOptions.defaults());
+      right = bits(result);
+    }
+    try (var under = SessionUnderTest.open(o -> o.compute(DEVICE).threads(1))) {
+      var launches = new AtomicInteger();
+      var repeated = new AtomicInteger();
+      Probe.Hook lost =
+          (point, memory, offset, rows, rowBytes, stride) -> {
+            if ((point == ProbePoint.DEVICE_LAUNCH
+                    && launches.getAndIncrement() % kernels == kernel)
+                || (point == ProbePoint.DEVICE_EVIDENCE
+                    && repeated.getAndIncrement() % (kernels + 4) == kernel)) {
+              flip(memory, offset);
+            }
+          };
+      try (var _ = ProbeRelay.lend(lost)) {
+        assertThat(under.session().attention(oneQ, oneK, oneV, result, AttentionOptions.defaults()))
+            .isEqualTo(Status.CORRECTED);
+      }
+      assertThat(launches.get()).isEqualTo(3 * kernels); // and then the host, which is right
+      assertThat(bits(result)).isEqualTo(right);
+      assertThat(under.session().attention(oneQ, oneK, oneV, result, AttentionOptions.defaults()))
+          .isEqualTo(Status.CLEAN);
+      assertThat(bits(result)).isEqualTo(right);
+    }
+  }
+
+  /** A device that fails over cached pages, and sequences without keys. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 3, 60, 140})
+  void cachesOnTheHost(int queries) {
+    int[] right = scalarBits(k, v, queries, Tensor.zeros(arena, DType.FLOAT32, 1, 4, queries, 24));
+    Tensor few = q.slice(2, 0, queries);
+    Tensor row = Tensor.zeros(arena, DType.FLOAT32, 1, 4, queries, 24);
+    for (boolean lost : new boolean[] {false, true}) {
+      try (var under = open();
+          var cache = under.session().cache(2, 40, 24)) {
+        var session = under.session();
+        session.attention(few, List.of(cache), row, options);
+        assertThat(row.toArray()).containsOnly(0);
+        session.append(cache, k, v);
+        var failure = lost ? DeviceTrouble.deviceLost() : DeviceTrouble.outOfMemory();
+        try (var _ = ProbeRelay.lend(failing(failure))) {
+          assertThat(session.attention(few, List.of(cache), row, options)).isEqualTo(Status.CLEAN);
+        }
+        assertThat(bits(row)).isEqualTo(right);
+        // What the host read, the host verified.
+        cache.pages().values(1).panels().set(ValueLayout.JAVA_FLOAT, 100, 1e30f);
+        try (var _ = ProbeRelay.lend(failing(failure))) {
+          assertThat(session.attention(few, List.of(cache), row, options))
+              .isEqualTo(Status.CORRECTED);
+        }
+        assertThat(bits(row)).isEqualTo(right);
+      }
+    }
+  }
+
   @Test
   void outOfMemoryIsForOneCall() {
     try (var under = open()) {
@@ -321,6 +400,7 @@ class DeviceAttentionTest {
   void aWrongKernel(@TempDir Path folder) throws IOException {
     String property = "dev.regolith.kernels.sources";
     String right = "exponential(own[j] - ";
+    String plain = "SPLAT(weights[i * PITCH + step])";
     String source = Files.readString(Path.of("..", "native", "device", "attention.c"));
     assertThat(source).containsOnlyOnce(right);
     System.setProperty(property, folder.toString());
@@ -329,6 +409,12 @@ class DeviceAttentionTest {
       try (var under = open()) {
         assertThat(under.session().backend()).doesNotContain("attention");
         assertThat(launches(under.session())).isZero();
+      }
+      int first = source.indexOf(plain); // where all values are finite
+      assertThat(first).isPositive();
+      write(folder, source.substring(0, first) + "1.5f * " + source.substring(first));
+      try (var under = open()) {
+        assertThat(under.session().backend()).doesNotContain("attention");
       }
       // Not with the sample's head size.
       write(folder, source.replace(right, right + "(depth == 40 ? 0.5f : 0.0f) - "));

@@ -47,6 +47,11 @@ record SessionUnderTest(Session session, List<FaultReport> reports) implements A
     return named().isAccelerator();
   }
 
+  /** What computes in this JVM: the CPU's vectors, or the accelerator it is about. */
+  static Compute computing() {
+    return isDeviceComputing() ? named() : Compute.VECTOR;
+  }
+
   /** The accelerator that tests of devices are about in this JVM. */
   static Compute accelerator() {
     return isDeviceComputing() ? named() : Compute.OPENCL;

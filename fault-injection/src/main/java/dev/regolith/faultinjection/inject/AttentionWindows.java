@@ -30,6 +30,7 @@ import static dev.regolith.kernels.probe.ProbePoint.KEYS_READ;
 import static dev.regolith.kernels.probe.ProbePoint.KEYS_SEAL;
 import static dev.regolith.kernels.probe.ProbePoint.KEY_SOURCE_LAST_USE;
 import static dev.regolith.kernels.probe.ProbePoint.KEY_SOURCE_READ;
+import static dev.regolith.kernels.probe.ProbePoint.LOG_SUM_DELIVERED;
 import static dev.regolith.kernels.probe.ProbePoint.LOG_SUM_STORED;
 import static dev.regolith.kernels.probe.ProbePoint.MASK_BETWEEN;
 import static dev.regolith.kernels.probe.ProbePoint.MASK_LAST_USE;
@@ -42,6 +43,7 @@ import static dev.regolith.kernels.probe.ProbePoint.QUERIES_READ;
 import static dev.regolith.kernels.probe.ProbePoint.QUERY_SOURCE_COPIED;
 import static dev.regolith.kernels.probe.ProbePoint.QUERY_SOURCE_LAST_USE;
 import static dev.regolith.kernels.probe.ProbePoint.QUERY_SOURCE_READ;
+import static dev.regolith.kernels.probe.ProbePoint.RESULT_DELIVERED;
 import static dev.regolith.kernels.probe.ProbePoint.RESULT_STORED;
 import static dev.regolith.kernels.probe.ProbePoint.ROW_DIGEST;
 import static dev.regolith.kernels.probe.ProbePoint.ROW_MAXIMUM;
@@ -195,9 +197,24 @@ final class AttentionWindows {
           line(
               Place.CPU, "value-sums", "last-use-to-check", DURING, Offer.ANY, VALUE_SUMS_LAST_USE),
           line(Place.CPU, "value-sums", "between-spans", DURING, Offer.ANY, TOTAL_SUMS_READ),
-          line(Place.BOTH, "output", "stored-to-sealed", DURING, Offer.ANY, RESULT_STORED),
-          line(Place.BOTH, "output", "return-to-next-read", AFTER, Offer.IN_PLACE, RESULT_STORED),
-          line(Place.BOTH, "log-sums", "stored-to-delivered", DURING, Offer.ANY, LOG_SUM_STORED),
+          line(Place.CPU, "output", "stored-to-sealed", DURING, Offer.ANY, RESULT_STORED),
+          line(Place.DEVICE, "output", "stored-to-sealed", DURING, Offer.ANY, RESULT_DELIVERED),
+          line(Place.CPU, "output", "return-to-next-read", AFTER, Offer.IN_PLACE, RESULT_STORED),
+          line(
+              Place.DEVICE,
+              "output",
+              "return-to-next-read",
+              AFTER,
+              Offer.IN_PLACE,
+              RESULT_DELIVERED),
+          line(Place.CPU, "log-sums", "stored-to-delivered", DURING, Offer.ANY, LOG_SUM_STORED),
+          line(
+              Place.DEVICE,
+              "log-sums",
+              "stored-to-delivered",
+              DURING,
+              Offer.ANY,
+              LOG_SUM_DELIVERED),
           line(
               Place.CPU,
               "check-vectors",

@@ -85,8 +85,8 @@ public final class AttentionProblem {
   public KeyValuePages @Nullable [] pages;
 
   /**
-   * Whether kernels compare the digests of what they read: where one region reads all keys of a
-   * head, and is low enough for checking kernels.
+   * Whether what is read of cached pages is verified where it is read: by kernels that compare
+   * digests, where one region reads all keys of a head and is low enough for them; by a device.
    */
   public boolean checksInline;
 

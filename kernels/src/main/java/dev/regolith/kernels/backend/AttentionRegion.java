@@ -5,7 +5,7 @@ package dev.regolith.kernels.backend;
  * queries of several heads of a group. Mutable and reused.
  */
 public final class AttentionRegion {
-  /** Rows a backend's workspace has room for. */
+  /** Rows that the workspace of a CPU's backend has room for. */
   public static final int MAX_ROWS = 96;
 
   /** Sequence of the batch. */

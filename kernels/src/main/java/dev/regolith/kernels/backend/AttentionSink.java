@@ -37,6 +37,9 @@ public interface AttentionSink {
       double[] shown,
       double[] tolerance);
 
+  /** Cached pages were read for a region, and not verified, although the problem says so. */
+  default void unverified(AttentionProblem problem, AttentionRegion region) {}
+
   /** An exact code, or a second computation, says that something the region used was damaged. */
   void suspect(AttentionProblem problem, AttentionRegion region, Component component);
 }

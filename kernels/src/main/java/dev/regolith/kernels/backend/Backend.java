@@ -104,8 +104,8 @@ public interface Backend extends AutoCloseable {
   }
 
   /**
-   * Whether an accelerator computes attention, which verifies it in another way than the kernels of
-   * the CPU.
+   * Whether an accelerator computes attention. It has copies of cached pages, and verifies those
+   * where it reads them, not the pages.
    */
   default boolean attendsOnDevice() {
     return false;

@@ -30,6 +30,9 @@ public final class KeyValuePages {
     final PackedB keys;
     final PackedB values;
 
+    /** No other contents of a page of this sequence have had it. */
+    long version;
+
     Page(int heads, int depth, int columns, int panelColumns) {
       keys = new PackedB(panelColumns);
       values = new PackedB(panelColumns);
@@ -67,7 +70,10 @@ public final class KeyValuePages {
   private Page[] pages = {};
   private int count;
   private long length;
-  private long generation;
+  private long versions;
+
+  /** The next page to be looked at, where pages are not read by who uses them. */
+  private int next;
 
   /** An empty sequence. */
   public KeyValuePages(int heads, int depth, int columns, int panelColumns, Damage damage) {
@@ -104,9 +110,18 @@ public final class KeyValuePages {
     return length;
   }
 
-  /** Grows whenever keys are forgotten: copies of what was there are out of date. */
-  public long generation() {
-    return generation;
+  /**
+   * The version of a page: another one when keys of it were forgotten. Keys that are appended leave
+   * it, and are seen by {@link #length}.
+   */
+  public long version(int page) {
+    return pages[page].version;
+  }
+
+  /** A page that has not been looked at for long: each time another one, in turn. */
+  public int nextPage() {
+    next = next + 1 < pages() ? next + 1 : 0;
+    return next;
   }
 
   /** Number of pages in use. */
@@ -143,7 +158,8 @@ public final class KeyValuePages {
       if (count == pages.length) {
         pages = Arrays.copyOf(pages, Math.max(4, 2 * count));
       }
-      pages[count++] = new Page(heads, depth, columns, panelColumns);
+      pages[count] = new Page(heads, depth, columns, panelColumns);
+      pages[count++].version = ++versions;
     }
     length = newLength;
   }
@@ -164,6 +180,12 @@ public final class KeyValuePages {
     // What is added to a damaged sum would make the damage look sealed.
     mendRecords(page.keys, head);
     mendRecords(page.values, head);
+    mendSeals(Component.OPERAND_B, page.keys, page.keys.panel(head, 0) + j / panelColumns, 1);
+    mendSeals(
+        Component.PACKED_B,
+        page.values,
+        page.values.panel(head, 0),
+        Math.ceilDiv(columns, panelColumns));
     long words = 0;
     double squares = page.keys.coefficient(head, 0, 0, 0) * depth / keyWeight(0);
     float sign = (float) Signs.of(0, j);
@@ -214,6 +236,23 @@ public final class KeyValuePages {
     }
   }
 
+  private void mendSeals(Component component, PackedB packed, long first, int panels) {
+    for (long panel = first; panel < first + panels; panel++) {
+      if (!packed.hasItsSeal(panel, 0)) {
+        damage.found(component, packed.mendPanel(panel, 0));
+      }
+    }
+  }
+
+  /** Puts back what is damaged of any page; whether anything was. */
+  public boolean mend() {
+    long before = mark();
+    for (int page = 0; page < pages(); page++) {
+      mend(pages[page]);
+    }
+    return mark() != before;
+  }
+
   /** Puts back what is damaged of a page. */
   private void mend(Page page) {
     for (int panel = 0; panel < page.keys.panelCount(); panel++) {
@@ -234,7 +273,6 @@ public final class KeyValuePages {
 
   /** Forgets the last keys. A page that is cut in the middle is verified, and sealed anew. */
   public void truncate(long newLength) {
-    generation += newLength < length ? 1 : 0;
     int kept = Math.toIntExact(Math.ceilDiv(newLength, BLOCK));
     int inLast = (int) (newLength - Math.max(0, kept - 1L) * BLOCK);
     boolean partial = kept > 0 && newLength < Math.min(length, (long) kept * BLOCK);
@@ -248,6 +286,7 @@ public final class KeyValuePages {
     count = kept;
     length = newLength;
     if (partial) {
+      pages[kept - 1].version = ++versions;
       rebuild(pages[kept - 1], inLast);
     }
   }
@@ -306,7 +345,6 @@ public final class KeyValuePages {
 
   /** Frees all pages. */
   public void free() {
-    generation++;
     for (int i = 0; i < count; i++) {
       pages[i].arena.close();
     }

@@ -254,6 +254,12 @@ public final class PackedB {
     panelDigests[at + length] = Digest.shadow(panelSeals, panelSealAt(panel, kBlock));
   }
 
+  /** Whether a panel's seal is the one that its digest was kept with. */
+  boolean hasItsSeal(long panel, int kBlock) {
+    int shadow = panelDigestAt(panel, kBlock) + Digest.SUMS * lanes();
+    return panelDigests[shadow] == Digest.shadow(panelSeals, panelSealAt(panel, kBlock));
+  }
+
   /** Whether sums of a panel's k-block are those that were kept, and its seal is as it was. */
   public boolean agrees(long panel, int kBlock, long[] sums) {
     return agrees(panel, kBlock, sums, 0);

@@ -41,6 +41,7 @@ public final class AttentionGuard implements AttentionSink {
   private boolean refuted;
   private boolean scrubbed;
   private volatile boolean beyondRepair;
+  private volatile boolean unverified;
 
   /** A guard for attention. */
   public AttentionGuard(
@@ -61,6 +62,7 @@ public final class AttentionGuard implements AttentionSink {
     refuted = false;
     scrubbed = false;
     beyondRepair = false;
+    unverified = false;
   }
 
   /** Forgets doubts of regions, because all of them are going to be computed again. */
@@ -110,6 +112,11 @@ public final class AttentionGuard implements AttentionSink {
     doubt(suspects, region);
   }
 
+  @Override
+  public void unverified(AttentionProblem p, AttentionRegion region) {
+    unverified = true;
+  }
+
   private synchronized void doubt(List<AttentionRegion> list, AttentionRegion region) {
     any = true;
     for (AttentionRegion known : list) {
@@ -135,6 +142,11 @@ public final class AttentionGuard implements AttentionSink {
   /** Whether anything is in doubt. */
   public boolean any() {
     return any;
+  }
+
+  /** Whether cached pages were read that nobody verified. */
+  public boolean isUnverified() {
+    return unverified;
   }
 
   /** Whether damage is put back, or only reported. */

@@ -248,7 +248,8 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     VisibilityOptions.describe(o, firstSequence, p);
     cuts.cut(backend.attentionRows());
     // With one low region for all that reads a head's keys, kernels compare digests on their way.
-    p.checksInline = verify && pages != null && cuts.rowsOfOnlyRegion() <= backend.checkingRows();
+    boolean low = cuts.rowsOfOnlyRegion() <= backend.checkingRows();
+    p.checksInline = verify && pages != null && (low || backend.attendsOnDevice());
   }
 
   private static long longest(KeyValuePages[] pages) {
@@ -298,7 +299,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     prepare();
     compute();
     boolean doubtful = guard.any();
-    boolean intact = isIntact(o, mark, pageMark, doubtful);
+    boolean intact = isIntact(o, mark, pageMark, doubtful || guard.isUnverified());
     if (!intact && guard.mends()) {
       return false;
     }

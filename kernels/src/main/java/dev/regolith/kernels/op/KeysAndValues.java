@@ -39,6 +39,9 @@ final class KeysAndValues {
   private volatile boolean intact;
   private boolean scansPages;
 
+  /** Per sequence: a page that is scanned whatever the others are. */
+  private int[] looked = {};
+
   KeysAndValues(
       AttentionProblem problem,
       Backend backend,
@@ -154,9 +157,15 @@ final class KeysAndValues {
     }
     // Doubts may come of damaged words: they are looked at, and put back, before anything else.
     scansPages = !problem.checksInline || doubtful;
+    if (looked.length < pages.length) {
+      looked = new int[pages.length];
+    }
+    // A device reads copies: damage of pages that lie idle is not left to meet with more.
+    boolean idle = backend.attendsOnDevice();
     long tasks = 0;
-    for (KeyValuePages sequence : pages) {
-      tasks += sequence.pages();
+    for (int s = 0; s < pages.length; s++) {
+      looked[s] = idle ? pages[s].nextPage() : -1;
+      tasks += pages[s].pages();
     }
     return tasks;
   }
@@ -173,10 +182,11 @@ final class KeysAndValues {
       if (page < pages[s].pages()) {
         PackedB ofKeys = pages[s].keys(page);
         PackedB ofValues = pages[s].values(page);
-        for (long panel = 0; scansPages && panel < ofKeys.panelCount(); panel++) {
+        boolean scans = scansPages || page == looked[s];
+        for (long panel = 0; scans && panel < ofKeys.panelCount(); panel++) {
           verifyPanel(Component.OPERAND_B, ofKeys, true, panel, worker, w);
         }
-        for (long panel = 0; scansPages && panel < ofValues.panelCount(); panel++) {
+        for (long panel = 0; scans && panel < ofValues.panelCount(); panel++) {
           verifyPanel(Component.PACKED_B, ofValues, false, panel, worker, w);
         }
         for (int h = 0; h < problem.kvHeads; h++) {

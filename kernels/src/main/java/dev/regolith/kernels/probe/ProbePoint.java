@@ -164,6 +164,10 @@ public enum ProbePoint {
   DEVICE_SPANS,
   /** Either of these, while an attention is computed once more, to be compared. */
   DEVICE_REPEATED,
+  /** An attention's result that came from an accelerator, stored, before it is sealed. */
+  RESULT_DELIVERED,
+  /** Logarithms of sums that were made of what came from an accelerator, stored. */
+  LOG_SUM_DELIVERED,
   /** C, or an attention's result, in the memory of an accelerator, before it is copied back. */
   DEVICE_C_STORED,
   /** Sums that an accelerator made, before they are copied to the host. */

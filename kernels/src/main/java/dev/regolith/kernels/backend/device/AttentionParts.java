@@ -17,21 +17,34 @@ final class AttentionParts {
       Backend host,
       Workspace workspace,
       AttentionSink sink) {
-    int most = p.checksInline ? host.checkingRows() : host.attentionRows();
+    AttentionProblem problem = p;
+    if (p.checksInline) {
+      problem = new AttentionProblem();
+      problem.copyFrom(p); // and have its pages verified afterwards
+      sink.unverified(p, region);
+    }
+    int most = host.attentionRows();
     if (region.rows() <= most) {
-      host.attend(p, region, workspace, sink);
+      host.attend(problem, region, workspace, sink);
       return;
     }
     region.stored = 0;
     region.logarithms = 0;
     var part = new AttentionRegion();
     var whole = new Whole(sink, region);
-    for (int head = region.head; head < region.head + region.heads; head++) {
-      for (int row = 0; row < region.queries; row += most) {
-        int rows = Math.min(most, region.queries - row);
-        part.set(region.sequence, region.kvHead, head, 1, region.query + row, rows);
+    int rows = Math.min(region.queries, most);
+    int heads = Math.max(1, most / region.queries);
+    for (int head = 0; head < region.heads; head += heads) {
+      for (int row = 0; row < region.queries; row += rows) {
+        part.set(
+            region.sequence,
+            region.kvHead,
+            region.head + head,
+            Math.min(heads, region.heads - head),
+            region.query + row,
+            Math.min(rows, region.queries - row));
         part.checks = 0;
-        host.attend(p, part, workspace, whole);
+        host.attend(problem, part, workspace, whole);
         region.checks += part.checks;
         region.stored += part.stored;
         region.logarithms += part.logarithms;
@@ -66,6 +79,11 @@ final class AttentionParts {
       var moved = new double[to + count];
       System.arraycopy(values, from, moved, to, count);
       return moved;
+    }
+
+    @Override
+    public void unverified(AttentionProblem p, AttentionRegion part) {
+      sink.unverified(p, region);
     }
 
     @Override

@@ -11,9 +11,12 @@ import java.lang.foreign.ValueLayout;
 
 /** One row of an attention, computed by the host as well. Any NaN equals any NaN. */
 final class AttentionSample {
+  private static final AttentionProblem NOTHING = new AttentionProblem();
+
   private final AttentionProblem problem = new AttentionProblem();
   private final AttentionRegion one = new AttentionRegion();
-  private final MemorySegment row = Arena.ofAuto().allocate(4L * AttentionProblem.MAX_COLUMNS, 64);
+  private final MemorySegment row =
+      Arena.ofAuto().allocate(4L * (AttentionProblem.MAX_COLUMNS + 1), 64);
 
   /** Whether the host arrives at what is stored of a row. */
   boolean isReproduced(
@@ -22,7 +25,6 @@ final class AttentionSample {
     long query = region.queryOf(number);
     problem.copyFrom(p);
     problem.verify = false;
-    problem.lse = MemorySegment.NULL;
     problem.out = row;
     problem.outOffset = 0;
     problem.outBatchStride = 0;
@@ -30,15 +32,30 @@ final class AttentionSample {
     problem.outRowStride = 0;
     problem.outStride = Float.BYTES;
     one.set(region.sequence, region.kvHead, head, 1, query, 1);
+    boolean logarithm = p.lse.address() != 0;
+    problem.lse = logarithm ? row : MemorySegment.NULL;
+    problem.lseOffset =
+        4L * AttentionProblem.MAX_COLUMNS - p.lseAt(region.sequence, head, query) + p.lseOffset;
     host.attend(problem, one, workspace, AttentionSink.DEAF);
+    problem.copyFrom(NOTHING); // the caller's memory is let go of
+    if (logarithm
+        && !same(
+            row.get(ValueLayout.JAVA_FLOAT, 4L * AttentionProblem.MAX_COLUMNS),
+            p.lse.get(ValueLayout.JAVA_FLOAT, p.lseAt(region.sequence, head, query)))) {
+      return false;
+    }
     long at = p.result(region.sequence, head, query);
     for (int c = 0; c < p.columns; c++) {
       float mine = row.get(ValueLayout.JAVA_FLOAT, 4L * c);
       float stored = p.out.get(ValueLayout.JAVA_FLOAT, at + c * p.outStride);
-      if (Float.floatToIntBits(mine) != Float.floatToIntBits(stored)) {
+      if (!same(mine, stored)) {
         return false;
       }
     }
     return true;
+  }
+
+  private static boolean same(float x, float y) {
+    return Float.floatToIntBits(x) == Float.floatToIntBits(y);
   }
 }

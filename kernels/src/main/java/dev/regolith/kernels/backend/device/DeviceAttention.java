@@ -31,8 +31,8 @@ final class DeviceAttention implements Parts.Part {
   /** Rows times spans whose sums are kept at a time. */
   private static final long ROOM = 1 << 13;
 
-  /** Of regions with fewer rows, none is computed on the host. */
-  private static final int SAMPLED_ROWS = 128;
+  /** One of so many rows is computed on the host as well; of larger regions, one. */
+  private static final int SAMPLED = 128;
 
   // Flags of attend_spans.
   private static final int SLOPES = 1;
@@ -159,11 +159,15 @@ final class DeviceAttention implements Parts.Part {
     long valueMark = ofValues.repairs().mark();
     long blocks = Math.ceilDiv(keys.keys(), AttentionProblem.BLOCK);
     words.gather(p, region, blocks, tile.groupRows(), host, workspace);
+    long firstSeen = words.lowest() / AttentionProblem.BLOCK;
+    long endSeen = Math.ceilDiv(words.highest(), AttentionProblem.BLOCK);
+    keys.see(firstSeen, endSeen);
+    ofValues.see(firstSeen, endSeen);
     DeviceObject given = copyOfWords.atLeast(4 * words.count());
     queue.uploadRows(words.words(), 0, 1, 4 * words.count(), 4 * words.count(), given);
     long panelsAt = p.verify ? 2L * region.rows() : region.rows();
-    long valuesAt = panelsAt + (p.verify ? entries(keys) : 0);
-    long wordsAt = valuesAt + (p.verify ? entries(ofValues) : 0);
+    long valuesAt = panelsAt + (p.verify ? keys.entries() : 0);
+    long wordsAt = valuesAt + (p.verify ? ofValues.entries() : 0);
     sums.open(wordsAt + (p.verify ? words.chunks() : 0), launch);
     if (Probe.ON) {
       queue.probe(ProbePoint.DEVICE_A_READ, given, 0, 4 * words.count());
@@ -197,15 +201,11 @@ final class DeviceAttention implements Parts.Part {
     }
   }
 
+  /** Of regions with fewer rows than are sampled, as many are as makes one row of so many. */
   private boolean isSampleRight(
       AttentionProblem p, AttentionRegion region, long launch, Workspace workspace) {
-    int rows = region.rows();
-    return rows < SAMPLED_ROWS
-        || sample.isReproduced(p, region, (int) (launch % rows), host, workspace);
-  }
-
-  private static long entries(DeviceOperand operand) {
-    return (long) operand.panels() * operand.packed(0).kBlocks();
+    int row = (int) Long.remainderUnsigned(Run.mixed(launch), Math.max(SAMPLED, region.rows()));
+    return row >= region.rows() || sample.isReproduced(p, region, row, host, workspace);
   }
 
   private void probePanels(ProbePoint point, DeviceOperand operand) {
@@ -231,11 +231,16 @@ final class DeviceAttention implements Parts.Part {
       ProbePoint command,
       ProbePoint ofQueries,
       ProbePoint ofSpans) {
+    /** Numbers that follow each other end up far apart: what is added to one leads to no other. */
+    static long mixed(long number) {
+      return (number * 0x9E3779B97F4A7C15L) >>> Integer.SIZE;
+    }
+
     static Run first(long launch) {
       return new Run(
           false,
           0,
-          2 * launch,
+          mixed(2 * launch),
           launch,
           ProbePoint.DEVICE_LAUNCH,
           ProbePoint.DEVICE_QUERIES,
@@ -246,7 +251,7 @@ final class DeviceAttention implements Parts.Part {
       return new Run(
           true,
           place,
-          2 * launch + 1,
+          mixed(2 * launch + 1),
           launch,
           ProbePoint.DEVICE_EVIDENCE,
           ProbePoint.DEVICE_REPEATED,
@@ -274,7 +279,7 @@ final class DeviceAttention implements Parts.Part {
       if (spans > 0) {
         attendSpans(p, region, keys, ofValues, span, spans, run);
       }
-      mergeSpans(p, rows, span - first, spans, span + spans == end, run);
+      mergeSpans(p, rows, span, spans, span == first, span + spans == end, run);
       span += most;
     } while (span < end);
   }
@@ -351,7 +356,13 @@ final class DeviceAttention implements Parts.Part {
   }
 
   private void mergeSpans(
-      AttentionProblem p, long rows, long before, long spans, boolean last, Run run) {
+      AttentionProblem p,
+      long rows,
+      long first,
+      long spans,
+      boolean isFirst,
+      boolean isLast,
+      Run run) {
     merge
         .open()
         .buffer(values.atLeast(0))
@@ -362,9 +373,10 @@ final class DeviceAttention implements Parts.Part {
         .number(run.place)
         .number(rows)
         .number(p.columns)
-        .number(before)
+        .number(first)
         .number(spans)
-        .number(last ? 1 : 0)
+        .number(isFirst ? 1 : 0)
+        .number(isLast ? 1 : 0)
         .number(run.stamp)
         .number(run.launch);
     queue.run(run.command, merge, rows, 1, tile.scanners());
@@ -374,17 +386,19 @@ final class DeviceAttention implements Parts.Part {
     if (Probe.ON) {
       probePanels(ProbePoint.DEVICE_B_LAST_USE, operand);
     }
-    PackedB b = operand.packed(0);
+    if (operand.entries() == 0) {
+      return;
+    }
     scanPanels
         .open()
         .buffer(operand.buffer())
         .buffer(sums.memory())
         .number(place)
         .number(operand.firstPanel())
-        .number(b.depth())
-        .number(b.kBlocks())
+        .number(operand.depth())
+        .number(operand.kBlocks())
         .number(launch);
-    queue.run(ProbePoint.DEVICE_EVIDENCE, scanPanels, entries(operand), 1, tile.scanners());
+    queue.run(ProbePoint.DEVICE_EVIDENCE, scanPanels, operand.entries(), 1, tile.scanners());
   }
 
   private void scan(DeviceObject given, long place, long launch) {
@@ -434,8 +448,8 @@ final class DeviceAttention implements Parts.Part {
       long place,
       Workspace workspace,
       AttentionSink sink) {
-    int kBlocks = operand.packed(0).kBlocks();
-    region.checks += entries(operand);
+    int kBlocks = operand.kBlocks();
+    region.checks += operand.entries();
     for (int panel = 0; panel < operand.panels(); panel++) {
       for (int kBlock = 0; kBlock < kBlocks; kBlock++) {
         PackedB b = operand.packed(panel);
@@ -494,7 +508,7 @@ final class DeviceAttention implements Parts.Part {
         }
       }
       if (Probe.ON) {
-        Probe.reach(ProbePoint.RESULT_STORED, p.out, to, p.columns, 4, p.outStride);
+        Probe.reach(ProbePoint.RESULT_DELIVERED, p.out, to, p.columns, 4, p.outStride);
       }
       if (p.lse.address() != 0) {
         float logSum = LogSumExp.of(max, sum);
@@ -502,7 +516,7 @@ final class DeviceAttention implements Parts.Part {
         p.lse.set(ValueLayout.JAVA_FLOAT, at, logSum);
         region.logarithms += Integer.toUnsignedLong(Float.floatToRawIntBits(logSum));
         if (Probe.ON) {
-          Probe.reach(ProbePoint.LOG_SUM_STORED, p.lse, at, 1, 4, 0);
+          Probe.reach(ProbePoint.LOG_SUM_DELIVERED, p.lse, at, 1, 4, 0);
         }
       }
     }

@@ -257,10 +257,9 @@ public final class DeviceBackend implements Backend, DeviceWorkspace.Maker {
     return attendsOnDevice() ? ROWS : host.attentionRows();
   }
 
-  /** The device's copies of keys and values are verified wherever they are read. */
   @Override
   public int checkingRows() {
-    return attendsOnDevice() ? ROWS : host.checkingRows();
+    return host.checkingRows();
   }
 
   @Override

@@ -15,6 +15,8 @@ abstract class DeviceOperand {
   private final Component component;
   private final DeviceCopy copy;
   private final DeviceObject buffer;
+  private int skipped;
+  private int panels;
 
   private DeviceOperand(boolean ofKeys, DeviceCopy copy, DeviceObject buffer) {
     component = ofKeys ? Component.OPERAND_B : Component.PACKED_B;
@@ -34,27 +36,32 @@ abstract class DeviceOperand {
     long first = b.panel(p.matrix(region.sequence, region.kvHead), 0);
     return new DeviceOperand(ofKeys, panels, panels.open(b, queue, anew)) {
       @Override
-      long firstPanel() {
+      long first() {
         return first;
       }
 
       @Override
-      int panels() {
+      int allPanels() {
         return (int) (b.panelCount() / b.matrices());
       }
 
       @Override
-      PackedB packed(int panel) {
+      int panelsOfBlock() {
+        return ofKeys ? AttentionProblem.BLOCK / b.panelColumns() : 0;
+      }
+
+      @Override
+      PackedB packedOf(int panel) {
         return b;
       }
 
       @Override
-      long onHost(int panel) {
+      long hostPanel(int panel) {
         return first + panel;
       }
 
       @Override
-      void mend(int panel, int kBlock, DeviceQueue q) {
+      void mendOne(int panel, int kBlock, DeviceQueue q) {
         panels.mend(b, first + panel, kBlock, q);
       }
 
@@ -80,29 +87,34 @@ abstract class DeviceOperand {
     DeviceObject memory = ofKeys ? pages.keys(sequence) : pages.values(sequence);
     return new DeviceOperand(ofKeys, pages, memory) {
       @Override
-      long firstPanel() {
+      long first() {
         return pages.panel(any, head, 0);
       }
 
       @Override
-      int panels() {
+      int allPanels() {
         return sequence.pages() * perPage;
       }
 
       @Override
-      PackedB packed(int panel) {
+      int panelsOfBlock() {
+        return perPage;
+      }
+
+      @Override
+      PackedB packedOf(int panel) {
         long page = panel / perPage;
         return ofKeys ? sequence.keys(page) : sequence.values(page);
       }
 
       @Override
-      long onHost(int panel) {
+      long hostPanel(int panel) {
         return any.panel(head, 0) + panel % perPage;
       }
 
       @Override
-      void mend(int panel, int kBlock, DeviceQueue q) {
-        pages.mend(packed(panel), onHost(panel), memory, firstPanel() + panel, q);
+      void mendOne(int panel, int kBlock, DeviceQueue q) {
+        pages.mend(packedOf(panel), hostPanel(panel), memory, first() + panel, q);
       }
 
       @Override
@@ -132,20 +144,69 @@ abstract class DeviceOperand {
     return copy.repairs();
   }
 
-  /** The number of its first panel on the device. */
-  abstract long firstPanel();
+  /**
+   * Leaves what rows do not see alone, as far as panels go.
+   *
+   * @param from the first block of keys that they see, and {@code to} the block behind the last
+   */
+  final void see(long from, long to) {
+    int perBlock = panelsOfBlock();
+    skipped = perBlock == 0 ? 0 : (int) Math.min(allPanels(), from * perBlock);
+    panels = perBlock == 0 ? allPanels() : (int) Math.min(allPanels(), to * perBlock) - skipped;
+  }
 
-  /** Panels that lie there one behind the other. */
-  abstract int panels();
+  /** The number, on the device, of the first panel that is seen. */
+  final long firstPanel() {
+    return first() + skipped;
+  }
 
-  /** What a panel, counted from 0, belongs to on the host. */
-  abstract PackedB packed(int panel);
+  /** Panels that are seen; on the device they lie one behind the other. */
+  final int panels() {
+    return panels;
+  }
+
+  /** Seals of these. */
+  final long entries() {
+    return (long) panels * kBlocks();
+  }
+
+  /** K-blocks of every panel. */
+  final int kBlocks() {
+    return packedOf(0).kBlocks();
+  }
+
+  /** Steps of every panel. */
+  final long depth() {
+    return packedOf(0).depth();
+  }
+
+  /** What a panel that is seen, counted from 0, belongs to on the host. */
+  final PackedB packed(int panel) {
+    return packedOf(skipped + panel);
+  }
 
   /** Its number there. */
-  abstract long onHost(int panel);
+  final long onHost(int panel) {
+    return hostPanel(skipped + panel);
+  }
 
-  /** Copies a panel's k-block again. */
-  abstract void mend(int panel, int kBlock, DeviceQueue queue);
+  /** Copies a k-block of it again. */
+  final void mend(int panel, int kBlock, DeviceQueue queue) {
+    mendOne(skipped + panel, kBlock, queue);
+  }
+
+  abstract long first();
+
+  abstract int allPanels();
+
+  /** Panels that hold the words of a block of keys, and of no other; 0 if panels hold all. */
+  abstract int panelsOfBlock();
+
+  abstract PackedB packedOf(int panel);
+
+  abstract long hostPanel(int panel);
+
+  abstract void mendOne(int panel, int kBlock, DeviceQueue queue);
 
   /** From a block's first panel that it has words in to the next block's, in floats. */
   abstract long step();
@@ -155,11 +216,11 @@ abstract class DeviceOperand {
 
   /** Floats of a panel. */
   final long floatsOfPanel() {
-    return packed(0).panelStride() / Float.BYTES;
+    return packedOf(0).panelStride() / Float.BYTES;
   }
 
-  /** Where the first panel is, in floats. */
+  /** Where the first panel of block 0 is, in floats. */
   final long place() {
-    return firstPanel() * floatsOfPanel();
+    return first() * floatsOfPanel();
   }
 }

@@ -7,8 +7,8 @@ import java.lang.ref.WeakReference;
 
 /**
  * A device's copy of a sequence's cached keys and values: pages of a head lie one behind the other,
- * so that its panels are a row. Only what was appended since the last call is copied: whole pages,
- * the one that was open then among them.
+ * so that its panels are a row. Only pages are copied that keys were appended to, or forgotten of,
+ * since the last call.
  */
 final class DevicePages extends DeviceCopy {
   private static final int BLOCK = AttentionProblem.BLOCK;
@@ -17,8 +17,11 @@ final class DevicePages extends DeviceCopy {
   private final DeviceBuffer keys;
   private final DeviceBuffer values;
   private int room;
-  private long copied;
-  private long generation = -1;
+
+  /** Per page: its version, and how many keys it held, when it was copied. */
+  private long[] versions = {};
+
+  private int[] lengths = {};
 
   DevicePages(KeyValuePages source, DeviceContext context) {
     this.source = new WeakReference<>(source);
@@ -36,31 +39,36 @@ final class DevicePages extends DeviceCopy {
   synchronized void open(KeyValuePages pages, DeviceQueue queue, boolean anew) {
     if (pages.pages() > room) {
       room = Math.max(pages.pages(), 2 * room);
-      copied = 0;
       keys.close();
       values.close();
+      versions = new long[room];
+      lengths = new int[room];
     }
-    boolean other = generation != pages.generation();
-    if (other) {
-      copied = 0;
-      generation = pages.generation();
+    if (anew) {
+      repairs().write(() -> copy(pages, queue, true));
+    } else {
+      copy(pages, queue, false);
     }
-    if (anew && copied > 0) {
-      repairs().write(() -> copy(pages, 0, queue));
-    } else if (copied < pages.length()) {
-      copy(pages, (int) (copied / BLOCK), queue);
-    }
-    copied = pages.length();
   }
 
-  private void copy(KeyValuePages pages, int from, DeviceQueue queue) {
-    for (int page = from; page < pages.pages(); page++) {
+  private void copy(KeyValuePages pages, DeviceQueue queue, boolean anew) {
+    boolean any = false;
+    for (int page = 0; page < pages.pages(); page++) {
+      int length = (int) Math.min(BLOCK, pages.length() - (long) page * BLOCK);
+      if (!anew && versions[page] == pages.version(page) && lengths[page] == length) {
+        continue;
+      }
       for (int head = 0; head < pages.heads(); head++) {
         copy(pages.keys(page), head, page, keys(pages), queue);
         copy(pages.values(page), head, page, values(pages), queue);
       }
+      versions[page] = pages.version(page);
+      lengths[page] = length;
+      any = true;
     }
-    queue.finish();
+    if (any) {
+      queue.finish();
+    }
   }
 
   private void copy(PackedB packed, int head, int page, DeviceObject buffer, DeviceQueue queue) {
@@ -114,6 +122,5 @@ final class DevicePages extends DeviceCopy {
     keys.close();
     values.close();
     room = 0;
-    copied = 0;
   }
 }

@@ -8,7 +8,7 @@ import java.util.Locale;
 import java.util.Optional;
 
 /**
- * How the matrix kernel is cut to a device: what is measured when it is first used.
+ * How a kernel is cut to a device; for products, what is measured when it is first used.
  *
  * @param rows of C in a work-item's tile; divides {@link CheckBlock#ROWS}
  * @param vectors in a row of it
@@ -148,9 +148,9 @@ record GemmTile(int rows, int vectors, int width, int down, int across, int step
         .findFirst();
   }
 
-  /** Bytes that a work-group shares: a row's scores, lanes, and what it is on its way. */
+  /** Bytes that a work-group shares: of a row its scores, lanes, four floats, what it sees. */
   private long localMemoryOfAttention() {
-    int perRow = AttentionProblem.BLOCK + 4 + AttentionProblem.SUM_LANES + 4;
+    int perRow = AttentionProblem.BLOCK + 4 + AttentionProblem.SUM_LANES + 4 + 4;
     return (long) Float.BYTES * groupRows() * perRow;
   }
 

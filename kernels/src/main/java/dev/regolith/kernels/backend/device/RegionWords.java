@@ -70,12 +70,17 @@ final class RegionWords implements Parts.Part {
     blocksAt = aligned(rowsAt + 2 * ROW_ENTRY * padded);
     count = aligned(blocksAt + blocks);
     room(4 * count);
+    clear((long) rows * p.depth, maskAt);
+    clear(rowsAt + 2L * ROW_ENTRY * rows, blocksAt);
+    clear(blocksAt + blocks, count);
     for (int row = 0; row < rows; row++) {
       query(p, region, row, host, workspace);
     }
     for (int h = 0; pitch > 0 && h < heads; h++) {
       for (int q = 0; q < queries; q++) {
-        mask(p, region, h, q, maskAt + (h * queries + q) * pitch, host, workspace);
+        long at = maskAt + (h * queries + q) * pitch;
+        mask(p, region, h, q, at, host, workspace);
+        clear(at + highest - lowest, at + pitch);
       }
     }
     for (int row = 0; row < rows; row++) {
@@ -97,7 +102,11 @@ final class RegionWords implements Parts.Part {
       arena = Arena.ofShared();
       words = arena.allocate(bytes, 64);
     }
-    words.asSlice(0, bytes).fill((byte) 0);
+  }
+
+  /** Words that nothing is written to. */
+  private void clear(long from, long to) {
+    words.asSlice(4 * from, 4 * (to - from)).fill((byte) 0);
   }
 
   /** The keys that any row sees. */
@@ -254,14 +263,13 @@ final class RegionWords implements Parts.Part {
 
   /** Whether the device's words were these: from the sums of its chunks, one after the other. */
   boolean agree(DeviceSums all, long place) {
+    Arrays.fill(arrived, 0);
     for (long chunk = 0; chunk < chunks(); chunk++) {
       Arrays.fill(found, 0);
       all.addTo(found, place + chunk);
       addShifted(arrived, found, chunk * CHUNK);
     }
-    boolean same = Seal.same(sums, 0, arrived, 0);
-    Arrays.fill(arrived, 0);
-    return same;
+    return Seal.same(sums, 0, arrived, 0);
   }
 
   @Override
