@@ -10,7 +10,9 @@ import java.util.function.Consumer;
  * session's end.
  *
  * <p>An upset in a page is noticed by the attention that reads it, located, and put back; then what
- * read it is computed again.
+ * read it is computed again. Where a device attends, it reads a copy, which is verified likewise:
+ * of the pages on the host, each call looks at one in turn, and {@link
+ * Session#verify(KeyValueCache)} at all of them.
  *
  * <p><b>Threads.</b> Any number of threads may read (attend) at a time; {@code append}, {@link
  * #truncate} and {@link #close} need the cache for themselves.

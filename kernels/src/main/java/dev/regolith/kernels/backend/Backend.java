@@ -117,7 +117,8 @@ public interface Backend extends AutoCloseable {
   }
 
   /**
-   * Most rows of an attention's region whose keys and values can be verified while they are read.
+   * Most rows of an attention's region whose keys and values the CPU's kernels can verify while
+   * they are read; 0 if none.
    */
   int checkingRows();
 
