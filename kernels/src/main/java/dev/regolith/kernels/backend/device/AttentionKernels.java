@@ -1,0 +1,283 @@
+package dev.regolith.kernels.backend.device;
+
+import dev.regolith.kernels.backend.AttentionProblem;
+import dev.regolith.kernels.backend.AttentionRegion;
+import dev.regolith.kernels.backend.Visibility;
+import dev.regolith.kernels.probe.Probe;
+import dev.regolith.kernels.probe.ProbePoint;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * The kernels of one thread's attention, and what they work on: the words of a region on their way
+ * there, spans and totals there, and the result on its way back. Nothing of it is verified here.
+ */
+final class AttentionKernels implements Parts.Part {
+  /** Rows times spans whose sums are kept at a time. */
+  private static final long ROOM = 1 << 13;
+
+  // Flags of attend_spans.
+  private static final int SLOPES = 1;
+  private static final int MASKED = 2;
+  private static final int TURNED = 4;
+
+  /** Largest score, sum of weights, and a stamp. */
+  static final long BYTES_OF_SPAN = 3L * Float.BYTES;
+
+  private static final int SPAN_KEYS = AttentionProblem.SPAN * AttentionProblem.BLOCK;
+
+  private final Parts parts = new Parts();
+  private final GemmTile tile;
+  private final int tiles;
+  private final DeviceQueue queue;
+  private final DeviceKernel scale;
+  private final DeviceKernel attend;
+  private final DeviceKernel merge;
+  private final DeviceKernel scanPanels;
+  private final DeviceKernel scanWords;
+  private final RegionWords words;
+  private final DeviceBuffer copyOfWords;
+  private final DeviceBuffer scaled;
+  private final DeviceBuffer values;
+  private final DeviceBuffer softmax;
+  private final DeviceBuffer out;
+  private final DeviceBuffer totals;
+  private final DeviceSums sums;
+
+  AttentionKernels(DeviceContext context, AttentionProgram program) {
+    tile = program.kernels().tile();
+    tiles = program.tiles();
+    KernelProgram kernels = program.kernels();
+    try {
+      queue = parts.add(new DeviceQueue(context));
+      scale = parts.add(kernels.newKernel("scale_queries"));
+      attend = parts.add(kernels.newKernel("attend_spans"));
+      merge = parts.add(kernels.newKernel("merge_spans"));
+      scanPanels = parts.add(kernels.newKernel("scan_panels"));
+      scanWords = parts.add(kernels.newKernel("scan_words"));
+      words = parts.add(new RegionWords());
+      copyOfWords = parts.add(new DeviceBuffer(context));
+      scaled = parts.add(new DeviceBuffer(context));
+      values = parts.add(new DeviceBuffer(context));
+      softmax = parts.add(new DeviceBuffer(context));
+      out = parts.add(new DeviceBuffer(context));
+      totals = parts.add(new DeviceBuffer(context));
+      sums = parts.add(new DeviceSums(context));
+    } catch (RuntimeException e) {
+      parts.close();
+      throw e;
+    }
+  }
+
+  DeviceQueue queue() {
+    return queue;
+  }
+
+  /** Rows that a work-group computes. */
+  int tileRows() {
+    return tile.groupRows();
+  }
+
+  /** What a region is described with, to be gathered. */
+  RegionWords words() {
+    return words;
+  }
+
+  /** What the kernels sum up, to be opened. */
+  DeviceSums sums() {
+    return sums;
+  }
+
+  /** Copies the words of a region to the device. */
+  void upload() {
+    long bytes = 4 * words.count();
+    queue.uploadRows(words.words(), 0, 1, bytes, bytes, copyOfWords.atLeast(bytes));
+  }
+
+  /** Shows what a region reads to the probe. */
+  void probeOperands(DeviceOperand keys, DeviceOperand ofValues) {
+    queue.probe(ProbePoint.DEVICE_A_READ, copyOfWords.atLeast(0), 0, 4 * words.count());
+    probePanels(ProbePoint.DEVICE_B_READ, keys);
+    probePanels(ProbePoint.DEVICE_B_READ, ofValues);
+  }
+
+  private void probePanels(ProbePoint point, DeviceOperand operand) {
+    long stride = operand.packed(0).panelStride();
+    queue.probe(point, operand.buffer(), operand.firstPanel() * stride, operand.panels() * stride);
+  }
+
+  /** Computes everything from the words of the region, once. */
+  void compute(
+      AttentionProblem p,
+      AttentionRegion region,
+      DeviceOperand keys,
+      DeviceOperand ofValues,
+      AttentionRun run) {
+    long rows = region.rows();
+    scaleQueries(p, rows, run);
+    long first = words.lowest() / SPAN_KEYS;
+    long end = Math.max(first, Math.ceilDiv(words.highest(), SPAN_KEYS));
+    long most = Math.max(1, Math.min(end - first, ROOM / rows));
+    values.atLeast(4 * most * rows * p.columns);
+    softmax.atLeast(BYTES_OF_SPAN * most * rows);
+    long span = first;
+    do {
+      long spans = Math.min(most, end - span);
+      if (spans > 0) {
+        attendSpans(p, region, keys, ofValues, span, spans, run);
+      }
+      mergeSpans(p, rows, span, spans, span == first, span + spans == end, run);
+      span += most;
+    } while (span < end);
+  }
+
+  private void scaleQueries(AttentionProblem p, long rows, AttentionRun run) {
+    long down = Math.ceilDiv(rows, tile.groupRows());
+    DeviceObject queries = scaled.atLeast(4 * down * (tile.groupRows() * (long) p.depth + 1));
+    scale
+        .open()
+        .buffer(copyOfWords.atLeast(0))
+        .buffer(queries)
+        .number(p.depth)
+        .number(rows)
+        .number(run.stamp())
+        .real(p.scale);
+    queue.run(run.command(), scale, down, 1, tile.scanners());
+    if (Probe.ON) {
+      queue.probe(run.ofQueries(), queries, 0, 4 * rows * p.depth);
+    }
+  }
+
+  private void attendSpans(
+      AttentionProblem p,
+      AttentionRegion region,
+      DeviceOperand keys,
+      DeviceOperand ofValues,
+      long first,
+      long spans,
+      AttentionRun run) {
+    long rows = region.rows();
+    DeviceObject given = copyOfWords.atLeast(0);
+    attend
+        .open()
+        .buffer(scaled.atLeast(0))
+        .buffer(keys.buffer())
+        .buffer(ofValues.buffer())
+        .buffer(given)
+        .buffer(given)
+        .buffer(values.atLeast(0))
+        .buffer(softmax.atLeast(0))
+        .number(words.rowsAt())
+        .number(words.blocksAt())
+        .number(p.depth)
+        .number(p.columns)
+        .number(rows)
+        .number(keys.keys())
+        .number(keys.place())
+        .number(keys.step())
+        .number(ofValues.place())
+        .number(ofValues.step())
+        .number(ofValues.floatsOfPanel())
+        .number(words.lowest())
+        .number(words.highest())
+        .number(region.queries)
+        .number(words.maskAt())
+        .number(words.maskOfHead())
+        .number(words.maskOfQuery())
+        .number(first)
+        .real(p.visibility.softcap)
+        .number(flags(p, run));
+    long parts = Math.ceilDiv(p.columns, (long) tiles * tile.groupColumns());
+    long down = Math.ceilDiv(rows, tile.groupRows());
+    queue.run(run.command(), attend, down, spans * parts, tile.group());
+    if (Probe.ON) {
+      queue.probe(run.ofSpans(), values.atLeast(0), 0, 4 * spans * rows * p.columns);
+      queue.probe(run.ofSpans(), softmax.atLeast(0), 0, BYTES_OF_SPAN * spans * rows);
+    }
+  }
+
+  private static int flags(AttentionProblem p, AttentionRun run) {
+    return (p.visibility.slopes == null ? 0 : SLOPES)
+        | (p.visibility.mask == Visibility.Mask.NONE ? 0 : MASKED)
+        | (run.turned() ? TURNED : 0);
+  }
+
+  private void mergeSpans(
+      AttentionProblem p,
+      long rows,
+      long first,
+      long spans,
+      boolean isFirst,
+      boolean isLast,
+      AttentionRun run) {
+    merge
+        .open()
+        .buffer(values.atLeast(0))
+        .buffer(softmax.atLeast(0))
+        .buffer(out.atLeast(4 * rows * p.columns))
+        .buffer(totals.atLeast(BYTES_OF_SPAN * rows))
+        .buffer(sums.memory())
+        .number(run.place())
+        .number(rows)
+        .number(p.columns)
+        .number(first)
+        .number(spans)
+        .number(isFirst ? 1 : 0)
+        .number(isLast ? 1 : 0)
+        .number(run.stamp())
+        .number(run.launch());
+    queue.run(run.command(), merge, rows, 1, tile.scanners());
+  }
+
+  /** Has the panels of keys or values that rows see summed up, after their last use. */
+  void scan(DeviceOperand operand, long place, long launch) {
+    if (Probe.ON) {
+      probePanels(ProbePoint.DEVICE_B_LAST_USE, operand);
+    }
+    if (operand.entries() == 0) {
+      return;
+    }
+    scanPanels
+        .open()
+        .buffer(operand.buffer())
+        .buffer(sums.memory())
+        .number(place)
+        .number(operand.firstPanel())
+        .number(operand.depth())
+        .number(operand.kBlocks())
+        .number(launch);
+    queue.run(ProbePoint.DEVICE_EVIDENCE, scanPanels, operand.entries(), 1, tile.scanners());
+  }
+
+  /** Has the region's words summed up, after their last use. */
+  void scanWords(long place, long launch) {
+    DeviceObject given = copyOfWords.atLeast(0);
+    if (Probe.ON) {
+      queue.probe(ProbePoint.DEVICE_A_LAST_USE, given, 0, 4 * words.count());
+    }
+    scanWords
+        .open()
+        .buffer(given)
+        .buffer(sums.memory())
+        .number(place)
+        .number(words.count())
+        .number(launch);
+    queue.run(ProbePoint.DEVICE_EVIDENCE, scanWords, words.chunks(), 1, tile.scanners());
+  }
+
+  /** Brings the result, and what is known of its rows, to the host. */
+  void download(long rows, int columns, MemorySegment result, MemorySegment ofRows) {
+    long bytes = 4 * rows * columns;
+    long bytesOfRows = BYTES_OF_SPAN * rows;
+    if (Probe.ON) {
+      queue.probe(ProbePoint.DEVICE_C_STORED, out.atLeast(0), 0, bytes);
+      queue.probe(ProbePoint.DEVICE_C_STORED, totals.atLeast(0), 0, bytesOfRows);
+    }
+    queue.downloadRows(out.atLeast(0), 1, bytes, result, 0, bytes);
+    queue.downloadRows(totals.atLeast(0), 1, bytesOfRows, ofRows, 0, bytesOfRows);
+  }
+
+  @Override
+  public void close() {
+    parts.close();
+  }
+}
