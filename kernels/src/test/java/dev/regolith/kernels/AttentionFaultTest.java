@@ -51,7 +51,8 @@ class AttentionFaultTest {
   }
 
   private static Set<ProbePoint> onDevice() {
-    Set<ProbePoint> points = EnumSet.range(ProbePoint.DEVICE_PANELS_UPLOAD, ProbePoint.DEVICE_SUMS);
+    Set<ProbePoint> points =
+        EnumSet.range(ProbePoint.DEVICE_PANELS_UPLOAD, ProbePoint.LOG_SUM_DELIVERED);
     points.removeAll(EnumSet.of(ProbePoint.DEVICE_OLD_C_READ, ProbePoint.DEVICE_OLD_C_LAST_USE));
     points.addAll(
         EnumSet.of(

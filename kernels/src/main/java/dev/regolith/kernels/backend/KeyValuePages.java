@@ -245,7 +245,7 @@ public final class KeyValuePages {
   }
 
   /** Puts back what is damaged of any page; whether anything was. */
-  public boolean mend() {
+  public synchronized boolean mend() {
     long before = mark();
     for (int page = 0; page < pages(); page++) {
       mend(pages[page]);

@@ -158,6 +158,10 @@ public enum ProbePoint {
   DEVICE_OLD_C_READ,
   /** An accelerator's copy of the old C after its last use, before it is summed up. */
   DEVICE_OLD_C_LAST_USE,
+  /** C, or an attention's result, in the memory of an accelerator, before it is copied back. */
+  DEVICE_C_STORED,
+  /** Sums that an accelerator made, before they are copied to the host. */
+  DEVICE_SUMS,
   /** Scaled queries in the memory of an accelerator, before scores are computed from them. */
   DEVICE_QUERIES,
   /** What an accelerator made of spans of keys, before they are merged. */
@@ -167,9 +171,5 @@ public enum ProbePoint {
   /** An attention's result that came from an accelerator, stored, before it is sealed. */
   RESULT_DELIVERED,
   /** Logarithms of sums that were made of what came from an accelerator, stored. */
-  LOG_SUM_DELIVERED,
-  /** C, or an attention's result, in the memory of an accelerator, before it is copied back. */
-  DEVICE_C_STORED,
-  /** Sums that an accelerator made, before they are copied to the host. */
-  DEVICE_SUMS
+  LOG_SUM_DELIVERED
 }
