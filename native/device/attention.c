@@ -543,15 +543,8 @@ KERNEL(SCANNERS) void scan_words(
     const ulong count,
     const ulong launch) {
   const ulong vectors = min((ulong)CHUNK, count - GROUP_X * CHUNK) / WIDTH;
-  GLOBAL const float* chunk = words + GROUP_X * CHUNK;
   Sums total = {0, 0, 0};
-  Running u;
-  clear(&u);
-  ulong n = 0;
-  for (ulong i = ITEM; i < vectors; i += SCANNERS, n++) {
-    take(&u, AS_UINTS(LOAD_ALIGNED(i, chunk)));
-  }
-  fold(&total, &u, ITEM * WIDTH + 1, n, SCANNERS * WIDTH);
+  take_share(&total, words + GROUP_X * CHUNK, vectors);
 #if SCANNERS > 1
   LOCAL ulong room[3 * SCANNERS];
   gather(&total, room, ITEM, SCANNERS);

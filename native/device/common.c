@@ -105,6 +105,17 @@ FUNCTION void put(GLOBAL ulong* at, const Sums* sums, ulong launch) {
   at[2] = sums->s2 + launch;
 }
 
+/* An item's share of vectors that lie in a row, with indices from 1. */
+FUNCTION void take_share(Sums* sums, GLOBAL const float* RESTRICT words, const ulong vectors) {
+  Running u;
+  clear(&u);
+  ulong n = 0;
+  for (ulong i = ITEM; i < vectors; i += SCANNERS, n++) {
+    take(&u, AS_UINTS(LOAD_ALIGNED(i, words)));
+  }
+  fold(sums, &u, ITEM * WIDTH + 1, n, SCANNERS * WIDTH);
+}
+
 /*
  * Sums of the packed panels that a region read, one k-block of a panel per work-group:
  * [panel][k-block][3] from entry number place on, indices from 1 through the k-block.
@@ -122,13 +133,7 @@ KERNEL(SCANNERS) void scan_panels(
   const ulong vectors = min((ulong)DEPTH, depth - first) * (PANEL / WIDTH);
   GLOBAL const float* block = panels + ((panel + number) * depth + first) * PANEL;
   Sums total = {0, 0, 0};
-  Running u;
-  clear(&u);
-  ulong n = 0;
-  for (ulong i = ITEM; i < vectors; i += SCANNERS, n++) {
-    take(&u, AS_UINTS(LOAD_ALIGNED(i, block)));
-  }
-  fold(&total, &u, ITEM * WIDTH + 1, n, SCANNERS * WIDTH);
+  take_share(&total, block, vectors);
 #if SCANNERS > 1
   LOCAL ulong room[3 * SCANNERS];
   gather(&total, room, ITEM, SCANNERS);

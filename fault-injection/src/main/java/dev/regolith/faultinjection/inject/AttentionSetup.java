@@ -103,19 +103,10 @@ final class AttentionSetup implements Setup {
             tensor(arena, s.kvHeads(), s.keys()),
             tensor(arena, s.kvHeads(), s.keys()),
             tensor(arena, s.heads(), s.queries()));
-    write(other.q, other(workload.q()), s.heads(), s.queries());
-    write(other.k, other(workload.k()), s.kvHeads(), s.keys());
-    write(other.v, other(workload.v()), s.kvHeads(), s.keys());
+    write(other.q, Setup.other(workload.q()), s.heads(), s.queries());
+    write(other.k, Setup.other(workload.k()), s.kvHeads(), s.keys());
+    write(other.v, Setup.other(workload.v()), s.kvHeads(), s.keys());
     return other;
-  }
-
-  /** Other values of the same size, in the opposite order. */
-  private static float[] other(float[] values) {
-    var others = new float[values.length];
-    for (int i = 0; i < values.length; i++) {
-      others[i] = -0.75f * values[values.length - 1 - i];
-    }
-    return others;
   }
 
   @Override

@@ -69,22 +69,14 @@ final class GemmSetup implements Setup {
 
   private Predecessor predecessor(Arena arena) {
     Tensor otherA = matrix(arena, workload.m(), workload.k(), workload.strided());
-    write(otherA, other(workload.a()));
+    write(otherA, Setup.other(workload.a()));
     Tensor otherB =
         workload.packed()
             ? null
-            : Tensor.of(arena, other(workload.weights()), workload.n(), workload.k()).transposed();
+            : Tensor.of(arena, Setup.other(workload.weights()), workload.n(), workload.k())
+                .transposed();
     Tensor otherC = matrix(arena, workload.m(), workload.n(), workload.strided());
-    return new Predecessor(otherA, otherB, otherC, other(workload.old()));
-  }
-
-  /** Other values of the same size, in the opposite order. */
-  private static float[] other(float[] values) {
-    var others = new float[values.length];
-    for (int i = 0; i < values.length; i++) {
-      others[i] = -0.75f * values[values.length - 1 - i];
-    }
-    return others;
+    return new Predecessor(otherA, otherB, otherC, Setup.other(workload.old()));
   }
 
   @Override

@@ -12,6 +12,15 @@ interface Setup extends AutoCloseable {
    */
   default void precede() {}
 
+  /** Other values of the same size, in the opposite order: the operands of such a call. */
+  static float[] other(float[] values) {
+    var others = new float[values.length];
+    for (int i = 0; i < values.length; i++) {
+      others[i] = -0.75f * values[values.length - 1 - i];
+    }
+    return others;
+  }
+
   /** The outputs of the call that is struck. */
   List<Tensor> first();
 

@@ -183,7 +183,7 @@ final class DeviceAttention implements Parts.Part {
         PackedB b = operand.packed(panel);
         long onHost = operand.onHost(panel);
         long entry = place + (long) panel * kBlocks + kBlock;
-        if (isSealed(b, onHost, kBlock, entry)) {
+        if (kernels.sums().isSealed(b, onHost, kBlock, entry)) {
           continue;
         }
         if (host.isIntact(b, onHost, kBlock, found, workspace)) {
@@ -194,16 +194,6 @@ final class DeviceAttention implements Parts.Part {
         }
       }
     }
-  }
-
-  private boolean isSealed(PackedB b, long panel, int kBlock, long entry) {
-    Arrays.fill(first, 0);
-    kernels.sums().addTo(first, entry);
-    int at = b.panelSealAt(panel, kBlock);
-    if (Probe.ON) {
-      Probe.reach(ProbePoint.PACKED_B_SEAL, b.panelSeals(), at, Seal.SUMS);
-    }
-    return Seal.same(first, 0, b.panelSeals(), at);
   }
 
   /** Stores what arrived, and compares it with what left the registers in both runs. */

@@ -12,8 +12,6 @@ import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.memory.Range;
-import dev.regolith.kernels.probe.Probe;
-import dev.regolith.kernels.probe.ProbePoint;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
@@ -115,13 +113,8 @@ final class DeviceEvidence implements Parts.Part {
 
   /** Whether the sums of a panel that was summed up are those of its seal. */
   private boolean isSealed(PackedB b, long first, int panel, int kBlock) {
-    Arrays.fill(sums, 0);
-    all.addTo(sums, ofPanels + (long) panel * b.kBlocks() + kBlock);
-    int at = b.panelSealAt(first + panel, kBlock);
-    if (Probe.ON) {
-      Probe.reach(ProbePoint.PACKED_B_SEAL, b.panelSeals(), at, Seal.SUMS);
-    }
-    return Seal.same(sums, 0, b.panelSeals(), at);
+    long entry = ofPanels + (long) panel * b.kBlocks() + kBlock;
+    return all.isSealed(b, first + panel, kBlock, entry);
   }
 
   /**

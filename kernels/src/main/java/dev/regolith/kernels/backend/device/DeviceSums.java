@@ -1,11 +1,13 @@
 package dev.regolith.kernels.backend.device;
 
+import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 
 /**
  * Sums that kernels make beside their work, three an entry, and the host's copy of them. Those of
@@ -16,6 +18,7 @@ final class DeviceSums implements Parts.Part {
   private static final long ENTRY = 8L * Seal.SUMS;
 
   private final DeviceBuffer memory;
+  private final long[] sums = new long[Seal.SUMS];
   private MemorySegment copy = MemorySegment.NULL;
   private Arena arena = Arena.ofShared();
   private long entries;
@@ -51,10 +54,21 @@ final class DeviceSums implements Parts.Part {
   }
 
   /** Adds an entry onto three sums. */
-  void addTo(long[] sums, long entry) {
+  void addTo(long[] totals, long entry) {
     for (int i = 0; i < Seal.SUMS; i++) {
-      sums[i] += copy.getAtIndex(ValueLayout.JAVA_LONG, Seal.SUMS * entry + i) - launch;
+      totals[i] += copy.getAtIndex(ValueLayout.JAVA_LONG, Seal.SUMS * entry + i) - launch;
     }
+  }
+
+  /** Whether an entry is the sums of a panel's k-block that its seal says. */
+  boolean isSealed(PackedB b, long panel, int kBlock, long entry) {
+    Arrays.fill(sums, 0);
+    addTo(sums, entry);
+    int at = b.panelSealAt(panel, kBlock);
+    if (Probe.ON) {
+      Probe.reach(ProbePoint.PACKED_B_SEAL, b.panelSeals(), at, Seal.SUMS);
+    }
+    return Seal.same(sums, 0, b.panelSeals(), at);
   }
 
   @Override
