@@ -46,10 +46,13 @@
 #if KEYS % GROUP_COLUMNS || LANES % SHARERS || GROUP % SHARERS
 #error "a tile that its work-items cannot share evenly"
 #endif
+/* Steps whose operands are read before any of them is used: what hides a GPU's memory. */
 #if GROUP > 1
 #define SYNC BARRIER
+#define AHEAD 4
 #else
 #define SYNC
+#define AHEAD 1
 #endif
 
 #define POSITIVE_INFINITY as_float(0x7f800000)
@@ -137,25 +140,87 @@ FUNCTION float decay_of(const float before, const float max) {
 }
 
 /*
- * Queries times scale, a tile of rows per work-group: [tile][i][GROUP_ROWS]. Rows behind the last
- * are zeros. Behind all tiles follows a word for each: the stamp of the run. Whoever reads them
- * hands it on, so that what an earlier run left, because a kernel never ran, is not taken for new.
+ * Queries times scale, a tile of rows per work-group: [tile][i][GROUP_ROWS]. A tile has rows of one
+ * key head; those behind its last are zeros. Behind all tiles follows a word for each: the stamp of
+ * the run. Whoever reads them hands it on, so that what an earlier run left, because a kernel never
+ * ran, is not taken for new.
+ *
+ * rows: of a key head. tiles: of all heads.
  */
+#define TILES_OF_HEAD ((rows + GROUP_ROWS - 1) / GROUP_ROWS)
+
 KERNEL(SCANNERS) void scale_queries(
     GLOBAL const float* RESTRICT queries,
     GLOBAL float* RESTRICT scaled,
     const ulong depth,
     const ulong rows,
+    const ulong tiles,
     const ulong stamp,
     const float scale) {
-  const ulong tiles = (rows + GROUP_ROWS - 1) / GROUP_ROWS;
   GLOBAL float* tile = scaled + GROUP_X * depth * GROUP_ROWS;
+  const ulong before = GROUP_X / TILES_OF_HEAD * rows;
+  const ulong first = GROUP_X % TILES_OF_HEAD * GROUP_ROWS;
   if (ITEM == 0) {
     scaled[tiles * depth * GROUP_ROWS + GROUP_X] = as_float((uint)stamp);
   }
   for (ulong n = ITEM; n < depth * GROUP_ROWS; n += SCANNERS) {
-    const ulong row = GROUP_X * GROUP_ROWS + n % GROUP_ROWS;
-    tile[n] = row < rows ? queries[row * depth + n / GROUP_ROWS] * scale : 0.0f;
+    const ulong row = first + n % GROUP_ROWS;
+    tile[n] = row < rows ? queries[(before + row) * depth + n / GROUP_ROWS] * scale : 0.0f;
+  }
+}
+
+/* So many steps of scores: what is read of queries and keys, and then their products. */
+FUNCTION void score(
+    FLOATS sum[ROWS][VECTORS],
+    GLOBAL const float* panel[VECTORS],
+    GLOBAL const float* q,
+    const int steps) {
+  FLOATS x[AHEAD][VECTORS];
+  float y[AHEAD][ROWS];
+  UNROLL for (int s = 0; s < steps; s++) {
+    UNROLL for (int j = 0; j < VECTORS; j++) {
+      x[s][j] = LOAD_ALIGNED(0, panel[j]);
+      panel[j] += PANEL;
+    }
+#if ROWS % WIDTH == 0
+    UNROLL for (int i = 0; i < ROWS / WIDTH; i++) {
+      STORE(LOAD_ALIGNED(i, q + s * GROUP_ROWS), i, y[s]);
+    }
+#else
+    UNROLL for (int i = 0; i < ROWS; i++) {
+      y[s][i] = q[s * GROUP_ROWS + i];
+    }
+#endif
+  }
+  UNROLL for (int s = 0; s < steps; s++) {
+    UNROLL for (int i = 0; i < ROWS; i++) {
+      UNROLL for (int j = 0; j < VECTORS; j++) {
+        sum[i][j] = fma(SPLAT(y[s][i]), x[s][j], sum[i][j]);
+      }
+    }
+  }
+}
+
+/* So many steps of weighted values, of keys that all rows' weights speak for. */
+FUNCTION void weigh(
+    FLOATS sum[ROWS][VECTORS],
+    GLOBAL const float* panel[VECTORS],
+    LOCAL_POINTER const float* weights,
+    const int steps) {
+  FLOATS x[AHEAD][VECTORS];
+  UNROLL for (int s = 0; s < steps; s++) {
+    UNROLL for (int j = 0; j < VECTORS; j++) {
+      x[s][j] = LOAD_ALIGNED(0, panel[j]);
+      panel[j] += PANEL;
+    }
+  }
+  UNROLL for (int i = 0; i < ROWS; i++) {
+    UNROLL for (int s = 0; s < steps; s++) {
+      const FLOATS y = SPLAT(weights[i * PITCH + s]);
+      UNROLL for (int j = 0; j < VECTORS; j++) {
+        sum[i][j] = fma(y, x[s][j], sum[i][j]);
+      }
+    }
   }
 }
 
@@ -163,16 +228,18 @@ KERNEL(SCANNERS) void scale_queries(
  * What a tile of rows makes of a span of keys: sums of weighted values [span][row][columns], and
  * [span][row][SPAN_ENTRY]. Neighbouring groups along y work at neighbouring columns.
  *
- * place_of_rows: of their table, in ulongs. place_of_blocks: of theirs, in words. keys: that there
- * are, of any row. k_place, v_place: of block 0 in the first panel, in floats; k_step, v_step: to
- * the next block; v_stride: to the next panel of values. lowest, highest: of keys that rows see.
- * mask_place: of the mask of the first row, and of key lowest; queries: rows that one of another
- * head, mask_of_head on, follows after, and mask_of_query between them. first_span: of those that
- * are computed here. TURNED: tiles in reverse order.
+ * rows: of a key head; all_rows and tiles: of all heads. place_of_rows: of the rows' table, in
+ * ulongs; tiles of rows. place_of_blocks: of theirs, in words, blocks for each head. keys: that
+ * there are, of any row. k_place, v_place: of block 0 in the first panel, in floats; k_step,
+ * v_step: to the next block; k_head, v_head: to the next head; v_stride: to the next panel of
+ * values. lowest, highest: of keys that rows see. mask_place: of the mask of the first row, and of
+ * key lowest; queries: rows that one of another query head, mask_of_head on, follows after, and
+ * mask_of_query between them. first_span: of those that are computed here. TURNED: tiles in reverse
+ * order.
  */
 #define MASK_OF(row)                                                                    \
-  (mask_place + min((ulong)(row), rows - 1) / queries * mask_of_head +                  \
-   min((ulong)(row), rows - 1) % queries * mask_of_query - lowest)
+  (mask_place + min((ulong)(row), all_rows - 1) / queries * mask_of_head +              \
+   min((ulong)(row), all_rows - 1) % queries * mask_of_query - lowest)
 
 KERNEL(GROUP) void attend_spans(
     GLOBAL const float* RESTRICT scaled,
@@ -187,11 +254,16 @@ KERNEL(GROUP) void attend_spans(
     const ulong depth,
     const ulong columns,
     const ulong rows,
+    const ulong all_rows,
+    const ulong tiles,
     const ulong keys,
+    const ulong blocks,
     const ulong k_place,
     const ulong k_step,
+    const ulong k_head,
     const ulong v_place,
     const ulong v_step,
+    const ulong v_head,
     const ulong v_stride,
     const ulong lowest,
     const ulong highest,
@@ -205,8 +277,10 @@ KERNEL(GROUP) void attend_spans(
   const uint flags = (uint)all_flags;
   const uint item = ITEM, across = item % ACROSS, down = item / ACROSS;
   const uint sharer = item % SHARERS;
-  const ulong tiles = (rows + GROUP_ROWS - 1) / GROUP_ROWS;
   const ulong tile = flags & TURNED ? tiles - 1 - GROUP_X : GROUP_X;
+  const ulong head = tile / TILES_OF_HEAD;
+  /* Rows of this head that lie before the tile's; of all heads, up to these. */
+  const ulong above = tile % TILES_OF_HEAD * GROUP_ROWS, first_row = head * rows + above;
   const ulong parts = (columns + TILES * GROUP_COLUMNS - 1) / (TILES * GROUP_COLUMNS);
   const ulong part = GROUP_Y % parts, number = GROUP_Y / parts;
   const ulong left = part * TILES * GROUP_COLUMNS;
@@ -256,7 +330,7 @@ KERNEL(GROUP) void attend_spans(
       GLOBAL const float* panel[VECTORS];
       UNROLL for (int j = 0; j < VECTORS; j++) {
         const ulong column = left_key + j * VECTOR_PITCH + across * WIDTH;
-        panel[j] = k + k_place + block * k_step +
+        panel[j] = k + k_place + head * k_head + block * k_step +
                    min(column / PANEL, (steps - 1) / PANEL) * depth * PANEL + column % PANEL;
       }
       UNROLL for (int i = 0; i < ROWS; i++) {
@@ -265,28 +339,15 @@ KERNEL(GROUP) void attend_spans(
         }
       }
       GLOBAL const float* q = scaled + tile * depth * GROUP_ROWS + down * ROWS;
-      for (ulong step = 0; step < depth; step++, q += GROUP_ROWS) {
-        FLOATS x[VECTORS];
-        UNROLL for (int j = 0; j < VECTORS; j++) {
-          x[j] = LOAD_ALIGNED(0, panel[j]);
-          panel[j] += PANEL;
-        }
-        float y[ROWS];
-#if ROWS % WIDTH == 0
-        UNROLL for (int i = 0; i < ROWS / WIDTH; i++) {
-          STORE(LOAD_ALIGNED(i, q), i, y);
-        }
-#else
-        UNROLL for (int i = 0; i < ROWS; i++) {
-          y[i] = q[i];
-        }
-#endif
-        UNROLL for (int i = 0; i < ROWS; i++) {
-          UNROLL for (int j = 0; j < VECTORS; j++) {
-            sum[i][j] = fma(SPLAT(y[i]), x[j], sum[i][j]);
-          }
-        }
+      ulong step = 0;
+      for (; step + AHEAD <= depth; step += AHEAD) {
+        score(sum, panel, q + step * GROUP_ROWS, AHEAD);
       }
+#if AHEAD > 1
+      for (; step < depth; step++) {
+        score(sum, panel, q + step * GROUP_ROWS, 1);
+      }
+#endif
       UNROLL for (int i = 0; i < ROWS; i++) {
         UNROLL for (int j = 0; j < VECTORS; j++) {
           const uint column = left_key + j * VECTOR_PITCH + across * WIDTH;
@@ -299,7 +360,7 @@ KERNEL(GROUP) void attend_spans(
     /* What reaches the softmax, and the largest of it. */
     for (uint r = item / SHARERS; r < GROUP_ROWS; r += GROUP / SHARERS) {
       Row row = row_of(own_rows, r, lowest, highest);
-      row.mask = MASK_OF(tile * GROUP_ROWS + r);
+      row.mask = MASK_OF(first_row + r);
       LOCAL_POINTER float* own = scores + r * PITCH;
       float max = NEGATIVE_INFINITY;
       const int all = row.from <= start && start + KEYS <= row.to;
@@ -362,15 +423,15 @@ KERNEL(GROUP) void attend_spans(
     }
 
     /* Weighted values. */
-    const int plain = as_uint(operands[place_of_blocks + block]) == 1;
+    const int plain = as_uint(operands[place_of_blocks + head * blocks + block]) == 1;
     for (int t = 0; t < TILES && left + t * GROUP_COLUMNS < columns; t++) {
       FLOATS sum[ROWS][VECTORS];
       GLOBAL const float* panel[VECTORS];
       UNROLL for (int j = 0; j < VECTORS; j++) {
         const ulong column = left + t * GROUP_COLUMNS + j * VECTOR_PITCH + across * WIDTH;
         panel[j] =
-            v + v_place + block * v_step + min(column / PANEL, last_panel) * v_stride +
-            column % PANEL;
+            v + v_place + head * v_head + block * v_step +
+            min(column / PANEL, last_panel) * v_stride + column % PANEL;
       }
       UNROLL for (int i = 0; i < ROWS; i++) {
         UNROLL for (int j = 0; j < VECTORS; j++) {
@@ -378,29 +439,31 @@ KERNEL(GROUP) void attend_spans(
         }
       }
       LOCAL_POINTER const float* weights = scores + down * ROWS * PITCH;
-      for (ulong step = 0; step < steps; step++) {
+      ulong step = 0;
+      if (plain) {
+        for (; step + AHEAD <= steps; step += AHEAD) {
+          weigh(sum, panel, weights + step, AHEAD);
+        }
+#if AHEAD > 1
+        for (; step < steps; step++) {
+          weigh(sum, panel, weights + step, 1);
+        }
+#endif
+      }
+      for (; step < steps; step++) { /* what is hidden is not multiplied with 0, but left out */
         FLOATS x[VECTORS];
         UNROLL for (int j = 0; j < VECTORS; j++) {
           x[j] = LOAD_ALIGNED(0, panel[j]);
           panel[j] += PANEL;
         }
-        if (plain) {
-          UNROLL for (int i = 0; i < ROWS; i++) {
-            const FLOATS y = SPLAT(weights[i * PITCH + step]);
-            UNROLL for (int j = 0; j < VECTORS; j++) {
+        UNROLL for (int i = 0; i < ROWS; i++) {
+          Row row = row_of(own_rows, down * ROWS + i, lowest, highest);
+          row.mask = MASK_OF(first_row + down * ROWS + i);
+          const FLOATS y = SPLAT(weights[i * PITCH + step]);
+          const int seen = !hides(&row, operands, start + step, flags);
+          UNROLL for (int j = 0; j < VECTORS; j++) {
+            if (seen) {
               sum[i][j] = fma(y, x[j], sum[i][j]);
-            }
-          }
-        } else { /* what is hidden is not multiplied with 0, but left out */
-          UNROLL for (int i = 0; i < ROWS; i++) {
-            Row row = row_of(own_rows, down * ROWS + i, lowest, highest);
-            row.mask = MASK_OF(tile * GROUP_ROWS + down * ROWS + i);
-            const FLOATS y = SPLAT(weights[i * PITCH + step]);
-            const int seen = !hides(&row, operands, start + step, flags);
-            UNROLL for (int j = 0; j < VECTORS; j++) {
-              if (seen) {
-                sum[i][j] = fma(y, x[j], sum[i][j]);
-              }
             }
           }
         }
@@ -416,9 +479,8 @@ KERNEL(GROUP) void attend_spans(
 
   SYNC;
   for (uint r = item / SHARERS; r < GROUP_ROWS && sharer == 0 && part == 0; r += GROUP / SHARERS) {
-    const ulong row = tile * GROUP_ROWS + r;
-    if (row < rows) {
-      GLOBAL float* to = softmax + SPAN_ENTRY * (number * rows + row);
+    if (above + r < rows) {
+      GLOBAL float* to = softmax + SPAN_ENTRY * (number * all_rows + first_row + r);
       to[SPAN_MAX] = max_of[r];
       to[SPAN_SUM] = sum_of[r];
       const uint stamp = as_uint(scaled[tiles * depth * GROUP_ROWS + tile]);
@@ -427,13 +489,13 @@ KERNEL(GROUP) void attend_spans(
   }
   for (int t = 0; t < TILES && left + t * GROUP_COLUMNS < columns; t++) {
     UNROLL for (int i = 0; i < ROWS; i++) {
-      const ulong row = tile * GROUP_ROWS + down * ROWS + i;
+      const ulong row = down * ROWS + i;
       UNROLL for (int j = 0; j < VECTORS; j++) {
         const ulong column = left + t * GROUP_COLUMNS + j * VECTOR_PITCH + across * WIDTH;
-        GLOBAL float* to = values + (number * rows + row) * columns + column;
-        if (row < rows && column + WIDTH <= columns) {
+        GLOBAL float* to = values + (number * all_rows + first_row + row) * columns + column;
+        if (above + row < rows && column + WIDTH <= columns) {
           STORE(acc[t][i][j], 0, to);
-        } else if (row < rows) {
+        } else if (above + row < rows) {
           float lane[WIDTH];
           STORE(acc[t][i][j], 0, lane);
           for (int l = 0; l < WIDTH; l++) {

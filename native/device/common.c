@@ -118,20 +118,24 @@ FUNCTION void take_share(Sums* sums, GLOBAL const float* RESTRICT words, const u
 
 /*
  * Sums of the packed panels that a region read, one k-block of a panel per work-group:
- * [panel][k-block][3] from entry number place on, indices from 1 through the k-block.
+ * [panel][k-block][3] from entry number place on, indices from 1 through the k-block. Panels lie in
+ * rows of so many, the first at panel, the next pitch further on.
  */
 KERNEL(SCANNERS) void scan_panels(
     GLOBAL const float* RESTRICT panels,
     GLOBAL ulong* RESTRICT sums,
     const ulong place,
     const ulong panel,
+    const ulong in_row,
+    const ulong pitch,
     const ulong depth,
     const ulong k_blocks,
     const ulong launch) {
   const ulong k_block = GROUP_X % k_blocks, number = GROUP_X / k_blocks;
+  const ulong which = panel + number / in_row * pitch + number % in_row;
   const ulong first = k_block * DEPTH;
   const ulong vectors = min((ulong)DEPTH, depth - first) * (PANEL / WIDTH);
-  GLOBAL const float* block = panels + ((panel + number) * depth + first) * PANEL;
+  GLOBAL const float* block = panels + (which * depth + first) * PANEL;
   Sums total = {0, 0, 0};
   take_share(&total, block, vectors);
 #if SCANNERS > 1

@@ -148,11 +148,11 @@ typedef ulong64 N;
 typedef float R;
 const std::map<std::string, Signature> kSignatures = {
     {"gemm", taking<P, P, P, P, P, N, N, N, N, N, R, R, N>()},
-    {"scan_panels", taking<P, P, N, N, N, N, N>()},
+    {"scan_panels", taking<P, P, N, N, N, N, N, N, N>()},
     {"scan_matrix", taking<P, P, N, N, N, N>()},
     {"scan_words", taking<P, P, N, N, N>()},
-    {"scale_queries", taking<P, P, N, N, N, R>()},
-    {"attend_spans", taking<P, P, P, P, P, P, P, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, R, N>()},
+    {"scale_queries", taking<P, P, N, N, N, N, R>()},
+    {"attend_spans", taking<P, P, P, P, P, P, P, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, R, N>()},
     {"merge_spans", taking<P, P, P, P, P, N, N, N, N, N, N, N, N, N>()}};
 
 /* A thread of a block: where it starts, and where it goes on. */

@@ -70,7 +70,11 @@ class DeviceAttentionTest {
   }
 
   private static SessionUnderTest open() {
-    return SessionUnderTest.open(o -> o.compute(DEVICE).threads(2));
+    return open(2);
+  }
+
+  private static SessionUnderTest open(int threads) {
+    return SessionUnderTest.open(o -> o.compute(DEVICE).threads(threads));
   }
 
   private void assertRight(Session session, Status status) {
@@ -105,7 +109,7 @@ class DeviceAttentionTest {
   void itComputesTwice() {
     try (var under = open();
         var unprotected =
-            SessionUnderTest.open(o -> o.compute(DEVICE).threads(1).protection(Protection.OFF))) {
+            SessionUnderTest.open(o -> o.compute(DEVICE).threads(2).protection(Protection.OFF))) {
       assertThat(under.session().backend()).contains("attention with device evidence");
       int once = launches(unprotected.session());
       assertThat(once).isPositive().isEqualTo(launches(under.session()));
@@ -117,6 +121,16 @@ class DeviceAttentionTest {
                   ProbePoint.DEVICE_EVIDENCE,
                   () -> assertRight(unprotected.session(), Status.CLEAN)))
           .isZero();
+    }
+  }
+
+  /** Key heads share launches, as far as there are more of them than threads. */
+  @Test
+  void headsThatShareALaunch() {
+    try (var one = open(1);
+        var two = open(2)) {
+      int together = launches(one.session());
+      assertThat(launches(two.session())).isEqualTo(2 * together);
     }
   }
 
@@ -305,7 +319,7 @@ class DeviceAttentionTest {
     Tensor few = q.slice(2, 0, queries);
     Tensor row = Tensor.zeros(arena, DType.FLOAT32, 1, 4, queries, 24);
     for (boolean lost : new boolean[] {false, true}) {
-      try (var under = open();
+      try (var under = open(lost ? 1 : 2);
           var cache = under.session().cache(2, 40, 24)) {
         var session = under.session();
         session.attention(few, List.of(cache), row, options);

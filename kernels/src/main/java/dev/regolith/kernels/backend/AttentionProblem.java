@@ -127,6 +127,11 @@ public final class AttentionProblem {
     return heads / kvHeads;
   }
 
+  /** Key and value head that a query head reads. */
+  public int kvHeadOf(int head) {
+    return head / group();
+  }
+
   /** Packed keys of a block. */
   public PackedB keys(long sequence, long block) {
     return pages == null ? k : pages[(int) sequence].keys(block);

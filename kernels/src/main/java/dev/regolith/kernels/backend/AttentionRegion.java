@@ -2,7 +2,8 @@ package dev.regolith.kernels.backend;
 
 /**
  * Rows of an attention's result that share keys and values: some queries of one head, or all
- * queries of several heads of a group. Mutable and reused.
+ * queries of several heads of a group; for a device, also all of several groups. Mutable and
+ * reused.
  */
 public final class AttentionRegion {
   /** Rows that the workspace of a CPU's backend has room for. */
@@ -11,8 +12,11 @@ public final class AttentionRegion {
   /** Sequence of the batch. */
   public long sequence;
 
-  /** Key and value head. */
+  /** Key and value head, or the first of several. */
   public int kvHead;
+
+  /** Number of key and value heads: one, if not all query heads of each are in the region. */
+  public int kvHeads = 1;
 
   /** First query head. */
   public int head;
@@ -38,11 +42,12 @@ public final class AttentionRegion {
   /** The same of the logarithms. */
   public long logarithms;
 
-  /** Sets all. */
+  /** Sets all, for one key and value head. */
   public AttentionRegion set(
       long newSequence, int newKvHead, int newHead, int newHeads, long newQuery, int newQueries) {
     sequence = newSequence;
     kvHead = newKvHead;
+    kvHeads = 1;
     head = newHead;
     heads = newHeads;
     query = newQuery;
@@ -53,7 +58,9 @@ public final class AttentionRegion {
   /** The same rows. */
   public AttentionRegion set(AttentionRegion other) {
     number = other.number;
-    return set(other.sequence, other.kvHead, other.head, other.heads, other.query, other.queries);
+    set(other.sequence, other.kvHead, other.head, other.heads, other.query, other.queries);
+    kvHeads = other.kvHeads;
+    return this;
   }
 
   /** Whether another region is of the same rows. */
@@ -67,6 +74,11 @@ public final class AttentionRegion {
   /** Number of rows. */
   public int rows() {
     return heads * queries;
+  }
+
+  /** Rows that read the same keys. */
+  public int rowsOfKvHead() {
+    return rows() / kvHeads;
   }
 
   /** Query head of a row. */

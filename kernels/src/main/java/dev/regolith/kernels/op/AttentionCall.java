@@ -173,13 +173,13 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
         k.set(kTensor, o.kvHeads());
         v.set(vTensor, o.kvHeads());
       }
-      describe(o, firstSequence);
       together =
           reachable(qTensor)
               && reachable(kTensor)
               && reachable(vTensor)
               && reachable(out)
               && reachable(o.mask());
+      describe(o, firstSequence);
       if (!together) {
         Announcement.confined();
       }
@@ -246,7 +246,8 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     }
     logSums.open(o.logSumExp(), p);
     VisibilityOptions.describe(o, firstSequence, p);
-    cuts.cut(backend.attentionRows());
+    int threads = together ? execution.team().threads() : 1;
+    cuts.cut(backend.attentionRows(), backend.attendsOnDevice() ? threads : 0);
     // With one low region for all that reads a head's keys, kernels compare digests on their way.
     boolean low = cuts.rowsOfOnlyRegion() <= backend.checkingRows();
     p.checksInline = verify && pages != null && (low || backend.attendsOnDevice());

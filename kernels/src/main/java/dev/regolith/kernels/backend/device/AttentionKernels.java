@@ -101,8 +101,11 @@ final class AttentionKernels implements Parts.Part {
   }
 
   private void probePanels(ProbePoint point, DeviceOperand operand) {
-    long stride = operand.packed(0).panelStride();
-    queue.probe(point, operand.buffer(), operand.firstPanel() * stride, operand.panels() * stride);
+    long bytes = 4 * operand.floatsOfPanel();
+    for (int head = 0; head < operand.heads(); head++) {
+      long from = operand.firstPanel(head) * bytes;
+      queue.probe(point, operand.buffer(), from, operand.panelsOfHead() * bytes);
+    }
   }
 
   /** Computes everything from the words of the region, once. */
@@ -113,7 +116,7 @@ final class AttentionKernels implements Parts.Part {
       DeviceOperand ofValues,
       AttentionRun run) {
     long rows = region.rows();
-    scaleQueries(p, rows, run);
+    scaleQueries(p, region, run);
     long first = words.lowest() / SPAN_KEYS;
     long end = Math.max(first, Math.ceilDiv(words.highest(), SPAN_KEYS));
     long most = Math.max(1, Math.min(end - first, ROOM / rows));
@@ -130,20 +133,27 @@ final class AttentionKernels implements Parts.Part {
     } while (span < end);
   }
 
-  private void scaleQueries(AttentionProblem p, long rows, AttentionRun run) {
-    long down = Math.ceilDiv(rows, tile.groupRows());
-    DeviceObject queries = scaled.atLeast(4 * down * (tile.groupRows() * (long) p.depth + 1));
+  /** Work-groups for the rows of a region: none of them has rows of two key heads. */
+  private long down(AttentionRegion region) {
+    return (long) region.kvHeads * Math.ceilDiv(region.rowsOfKvHead(), tile.groupRows());
+  }
+
+  private void scaleQueries(AttentionProblem p, AttentionRegion region, AttentionRun run) {
+    long down = down(region);
+    long floats = down * tile.groupRows() * p.depth;
+    DeviceObject queries = scaled.atLeast(4 * (floats + down));
     scale
         .open()
         .buffer(copyOfWords.atLeast(0))
         .buffer(queries)
         .number(p.depth)
-        .number(rows)
+        .number(region.rowsOfKvHead())
+        .number(down)
         .number(run.stamp())
         .real(p.scale);
     queue.run(run.command(), scale, down, 1, tile.scanners());
     if (Probe.ON) {
-      queue.probe(run.ofQueries(), queries, 0, 4 * rows * p.depth);
+      queue.probe(run.ofQueries(), queries, 0, 4 * floats);
     }
   }
 
@@ -156,6 +166,7 @@ final class AttentionKernels implements Parts.Part {
       long spans,
       AttentionRun run) {
     long rows = region.rows();
+    long down = down(region);
     DeviceObject given = copyOfWords.atLeast(0);
     attend
         .open()
@@ -170,12 +181,17 @@ final class AttentionKernels implements Parts.Part {
         .number(words.blocksAt())
         .number(p.depth)
         .number(p.columns)
+        .number(region.rowsOfKvHead())
         .number(rows)
+        .number(down)
         .number(keys.keys())
+        .number(Math.ceilDiv(keys.keys(), AttentionProblem.BLOCK))
         .number(keys.place())
         .number(keys.step())
+        .number(keys.floatsOfHead())
         .number(ofValues.place())
         .number(ofValues.step())
+        .number(ofValues.floatsOfHead())
         .number(ofValues.floatsOfPanel())
         .number(words.lowest())
         .number(words.highest())
@@ -187,7 +203,6 @@ final class AttentionKernels implements Parts.Part {
         .real(p.visibility.softcap)
         .number(flags(p, run));
     long parts = Math.ceilDiv(p.columns, (long) tiles * tile.groupColumns());
-    long down = Math.ceilDiv(rows, tile.groupRows());
     queue.run(run.command(), attend, down, spans * parts, tile.group());
     if (Probe.ON) {
       queue.probe(run.ofSpans(), values.atLeast(0), 0, 4 * spans * rows * p.columns);
@@ -241,7 +256,9 @@ final class AttentionKernels implements Parts.Part {
         .buffer(operand.buffer())
         .buffer(sums.memory())
         .number(place)
-        .number(operand.firstPanel())
+        .number(operand.firstPanel(0))
+        .number(operand.panelsOfHead())
+        .number(operand.panelsBetweenHeads())
         .number(operand.depth())
         .number(operand.kBlocks())
         .number(launch);

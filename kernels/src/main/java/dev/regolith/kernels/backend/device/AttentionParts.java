@@ -24,7 +24,7 @@ final class AttentionParts {
       sink.unverified(p, region);
     }
     int most = host.attentionRows();
-    if (region.rows() <= most) {
+    if (region.rows() <= most && region.kvHeads == 1) {
       host.attend(problem, region, workspace, sink);
       return;
     }
@@ -33,14 +33,16 @@ final class AttentionParts {
     var part = new AttentionRegion();
     var whole = new Whole(sink, region);
     int rows = Math.min(region.queries, most);
-    int heads = Math.max(1, most / region.queries);
-    for (int head = 0; head < region.heads; head += heads) {
+    int ofKvHead = region.heads / region.kvHeads;
+    int heads = Math.clamp(most / region.queries, 1, ofKvHead);
+    for (int head = 0, next; head < region.heads; head = next) {
+      next = Math.min(head + heads, (head / ofKvHead + 1) * ofKvHead);
       for (int row = 0; row < region.queries; row += rows) {
         part.set(
             region.sequence,
-            region.kvHead,
+            region.kvHead + head / ofKvHead,
             region.head + head,
-            Math.min(heads, region.heads - head),
+            next - head,
             region.query + row,
             Math.min(rows, region.queries - row));
         part.checks = 0;

@@ -31,7 +31,7 @@ final class AttentionSample {
     problem.outHeadStride = 0;
     problem.outRowStride = 0;
     problem.outStride = Float.BYTES;
-    one.set(region.sequence, region.kvHead, head, 1, query, 1);
+    one.set(region.sequence, p.kvHeadOf(head), head, 1, query, 1);
     boolean logarithm = p.lse.address() != 0;
     problem.lse = logarithm ? row : MemorySegment.NULL;
     problem.lseOffset =

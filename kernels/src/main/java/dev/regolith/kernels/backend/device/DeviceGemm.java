@@ -199,6 +199,8 @@ final class DeviceGemm implements Parts.Part {
         .buffer(evidence.memory())
         .number(evidence.ofPanels())
         .number(panel)
+        .number(count)
+        .number(0)
         .number(b.depth())
         .number(b.kBlocks())
         .number(launch);

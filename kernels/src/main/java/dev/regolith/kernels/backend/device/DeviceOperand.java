@@ -9,16 +9,18 @@ import dev.regolith.kernels.memory.Repairs;
 
 /**
  * The keys, or the values, that one region of an attention reads, on the device and on the host:
- * panels in a row there, packed for the call or in pages here.
+ * panels in a row for each head there, packed for the call or in pages here.
  */
 abstract class DeviceOperand {
   private final Component component;
   private final DeviceCopy copy;
   private final DeviceObject buffer;
+  private final int heads;
   private int skipped;
-  private int panels;
+  private int ofHead;
 
-  private DeviceOperand(boolean ofKeys, DeviceCopy copy, DeviceObject buffer) {
+  private DeviceOperand(int heads, boolean ofKeys, DeviceCopy copy, DeviceObject buffer) {
+    this.heads = heads;
     component = ofKeys ? Component.OPERAND_B : Component.PACKED_B;
     this.copy = copy;
     this.buffer = buffer;
@@ -34,7 +36,7 @@ abstract class DeviceOperand {
       boolean anew) {
     PackedB b = ofKeys ? p.k : p.v;
     long first = b.panel(p.matrix(region.sequence, region.kvHead), 0);
-    return new DeviceOperand(ofKeys, panels, panels.open(b, queue, anew)) {
+    return new DeviceOperand(region.kvHeads, ofKeys, panels, panels.open(b, queue, anew)) {
       @Override
       long first() {
         return first;
@@ -43,6 +45,11 @@ abstract class DeviceOperand {
       @Override
       int allPanels() {
         return (int) (b.panelCount() / b.matrices());
+      }
+
+      @Override
+      long stride() {
+        return allPanels();
       }
 
       @Override
@@ -56,13 +63,13 @@ abstract class DeviceOperand {
       }
 
       @Override
-      long hostPanel(int panel) {
-        return first + panel;
+      long hostPanel(int head, int panel) {
+        return first + head * stride() + panel;
       }
 
       @Override
-      void mendOne(int panel, int kBlock, DeviceQueue q) {
-        panels.mend(b, first + panel, kBlock, q);
+      void mendOne(int head, int panel, int kBlock, DeviceQueue q) {
+        panels.mend(b, hostPanel(head, panel), kBlock, q);
       }
 
       @Override
@@ -81,19 +88,24 @@ abstract class DeviceOperand {
   /** Keys or values of a cached sequence, whose copy is open. */
   static DeviceOperand cached(
       KeyValuePages sequence, AttentionRegion region, boolean ofKeys, DevicePages pages) {
-    int head = region.kvHead;
+    int firstHead = region.kvHead;
     PackedB any = ofKeys ? sequence.keys(0) : sequence.values(0);
     int perPage = (int) (any.panelCount() / any.matrices());
     DeviceObject memory = ofKeys ? pages.keys(sequence) : pages.values(sequence);
-    return new DeviceOperand(ofKeys, pages, memory) {
+    return new DeviceOperand(region.kvHeads, ofKeys, pages, memory) {
       @Override
       long first() {
-        return pages.panel(any, head, 0);
+        return pages.panel(any, firstHead, 0);
       }
 
       @Override
       int allPanels() {
         return sequence.pages() * perPage;
+      }
+
+      @Override
+      long stride() {
+        return pages.panel(any, 1, 0);
       }
 
       @Override
@@ -108,13 +120,14 @@ abstract class DeviceOperand {
       }
 
       @Override
-      long hostPanel(int panel) {
-        return any.panel(head, 0) + panel % perPage;
+      long hostPanel(int head, int panel) {
+        return any.panel(firstHead + head, 0) + panel % perPage;
       }
 
       @Override
-      void mendOne(int panel, int kBlock, DeviceQueue q) {
-        pages.mend(packedOf(panel), hostPanel(panel), memory, first() + panel, q);
+      void mendOne(int head, int panel, int kBlock, DeviceQueue q) {
+        long place = first() + head * stride() + panel;
+        pages.mend(packedOf(panel), hostPanel(head, panel), memory, place, q);
       }
 
       @Override
@@ -152,22 +165,42 @@ abstract class DeviceOperand {
   final void see(long from, long to) {
     int perBlock = panelsOfBlock();
     skipped = perBlock == 0 ? 0 : (int) Math.min(allPanels(), from * perBlock);
-    panels = perBlock == 0 ? allPanels() : (int) Math.min(allPanels(), to * perBlock) - skipped;
+    ofHead = perBlock == 0 ? allPanels() : (int) Math.min(allPanels(), to * perBlock) - skipped;
   }
 
-  /** The number, on the device, of the first panel that is seen. */
-  final long firstPanel() {
-    return first() + skipped;
+  /** The number, on the device, of the first panel of a head that is seen, heads counted from 0. */
+  final long firstPanel(int head) {
+    return first() + head * stride() + skipped;
   }
 
-  /** Panels that are seen; on the device they lie one behind the other. */
+  /** From a head's first panel on the device to the next head's. */
+  final long panelsBetweenHeads() {
+    return stride();
+  }
+
+  /** The same in floats. */
+  final long floatsOfHead() {
+    return stride() * floatsOfPanel();
+  }
+
+  /** Heads. */
+  final int heads() {
+    return heads;
+  }
+
+  /** Panels of a head that are seen; on the device they lie one behind the other. */
+  final int panelsOfHead() {
+    return ofHead;
+  }
+
+  /** Panels that are seen, of all heads one after the other. */
   final int panels() {
-    return panels;
+    return heads * ofHead;
   }
 
   /** Seals of these. */
   final long entries() {
-    return (long) panels * kBlocks();
+    return (long) panels() * kBlocks();
   }
 
   /** K-blocks of every panel. */
@@ -182,31 +215,36 @@ abstract class DeviceOperand {
 
   /** What a panel that is seen, counted from 0, belongs to on the host. */
   final PackedB packed(int panel) {
-    return packedOf(skipped + panel);
+    return packedOf(skipped + panel % ofHead);
   }
 
   /** Its number there. */
   final long onHost(int panel) {
-    return hostPanel(skipped + panel);
+    return hostPanel(panel / ofHead, skipped + panel % ofHead);
   }
 
   /** Copies a k-block of it again. */
   final void mend(int panel, int kBlock, DeviceQueue queue) {
-    mendOne(skipped + panel, kBlock, queue);
+    mendOne(panel / ofHead, skipped + panel % ofHead, kBlock, queue);
   }
 
+  /** The first panel of the first head, on the device. */
   abstract long first();
 
+  /** Panels of a head. */
   abstract int allPanels();
+
+  /** From there to the next head's. */
+  abstract long stride();
 
   /** Panels that hold the words of a block of keys, and of no other; 0 if panels hold all. */
   abstract int panelsOfBlock();
 
   abstract PackedB packedOf(int panel);
 
-  abstract long hostPanel(int panel);
+  abstract long hostPanel(int head, int panel);
 
-  abstract void mendOne(int panel, int kBlock, DeviceQueue queue);
+  abstract void mendOne(int head, int panel, int kBlock, DeviceQueue queue);
 
   /** From a block's first panel that it has words in to the next block's, in floats. */
   abstract long step();

@@ -55,8 +55,7 @@ record GemmTile(int rows, int vectors, int width, int down, int across, int step
   }
 
   /** Tiles of groups whose scores of a block of keys lie in local memory. */
-  static final List<GemmTile> OF_ATTENTION =
-      List.of(ofGpu(2, 8, 16, 0), ofGpu(2, 4, 16, 0), ofGpu(2, 2, 16, 0));
+  static final List<GemmTile> OF_ATTENTION = List.of(ofGpu(2, 4, 16, 0), ofGpu(2, 2, 16, 0));
 
   /** Work-items in a work-group. */
   int group() {

@@ -46,7 +46,7 @@ final class RegionWords implements Parts.Part {
   /**
    * Gathers everything.
    *
-   * @param blocks of keys that there are
+   * @param blocks of keys that there are, of any head
    * @param tileRows the table of rows is padded to a multiple of
    */
   void gather(
@@ -66,13 +66,14 @@ final class RegionWords implements Parts.Part {
     maskOfQuery = queries == 1 ? 0 : pitch;
     maskOfHead = heads == 1 ? 0 : queries * pitch;
     rowsAt = maskAt + heads * queries * pitch;
-    long padded = (long) Math.ceilDiv(rows, tileRows) * tileRows;
-    blocksAt = aligned(rowsAt + 2 * ROW_ENTRY * padded);
-    count = aligned(blocksAt + blocks);
+    int ofHead = region.rowsOfKvHead();
+    int padded = Math.ceilDiv(ofHead, tileRows) * tileRows;
+    blocksAt = aligned(rowsAt + 2L * ROW_ENTRY * padded * region.kvHeads);
+    count = aligned(blocksAt + blocks * region.kvHeads);
     room(4 * count);
     clear((long) rows * p.depth, maskAt);
-    clear(rowsAt + 2L * ROW_ENTRY * rows, blocksAt);
-    clear(blocksAt + blocks, count);
+    clear(rowsAt, blocksAt);
+    clear(blocksAt + blocks * region.kvHeads, count);
     for (int row = 0; row < rows; row++) {
       query(p, region, row, host, workspace);
     }
@@ -84,10 +85,13 @@ final class RegionWords implements Parts.Part {
       }
     }
     for (int row = 0; row < rows; row++) {
-      row(p, region, row);
+      row(p, region, row, row / ofHead * padded + row % ofHead);
     }
-    for (long block = 0; block < blocks; block++) {
-      put(blocksAt + block, p.isFinite(region.sequence, region.kvHead, block) ? 1 : 0);
+    for (int h = 0; h < region.kvHeads; h++) {
+      for (long block = 0; block < blocks; block++) {
+        boolean finite = p.isFinite(region.sequence, region.kvHead + h, block);
+        put(blocksAt + h * blocks + block, finite ? 1 : 0);
+      }
     }
   }
 
@@ -196,8 +200,8 @@ final class RegionWords implements Parts.Part {
     Seal.add(sums, 0, (int) (little ? value >>> 32 : value), at + 2);
   }
 
-  private void row(AttentionProblem p, AttentionRegion region, int row) {
-    long at = rowsAt + 2L * ROW_ENTRY * row;
+  private void row(AttentionProblem p, AttentionRegion region, int row, int entry) {
+    long at = rowsAt + 2L * ROW_ENTRY * entry;
     Visibility visibility = p.visibility;
     long query = region.queryOf(row);
     long from = visibility.from(region.sequence, query);

@@ -39,7 +39,7 @@ final class ScalarAttention {
     for (int row = 0; row < region.rows(); row++) {
       int head = region.headOf(row);
       long query = region.queryOf(row);
-      row(p, region.sequence, region.kvHead, head, query, w);
+      row(p, region.sequence, head, query, w);
       long at = p.result(region.sequence, head, query);
       for (int c = 0; c < p.columns; c++) {
         p.out.set(ValueLayout.JAVA_FLOAT, at + c * p.outStride, w.total[c]);
@@ -53,7 +53,7 @@ final class ScalarAttention {
       if (!p.verify) {
         continue;
       }
-      row(p, region.sequence, region.kvHead, head, query, w);
+      row(p, region.sequence, head, query, w);
       boolean same =
           Float.floatToIntBits(LogSumExp.of(w.totalMax, w.totalSum))
               == Float.floatToIntBits(logSum);
@@ -68,8 +68,8 @@ final class ScalarAttention {
     }
   }
 
-  private static void row(
-      AttentionProblem p, long sequence, int kvHead, int head, long query, Buffers w) {
+  private static void row(AttentionProblem p, long sequence, int head, long query, Buffers w) {
+    int kvHead = p.kvHeadOf(head);
     for (int i = 0; i < p.depth; i++) {
       float q = p.q.get(ValueLayout.JAVA_FLOAT, p.query(sequence, head, query) + i * p.qStride);
       w.query[i] = q * p.scale;
