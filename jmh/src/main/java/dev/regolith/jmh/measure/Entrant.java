@@ -77,10 +77,14 @@ final class Entrant implements Racer, AutoCloseable {
     return computation.result();
   }
 
-  /** Gets going. Peers were compiled long ago, and the alternatives run what we have run before. */
-  void warmUp(WarmUp warmUp, Pace pace) {
+  /**
+   * Gets going. Peers were compiled long ago, and the alternatives run what we have run before.
+   *
+   * @param quietNanos how long nothing must change where something is compiled
+   */
+  void warmUp(WarmUp warmUp, long quietNanos) {
     boolean compiles = impl.equals(Impl.OFF) || impl.equals(Impl.CORRECT);
-    warmUp.run(timed, compiles ? pace.quietNanos() : 0);
+    warmUp.run(timed, compiles ? quietNanos : 0);
   }
 
   @Override
