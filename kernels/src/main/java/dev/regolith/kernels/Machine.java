@@ -16,10 +16,10 @@ public final class Machine {
    * Measures the float32 multiply-add rate of the calling thread's core, from registers alone, at
    * the vector width that sessions use.
    *
-   * @param seconds how long, warm-up included; half a second is plenty
-   * @return GFLOP/s, or empty where the Vector API is missing
+   * @param seconds how long, once a JVM's first call has had the loop compiled
+   * @return GFLOP/s, or empty where the Vector API is missing, or HotSpot does not compile the loop
    */
   public static OptionalDouble fmaPeak(double seconds) {
-    return hasVectorModule() ? OptionalDouble.of(FmaPeak.measure(seconds)) : OptionalDouble.empty();
+    return hasVectorModule() ? FmaPeak.measure(seconds) : OptionalDouble.empty();
   }
 }

@@ -10,9 +10,9 @@ import java.util.Arrays;
 
 /**
  * The exact tolerance of one check: walks the partial sums of all its elements, and of the check's
- * own float32 sums, in double precision and from the inputs, and adds up their squares. Costs as
- * much as computing the row by plain Java; done for the rare check that exceeds the estimated
- * tolerance.
+ * own float32 sums, in double precision and from the inputs, and adds up their squares. Costs a few
+ * times what the row costs in plain Java; done for the check that exceeds the estimated tolerance:
+ * rare, but for products of a matrix with its own transpose, where a row has one such check.
  */
 public final class PathSquares {
   /** Adding four lanes up in pairs, and a rest: at most 2, 4 and 5 times the lanes' squares. */
@@ -23,6 +23,8 @@ public final class PathSquares {
 
   /** What a shown checksum makes of the old C at worst, over what the estimate says. */
   private static final int OLD_BOUND = 10;
+
+  private static final int STEPS = Evidence.PATH_STEPS;
 
   private PathSquares() {}
 
@@ -56,42 +58,60 @@ public final class PathSquares {
   /** Of one check block: the paths of its elements, and the lanes that show it. */
   private static double squares(GemmProblem p, long matrix, long row, long block, Evidence room) {
     PackedB b = p.b;
-    double squares = 0;
-    int width = b.panelColumns();
-    Arrays.fill(room.lane, 0);
-    for (int panel = 0; panel < b.panelsOf(block); panel++) {
-      Arrays.fill(room.path, 0, width, 0);
-      for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
-        long from = b.panelOffset(b.panel(matrix, block) + panel, kBlock);
-        long a = p.aRow(matrix, row) + 4L * kBlock * PackedB.DEPTH;
-        for (int k = 0; k < b.depthOf(kBlock); k++) {
-          MemorySegment.copy(b.panels(), ValueLayout.JAVA_FLOAT, from, room.panelRow, 0, width);
-          squares +=
-              step(p.a.get(ValueLayout.JAVA_FLOAT, a + 4L * k), room.panelRow, room.path, width);
-          from += 4L * width;
+    int columns = b.panelsOf(block) * b.panelColumns();
+    Arrays.fill(room.path, 0, columns, 0);
+    Arrays.fill(room.pathSquares, 0, columns, 0);
+    for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
+      long a = p.aRow(matrix, row) + 4L * kBlock * PackedB.DEPTH;
+      for (int first = 0; first < b.depthOf(kBlock); first += STEPS) {
+        int steps = copyRows(b, matrix, block, kBlock, first, room);
+        for (int k = 0; k < steps; k++) {
+          float x = p.a.get(ValueLayout.JAVA_FLOAT, a + 4L * (first + k));
+          step(x, room.rows, k * columns, room.path, room.pathSquares, columns);
         }
       }
-      squares += shown(panel * width, width, block, room);
     }
-    return squares + combined(room, room.shownLanes);
-  }
-
-  /** One step of a panel's columns; the squares of the new partial sums. */
-  private static double step(double x, float[] row, double[] path, int width) {
-    double squares = 0;
-    for (int j = 0; j < width; j++) {
-      double sum = path[j] + x * row[j];
-      path[j] = sum;
-      squares += sum * sum;
+    double squares = shown(columns, block, room) + combined(room, room.shownLanes);
+    for (int j = 0; j < columns; j++) {
+      squares += room.pathSquares[j];
     }
     return squares;
   }
 
-  private static double shown(int first, int width, long block, Evidence room) {
+  /** Copies some rows of a check block of B, one behind the other; how many. */
+  private static int copyRows(
+      PackedB b, long matrix, long block, int kBlock, int first, Evidence room) {
+    int steps = Math.min(STEPS, b.depthOf(kBlock) - first);
+    int width = b.panelColumns();
+    int panels = b.panelsOf(block);
+    for (int panel = 0; panel < panels; panel++) {
+      long from = b.panelOffset(b.panel(matrix, block) + panel, kBlock) + 4L * first * width;
+      MemorySegment.copy(
+          b.panels(), ValueLayout.JAVA_FLOAT, from, room.panelRows, 0, steps * width);
+      for (int k = 0; k < steps; k++) {
+        int to = (k * panels + panel) * width;
+        System.arraycopy(room.panelRows, k * width, room.rows, to, width);
+      }
+    }
+    return steps;
+  }
+
+  /** One step of all columns; adds the squares of the new partial sums. */
+  private static void step(
+      double x, float[] rows, int at, double[] path, double[] squares, int columns) {
+    for (int j = 0; j < columns; j++) {
+      double sum = path[j] + x * rows[at + j];
+      path[j] = sum;
+      squares[j] += sum * sum;
+    }
+  }
+
+  private static double shown(int columns, long block, Evidence room) {
     double squares = 0;
-    for (int j = 0; room.shownLanes > 0 && j < width; j++) {
-      int lane = (first + j) % room.shownLanes;
-      double sum = room.lane[lane] + Signs.of(block, first + j) * room.path[j];
+    Arrays.fill(room.lane, 0);
+    for (int j = 0; room.shownLanes > 0 && j < columns; j++) {
+      int lane = j % room.shownLanes;
+      double sum = room.lane[lane] + Signs.of(block, j) * room.path[j];
       room.lane[lane] = sum;
       squares += sum * sum;
     }
@@ -139,35 +159,43 @@ public final class PathSquares {
   /** What the lanes of check vectors err by, each step of them times its element of A. */
   private static double vectorSquares(
       GemmProblem p, long matrix, long row, long block, int blocks, Evidence room) {
-    PackedB b = p.b;
+    if (!room.hasVectorSquares(matrix, block)) {
+      vectorSquares(p.b, matrix, block, blocks, room);
+    }
     double squares = 0;
-    for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
-      long a = p.aRow(matrix, row) + 4L * kBlock * PackedB.DEPTH;
-      for (int k = 0; k < b.depthOf(kBlock); k++) {
-        double x = p.a.get(ValueLayout.JAVA_FLOAT, a + 4L * k);
-        for (int i = 0; i < blocks; i++) {
-          squares += x * x * vectorSquares(b, matrix, block + i, kBlock, k, room);
-        }
-      }
+    long a = p.aRow(matrix, row);
+    for (int k = 0; k < p.b.depth(); k++) {
+      double x = p.a.get(ValueLayout.JAVA_FLOAT, a + 4L * k);
+      squares += x * x * room.vectorSquares[k];
     }
     return squares;
   }
 
-  /** Squares of the lanes' partial sums in one step of one check block's vector. */
-  private static double vectorSquares(
-      PackedB b, long matrix, long block, int kBlock, int k, Evidence room) {
-    int width = b.panelColumns();
+  /** Squares of the lanes' partial sums in every step; the same for all rows. */
+  private static void vectorSquares(PackedB b, long matrix, long block, int blocks, Evidence room) {
+    room.openVectorSquares(matrix, block, b.depth());
+    for (int i = 0; i < blocks; i++) {
+      int columns = b.panelsOf(block + i) * b.panelColumns();
+      for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
+        for (int first = 0; first < b.depthOf(kBlock); first += STEPS) {
+          int steps = copyRows(b, matrix, block + i, kBlock, first, room);
+          for (int k = 0; k < steps; k++) {
+            room.vectorSquares[kBlock * PackedB.DEPTH + first + k] +=
+                laneSquares(k * columns, columns, b.panelColumns(), block + i, room);
+          }
+        }
+      }
+    }
+  }
+
+  private static double laneSquares(int at, int columns, int width, long block, Evidence room) {
     double squares = 0;
     Arrays.fill(room.lane, 0, room.vectorLanes, 0);
-    for (int panel = 0; panel < b.panelsOf(block); panel++) {
-      long from = b.panelOffset(b.panel(matrix, block) + panel, kBlock) + 4L * k * width;
-      MemorySegment.copy(b.panels(), ValueLayout.JAVA_FLOAT, from, room.panelRow, 0, width);
-      for (int j = 0; j < width; j++) {
-        int lane = j % room.vectorLanes;
-        double sum = room.lane[lane] + Signs.of(block, panel * width + j) * room.panelRow[j];
-        room.lane[lane] = sum;
-        squares += sum * sum;
-      }
+    for (int j = 0; j < columns; j++) {
+      int lane = j % width % room.vectorLanes;
+      double sum = room.lane[lane] + Signs.of(block, j) * room.rows[at + j];
+      room.lane[lane] = sum;
+      squares += sum * sum;
     }
     return squares;
   }

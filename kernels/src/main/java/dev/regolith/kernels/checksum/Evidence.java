@@ -41,6 +41,15 @@ public final class Evidence {
   /** Room for those lanes, see {@code PathSquares}. */
   public double[] lane = {};
 
+  /** Rows of B that an exact tolerance takes in at a time; divides a k-block. */
+  public static final int PATH_STEPS = 32;
+
+  /** What is known of a check vector's lanes, by step; see {@link #hasVectorSquares}. */
+  public double[] vectorSquares = {};
+
+  private long vectorMatrix;
+  private long vectorBlock = -1;
+
   /** Room for as many as the last steps of a prediction are added up in. */
   public double[] rest = {};
 
@@ -50,8 +59,14 @@ public final class Evidence {
   /** Room for the path of one row of a check block, see {@code PathSquares}. */
   public final double[] path = new double[CheckBlock.COLUMNS];
 
-  /** Room for one row of a packed panel. */
-  public final float[] panelRow = new float[CheckBlock.COLUMNS];
+  /** Room for the squares along that path. */
+  public final double[] pathSquares = new double[CheckBlock.COLUMNS];
+
+  /** Room for {@link #PATH_STEPS} rows of a packed panel. */
+  public final float[] panelRows = new float[PATH_STEPS * CheckBlock.COLUMNS];
+
+  /** Room for as many rows of a check block. */
+  public final float[] rows = new float[PATH_STEPS * CheckBlock.COLUMNS];
 
   /** Running sum of the product's row, for the mean path. */
   public double[] mean = {};
@@ -61,6 +76,7 @@ public final class Evidence {
     blocks = newBlocks;
     span = Math.min(newBlocks, CheckBlock.span(depth));
     checks = Math.ceilDiv(newBlocks, span);
+    vectorBlock = -1;
     int size = rows * checks;
     if (predicted.length < size) {
       predicted = new double[size];
@@ -93,6 +109,23 @@ public final class Evidence {
     if (lane.length < most) {
       lane = new double[most];
     }
+  }
+
+  /**
+   * Whether {@link #vectorSquares} are those of a check, in the region that this is evidence of.
+   */
+  public boolean hasVectorSquares(long matrix, long block) {
+    return vectorBlock == block && vectorMatrix == matrix;
+  }
+
+  /** Makes room for those of a check, and starts them at zero. */
+  public void openVectorSquares(long matrix, long block, long depth) {
+    vectorMatrix = matrix;
+    vectorBlock = block;
+    if (vectorSquares.length < depth) {
+      vectorSquares = new double[Math.toIntExact(depth)];
+    }
+    java.util.Arrays.fill(vectorSquares, 0, (int) depth, 0);
   }
 
   /** Place of a row's entry for a check. */

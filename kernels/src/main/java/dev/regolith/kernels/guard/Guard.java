@@ -32,6 +32,7 @@ public final class Guard implements EvidenceSink {
   private final Doubts doubts;
   private final FaultLog log;
   private final boolean mends;
+  private final Backend backend;
   private final Ladder ladder;
   private @Nullable SealedInput left;
 
@@ -43,6 +44,7 @@ public final class Guard implements EvidenceSink {
       FaultLog log,
       Protection protection,
       Probation probation) {
+    this.backend = backend;
     this.doubts = new Doubts(operator);
     this.log = log;
     this.mends = protection == Protection.CORRECT;
@@ -139,13 +141,17 @@ public final class Guard implements EvidenceSink {
             evidence);
     evidence.tolerance[at] = Math.max(evidence.tolerance[at], exact);
     return agrees(evidence, at)
-        && arePanelsIntact(
-            p, region.matrix, region.block + evidence.firstBlock(check), evidence.blocksOf(check));
+        && (backend.readsPanels()
+            || arePanelsIntact(
+                p,
+                region.matrix,
+                region.block + evidence.firstBlock(check),
+                evidence.blocksOf(check)));
   }
 
   /**
-   * The exact tolerance follows from the packed panels. Nobody else may have read them in this
-   * call, where a device computes with a copy; a damaged one is put back, and allows nothing.
+   * The exact tolerance follows from the packed panels. Nobody else has verified them in this call,
+   * where a device computes with a copy; a damaged one is put back, and allows nothing.
    */
   private boolean arePanelsIntact(GemmProblem p, long matrix, long firstBlock, int blocks) {
     PackedB b = p.b;

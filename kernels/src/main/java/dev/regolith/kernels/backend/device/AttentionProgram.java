@@ -13,9 +13,6 @@ import java.util.function.Consumer;
  * @param tiles of values, side by side, that a work-item keeps
  */
 record AttentionProgram(KernelProgram kernels, int tiles) implements Parts.Part {
-  /** Whether a GPU computes attention: its kernels have run on CPUs alone. */
-  private static final String EXPERIMENTAL = "dev.regolith.kernels.experimental";
-
   /**
    * Compiles them, if the device has room for a work-group, and the host's bits.
    *
@@ -23,9 +20,6 @@ record AttentionProgram(KernelProgram kernels, int tiles) implements Parts.Part 
    */
   static Optional<AttentionProgram> open(
       DeviceContext context, GemmTile ofProducts, Backend host, Consumer<String> announce) {
-    if (context.device().kind() != DeviceInfo.Kind.CPU && !Boolean.getBoolean(EXPERIMENTAL)) {
-      return Optional.empty();
-    }
     try {
       var tile = GemmTile.ofAttention(context.device(), ofProducts, host.panelColumns());
       if (tile.isEmpty()) {

@@ -3,6 +3,7 @@ package dev.regolith.kernels.backend.vector;
 import static dev.regolith.kernels.backend.vector.VectorShapes.FLOATS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 
+import java.util.OptionalDouble;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 
@@ -41,19 +42,19 @@ public final class FmaPeak {
   }
 
   /**
-   * Measures for about the given time, after warming up; GFLOP/s, the best of many short runs. NaN
-   * if the loop does not get compiled.
+   * Measures for about the given time, after warming up; GFLOP/s, the best of many short runs.
+   * Nothing if the loop does not get compiled.
    */
-  public static double measure(double seconds) {
+  public static OptionalDouble measure(double seconds) {
     if (!Compiled.DONE) {
-      return Double.NaN;
+      return OptionalDouble.empty();
     }
     long deadline = System.nanoTime() + (long) (seconds * 1e9);
     double best = 0;
     do {
       best = Math.max(best, rate(STEPS));
     } while (System.nanoTime() < deadline);
-    return best;
+    return OptionalDouble.of(best);
   }
 
   private static double rate(int steps) {
