@@ -50,7 +50,7 @@ class JitTest {
   void theTallestKernelsFitTheFirstCompiler() throws Exception {
     var lines =
         workout(
-            List.of("-XX:TieredStopAtLevel=3", "-XX:CompileThresholdScaling=0.001"), "1", "9", "9");
+            List.of("-XX:TieredStopAtLevel=3", "-XX:CompileThresholdScaling=0.005"), "1", "9", "9");
     assertThat(skipped(lines)).isEmpty();
     assertThat(compiledKernels(lines, '3')).hasSizeGreaterThanOrEqualTo(2);
   }
