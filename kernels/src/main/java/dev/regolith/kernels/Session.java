@@ -22,6 +22,8 @@ import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.List;
 import java.util.SequencedMap;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
@@ -58,6 +60,7 @@ public final class Session implements AutoCloseable {
   private final RowOperators rows;
 
   private final Caches caches = new Caches();
+  private final Set<CallQueue> queues = ConcurrentHashMap.newKeySet();
   private volatile @Nullable Thread closer;
 
   Session(SessionOptions options) {
@@ -511,6 +514,18 @@ public final class Session implements AutoCloseable {
     }
   }
 
+  /** Makes calls while the caller goes on, and returns their futures. Close it. */
+  public CallQueue newQueue() {
+    enter();
+    try {
+      var queue = new CallQueue(this, queues::remove);
+      queues.add(queue);
+      return queue;
+    } finally {
+      leave();
+    }
+  }
+
   /** What was counted since the session was opened. */
   public FaultCounters counters() {
     return execution.log().counters();
@@ -553,9 +568,13 @@ public final class Session implements AutoCloseable {
     }
   }
 
-  /** Waits for calls in progress, ends the workers, frees all memory of the session. Idempotent. */
+  /**
+   * Waits for calls in progress, and for those that wait in queues, ends the workers, frees all
+   * memory of the session. Idempotent.
+   */
   @Override
   public void close() {
+    queues.forEach(CallQueue::close);
     int before = inFlight.getAndUpdate(count -> count | CLOSED);
     if (before >= CLOSED) {
       return;

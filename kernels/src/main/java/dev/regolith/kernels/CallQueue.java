@@ -1,0 +1,86 @@
+package dev.regolith.kernels;
+
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Calls of a session that are made while the caller goes on: one after the other, in the order in
+ * which they were submitted, on a thread of the queue's own.
+ *
+ * <pre>{@code
+ * try (var queue = session.newQueue()) {
+ *   var done = queue.submit(s -> s.gemm(x, weights.transposed(), y));
+ *   prepareTheNext();
+ *   Status status = done.join();
+ * }
+ * }</pre>
+ *
+ * <p>Calls of several queues overlap: where a device computes, one copies or verifies meanwhile. A
+ * call sees what earlier ones of its queue wrote. Until its future is done, its operands must not
+ * be written, its results not read, and arenas of either not be closed.
+ *
+ * <p>Thread-safe. Calls wait in a list without bound, which allocates.
+ */
+public final class CallQueue implements AutoCloseable {
+  private final Session session;
+  private final Consumer<CallQueue> onClose;
+  private final ExecutorService executor;
+  private volatile @Nullable Thread thread;
+
+  CallQueue(Session session, Consumer<CallQueue> onClose) {
+    this.session = session;
+    this.onClose = onClose;
+    executor =
+        Executors.newSingleThreadExecutor(work -> {
+          Thread created = Thread.ofPlatform().daemon().name("regolith-queue").unstarted(work);
+          thread = created;
+          return created;
+        });
+  }
+
+  /**
+   * Submits a call, or several that belong together.
+   *
+   * @return what it returns, or throws; cancelling it does not stop a call
+   * @throws IllegalStateException if the queue is closed
+   */
+  public <R> CompletableFuture<R> submit(Function<? super Session, ? extends R> call) {
+    try {
+      return CompletableFuture.supplyAsync(() -> call.apply(session), executor);
+    } catch (RejectedExecutionException e) {
+      throw new IllegalStateException("the queue is closed", e);
+    }
+  }
+
+  /**
+   * Waits for all calls that were submitted, and ends the thread. Idempotent; an interrupt is kept
+   * for later.
+   *
+   * @throws IllegalStateException if one of its own calls closes it
+   */
+  @Override
+  public void close() {
+    if (Thread.currentThread().equals(thread)) {
+      throw new IllegalStateException("a call closes the queue that it was submitted to");
+    }
+    executor.shutdown();
+    boolean interrupted = false;
+    while (!executor.isTerminated()) {
+      try {
+        executor.awaitTermination(1, TimeUnit.DAYS);
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
+    }
+    onClose.accept(this);
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}
