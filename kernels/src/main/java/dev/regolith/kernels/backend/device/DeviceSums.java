@@ -7,7 +7,6 @@ import dev.regolith.kernels.probe.ProbePoint;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.Arrays;
 
 /**
  * Sums that kernels make beside their work, three an entry, and the host's copy of them. Those of
@@ -18,8 +17,11 @@ final class DeviceSums implements Parts.Part {
   private static final long ENTRY = 8L * Seal.SUMS;
 
   private final DeviceBuffer memory;
-  private final long[] sums = new long[Seal.SUMS];
   private MemorySegment copy = MemorySegment.NULL;
+
+  /** What arrived. */
+  private long[] sums = {};
+
   private Arena arena = Arena.ofShared();
   private long entries;
   private long launch;
@@ -37,6 +39,7 @@ final class DeviceSums implements Parts.Part {
       arena.close();
       arena = Arena.ofShared();
       copy = arena.allocate(ENTRY * entries, 8);
+      sums = new long[Math.toIntExact(Seal.SUMS * entries)];
     }
   }
 
@@ -51,24 +54,31 @@ final class DeviceSums implements Parts.Part {
       queue.probe(ProbePoint.DEVICE_SUMS, memory(), 0, ENTRY * entries);
     }
     queue.downloadEvidence(memory(), ENTRY * entries, copy);
+    MemorySegment.copy(
+        copy, ValueLayout.JAVA_LONG, 0, sums, 0, Math.toIntExact(Seal.SUMS * entries));
   }
 
   /** Adds an entry onto three sums. */
   void addTo(long[] totals, long entry) {
+    int from = (int) (Seal.SUMS * entry);
     for (int i = 0; i < Seal.SUMS; i++) {
-      totals[i] += copy.getAtIndex(ValueLayout.JAVA_LONG, Seal.SUMS * entry + i) - launch;
+      totals[i] += sums[from + i] - launch;
     }
   }
 
   /** Whether an entry is the sums of a panel's k-block that its seal says. */
   boolean isSealed(PackedB b, long panel, int kBlock, long entry) {
-    Arrays.fill(sums, 0);
-    addTo(sums, entry);
+    int from = (int) (Seal.SUMS * entry);
     int at = b.panelSealAt(panel, kBlock);
+    long[] seals = b.panelSeals();
     if (Probe.ON) {
-      Probe.reach(ProbePoint.PACKED_B_SEAL, b.panelSeals(), at, Seal.SUMS);
+      Probe.reach(ProbePoint.PACKED_B_SEAL, seals, at, Seal.SUMS);
     }
-    return Seal.same(sums, 0, b.panelSeals(), at);
+    boolean same = true;
+    for (int i = 0; i < Seal.SUMS; i++) {
+      same &= sums[from + i] - launch == seals[at + i];
+    }
+    return same;
   }
 
   @Override
