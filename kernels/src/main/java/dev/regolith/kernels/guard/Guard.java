@@ -17,6 +17,8 @@ import dev.regolith.kernels.fault.Status;
 import dev.regolith.kernels.guard.Doubts.Kind;
 import dev.regolith.kernels.memory.Range;
 import java.util.Objects;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -35,6 +37,11 @@ public final class Guard implements EvidenceSink {
   private final Backend backend;
   private final Ladder ladder;
   private @Nullable SealedInput left;
+
+  /** Check blocks that were believed on account of panels which this call has not verified yet. */
+  private final Set<Believed> believed = ConcurrentHashMap.newKeySet();
+
+  private record Believed(long matrix, long block, int blocks) {}
 
   /** A guard for calls of one operator. */
   public Guard(
@@ -61,6 +68,7 @@ public final class Guard implements EvidenceSink {
     if (doubts.any()) {
       doubts.clear();
     }
+    believed.clear();
     log.call();
   }
 
@@ -71,6 +79,11 @@ public final class Guard implements EvidenceSink {
    * @throws dev.regolith.kernels.fault.UncorrectableFaultException if a block cannot be reproduced
    */
   public Status close(GemmProblem p, Range aRange, Sources sources, Workspace workspace) {
+    for (Believed each : believed) {
+      if (!arePanelsIntact(p.b, each, workspace)) {
+        doubts.addRows(p, each.matrix, 0, p.rows, each.block, each.blocks);
+      }
+    }
     if (!doubts.any()) {
       return Status.CLEAN;
     }
@@ -94,7 +107,12 @@ public final class Guard implements EvidenceSink {
       }
       long rowInDoubt = row + (i - from) / checks;
       int check = (i - from) % checks;
-      if (!refine(p, region, rowInDoubt, check, evidence, i)) {
+      if (refine(p, region, rowInDoubt, check, evidence, i)) {
+        if (!backend.readsPanels()) {
+          long block = region.block + evidence.firstBlock(check);
+          believed.add(new Believed(region.matrix, block, evidence.blocksOf(check)));
+        }
+      } else {
         boolean conclusive = conclusive(evidence, i);
         doubts.addRow(
             p,
@@ -122,7 +140,8 @@ public final class Guard implements EvidenceSink {
   }
 
   /**
-   * Works out the exact tolerance of a check that exceeds the estimated one.
+   * Works out the exact tolerance of a check that exceeds the estimated one. It follows from the
+   * packed panels, which have to be verified afterwards: a damaged one allows anything.
    *
    * @return whether the evidence agrees under it
    */
@@ -140,29 +159,18 @@ public final class Guard implements EvidenceSink {
             evidence.blocksOf(check),
             evidence);
     evidence.tolerance[at] = Math.max(evidence.tolerance[at], exact);
-    return agrees(evidence, at)
-        && (backend.readsPanels()
-            || arePanelsIntact(
-                p,
-                region.matrix,
-                region.block + evidence.firstBlock(check),
-                evidence.blocksOf(check)));
+    return agrees(evidence, at);
   }
 
-  /**
-   * The exact tolerance follows from the packed panels. Nobody else has verified them in this call,
-   * where a device computes with a copy; a damaged one is put back, and allows nothing.
-   */
-  private boolean arePanelsIntact(GemmProblem p, long matrix, long firstBlock, int blocks) {
-    PackedB b = p.b;
+  /** Whether nothing is damaged of the panels of check blocks; damaged ones are put back. */
+  private boolean arePanelsIntact(PackedB b, Believed blocks, Workspace workspace) {
     var found = new long[Seal.SUMS];
     boolean intact = true;
-    for (long block = firstBlock; block < firstBlock + blocks; block++) {
+    for (long block = blocks.block; block < blocks.block + blocks.blocks; block++) {
       for (int i = 0; i < b.panelsOf(block); i++) {
         for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
-          long panel = b.panel(matrix, block) + i;
-          PackedB.scan(b.panels(), b.panelOffset(panel, kBlock), b.panelWords(kBlock), found, 0);
-          if (!Seal.same(found, 0, b.panelSeals(), b.panelSealAt(panel, kBlock))) {
+          long panel = b.panel(blocks.matrix, block) + i;
+          if (!backend.isIntact(b, panel, kBlock, found, workspace)) {
             mendPanel(b, panel, kBlock);
             intact = false;
           }

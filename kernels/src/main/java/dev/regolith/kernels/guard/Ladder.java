@@ -237,6 +237,12 @@ final class Ladder {
         return Verdict.COMPUTED_TWICE;
       }
       doubts.incident().step(Step.RECOMPUTE);
+      if (witness.refined) {
+        verifyPanels(p, region, workspace);
+        if (witness.damaged) {
+          continue;
+        }
+      }
       if (witness.agrees) {
         return Verdict.MENDED;
       }
@@ -253,8 +259,8 @@ final class Ladder {
   }
 
   /**
-   * The twin reads the same panels, so their agreement says nothing where panels are damaged: what
-   * a digest may have missed, their seals tell.
+   * The twin reads the same panels, so their agreement says nothing where panels are damaged, nor
+   * does a tolerance that follows from them: what a digest may have missed, their seals tell.
    */
   private void verifyPanels(GemmProblem p, Region region, Workspace workspace) {
     var found = new long[Seal.SUMS];
@@ -290,12 +296,14 @@ final class Ladder {
     boolean disagrees;
     boolean inconclusive;
     boolean damaged;
+    boolean refined;
 
     void clear() {
       agrees = true;
       disagrees = false;
       inconclusive = false;
       damaged = false;
+      refined = false;
     }
 
     @Override
@@ -306,8 +314,12 @@ final class Ladder {
       for (int i = from; i < from + rows * checks; i++) {
         long rowInDoubt = row + (i - from) / checks;
         int check = (i - from) % checks;
-        if (!Guard.agrees(evidence, i)
-            && !guard.refine(p, region, rowInDoubt, check, evidence, i)) {
+        if (Guard.agrees(evidence, i)) {
+          continue;
+        }
+        if (guard.refine(p, region, rowInDoubt, check, evidence, i)) {
+          refined = true; // on account of the panels
+        } else {
           agrees = false;
           disagrees |= Guard.conclusive(evidence, i);
           inconclusive |= !Guard.conclusive(evidence, i);
