@@ -62,6 +62,7 @@ public final class Session implements AutoCloseable {
   private final Caches caches = new Caches();
   private final Set<CallQueue> queues = ConcurrentHashMap.newKeySet();
   private volatile @Nullable Thread closer;
+  private volatile boolean closing;
 
   Session(SessionOptions options) {
     strict = options.strict();
@@ -520,6 +521,10 @@ public final class Session implements AutoCloseable {
     try {
       var queue = new CallQueue(this, queues::remove);
       queues.add(queue);
+      if (closing) {
+        queue.close();
+        throw new IllegalStateException("the session is closed");
+      }
       return queue;
     } finally {
       leave();
@@ -571,9 +576,13 @@ public final class Session implements AutoCloseable {
   /**
    * Waits for calls in progress, and for those that wait in queues, ends the workers, frees all
    * memory of the session. Idempotent.
+   *
+   * @throws IllegalStateException if a call of a queue closes it
    */
   @Override
   public void close() {
+    queues.forEach(CallQueue::refuseItself);
+    closing = true;
     queues.forEach(CallQueue::close);
     int before = inFlight.getAndUpdate(count -> count | CLOSED);
     if (before >= CLOSED) {

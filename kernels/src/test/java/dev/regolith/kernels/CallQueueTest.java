@@ -14,6 +14,7 @@ import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
@@ -93,7 +94,7 @@ class CallQueueTest {
   private static Status meetAndMultiply(Session s, CountDownLatch begun, Tensor a, Tensor c) {
     begun.countDown();
     try {
-      begun.await();
+      assertThat(begun.await(1, TimeUnit.MINUTES)).as("both have begun").isTrue();
     } catch (InterruptedException e) {
       throw new IllegalStateException(e);
     }
@@ -132,6 +133,47 @@ class CallQueueTest {
         .hasMessage("the queue is closed");
     assertThatThrownBy(session::newQueue).isInstanceOf(IllegalStateException.class);
     queue.close();
+  }
+
+  /** A future that is done would say that memory is free. */
+  @Test
+  void nobodyElseCompletesAFuture() {
+    Tensor a = random(5);
+    var go = new CountDownLatch(2);
+    try (var queue = session.newQueue()) {
+      List<Tensor> results = List.of(zeros(), zeros());
+      var running = queue.submit(s -> meetAndMultiply(s, go, a, results.getFirst()));
+      var waiting = queue.submit(s -> s.gemm(a, a, results.getLast()));
+      for (var future : List.of(running, waiting)) {
+        assertThat(future.cancel(true)).isFalse();
+        assertThat(future.complete(Status.DETECTED)).isFalse();
+        assertThat(future.completeExceptionally(new IllegalStateException())).isFalse();
+        assertThatThrownBy(() -> future.obtrudeValue(Status.DETECTED))
+            .isInstanceOf(UnsupportedOperationException.class);
+        assertThatThrownBy(() -> future.completeAsync(() -> Status.DETECTED))
+            .isInstanceOf(UnsupportedOperationException.class);
+        assertThat(future.orTimeout(1, TimeUnit.NANOSECONDS)).isSameAs(future);
+        assertThat(future.thenApply(Status::name).cancel(true)).isTrue();
+      }
+      assertThat(waiting).isNotDone();
+      go.countDown();
+      assertThat(running.join()).isEqualTo(Status.CLEAN);
+      assertThat(waiting.join()).isEqualTo(Status.CLEAN);
+      assertThat(results.getLast().toArray()).isEqualTo(results.getFirst().toArray());
+    }
+  }
+
+  @Test
+  void aCallCannotCloseItsSession() {
+    try (var queue = session.newQueue()) {
+      var closing =
+          queue.submit(s -> {
+            s.close();
+            return true;
+          });
+      assertThatThrownBy(closing::join).cause().isInstanceOf(IllegalStateException.class);
+      assertThat(queue.submit(Session::threads).join()).isEqualTo(2);
+    }
   }
 
   @Test

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.regolith.kernels.AttentionCase.Layout;
 import dev.regolith.kernels.SessionOptions.Compute;
 import dev.regolith.kernels.attention.AttentionOptions;
+import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.device.DeviceTrouble;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.fault.Protection;
@@ -159,9 +160,10 @@ class DeviceAttentionTest {
   }
 
   /** Of a cache, only pages that keys were appended to are copied again. */
-  @Test
-  void cachesStay() {
-    try (var under = open();
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2}) // with one, both key heads share a region
+  void cachesStay(int threads) {
+    try (var under = open(threads);
         var cache = under.session().cache(2, 40, 24)) {
       var session = under.session();
       under.session().append(cache, k.slice(2, 0, 260), v.slice(2, 0, 260));
@@ -196,16 +198,15 @@ class DeviceAttentionTest {
   }
 
   /** A word of a cached page there, and one on the host before it goes there. */
-  @Test
-  void damagedPages() {
-    try (var under = open();
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2})
+  void damagedPages(int threads) {
+    try (var under = open(threads);
         var cache = under.session().cache(2, 40, 24)) {
+      for (int head = 0; head < 2; head++) {
+        damagedBeforeItIsCopied(under.session(), head);
+      }
       under.session().append(cache, k, v);
-      var pages = cache.pages();
-      pages.values(1).panels().set(ValueLayout.JAVA_FLOAT, 100, 1e30f);
-      assertThat(under.session().attention(q, List.of(cache), out, options))
-          .isEqualTo(Status.CORRECTED);
-      assertThat(bits(out)).isEqualTo(expected);
       assertThat(under.session().attention(q, List.of(cache), out, options))
           .isEqualTo(Status.CLEAN);
       for (ProbePoint point : List.of(ProbePoint.DEVICE_B_READ, ProbePoint.DEVICE_B_LAST_USE)) {
@@ -221,6 +222,18 @@ class DeviceAttentionTest {
         assertThat(under.session().attention(q, List.of(cache), out, options))
             .isEqualTo(Status.CLEAN);
       }
+    }
+  }
+
+  private void damagedBeforeItIsCopied(Session session, int head) {
+    try (var cache = session.cache(2, 40, 24)) {
+      session.append(cache, k, v);
+      PackedB values = cache.pages().values(1);
+      long at = values.panelOffset(values.panel(head, 0), 0) + 100;
+      values.panels().set(ValueLayout.JAVA_FLOAT, at, 1e30f);
+      assertThat(session.attention(q, List.of(cache), out, options)).isEqualTo(Status.CORRECTED);
+      assertThat(bits(out)).isEqualTo(expected);
+      assertThat(session.attention(q, List.of(cache), out, options)).isEqualTo(Status.CLEAN);
     }
   }
 

@@ -45,9 +45,21 @@ public final class AttentionRegion {
   /** Sets all, for one key and value head. */
   public AttentionRegion set(
       long newSequence, int newKvHead, int newHead, int newHeads, long newQuery, int newQueries) {
+    return set(newSequence, newKvHead, 1, newHead, newHeads, newQuery, newQueries);
+  }
+
+  /** Sets all. */
+  public AttentionRegion set(
+      long newSequence,
+      int newKvHead,
+      int newKvHeads,
+      int newHead,
+      int newHeads,
+      long newQuery,
+      int newQueries) {
     sequence = newSequence;
     kvHead = newKvHead;
-    kvHeads = 1;
+    kvHeads = newKvHeads;
     head = newHead;
     heads = newHeads;
     query = newQuery;
@@ -58,9 +70,14 @@ public final class AttentionRegion {
   /** The same rows. */
   public AttentionRegion set(AttentionRegion other) {
     number = other.number;
-    set(other.sequence, other.kvHead, other.head, other.heads, other.query, other.queries);
-    kvHeads = other.kvHeads;
-    return this;
+    return set(
+        other.sequence,
+        other.kvHead,
+        other.kvHeads,
+        other.head,
+        other.heads,
+        other.query,
+        other.queries);
   }
 
   /** Whether another region is of the same rows. */

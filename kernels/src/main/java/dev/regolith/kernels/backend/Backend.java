@@ -139,14 +139,6 @@ public interface Backend extends AutoCloseable {
     return 0;
   }
 
-  /**
-   * Whether a product reads the packed panels themselves, and verifies them; otherwise whoever else
-   * reads them has to.
-   */
-  default boolean readsPanels() {
-    return true;
-  }
-
   /** Sums one block of a seal grid up. */
   void scan(MemorySegment memory, SealGrid grid, long block, long[] found, Workspace workspace);
 

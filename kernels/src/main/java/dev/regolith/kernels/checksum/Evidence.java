@@ -7,6 +7,9 @@ package dev.regolith.kernels.checksum;
  * + check}. Reused from call to call; owned by one thread.
  */
 public final class Evidence {
+  /** Rows of B that an exact tolerance takes in at a time; divides a k-block. */
+  public static final int PATH_STEPS = 32;
+
   private int blocks;
   private int span = 1;
   private int checks;
@@ -41,10 +44,7 @@ public final class Evidence {
   /** Room for those lanes, see {@code PathSquares}. */
   public double[] lane = {};
 
-  /** Rows of B that an exact tolerance takes in at a time; divides a k-block. */
-  public static final int PATH_STEPS = 32;
-
-  /** What is known of a check vector's lanes, by step; see {@link #hasVectorSquares}. */
+  /** What is known of a check vector's lanes, by step, for the last check that asked. */
   public double[] vectorSquares = {};
 
   private long vectorMatrix;

@@ -27,8 +27,8 @@ import org.jspecify.annotations.Nullable;
  * {@link #close} has the {@link Ladder} mend them.
  *
  * <p>Comparing happens on the workers, while blocks are hot; mending happens once, on the calling
- * thread, before the result is handed out. Without faults nothing is allocated. Reused from call to
- * call.
+ * thread, before the result is handed out. Without faults, and checks that take an exact tolerance,
+ * nothing is allocated. Reused from call to call.
  */
 public final class Guard implements EvidenceSink {
   private final Doubts doubts;
@@ -38,10 +38,15 @@ public final class Guard implements EvidenceSink {
   private final Ladder ladder;
   private @Nullable SealedInput left;
 
-  /** Check blocks that were believed on account of panels which this call has not verified yet. */
+  /** Check blocks some of whose rows were believed on account of the panels. */
   private final Set<Believed> believed = ConcurrentHashMap.newKeySet();
 
-  private record Believed(long matrix, long block, int blocks) {}
+  /**
+   * One of them.
+   *
+   * @param mark of the panels' repairs, before anything was made of them
+   */
+  private record Believed(long matrix, long block, int blocks, long mark) {}
 
   /** A guard for calls of one operator. */
   public Guard(
@@ -80,7 +85,8 @@ public final class Guard implements EvidenceSink {
    */
   public Status close(GemmProblem p, Range aRange, Sources sources, Workspace workspace) {
     for (Believed each : believed) {
-      if (!arePanelsIntact(p.b, each, workspace)) {
+      boolean intact = arePanelsIntact(p.b, each, workspace);
+      if (!intact || !p.b.repairs().noneSince(each.mark)) {
         doubts.addRows(p, each.matrix, 0, p.rows, each.block, each.blocks);
       }
     }
@@ -107,11 +113,10 @@ public final class Guard implements EvidenceSink {
       }
       long rowInDoubt = row + (i - from) / checks;
       int check = (i - from) % checks;
+      long mark = p.b.repairs().mark();
       if (refine(p, region, rowInDoubt, check, evidence, i)) {
-        if (!backend.readsPanels()) {
-          long block = region.block + evidence.firstBlock(check);
-          believed.add(new Believed(region.matrix, block, evidence.blocksOf(check)));
-        }
+        long block = region.block + evidence.firstBlock(check);
+        believed.add(new Believed(region.matrix, block, evidence.blocksOf(check), mark));
       } else {
         boolean conclusive = conclusive(evidence, i);
         doubts.addRow(

@@ -227,6 +227,9 @@ final class Ladder {
       // What inputs predict nothing for is not computed twice in the same way, if there is another.
       int way = kind == Kind.INCONCLUSIVE ? Backend.LAST_ATTEMPT : attempt + disturbed;
       backend.recompute(p, region, way, workspace, witness);
+      if (witness.refined && !witness.damaged) {
+        verifyPanels(p, region, workspace);
+      }
       if (witness.damaged) {
         // Damage found and put back meanwhile, perhaps by another call: no verdict on this block.
         attempt -= disturbed++ < DISTURBANCES ? 1 : 0;
@@ -237,18 +240,13 @@ final class Ladder {
         return Verdict.COMPUTED_TWICE;
       }
       doubts.incident().step(Step.RECOMPUTE);
-      if (witness.refined) {
-        verifyPanels(p, region, workspace);
-        if (witness.damaged) {
-          continue;
-        }
-      }
       if (witness.agrees) {
         return Verdict.MENDED;
       }
       doubts.incident().step(Step.TWIN);
       verifyPanels(p, region, workspace);
       if (witness.damaged) {
+        attempt -= disturbed++ < DISTURBANCES ? 1 : 0;
         continue;
       }
       if (twin.reproduces(p, region)) {

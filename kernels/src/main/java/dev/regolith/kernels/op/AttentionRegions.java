@@ -87,8 +87,7 @@ final class AttentionRegions {
     int rows = (int) Math.min(rowsPerRegion, p.queries - row);
     int heads = kvHeads * Math.min(headsPerRegion, p.group() - inGroup);
     long sequence = ofHeads / partsOfHeads();
-    region.set(sequence, kvHead, kvHead * p.group() + inGroup, heads, row, rows);
-    region.kvHeads = kvHeads;
+    region.set(sequence, kvHead, kvHeads, kvHead * p.group() + inGroup, heads, row, rows);
     region.number = (int) task;
     return rows > 0;
   }

@@ -24,10 +24,10 @@ import java.util.Arrays;
  * of the region on; both runs sum up the registers that they store. The host compares these sums
  * with each other and with the words that arrived, the sums of keys, values and the region's words,
  * made after their last use, with seals and sums of its own. That is evidence of the device, of one
- * row in a region of many also of the host, which computes it once more.
+ * row in a head of many also of the host, which computes it once more.
  */
 final class DeviceAttention implements Parts.Part {
-  /** One of so many rows is computed on the host as well; of larger regions, one. */
+  /** One of so many rows is computed on the host as well; of key heads with more, one. */
   private static final int SAMPLED = 128;
 
   private final Backend host;
@@ -149,12 +149,20 @@ final class DeviceAttention implements Parts.Part {
     }
   }
 
-  /** Of regions with fewer rows than are sampled, as many are as makes one row of so many. */
+  /**
+   * One row of every key head. Of heads with fewer rows than are sampled, as many are as makes one
+   * row of so many.
+   */
   private boolean isSampleRight(
       AttentionProblem p, AttentionRegion region, long launch, Workspace workspace) {
-    int row =
-        (int) Long.remainderUnsigned(AttentionRun.mixed(launch), Math.max(SAMPLED, region.rows()));
-    return row >= region.rows() || sample.isReproduced(p, region, row, host, workspace);
+    int rows = region.rowsOfKvHead();
+    boolean right = true;
+    for (int h = 0; h < region.kvHeads && right; h++) {
+      long random = AttentionRun.mixed(launch + ((long) h << 40));
+      int row = (int) Long.remainderUnsigned(random, Math.max(SAMPLED, rows));
+      right = row >= rows || sample.isReproduced(p, region, h * rows + row, host, workspace);
+    }
+    return right;
   }
 
   private void room(long bytes, long bytesOfTotals) {

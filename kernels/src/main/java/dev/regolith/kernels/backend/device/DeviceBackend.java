@@ -193,11 +193,6 @@ public final class DeviceBackend implements Backend, DeviceWorkspace.Maker {
   }
 
   @Override
-  public boolean readsPanels() {
-    return false; // a retired device may have computed a region before it was
-  }
-
-  @Override
   public int verifyCopy(PackedB packed, boolean mend, Workspace workspace) {
     DevicePanels panels = retired.get() ? null : copies.takeIfKnown(packed);
     if (panels == null) {

@@ -17,26 +17,31 @@ import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
- * An attention whose bits the host knows: two spans, sizes that fill no tile, softcap, slopes, a
- * mask, causality, values that are not finite, scores that are subnormal.
+ * An attention whose bits the host knows: two key heads that share a region, two spans, sizes that
+ * fill no tile, softcap, slopes, masks, causality, values that are not finite, scores that are
+ * subnormal.
  */
 final class SampleAttention implements AutoCloseable {
-  private static final int HEADS = 2;
+  private static final int HEADS = 4;
+  private static final int KV_HEADS = 2;
   private static final int QUERIES = 37;
   private static final int KEYS = 1111;
   private static final int DEPTH = 43;
   private static final int COLUMNS = 141;
 
-  /** A key whose value is not a number, and which nobody sees. */
+  /** A key of the first head whose value is not a number, and which nobody sees. */
   private static final int NAN = 5;
 
+  /** A key of the second head. */
   private static final int INFINITE = 600;
+
   private static final float SOFTCAP = 2.5f;
 
   private final Arena arena = Arena.ofShared();
   private final SplittableRandom random = new SplittableRandom(1);
   private final AttentionProblem problem = new AttentionProblem();
-  private final AttentionRegion region = new AttentionRegion().set(0, 0, 0, HEADS, 0, QUERIES);
+  private final AttentionRegion region =
+      new AttentionRegion().set(0, 0, KV_HEADS, 0, HEADS, 0, QUERIES);
   private final Backend host;
 
   SampleAttention(Backend host) {
@@ -44,7 +49,7 @@ final class SampleAttention implements AutoCloseable {
     var p = problem;
     p.batch = 1;
     p.heads = HEADS;
-    p.kvHeads = 1;
+    p.kvHeads = KV_HEADS;
     p.queries = QUERIES;
     p.keys = KEYS;
     p.depth = DEPTH;
@@ -57,19 +62,22 @@ final class SampleAttention implements AutoCloseable {
     p.outHeadStride = 4L * QUERIES * COLUMNS;
     p.outRowStride = 4L * COLUMNS;
     p.outStride = 4;
-    p.finite = new boolean[Math.toIntExact(p.blocks())];
+    p.finite = new boolean[Math.toIntExact(KV_HEADS * p.blocks())];
     Arrays.fill(p.finite, true);
-    p.finite[NAN / AttentionProblem.BLOCK] = false;
-    p.finite[INFINITE / AttentionProblem.BLOCK] = false;
+    p.finite[p.finiteAt(0, NAN / AttentionProblem.BLOCK)] = false;
+    p.finite[p.finiteAt(1, INFINITE / AttentionProblem.BLOCK)] = false;
     p.k = new PackedB(host.panelColumns());
-    p.k.allocate(arena, DEPTH, KEYS);
+    p.k.allocate(arena, KV_HEADS, DEPTH, KEYS);
     p.v = new PackedB(host.panelColumns());
-    p.v.allocate(arena, KEYS, COLUMNS);
-    MemorySegment v = random(KEYS * COLUMNS);
+    p.v.allocate(arena, KV_HEADS, KEYS, COLUMNS);
+    long ofHead = (long) KEYS * COLUMNS;
+    MemorySegment v = random(KV_HEADS * ofHead);
     v.setAtIndex(ValueLayout.JAVA_FLOAT, (long) NAN * COLUMNS, Float.NaN);
-    v.setAtIndex(ValueLayout.JAVA_FLOAT, (long) INFINITE * COLUMNS, Float.POSITIVE_INFINITY);
-    pack(p.k, random(KEYS * DEPTH), new Range(0, 1, DEPTH, KEYS, 0, 1, DEPTH));
-    pack(p.v, v, new Range(0, 1, KEYS, COLUMNS, 0, COLUMNS, 1));
+    v.setAtIndex(
+        ValueLayout.JAVA_FLOAT, ofHead + (long) INFINITE * COLUMNS, Float.POSITIVE_INFINITY);
+    var keys = new Range(0, KV_HEADS, DEPTH, KEYS, (long) KEYS * DEPTH, 1, DEPTH);
+    pack(p.k, random(KV_HEADS * KEYS * DEPTH), keys);
+    pack(p.v, v, new Range(0, KV_HEADS, KEYS, COLUMNS, ofHead, COLUMNS, 1));
     rules(p.visibility);
   }
 
@@ -79,12 +87,13 @@ final class SampleAttention implements AutoCloseable {
     visibility.queryLengths = new long[] {QUERIES - 1};
     visibility.right = 0;
     visibility.softcap = SOFTCAP;
-    visibility.slopes = new float[] {0x1p-6f, 0x1p-9f};
+    visibility.slopes = new float[] {0x1p-6f, 0x1p-9f, 0x1p-7f, 0x1p-8f};
     visibility.mask = Visibility.Mask.ADDITIVE;
     visibility.maskKeyStride = 1;
     visibility.maskQueryStride = KEYS;
-    MemorySegment mask = random(QUERIES * KEYS);
-    for (long i = 0; i < (long) QUERIES * KEYS; i++) {
+    visibility.maskHeadStride = (long) QUERIES * KEYS;
+    MemorySegment mask = random(HEADS * QUERIES * KEYS);
+    for (long i = 0; i < (long) HEADS * QUERIES * KEYS; i++) {
       if (i % 7 == 3 || i % KEYS == NAN) {
         mask.setAtIndex(ValueLayout.JAVA_FLOAT, i, Float.NEGATIVE_INFINITY);
       }
@@ -102,9 +111,11 @@ final class SampleAttention implements AutoCloseable {
 
   private void pack(PackedB target, MemorySegment source, Range range) {
     try (Workspace w = host.newWorkspace()) {
-      for (int kBlock = 0; kBlock < target.kBlocks(); kBlock++) {
-        for (long block = 0; block < target.blocks(); block++) {
-          host.pack(source, range, 0, target, block, kBlock, true, w);
+      for (int head = 0; head < KV_HEADS; head++) {
+        for (int kBlock = 0; kBlock < target.kBlocks(); kBlock++) {
+          for (long block = 0; block < target.blocks(); block++) {
+            host.pack(source, range, head, target, block, kBlock, true, w);
+          }
         }
       }
     }
@@ -128,7 +139,7 @@ final class SampleAttention implements AutoCloseable {
         var copies = new DeviceCopies(context)) {
       Results expected = open();
       problem.verify = false;
-      host.attend(problem, region, w, AttentionSink.DEAF);
+      AttentionParts.attend(problem, region, host, w, AttentionSink.DEAF);
       Results found = open();
       problem.verify = true;
       var suspicious = new AtomicBoolean();

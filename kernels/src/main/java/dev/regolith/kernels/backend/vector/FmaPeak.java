@@ -24,21 +24,17 @@ public final class FmaPeak {
   @SuppressWarnings("unused")
   private static volatile float sink;
 
+  private static volatile boolean compiled;
+
   private FmaPeak() {}
 
-  /** Once a JVM, whatever else HotSpot has to compile before. */
-  private static final class Compiled {
-    static final boolean DONE = await();
-
-    private static boolean await() {
-      long deadline = System.nanoTime() + WARM_UP_NANOS;
-      while (rate(FEW_STEPS) < COMPILED || rate(STEPS) < COMPILED) {
-        if (System.nanoTime() >= deadline) {
-          return false;
-        }
-      }
-      return true;
+  /** Waits for the loop to be compiled, whatever else HotSpot has to compile before. */
+  private static synchronized boolean isCompiled() {
+    long deadline = System.nanoTime() + WARM_UP_NANOS;
+    while (!compiled && System.nanoTime() < deadline) {
+      compiled = rate(FEW_STEPS) >= COMPILED && rate(STEPS) >= COMPILED;
     }
+    return compiled;
   }
 
   /**
@@ -46,7 +42,7 @@ public final class FmaPeak {
    * Nothing if the loop does not get compiled.
    */
   public static OptionalDouble measure(double seconds) {
-    if (!Compiled.DONE) {
+    if (!compiled && !isCompiled()) {
       return OptionalDouble.empty();
     }
     long deadline = System.nanoTime() + (long) (seconds * 1e9);
