@@ -33,6 +33,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** A session whose products a device computes: its life, its failures, what it leaves. */
 @Tag("device-only")
@@ -253,37 +255,38 @@ class DeviceSessionTest {
    * A word of the host's panels, which no product on a device reads: a tolerance worked out from it
    * would let anything pass.
    */
-  @Test
-  void damagedPanelsOfTheHostAllowNothing() {
-    try (var under = open()) {
+  @ParameterizedTest
+  @CsvSource({"CORRECT, false", "CORRECT, true", "DETECT, false"})
+  void damagedPanelsOfTheHostAllowNothing(Protection protection, boolean mendedMeanwhile) {
+    try (var under = SessionUnderTest.open(o -> o.compute(DEVICE).protection(protection))) {
       var session = under.session();
       var weights = session.pack(b.transposed()).transposed();
       assertThat(session.gemm(a, weights, c)).isEqualTo(Status.CLEAN);
-      var panels = weights.asRightOperand().panels();
-      panels.set(ValueLayout.JAVA_FLOAT, 0, 1e30f);
+      var packed = weights.asRightOperand();
+      packed.panels().set(ValueLayout.JAVA_FLOAT, 0, 1e30f);
       // One element of C is wrong on the host, after the device's sums were compared.
+      var done = new AtomicBoolean();
       Probe.Hook hook =
           (point, memory, offset, rows, rowBytes, stride) -> {
-            if (point == ProbePoint.EVIDENCE) {
+            if (point == ProbePoint.EVIDENCE && !done.getAndSet(true)) {
               double shown = memory.get(ValueLayout.JAVA_DOUBLE, offset);
               memory.set(ValueLayout.JAVA_DOUBLE, offset, shown + 1);
             }
+            // As another call of the same weights would, when all rows were believed.
+            if (point == ProbePoint.A_LAST_USE && mendedMeanwhile) {
+              packed.mendPanel(0, 0);
+            }
           };
-      try (var _ = ProbeRelay.lend(once(hook, ProbePoint.EVIDENCE))) {
-        assertThat(session.gemm(a, weights, c)).isEqualTo(Status.CORRECTED);
+      boolean mends = protection == Protection.CORRECT;
+      try (var _ = ProbeRelay.lend(hook)) {
+        assertThat(session.gemm(a, weights, c))
+            .isEqualTo(mends ? Status.CORRECTED : Status.DETECTED);
       }
-      assertThat(ReferenceGemm.firstDifference(expected, c.toArray())).isEqualTo(-1);
-      assertThat(session.verify(weights)).isEqualTo(Status.CLEAN);
+      if (mends) {
+        assertThat(ReferenceGemm.firstDifference(expected, c.toArray())).isEqualTo(-1);
+        assertThat(session.verify(weights)).isEqualTo(Status.CLEAN);
+      }
     }
-  }
-
-  private static Probe.Hook once(Probe.Hook hook, ProbePoint where) {
-    var done = new AtomicBoolean();
-    return (point, memory, offset, rows, rowBytes, stride) -> {
-      if (point == where && !done.getAndSet(true)) {
-        hook.reached(point, memory, offset, rows, rowBytes, stride);
-      }
-    };
   }
 
   /** A kernel that computes something else, again and again: nothing of it gets out. */
