@@ -169,6 +169,17 @@ KERNEL(SCANNERS) void scale_queries(
   }
 }
 
+/* Vectors of so many steps of panels, which go on to the next. */
+FUNCTION void read_panels(
+    FLOATS x[AHEAD][VECTORS], GLOBAL const float* panel[VECTORS], const int steps) {
+  UNROLL for (int s = 0; s < steps; s++) {
+    UNROLL for (int j = 0; j < VECTORS; j++) {
+      x[s][j] = LOAD_ALIGNED(0, panel[j]);
+      panel[j] += PANEL;
+    }
+  }
+}
+
 /* So many steps of scores: what is read of queries and keys, and then their products. */
 FUNCTION void score(
     FLOATS sum[ROWS][VECTORS],
@@ -177,11 +188,8 @@ FUNCTION void score(
     const int steps) {
   FLOATS x[AHEAD][VECTORS];
   float y[AHEAD][ROWS];
+  read_panels(x, panel, steps);
   UNROLL for (int s = 0; s < steps; s++) {
-    UNROLL for (int j = 0; j < VECTORS; j++) {
-      x[s][j] = LOAD_ALIGNED(0, panel[j]);
-      panel[j] += PANEL;
-    }
 #if ROWS % WIDTH == 0
     UNROLL for (int i = 0; i < ROWS / WIDTH; i++) {
       STORE(LOAD_ALIGNED(i, q + s * GROUP_ROWS), i, y[s]);
@@ -208,12 +216,7 @@ FUNCTION void weigh(
     LOCAL_POINTER const float* weights,
     const int steps) {
   FLOATS x[AHEAD][VECTORS];
-  UNROLL for (int s = 0; s < steps; s++) {
-    UNROLL for (int j = 0; j < VECTORS; j++) {
-      x[s][j] = LOAD_ALIGNED(0, panel[j]);
-      panel[j] += PANEL;
-    }
-  }
+  read_panels(x, panel, steps);
   UNROLL for (int i = 0; i < ROWS; i++) {
     UNROLL for (int s = 0; s < steps; s++) {
       const FLOATS y = SPLAT(weights[i * PITCH + s]);
@@ -451,11 +454,8 @@ KERNEL(GROUP) void attend_spans(
 #endif
       }
       for (; step < steps; step++) { /* what is hidden is not multiplied with 0, but left out */
-        FLOATS x[VECTORS];
-        UNROLL for (int j = 0; j < VECTORS; j++) {
-          x[j] = LOAD_ALIGNED(0, panel[j]);
-          panel[j] += PANEL;
-        }
+        FLOATS x[AHEAD][VECTORS];
+        read_panels(x, panel, 1);
         UNROLL for (int i = 0; i < ROWS; i++) {
           Row row = row_of(own_rows, down * ROWS + i, lowest, highest);
           row.mask = MASK_OF(first_row + down * ROWS + i);
@@ -463,7 +463,7 @@ KERNEL(GROUP) void attend_spans(
           const int seen = !hides(&row, operands, start + step, flags);
           UNROLL for (int j = 0; j < VECTORS; j++) {
             if (seen) {
-              sum[i][j] = fma(y, x[j], sum[i][j]);
+              sum[i][j] = fma(y, x[0][j], sum[i][j]);
             }
           }
         }

@@ -98,11 +98,10 @@ public final class CallQueue implements AutoCloseable {
 
   /** Done by its call alone: memory that the call uses is in use until then. */
   private static final class Call<R> extends CompletableFuture<R> {
-    @SuppressWarnings("IllegalCatch") // what a call throws, whatever it is, is its result
     void run(Function<? super Session, ? extends R> call, Session session) {
       try {
         super.complete(call.apply(session));
-      } catch (Throwable e) {
+      } catch (Throwable e) { // whatever it is, it is the call's result
         super.completeExceptionally(e);
       }
     }

@@ -48,7 +48,7 @@ abstract class DeviceOperand {
       }
 
       @Override
-      long stride() {
+      long panelsBetweenHeads() {
         return allPanels();
       }
 
@@ -64,7 +64,7 @@ abstract class DeviceOperand {
 
       @Override
       long hostPanel(int head, int panel) {
-        return first + head * stride() + panel;
+        return first + head * panelsBetweenHeads() + panel;
       }
 
       @Override
@@ -104,7 +104,7 @@ abstract class DeviceOperand {
       }
 
       @Override
-      long stride() {
+      long panelsBetweenHeads() {
         return pages.panel(any, 1, 0);
       }
 
@@ -126,7 +126,7 @@ abstract class DeviceOperand {
 
       @Override
       void mendOne(int head, int panel, int kBlock, DeviceQueue q) {
-        long place = first() + head * stride() + panel;
+        long place = first() + head * panelsBetweenHeads() + panel;
         pages.mend(packedOf(panel), hostPanel(head, panel), memory, place, q);
       }
 
@@ -170,17 +170,12 @@ abstract class DeviceOperand {
 
   /** The number, on the device, of the first panel of a head that is seen, heads counted from 0. */
   final long firstPanel(int head) {
-    return first() + head * stride() + skipped;
+    return first() + head * panelsBetweenHeads() + skipped;
   }
 
-  /** From a head's first panel on the device to the next head's. */
-  final long panelsBetweenHeads() {
-    return stride();
-  }
-
-  /** The same in floats. */
+  /** From a head's first float on the device to the next head's. */
   final long floatsOfHead() {
-    return stride() * floatsOfPanel();
+    return panelsBetweenHeads() * floatsOfPanel();
   }
 
   /** Heads. */
@@ -234,8 +229,8 @@ abstract class DeviceOperand {
   /** Panels of a head. */
   abstract int allPanels();
 
-  /** From there to the next head's. */
-  abstract long stride();
+  /** From a head's first panel on the device to the next head's. */
+  abstract long panelsBetweenHeads();
 
   /** Panels that hold the words of a block of keys, and of no other; 0 if panels hold all. */
   abstract int panelsOfBlock();
