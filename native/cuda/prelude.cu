@@ -16,6 +16,7 @@
 #define GROUP_Y ((ulong)blockIdx.y)
 #define ITEM threadIdx.x
 #define RESTRICT __restrict__
+#define SQRT __fsqrt_rn
 
 FUNCTION uint as_uint(float x) {
   return __float_as_uint(x);

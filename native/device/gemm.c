@@ -234,16 +234,24 @@ KERNEL(GROUP) void gemm(
   }
 }
 
-/* Sums of the check blocks of a dense matrix: [block row][block column][3], from place on. */
+/*
+ * Sums of the check blocks of a batch of dense matrices, from block number block on, a block per
+ * work-group: [matrix][block row][block column][3], from entry number place on.
+ */
 KERNEL(SCANNERS) void scan_matrix(
-    GLOBAL const float* RESTRICT words,
+    GLOBAL const float* RESTRICT matrices,
     GLOBAL ulong* RESTRICT sums,
     const ulong place,
+    const ulong block,
     const ulong rows,
     const ulong columns,
     const ulong launch) {
   const ulong across = (columns + BLOCK_COLUMNS - 1) / BLOCK_COLUMNS;
-  const ulong column = GROUP_X * BLOCK_COLUMNS, row = GROUP_Y * BLOCK_ROWS;
+  const ulong down = (rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
+  const ulong number = block + GROUP_X;
+  GLOBAL const float* words = matrices + number / across / down * rows * columns;
+  const ulong column = number % across * BLOCK_COLUMNS;
+  const ulong row = number / across % down * BLOCK_ROWS;
   const ulong n = min((ulong)BLOCK_ROWS, rows - row);
   const ulong width = min((ulong)BLOCK_COLUMNS, columns - column);
   const ulong pitch = pitch_of(width);
@@ -273,6 +281,6 @@ KERNEL(SCANNERS) void scan_matrix(
   gather(&total, room, ITEM, SCANNERS);
 #endif
   if (ITEM == 0) {
-    put(sums + 3 * (place + GROUP_Y * across + GROUP_X), &total, launch);
+    put(sums + 3 * (place + GROUP_X), &total, launch);
   }
 }

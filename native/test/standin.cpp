@@ -54,6 +54,7 @@ extern "C" void standin_at(unsigned thread, unsigned x, unsigned y, void (*barri
 }
 static inline float __fmaf_rn(float x, float y, float z) { return __builtin_fmaf(x, y, z); }
 static inline float __fmul_rn(float x, float y) { return x * y; }
+static inline float __fsqrt_rn(float x) { return __builtin_sqrtf(x); }
 static inline float fma(float x, float y, float z) { return __builtin_fmaf(x, y, z); }
 static inline unsigned __float_as_uint(float x) { unsigned r; std::memcpy(&r, &x, 4); return r; }
 static inline float __uint_as_float(unsigned x) { float r; std::memcpy(&r, &x, 4); return r; }
@@ -149,7 +150,11 @@ typedef float R;
 const std::map<std::string, Signature> kSignatures = {
     {"gemm", taking<P, P, P, P, P, N, N, N, N, N, R, R, N>()},
     {"scan_panels", taking<P, P, N, N, N, N, N, N, N>()},
-    {"scan_matrix", taking<P, P, N, N, N, N>()},
+    {"scan_matrix", taking<P, P, N, N, N, N, N>()},
+    {"softmax_rows", taking<P, P, N, R, N>()},
+    {"norm_rows", taking<P, P, P, P, P, P, N, R, N, N>()},
+    {"rotate_rows", taking<P, P, P, P, N, N, N, N, N, N, N, N>()},
+    {"map_rows", taking<P, P, P, N, N, N, N>()},
     {"scan_words", taking<P, P, N, N, N>()},
     {"scale_queries", taking<P, P, N, N, N, N, R>()},
     {"attend_spans", taking<P, P, P, P, P, P, P, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, R, N>()},

@@ -21,6 +21,7 @@ public final class Edit implements AutoCloseable {
   Edit(Tensor tensor) {
     storage = tensor.storage();
     storage.edit(1);
+    storage.segmentToWrite(false);
     for (Watch watch : storage.watches()) {
       if (watch.inForce() && watch.range().intersects(tensor.range())) {
         var grid = (SealGrid) watch;
@@ -35,7 +36,7 @@ public final class Edit implements AutoCloseable {
     if (closed) {
       throw new IllegalStateException("the edit scope is closed");
     }
-    return storage.segment();
+    return storage.segmentToWrite(false);
   }
 
   /** Seals what was sealed before again, from the words that are there now. */

@@ -3,6 +3,7 @@ package dev.regolith.kernels;
 import dev.regolith.kernels.attention.AttentionOptions;
 import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.KeyValuePages;
+import dev.regolith.kernels.backend.Residence;
 import dev.regolith.kernels.backend.RowOperator;
 import dev.regolith.kernels.backend.scalar.ScalarGemm;
 import dev.regolith.kernels.checksum.SealGrid;
@@ -85,6 +86,10 @@ public final class Session implements AutoCloseable {
     gemm = new Gemm(execution);
     attention = new Attention(execution);
     rows = new RowOperators(execution);
+    Residence residence = backend.residence();
+    if (residence != null) {
+      residence.onArrival(execution.scrubber()::arrived);
+    }
   }
 
   /** {@code C = A B}; see {@link #gemm(float, Tensor, Tensor, float, Tensor)}. */
@@ -404,6 +409,25 @@ public final class Session implements AutoCloseable {
     enter();
     try {
       return new PackedMatrix(gemm.pack(target, weights), false);
+    } finally {
+      leave();
+    }
+  }
+
+  /**
+   * Has an accelerator hold the words of a tensor, so that operators that read it find them there.
+   * Row operators compute there if an operand is there; results stay there until somebody asks for
+   * them. Products leave a copy of their result there by themselves. What is copied is all of the
+   * tensor's memory.
+   *
+   * @return whether it does; not without an accelerator, nor if the memory is the caller's, was
+   *     handed out as a segment, or is confined to a thread
+   */
+  public boolean upload(Tensor tensor) {
+    enter();
+    try {
+      Residence residence = execution.backend().residence();
+      return residence != null && residence.upload(tensor.storage());
     } finally {
       leave();
     }

@@ -3,6 +3,7 @@ package dev.regolith.kernels.backend;
 import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.memory.Range;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What computes. A backend drives its own loops and hands over evidence; it does not decide whether
@@ -144,6 +145,11 @@ public interface Backend extends AutoCloseable {
 
   /** Sums words up that lie in a row, with indices from 1. */
   void scan(MemorySegment memory, long offset, int words, long[] found, Workspace workspace);
+
+  /** Memory elsewhere that words of tensors can stay in, and what computes there; null if none. */
+  default @Nullable Residence residence() {
+    return null;
+  }
 
   /** Frees what it holds beside memory of the heap; no workspace may be in use. */
   @Override

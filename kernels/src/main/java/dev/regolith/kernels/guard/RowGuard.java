@@ -1,5 +1,6 @@
 package dev.regolith.kernels.guard;
 
+import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.checksum.Mended;
 import dev.regolith.kernels.fault.Block;
 import dev.regolith.kernels.fault.Component;
@@ -16,16 +17,20 @@ import org.jspecify.annotations.Nullable;
  * from call to call.
  */
 public final class RowGuard {
+  private final Backend backend;
   private final FaultLog log;
   private final boolean mends;
+  private final Probation probation;
   private String operator = "";
   private @Nullable Incident incident;
   private volatile boolean lost;
 
   /** A guard for one call at a time. */
-  public RowGuard(FaultLog log, Protection protection) {
+  public RowGuard(Backend backend, FaultLog log, Protection protection, Probation probation) {
+    this.backend = backend;
     this.log = log;
     this.mends = protection == Protection.CORRECT;
+    this.probation = probation;
   }
 
   /** Starts a call. */
@@ -102,6 +107,9 @@ public final class RowGuard {
       var report = happened.report(Resolution.UNCORRECTABLE);
       log.report(report);
       throw new UncorrectableFaultException(report, Ladder.HINT);
+    }
+    if (mends && happened.blamesDevice() && probation.fails()) {
+      backend.retire(probation.toString());
     }
     log.report(happened.report(mends ? Resolution.CORRECTED : Resolution.DETECTED));
     return mends ? Status.CORRECTED : Status.DETECTED;

@@ -47,6 +47,14 @@ public record Range(
         && batchStride == rows * columns;
   }
 
+  /** Whether the elements follow each other without gaps from word 0 on. */
+  public boolean isDense() {
+    return offset == 0
+        && (columnStride == 1 || columns <= 1)
+        && (rowStride == columns || rows <= 1)
+        && (batchStride == rows * columns || batch <= 1);
+  }
+
   /** Whether kernels can walk the rows as they lie: neighbouring columns are neighbouring words. */
   public boolean hasUnitColumns() {
     return columnStride == 1 || columns <= 1;

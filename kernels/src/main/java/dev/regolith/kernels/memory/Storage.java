@@ -7,6 +7,10 @@ import org.jspecify.annotations.Nullable;
 /**
  * The memory behind a tensor and all its views, with the seals that watch over parts of it.
  *
+ * <p>The words may lie in the memory of a device as well, or only there: whoever asks for the
+ * segment has them brought back first. So they can stay away for as long as nobody holds a segment
+ * that was handed out.
+ *
  * <p>This package is not exported: users reach the memory through {@code Tensor}, which hands out
  * read-only segments of what is sealed.
  */
@@ -16,8 +20,15 @@ public final class Storage {
   private final MemorySegment segment;
   private final boolean owned;
   private volatile boolean exposed;
+  private volatile boolean observed;
   private volatile int edits;
   private volatile Watch[] watches = NONE;
+
+  /** Where the words are as well, or only. */
+  private volatile @Nullable Remote remote;
+
+  /** Whether the segment does not hold them. */
+  private volatile boolean away;
 
   /**
    * @param segment the memory, writable
@@ -28,19 +39,92 @@ public final class Storage {
     this.owned = owned;
   }
 
-  /** The memory, writable whatever is sealed. */
+  /** The memory with its words, to be read; writable whatever is sealed. */
   public MemorySegment segment() {
+    if (away) {
+      bringBack();
+    }
+    return segment;
+  }
+
+  /**
+   * The memory, to be written: from here on its words are here and nowhere else.
+   *
+   * @param whole whether every word will be written, and none read before that
+   */
+  public MemorySegment segmentToWrite(boolean whole) {
+    if (remote != null) {
+      dropRemote(whole);
+    }
+    return segment;
+  }
+
+  /** The memory, whether it holds the words or not: where it is, and how large. */
+  public MemorySegment place() {
     return segment;
   }
 
   /** Notes that a writable segment left the library, after which no operator seals by itself. */
   public void expose() {
     exposed = true;
+    observed = true;
+  }
+
+  /** Notes that a segment left the library: from here on its holder sees every result in it. */
+  public void observe() {
+    observed = true;
   }
 
   /** Whether an operator that writes here may seal what it wrote without being asked. */
   public boolean sealsItself() {
     return owned && !exposed && edits == 0;
+  }
+
+  /** Whether nobody but operators sees the words, so that they may lie elsewhere. */
+  public boolean mayLeave() {
+    return sealsItself() && !observed;
+  }
+
+  /** What holds the words as well, or instead; or null. */
+  public @Nullable Remote remote() {
+    return remote;
+  }
+
+  /**
+   * Has a copy of the words kept.
+   *
+   * @param only whether it is newer than the segment
+   */
+  public synchronized void keep(Remote copy, boolean only) {
+    Remote before = remote;
+    remote = copy;
+    away = only;
+    if (before != null && !before.equals(copy)) {
+      before.release();
+    }
+    if (only && observed) {
+      bringBack();
+    }
+  }
+
+  private synchronized void bringBack() {
+    Remote holder = remote;
+    if (away && holder != null) {
+      holder.fetch(this);
+      away = false;
+    }
+  }
+
+  private synchronized void dropRemote(boolean whole) {
+    if (!whole) {
+      bringBack();
+    }
+    Remote holder = remote;
+    remote = null;
+    away = false;
+    if (holder != null) {
+      holder.release();
+    }
   }
 
   /** Whether any word of {@code range} is under a seal in force. */

@@ -10,7 +10,7 @@ final class Arguments {
 
   /** Refuses a tensor whose memory is gone, or another thread's. */
   static void requireReachable(String name, Tensor tensor) {
-    MemorySegment segment = tensor.storage().segment();
+    MemorySegment segment = tensor.storage().place();
     if (!segment.scope().isAlive()) {
       throw new IllegalStateException("the arena of %s, %s, is closed".formatted(name, tensor));
     }
@@ -25,8 +25,8 @@ final class Arguments {
    * Whether the stretches of memory that two tensors lie in meet; false means no shared element.
    */
   static boolean mayOverlap(Tensor x, Tensor y) {
-    MemorySegment xs = x.storage().segment();
-    MemorySegment ys = y.storage().segment();
+    MemorySegment xs = x.storage().place();
+    MemorySegment ys = y.storage().place();
     if (x.elements() == 0 || y.elements() == 0 || xs.isNative() != ys.isNative()) {
       return false;
     }
@@ -42,8 +42,8 @@ final class Arguments {
 
   /** Whether two tensors share a word, whatever storages they know the memory by. */
   static boolean overlap(Tensor x, Tensor y) {
-    MemorySegment xs = x.storage().segment();
-    MemorySegment ys = y.storage().segment();
+    MemorySegment xs = x.storage().place();
+    MemorySegment ys = y.storage().place();
     if (x.storage() == y.storage()) {
       return x.range().intersects(y.range());
     }

@@ -274,7 +274,7 @@ final class AttentionArguments {
   }
 
   private static void requireWritable(String name, Tensor tensor) {
-    if (tensor.storage().segment().isReadOnly()) {
+    if (tensor.storage().place().isReadOnly()) {
       throw new IllegalArgumentException("%s lies in read-only memory: %s".formatted(name, tensor));
     }
     if (!isNested(tensor) && overlapsItself(tensor)) {

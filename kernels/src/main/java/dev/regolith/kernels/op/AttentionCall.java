@@ -220,7 +220,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
   }
 
   private boolean reachable(@Nullable Tensor tensor) {
-    return tensor == null || execution.team().canReach(tensor.storage().segment());
+    return tensor == null || execution.team().canReach(tensor.storage().place());
   }
 
   private void describe(AttentionOptions o, int firstSequence) {

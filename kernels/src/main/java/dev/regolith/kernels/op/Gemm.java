@@ -76,7 +76,7 @@ public final class Gemm implements AutoCloseable {
     var workspace = execution.backend().newWorkspace();
     long tasks = packed.blocks() * packed.kBlocks();
     Team team = execution.team();
-    boolean together = team.canReach(b.storage().segment()) && team.canReach(packed.panels());
+    boolean together = team.canReach(b.storage().place()) && team.canReach(packed.panels());
     Runnable packAll =
         () ->
             team.run(

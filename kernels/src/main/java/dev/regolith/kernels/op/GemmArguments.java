@@ -64,7 +64,7 @@ final class GemmArguments {
   }
 
   private static void requireOutput(Tensor c) {
-    if (c.storage().segment().isReadOnly()) {
+    if (c.storage().place().isReadOnly()) {
       throw new IllegalArgumentException("C lies in read-only memory: " + c);
     }
     if (c.range().selfOverlaps()) {

@@ -151,7 +151,7 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
   }
 
   private boolean reachable(Tensor tensor) {
-    return execution.team().canReach(tensor.storage().segment());
+    return execution.team().canReach(tensor.storage().place());
   }
 
   private Status compute(Tensor a, @Nullable Tensor b) {

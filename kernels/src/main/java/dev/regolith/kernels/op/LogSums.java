@@ -42,7 +42,7 @@ final class LogSums implements AutoCloseable {
     if (target == null) {
       return true;
     }
-    MemorySegment to = target.storage().segment();
+    MemorySegment to = target.storage().segmentToWrite(false);
     long difference = 0;
     for (long s = 0; s < p.batch; s++) {
       for (long h = 0; h < p.heads; h++) {

@@ -66,11 +66,11 @@ final class Output implements AutoCloseable {
    * suspended.
    */
   void open(Storage storage, Range words, boolean readsOld, GemmProblem problem) {
-    target = storage.segment();
     range = words;
     found = Status.CLEAN;
-    copied = !(target.isNative() && range.hasUnitColumns());
     watch = (SealGrid) storage.watchOf(range);
+    target = storage.segmentToWrite(!readsOld && isAll(storage));
+    copied = !(target.isNative() && range.hasUnitColumns());
     suspendOthers(storage);
     if (readsOld) {
       openOld(problem);
@@ -94,6 +94,13 @@ final class Output implements AutoCloseable {
     problem.cStride = 4 * stored.rowStride();
     problem.cBatchStride = 4 * stored.batchStride();
     problem.cSeals = verify ? grid : null;
+  }
+
+  /** Whether the result is all there is in its memory, and no seal speaks of less or more of it. */
+  private boolean isAll(Storage storage) {
+    return range.isDense()
+        && 4 * range.size() == storage.place().byteSize()
+        && storage.watches().length == (watch == null ? 0 : 1);
   }
 
   /**

@@ -141,7 +141,7 @@ final class RowArguments {
     if (tensor == null) {
       return;
     }
-    if (tensor.storage().segment().isReadOnly()) {
+    if (tensor.storage().place().isReadOnly()) {
       throw new IllegalArgumentException(
           "%s writes %s, which lies in read-only memory: %s".formatted(operator, name, tensor));
     }

@@ -72,6 +72,7 @@ final class RowCall implements Team.Tasks, Calls.Call {
   private final RowOutput out;
   private final RowOutput sum;
   private final ForeignSeals foreign = new ForeignSeals();
+  private final ResidentRowCall resident;
   private Phase phase = Phase.ROWS;
   private boolean together;
   private boolean again;
@@ -88,13 +89,14 @@ final class RowCall implements Team.Tasks, Calls.Call {
     workers = new Worker[execution.team().threads()];
     Arrays.setAll(
         workers, i -> new Worker(backend.newRowKernels(), execution.twin().newRowKernels()));
-    guard = new RowGuard(execution.log(), execution.protection());
+    guard = new RowGuard(backend, execution.log(), execution.protection(), execution.probation());
     x = new RowInput(Component.OPERAND_A, backend, verify);
     y = new RowInput(Component.OPERAND_B, backend, verify);
     weight = new RowInput(Component.ROW_PARAMETER, backend, verify);
     bias = new RowInput(Component.ROW_PARAMETER, backend, verify);
     out = new RowOutput(backend, execution.scrubber(), verify);
     sum = new RowOutput(backend, execution.scrubber(), verify);
+    resident = new ResidentRowCall(backend, verify);
   }
 
   /** Computes what the operands say; they were checked. */
@@ -109,11 +111,23 @@ final class RowCall implements Team.Tasks, Calls.Call {
     problem.operator = operands.operator;
     problem.columns = (int) range.columns();
     problem.scalar = operands.scalar;
+    if (verify) {
+      guard.open(operands.operator.title());
+    }
+    if (resident.run(operands, guard, workspace)) {
+      return verify ? settled() : Status.CLEAN;
+    }
     try {
       return computeAndDeliver();
     } finally {
       forget();
     }
+  }
+
+  /** Ends a verified call. */
+  private Status settled() {
+    guard.checked(batch * rows);
+    return guard.close();
   }
 
   private Tensor target() {
@@ -181,7 +195,7 @@ final class RowCall implements Team.Tasks, Calls.Call {
   }
 
   private boolean isReachable(@Nullable Tensor tensor) {
-    return tensor == null || execution.team().canReach(tensor.storage().segment());
+    return tensor == null || execution.team().canReach(tensor.storage().place());
   }
 
   private Status open(RowInput input, @Nullable Tensor tensor) {
@@ -229,7 +243,6 @@ final class RowCall implements Team.Tasks, Calls.Call {
   }
 
   private Status computeAndVerify() {
-    guard.open(operands.operator.title());
     boolean settled = false;
     for (int attempt = 0; attempt < DISTURBANCES && !settled && !guard.isLost(); attempt++) {
       // Whoever puts a word back may do so after somebody else here read it: then all is done
@@ -248,8 +261,7 @@ final class RowCall implements Team.Tasks, Calls.Call {
     for (long unit = 0; guard.isLost() && unit < batch * down; unit++) {
       poison(unit);
     }
-    guard.checked(batch * rows);
-    return guard.close();
+    return settled();
   }
 
   private void runRows() {

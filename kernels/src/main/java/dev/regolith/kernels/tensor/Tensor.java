@@ -172,7 +172,7 @@ public final class Tensor {
       }
       last = Math.addExact(last, Math.multiplyExact(shape[d] - 1, strides[d]));
     }
-    long capacity = storage.segment().byteSize() / dtype.bytes();
+    long capacity = storage.place().byteSize() / dtype.bytes();
     if (start < 0 || (!empty && last >= capacity)) {
       throw new IndexOutOfBoundsException(
           "shape %s with strides %s from element %d ends at element %d of %d"
@@ -215,13 +215,19 @@ public final class Tensor {
    * The memory behind this view: all of it, of which {@link #offset} is the first element.
    * Read-only while any element of this view is sealed. A segment handed out writable makes the
    * library stop sealing this memory by itself, since it could be written behind its back.
+   *
+   * <p>Words that an accelerator has are brought here by this call, {@link #get} and {@link
+   * #toArray}; once a segment was handed out, every operator brings its result here.
+   *
+   * @throws IllegalStateException if they are lost with an accelerator
    */
   public MemorySegment segment() {
     if (isSealed()) {
+      storage.observe();
       return storage.segment().asReadOnly();
     }
     storage.expose();
-    return storage.segment();
+    return storage.segmentToWrite(false);
   }
 
   /** Index of the first element in {@link #segment}, in elements. */

@@ -8,11 +8,14 @@ import dev.regolith.kernels.backend.EvidenceSink;
 import dev.regolith.kernels.backend.GemmProblem;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Region;
+import dev.regolith.kernels.backend.Residence;
+import dev.regolith.kernels.backend.ResidentRows;
 import dev.regolith.kernels.backend.RowKernels;
 import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.memory.Range;
+import dev.regolith.kernels.memory.Storage;
 import java.lang.foreign.MemorySegment;
 import java.util.Locale;
 import java.util.Optional;
@@ -20,7 +23,9 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A backend that has a device multiply, with the evidence of the host: predictions are made by a
@@ -31,7 +36,7 @@ import java.util.function.Consumer;
  *
  * <p>If the device fails, the host computes instead, announced; see {@link #retire}.
  */
-public final class DeviceBackend implements Backend, DeviceWorkspace.Maker {
+public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.Maker {
   private static final System.Logger LOGGER = System.getLogger("dev.regolith.kernels");
 
   /** Of a result in one launch, at most: many times what a CPU takes at once. */
@@ -41,6 +46,8 @@ public final class DeviceBackend implements Backend, DeviceWorkspace.Maker {
   private final DeviceContext context;
   private final KernelProgram program;
   private final Optional<AttentionProgram> attention;
+  private final Optional<RowsProgram> rows;
+  private final DeviceResidence residents;
   private final AtomicLong launches = new AtomicLong();
   private final Set<Parts.Part> made = ConcurrentHashMap.newKeySet();
   private final DeviceCopies copies;
@@ -56,6 +63,8 @@ public final class DeviceBackend implements Backend, DeviceWorkspace.Maker {
       program = programs.add(TileSearch.run(context, host.panelColumns()));
       attention =
           AttentionProgram.open(context, program.tile(), host, this::announce).map(programs::add);
+      rows = RowsProgram.open(context, program, host, this::announce).map(programs::add);
+      residents = programs.add(new DeviceResidence(context));
     } catch (RuntimeException e) {
       programs.close();
       context.close();
@@ -116,6 +125,11 @@ public final class DeviceBackend implements Backend, DeviceWorkspace.Maker {
   @Override
   public DeviceAttention newAttention() {
     return kept(new DeviceAttention(context, attention.orElseThrow(), host));
+  }
+
+  @Override
+  public DeviceRows newRows() {
+    return kept(new DeviceRows(context, rows.orElseThrow()));
   }
 
   private <T extends Parts.Part> T kept(T part) {
@@ -309,6 +323,48 @@ public final class DeviceBackend implements Backend, DeviceWorkspace.Maker {
     AttentionParts.attend(p, region, host, DeviceWorkspace.host(workspace), sink);
   }
 
+  // ----------------------------------------------------------------------- tensors that stay
+
+  @Override
+  public @Nullable Residence residence() {
+    return retired.get() ? null : this;
+  }
+
+  @Override
+  public void onArrival(BiConsumer<Storage, Runnable> arrivals) {
+    residents.onArrival(arrivals);
+  }
+
+  @Override
+  public boolean has(Storage storage) {
+    return residents.wordsOf(storage) != null;
+  }
+
+  @Override
+  public boolean upload(Storage storage) {
+    try {
+      return residents.upload(storage);
+    } catch (DeviceException e) {
+      failed(e);
+      return false;
+    }
+  }
+
+  @Override
+  public Outcome map(ResidentRows resident, Workspace workspace) {
+    if (rows.isEmpty()) {
+      return Outcome.DECLINED;
+    }
+    try {
+      DeviceRows kernels = ((DeviceWorkspace) workspace).rows();
+      return kernels.run(resident, residents, launches.incrementAndGet());
+    } catch (DeviceException e) {
+      ((DeviceWorkspace) workspace).settle();
+      failed(e);
+      return Outcome.DECLINED;
+    }
+  }
+
   // ----------------------------------------------------------------------- left to the host
 
   @Override
@@ -360,8 +416,10 @@ public final class DeviceBackend implements Backend, DeviceWorkspace.Maker {
 
   @Override
   public void close() {
+    residents.close();
     made.forEach(this::free);
     copies.close();
+    rows.ifPresent(RowsProgram::close);
     attention.ifPresent(AttentionProgram::close);
     program.close();
     context.close();

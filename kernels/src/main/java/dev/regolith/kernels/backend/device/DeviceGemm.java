@@ -221,10 +221,11 @@ final class DeviceGemm implements Parts.Part {
         .buffer(words)
         .buffer(evidence.memory())
         .number(to)
+        .number(0)
         .number(rows)
         .number(columns)
         .number(launch);
-    queue.run(ProbePoint.DEVICE_EVIDENCE, scanMatrix, across, down, tile.scanners());
+    queue.run(ProbePoint.DEVICE_EVIDENCE, scanMatrix, across * down, 1, tile.scanners());
   }
 
   /**

@@ -7,6 +7,7 @@ import dev.regolith.kernels.probe.ProbePoint;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 
 /**
  * Sums that kernels make beside their work, three an entry, and the host's copy of them. Those of
@@ -64,6 +65,32 @@ final class DeviceSums implements Parts.Part {
     for (int i = 0; i < Seal.SUMS; i++) {
       totals[i] += sums[from + i] - launch;
     }
+  }
+
+  /** Whether an entry is the sums of a block's seal. */
+  boolean isSealed(long[] seals, long block, long entry) {
+    int from = (int) (Seal.SUMS * entry);
+    int at = (int) (Seal.SUMS * block);
+    boolean same = true;
+    for (int i = 0; i < Seal.SUMS; i++) {
+      same &= sums[from + i] - launch == seals[at + i];
+    }
+    return same;
+  }
+
+  /** Makes an entry the sums of a block's seal. */
+  void seal(long[] seals, long block, long entry) {
+    for (int i = 0; i < Seal.SUMS; i++) {
+      seals[(int) (Seal.SUMS * block) + i] = sums[(int) (Seal.SUMS * entry) + i] - launch;
+    }
+  }
+
+  /** Whether stretches of entries are the same. */
+  boolean areSame(long one, long other, long count) {
+    int from = (int) (Seal.SUMS * one);
+    int otherFrom = (int) (Seal.SUMS * other);
+    int length = (int) (Seal.SUMS * count);
+    return Arrays.equals(sums, from, from + length, sums, otherFrom, otherFrom + length);
   }
 
   /** Whether an entry is the sums of a panel's k-block that its seal says. */

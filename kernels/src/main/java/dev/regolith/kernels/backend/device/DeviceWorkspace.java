@@ -14,6 +14,8 @@ final class DeviceWorkspace implements Workspace {
 
     DeviceAttention newAttention();
 
+    DeviceRows newRows();
+
     void free(Parts.Part part);
   }
 
@@ -21,6 +23,7 @@ final class DeviceWorkspace implements Workspace {
   private final Maker maker;
   private @Nullable DeviceGemm gemm;
   private @Nullable DeviceAttention attention;
+  private @Nullable DeviceRows rows;
 
   DeviceWorkspace(Workspace host, Maker maker) {
     this.host = host;
@@ -42,6 +45,11 @@ final class DeviceWorkspace implements Workspace {
     return attention;
   }
 
+  DeviceRows rows() {
+    rows = orNew(rows, maker::newRows);
+    return rows;
+  }
+
   private static <T> T orNew(@Nullable T made, Supplier<T> maker) {
     return made == null ? maker.get() : made;
   }
@@ -53,6 +61,9 @@ final class DeviceWorkspace implements Workspace {
     }
     if (attention != null) {
       settle(attention.queue());
+    }
+    if (rows != null) {
+      settle(rows.queue());
     }
   }
 
@@ -74,6 +85,10 @@ final class DeviceWorkspace implements Workspace {
     if (attention != null) {
       maker.free(attention);
       attention = null;
+    }
+    if (rows != null) {
+      maker.free(rows);
+      rows = null;
     }
     host.close();
   }

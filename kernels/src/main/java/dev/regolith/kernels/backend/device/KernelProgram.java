@@ -10,7 +10,11 @@ final class KernelProgram implements Parts.Part {
   /** Attention. */
   static final String ATTENTION = "attention.c";
 
+  /** Row operators. */
+  static final String ROWS = "rows.c";
+
   private static final String COMMON = "common.c";
+  private static final String FUNCTIONS = "functions.c";
 
   private final GemmTile tile;
   private final Driver driver;
@@ -19,7 +23,7 @@ final class KernelProgram implements Parts.Part {
   /**
    * Compiles a program, or takes it from the cache.
    *
-   * @param name {@link #GEMM} or {@link #ATTENTION}
+   * @param name {@link #GEMM}, {@link #ATTENTION} or {@link #ROWS}
    * @param options beside those of the tile
    */
   KernelProgram(
@@ -44,6 +48,7 @@ final class KernelProgram implements Parts.Part {
   static String source(DeviceApi api, String name) {
     return KernelSources.read(api.getClass(), api.prelude())
         + KernelSources.read(KernelProgram.class, COMMON)
+        + (name.equals(GEMM) ? "" : KernelSources.read(KernelProgram.class, FUNCTIONS))
         + KernelSources.read(KernelProgram.class, name);
   }
 

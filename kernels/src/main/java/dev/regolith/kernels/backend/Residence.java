@@ -1,0 +1,43 @@
+package dev.regolith.kernels.backend;
+
+import dev.regolith.kernels.memory.Storage;
+import java.util.function.BiConsumer;
+
+/**
+ * Memory of an accelerator that words of tensors stay in from call to call, and what computes on
+ * them there. Whatever fails there leaves the words that it read, and those that it was to replace,
+ * as they were. Thread-safe; buffers come with the {@link Workspace}.
+ */
+public interface Residence {
+  /** What became of a call there. */
+  enum Outcome {
+    /** The result is there, verified as far as that was asked for. */
+    DONE,
+    /** Exact sums, or bits of two computations, do not agree; nothing was changed. */
+    DIFFERS,
+    /** The words of an input are not those of its seals; nothing was changed. */
+    INPUT_DIFFERS,
+    /** It cannot be computed there; nothing was changed. */
+    DECLINED
+  }
+
+  /**
+   * Has somebody look at words that came back, once they lie in their storage's place.
+   *
+   * @param arrivals is given the storage, and what fetches its words again
+   */
+  void onArrival(BiConsumer<Storage, Runnable> arrivals);
+
+  /** Whether words are there, as well as here or only there. */
+  boolean has(Storage storage);
+
+  /**
+   * Copies words there, unless they are there.
+   *
+   * @return false if they have to stay here: there is no room, or somebody may write them
+   */
+  boolean upload(Storage storage);
+
+  /** Computes rows; all inputs were {@link #upload uploaded}. */
+  Outcome map(ResidentRows rows, Workspace workspace);
+}

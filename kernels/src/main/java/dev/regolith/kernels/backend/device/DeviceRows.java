@@ -1,0 +1,312 @@
+package dev.regolith.kernels.backend.device;
+
+import dev.regolith.kernels.backend.Residence.Outcome;
+import dev.regolith.kernels.backend.ResidentRows;
+import dev.regolith.kernels.backend.ResidentRows.Operand;
+import dev.regolith.kernels.backend.RowOperator;
+import dev.regolith.kernels.checksum.Seal;
+import dev.regolith.kernels.checksum.SealGrid;
+import dev.regolith.kernels.memory.Storage;
+import dev.regolith.kernels.probe.Probe;
+import dev.regolith.kernels.probe.ProbePoint;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One thread's row operators on the device, from words that are there to words that stay there.
+ *
+ * <p>Rows are computed twice, into different memory and by other work-groups the second time. What
+ * lies in memory then is summed up, both results and every input; the sums come to the host, which
+ * compares the results with each other and the inputs with their seals. The first result becomes
+ * the tensor's, under these sums, when all agree; until then nothing is changed.
+ */
+final class DeviceRows implements Parts.Part {
+  private static final long CENTRED = 1;
+  private static final long OF_SUM = 2;
+  private static final long BIASED = 4;
+
+  private final Parts parts = new Parts();
+  private final int items;
+  private final int scanners;
+  private final DeviceQueue queue;
+  private final DeviceKernel softmax;
+  private final DeviceKernel norm;
+  private final DeviceKernel rotate;
+  private final DeviceKernel map;
+  private final DeviceKernel scan;
+  private final DeviceSums sums;
+
+  DeviceRows(DeviceContext context, RowsProgram program) {
+    items = program.items();
+    scanners = program.products().tile().scanners();
+    try {
+      queue = parts.add(new DeviceQueue(context));
+      softmax = parts.add(program.kernels().newKernel("softmax_rows"));
+      norm = parts.add(program.kernels().newKernel("norm_rows"));
+      rotate = parts.add(program.kernels().newKernel("rotate_rows"));
+      map = parts.add(program.kernels().newKernel("map_rows"));
+      scan = parts.add(program.products().newKernel("scan_matrix"));
+      sums = parts.add(new DeviceSums(context));
+    } catch (RuntimeException e) {
+      parts.close();
+      throw e;
+    }
+  }
+
+  DeviceQueue queue() {
+    return queue;
+  }
+
+  /** What a call reads and writes on the device. */
+  private record Buffers(
+      DeviceObject x,
+      @Nullable DeviceObject y,
+      @Nullable DeviceObject weight,
+      @Nullable DeviceObject bias) {}
+
+  /**
+   * Computes rows.
+   *
+   * @param launch a number that no other launch has had
+   */
+  Outcome run(ResidentRows r, DeviceResidence residence, long launch) {
+    DeviceObject x = bufferOf(r.x, residence);
+    if (x == null) {
+      return Outcome.DECLINED;
+    }
+    var inputs =
+        new Buffers(
+            x,
+            bufferOf(r.y, residence),
+            bufferOf(r.weight, residence),
+            bufferOf(r.bias, residence));
+    Storage target = Objects.requireNonNull(r.out.storage());
+    Storage targetOfSum = r.sum.storage();
+    DeviceWords out = residence.reserve(target);
+    DeviceWords sum = null;
+    DeviceMemory outAgain = null;
+    DeviceMemory sumAgain = null;
+    Outcome outcome = Outcome.DIFFERS;
+    try {
+      sum = targetOfSum == null ? null : residence.reserve(targetOfSum);
+      DeviceObject sumMemory = sum == null ? out.buffer() : sum.buffer();
+      if (!r.verify) {
+        compute(r, inputs, out.buffer(), sumMemory, false);
+        queue.finish();
+        outcome = Outcome.DONE;
+      } else {
+        outAgain = residence.takeScratch(target.place().byteSize());
+        sumAgain = residence.takeScratch(targetOfSum == null ? 64 : sizeOf(targetOfSum));
+        probeInputs(r, inputs);
+        compute(r, inputs, out.buffer(), sumMemory, false);
+        probe(ProbePoint.ROW_STORED, r.out, out.buffer());
+        probe(ProbePoint.ROW_STORED, r.sum, sumMemory);
+        compute(r, inputs, outAgain.object(), sumAgain.object(), true);
+        probe(ProbePoint.ROW_REPEATED, r.out, outAgain.object());
+        outcome = verify(r, inputs, out, sum, outAgain, sumAgain, launch);
+      }
+      if (outcome == Outcome.DONE) {
+        target.keep(out, true);
+        if (targetOfSum != null && sum != null) {
+          targetOfSum.keep(sum, true);
+        }
+      }
+      return outcome;
+    } finally {
+      if (outcome != Outcome.DONE) {
+        queue.finish();
+        out.release();
+        if (sum != null) {
+          sum.release();
+        }
+      }
+      giveBack(outAgain, residence);
+      giveBack(sumAgain, residence);
+    }
+  }
+
+  private static void giveBack(@Nullable DeviceMemory memory, DeviceResidence residence) {
+    if (memory != null) {
+      residence.giveBack(memory);
+    }
+  }
+
+  private static long sizeOf(Storage storage) {
+    return storage.place().byteSize();
+  }
+
+  private static @Nullable DeviceObject bufferOf(Operand operand, DeviceResidence residence) {
+    DeviceWords words = residence.wordsOf(operand.storage());
+    return words == null ? null : words.buffer();
+  }
+
+  private void compute(
+      ResidentRows r, Buffers in, DeviceObject out, DeviceObject sum, boolean again) {
+    // The second time, a work-group has the row that another one had.
+    long last = again ? r.rows - 1 : 0;
+    DeviceKernel kernel =
+        switch (r.operator) {
+          case SOFTMAX ->
+              softmax.open().buffer(in.x).buffer(out).number(r.columns).real(r.scalar).number(last);
+          case RMS_NORM, LAYER_NORM -> norm(r, in, out, sum).number(last);
+          case ROPE_INTERLEAVED, ROPE_HALVES -> rotate(r, in, out).number(last);
+          case SILU, GELU, GELU_TANH, ADD -> map(r, in, out).number(last);
+        };
+    var point = again ? ProbePoint.DEVICE_EVIDENCE : ProbePoint.DEVICE_LAUNCH;
+    queue.run(point, kernel, r.rows, 1, items);
+  }
+
+  private DeviceKernel norm(ResidentRows r, Buffers in, DeviceObject out, DeviceObject sum) {
+    long flags = r.operator == RowOperator.LAYER_NORM ? CENTRED : 0;
+    flags |= in.y == null ? 0 : OF_SUM;
+    flags |= in.bias == null ? 0 : BIASED;
+    DeviceObject weight = Objects.requireNonNull(in.weight);
+    return norm.open()
+        .buffer(in.x)
+        .buffer(in.y == null ? in.x : in.y)
+        .buffer(weight)
+        .buffer(in.bias == null ? weight : in.bias)
+        .buffer(sum)
+        .buffer(out)
+        .number(r.columns)
+        .real(r.scalar)
+        .number(flags);
+  }
+
+  private DeviceKernel rotate(ResidentRows r, Buffers in, DeviceObject out) {
+    boolean neighbours = r.operator == RowOperator.ROPE_INTERLEAVED;
+    return rotate
+        .open()
+        .buffer(in.x)
+        .buffer(Objects.requireNonNull(in.weight))
+        .buffer(Objects.requireNonNull(in.bias))
+        .buffer(out)
+        .number(r.columns)
+        .number(r.pairs)
+        .number(neighbours ? 2 : 1)
+        .number(neighbours ? 1 : r.pairs)
+        .number(r.first)
+        .number(r.together)
+        .number(r.positions);
+  }
+
+  private DeviceKernel map(ResidentRows r, Buffers in, DeviceObject out) {
+    long which =
+        switch (r.operator) {
+          case SILU -> 0;
+          case GELU -> 1;
+          case GELU_TANH -> 2;
+          default -> 3;
+        };
+    return map.open()
+        .buffer(in.x)
+        .buffer(in.y == null ? in.x : in.y)
+        .buffer(out)
+        .number(r.columns)
+        .number(which)
+        .number(in.y == null ? 0 : 1);
+  }
+
+  // ------------------------------------------------------------------------------ verification
+
+  /** Has everything summed up after its last use, and compares the sums on the host. */
+  private Outcome verify(
+      ResidentRows r,
+      Buffers in,
+      DeviceWords out,
+      @Nullable DeviceWords sum,
+      DeviceMemory outAgain,
+      DeviceMemory sumAgain,
+      long launch) {
+    long ofOut = r.out.blocks();
+    long ofSum = r.sum.blocks();
+    long ofX = 2 * (ofOut + ofSum);
+    long ofY = ofX + r.x.blocks();
+    long ofWeight = ofY + r.y.blocks();
+    long ofBias = ofWeight + r.weight.blocks();
+    sums.open(ofBias + r.bias.blocks(), launch);
+    scan(r.out, out.buffer(), 0, launch);
+    scan(r.out, outAgain.object(), ofOut, launch);
+    if (sum != null) {
+      scan(r.sum, sum.buffer(), 2 * ofOut, launch);
+      scan(r.sum, sumAgain.object(), 2 * ofOut + ofSum, launch);
+    }
+    scanInput(r.x, in.x, ofX, launch);
+    scanInput(r.y, in.y, ofY, launch);
+    scanInput(r.weight, in.weight, ofWeight, launch);
+    scanInput(r.bias, in.bias, ofBias, launch);
+    sums.download(queue);
+    boolean intact =
+        isIntact(r.x, ofX)
+            && isIntact(r.y, ofY)
+            && isIntact(r.weight, ofWeight)
+            && isIntact(r.bias, ofBias);
+    if (!intact) {
+      return Outcome.INPUT_DIFFERS;
+    }
+    if (!sums.areSame(0, ofOut, ofOut) || !sums.areSame(2 * ofOut, 2 * ofOut + ofSum, ofSum)) {
+      return Outcome.DIFFERS;
+    }
+    seal(r.out, 0);
+    seal(r.sum, 2 * ofOut);
+    return Outcome.DONE;
+  }
+
+  private void scanInput(Operand operand, @Nullable DeviceObject words, long place, long launch) {
+    if (words != null) {
+      probe(ProbePoint.ROW_INPUT_LAST_USE, operand, words);
+      scan(operand, words, place, launch);
+    }
+  }
+
+  private void scan(Operand operand, DeviceObject words, long place, long launch) {
+    scan.open()
+        .buffer(words)
+        .buffer(sums.memory())
+        .number(place)
+        .number(operand.firstBlock())
+        .number(operand.range().rows())
+        .number(operand.range().columns())
+        .number(launch);
+    queue.run(ProbePoint.DEVICE_EVIDENCE, scan, operand.blocks(), 1, scanners);
+  }
+
+  private boolean isIntact(Operand operand, long place) {
+    SealGrid seals = operand.seals();
+    if (Probe.ON && seals != null) {
+      int at = (int) (Seal.SUMS * operand.firstBlock());
+      Probe.reach(
+          ProbePoint.ROW_INPUT_SEAL, seals.sums(), at, (int) (Seal.SUMS * operand.blocks()));
+    }
+    boolean intact = true;
+    for (long i = 0; seals != null && i < operand.blocks(); i++) {
+      intact &= sums.isSealed(seals.sums(), operand.firstBlock() + i, place + i);
+    }
+    return intact;
+  }
+
+  private void seal(Operand operand, long place) {
+    SealGrid seals = operand.seals();
+    for (long block = 0; seals != null && block < operand.blocks(); block++) {
+      sums.seal(seals.sums(), block, place + block);
+    }
+  }
+
+  private void probeInputs(ResidentRows r, Buffers in) {
+    probe(ProbePoint.ROW_INPUT_READ, r.x, in.x);
+    probe(ProbePoint.ROW_INPUT_READ, r.y, in.y);
+    probe(ProbePoint.ROW_INPUT_READ, r.weight, in.weight);
+    probe(ProbePoint.ROW_INPUT_READ, r.bias, in.bias);
+  }
+
+  private void probe(ProbePoint point, Operand operand, @Nullable DeviceObject words) {
+    if (Probe.ON && words != null && operand.storage() != null) {
+      queue.probe(point, words, 0, 4 * operand.range().size());
+    }
+  }
+
+  @Override
+  public void close() {
+    parts.close();
+  }
+}

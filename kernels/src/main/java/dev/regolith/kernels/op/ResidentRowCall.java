@@ -1,0 +1,242 @@
+package dev.regolith.kernels.op;
+
+import dev.regolith.kernels.backend.Backend;
+import dev.regolith.kernels.backend.Residence;
+import dev.regolith.kernels.backend.ResidentRows;
+import dev.regolith.kernels.backend.Workspace;
+import dev.regolith.kernels.checksum.CheckBlock;
+import dev.regolith.kernels.checksum.Seal;
+import dev.regolith.kernels.checksum.SealGrid;
+import dev.regolith.kernels.fault.Block;
+import dev.regolith.kernels.fault.Component;
+import dev.regolith.kernels.guard.RowGuard;
+import dev.regolith.kernels.memory.Range;
+import dev.regolith.kernels.memory.Storage;
+import dev.regolith.kernels.memory.Watch;
+import dev.regolith.kernels.probe.Probe;
+import dev.regolith.kernels.probe.ProbePoint;
+import dev.regolith.kernels.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A row operator where the words are, if an accelerator has those of x or y: the other operands go
+ * there, and the result stays. What does not convince, and what cannot be done there, is for the
+ * host to do from the words that come back.
+ */
+final class ResidentRowCall {
+  private static final int ATTEMPTS = 2;
+
+  private final Backend backend;
+  private final boolean verify;
+  private final ResidentRows rows = new ResidentRows();
+  private final CallSeals ofX = new CallSeals();
+  private final CallSeals ofY = new CallSeals();
+  private final CallSeals ofWeight = new CallSeals();
+  private final CallSeals ofBias = new CallSeals();
+  private final long[] found = new long[Seal.SUMS];
+
+  ResidentRowCall(Backend backend, boolean verify) {
+    this.backend = backend;
+    this.verify = verify;
+  }
+
+  /**
+   * Computes, if that is possible there.
+   *
+   * @return whether the result is right; otherwise nothing was changed, and the guard knows what
+   *     was noticed
+   */
+  boolean run(RowOperands o, RowGuard guard, Workspace workspace) {
+    Residence residence = backend.residence();
+    if (residence == null || !suits(o, residence) || !upload(o, residence)) {
+      return false;
+    }
+    try {
+      describe(o, workspace);
+      for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+        switch (residence.map(rows, workspace)) {
+          case DONE -> {
+            publish(rows.out);
+            publish(rows.sum);
+            return true;
+          }
+          case DECLINED -> {
+            return false;
+          }
+          case DIFFERS -> note(guard);
+          case INPUT_DIFFERS -> {
+            // The words on the host, or those that come back, are held against the seals there.
+            note(guard);
+            bringBack(o);
+            return false;
+          }
+        }
+      }
+      return false;
+    } finally {
+      forget();
+    }
+  }
+
+  private static boolean suits(RowOperands o, Residence residence) {
+    Tensor x = Objects.requireNonNull(o.x);
+    Tensor out = Objects.requireNonNull(o.out);
+    boolean there = residence.has(x.storage()) || (o.y != null && residence.has(o.y.storage()));
+    return there
+        && isAlone(x)
+        && isAlone(out)
+        && (o.y == null || isAlone(o.y))
+        && (o.sum == null || isAlone(o.sum))
+        && (o.weight == null || isAlone(o.weight))
+        && (o.bias == null || isAlone(o.bias));
+  }
+
+  /** Whether a tensor is all there is in its memory, and no seal speaks of less. */
+  private static boolean isAlone(Tensor tensor) {
+    Storage storage = tensor.storage();
+    Range range = tensor.range();
+    if (!storage.mayLeave()
+        || !range.isDense()
+        || range.size() == 0
+        || 4 * range.size() != storage.place().byteSize()) {
+      return false;
+    }
+    for (Watch watch : storage.watches()) {
+      if (!watch.range().equals(range)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private static boolean upload(RowOperands o, Residence residence) {
+    return upload(o.x, residence)
+        && upload(o.y, residence)
+        && upload(o.weight, residence)
+        && upload(o.bias, residence);
+  }
+
+  private static boolean upload(@Nullable Tensor tensor, Residence residence) {
+    return tensor == null || residence.upload(tensor.storage());
+  }
+
+  private void describe(RowOperands o, Workspace workspace) {
+    Tensor x = Objects.requireNonNull(o.x);
+    Range range = x.range();
+    rows.operator = o.operator;
+    rows.rows = range.batch() * range.rows();
+    rows.columns = (int) range.columns();
+    rows.scalar = o.scalar;
+    rows.verify = verify;
+    long used = -1;
+    if (o.operator.isRope()) {
+      rows.pairs = (int) Objects.requireNonNull(o.weight).size(-1);
+      rows.first = o.first;
+      boolean headsWithin = o.sequence == -3;
+      rows.together = headsWithin ? range.rows() : 1;
+      rows.positions = x.size(o.sequence);
+      used = o.first + rows.positions;
+    }
+    input(rows.x, x, ofX, 0, -1, workspace);
+    input(rows.y, o.y, ofY, 0, -1, workspace);
+    input(rows.weight, o.weight, ofWeight, o.first, used, workspace);
+    input(rows.bias, o.bias, ofBias, o.first, used, workspace);
+    output(rows.out, o.out);
+    output(rows.sum, o.sum);
+  }
+
+  /**
+   * Describes an input, and seals it for the call if nobody did.
+   *
+   * @param to the row behind the last that is read; -1 for all
+   */
+  private void input(
+      ResidentRows.Operand operand,
+      @Nullable Tensor tensor,
+      CallSeals seals,
+      long from,
+      long to,
+      Workspace workspace) {
+    if (tensor == null) {
+      operand.clear();
+      return;
+    }
+    Storage storage = tensor.storage();
+    Range range = tensor.range();
+    if (!verify) {
+      operand.set(storage, range, null);
+      return;
+    }
+    var watch = (SealGrid) storage.watchOf(range);
+    boolean sealed = watch != null && watch.inForce();
+    SealGrid grid = sealed ? Objects.requireNonNull(watch) : seals.of(range);
+    operand.set(storage, range, grid);
+    if (to >= 0) {
+      long across = CheckBlock.across(range.columns());
+      long first = from / CheckBlock.ROWS;
+      operand.verifyOnly(first * across, (CheckBlock.down(to) - first) * across);
+    }
+    if (!sealed) {
+      MemorySegment memory = storage.segment();
+      long end = operand.firstBlock() + operand.blocks();
+      for (long block = operand.firstBlock(); block < end; block++) {
+        backend.scan(memory, grid, block, found, workspace);
+        System.arraycopy(found, 0, grid.sums(), (int) (Seal.SUMS * block), Seal.SUMS);
+      }
+    }
+  }
+
+  private void output(ResidentRows.Operand operand, @Nullable Tensor tensor) {
+    if (tensor == null) {
+      operand.clear();
+      return;
+    }
+    Storage storage = tensor.storage();
+    var watch = (SealGrid) storage.watchOf(tensor.range());
+    if (watch == null && verify) {
+      watch = new SealGrid(tensor.range());
+      storage.add(watch);
+    }
+    operand.set(storage, tensor.range(), watch);
+  }
+
+  private void publish(ResidentRows.Operand operand) {
+    SealGrid seals = operand.seals();
+    if (operand.storage() != null && seals != null) {
+      if (Probe.ON && verify) {
+        Probe.reach(ProbePoint.C_SEAL, seals.sums(), 0, (int) (Seal.SUMS * seals.blocks()));
+      }
+      seals.inForce(verify);
+    }
+  }
+
+  private void note(RowGuard guard) {
+    guard.found(Component.DEVICE_BUFFER);
+    guard.doubt(new Block(0, 0, rows.rows, 0, rows.columns));
+  }
+
+  /** Has the words of the inputs here, and nowhere else. */
+  private static void bringBack(RowOperands o) {
+    bringBack(o.x);
+    bringBack(o.y);
+    bringBack(o.weight);
+    bringBack(o.bias);
+  }
+
+  private static void bringBack(@Nullable Tensor tensor) {
+    if (tensor != null) {
+      tensor.storage().segmentToWrite(false);
+    }
+  }
+
+  private void forget() {
+    rows.x.clear();
+    rows.y.clear();
+    rows.weight.clear();
+    rows.bias.clear();
+    rows.out.clear();
+    rows.sum.clear();
+  }
+}
