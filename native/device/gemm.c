@@ -149,23 +149,25 @@ FUNCTION void step(
 /*
  * C = alpha A B + beta C over whole tiles of a region that starts at a check block.
  *
- * a: [rows x depth], dense. c, old: [rows x columns], dense. panel: the region's first.
+ * A: [rows x depth], dense, behind so many rows above. c, old: [rows x columns], dense. panel: the region's first.
  * sums: from entry number place on, [row of tiles][column of groups' tiles][3].
  */
 KERNEL(GROUP) void gemm(
-    GLOBAL const float* RESTRICT a,
+    GLOBAL const float* RESTRICT all_of_a,
     GLOBAL const float* RESTRICT panels,
     GLOBAL const float* RESTRICT old,
     GLOBAL float* RESTRICT c,
     GLOBAL ulong* RESTRICT sums,
     const ulong place,
     const ulong panel,
+    const ulong above,
     const ulong depth,
     const ulong rows,
     const ulong columns,
     const float alpha,
     const float beta,
     const ulong launch) {
+  GLOBAL const float* a = all_of_a + above * depth;
   const uint item = ITEM, across = item % ACROSS, down = item / ACROSS;
   const ulong row = GROUP_DOWN * GROUP_ROWS + down * ROWS;
   const ulong column = GROUP_RIGHT * GROUP_COLUMNS + across * WIDTH;
@@ -235,20 +237,21 @@ KERNEL(GROUP) void gemm(
 }
 
 /*
- * Sums of the check blocks of a batch of dense matrices, from block number block on, a block per
- * work-group: [matrix][block row][block column][3], from entry number place on.
+ * Sums of check blocks of a batch of dense matrices, a block per work-group: from block number block
+ * on, so many in a row, and from row to row; from entry number place on.
  */
 KERNEL(SCANNERS) void scan_matrix(
     GLOBAL const float* RESTRICT matrices,
     GLOBAL ulong* RESTRICT sums,
     const ulong place,
     const ulong block,
+    const ulong in_row,
     const ulong rows,
     const ulong columns,
     const ulong launch) {
   const ulong across = (columns + BLOCK_COLUMNS - 1) / BLOCK_COLUMNS;
   const ulong down = (rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
-  const ulong number = block + GROUP_X;
+  const ulong number = block + GROUP_X / in_row * across + GROUP_X % in_row;
   GLOBAL const float* words = matrices + number / across / down * rows * columns;
   const ulong column = number % across * BLOCK_COLUMNS;
   const ulong row = number / across % down * BLOCK_ROWS;
@@ -282,5 +285,17 @@ KERNEL(SCANNERS) void scan_matrix(
 #endif
   if (ITEM == 0) {
     put(sums + 3 * (place + GROUP_X), &total, launch);
+  }
+}
+
+/* Copies the rows of a region of C, a row per work-group, to where they are in all of C. */
+KERNEL(SCANNERS) void place_region(
+    GLOBAL const float* RESTRICT region,
+    GLOBAL float* RESTRICT c,
+    const ulong first,
+    const ulong pitch,
+    const ulong columns) {
+  for (ulong j = ITEM; j < columns; j += SCANNERS) {
+    c[first + GROUP_X * pitch + j] = region[GROUP_X * columns + j];
   }
 }

@@ -2,6 +2,7 @@ package dev.regolith.kernels.backend;
 
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.SealGrid;
+import dev.regolith.kernels.memory.Storage;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
@@ -52,6 +53,12 @@ public final class GemmProblem {
    */
   public @Nullable SealGrid aSeals;
 
+  /** Whose words A's rows are, all of them and in order; null if they are not, or are copied. */
+  public @Nullable Storage aStorage;
+
+  /** Whether A's words are nowhere but with an accelerator: only where nothing is verified. */
+  public boolean aAway;
+
   /** The right operand. */
   public PackedB b = new PackedB(CheckBlock.COLUMNS);
 
@@ -69,6 +76,12 @@ public final class GemmProblem {
 
   /** Receives the seals of C as it is stored; null if C is not to be sealed. */
   public @Nullable SealGrid cSeals;
+
+  /** Where C's words stay as well, filled region by region; null if nowhere. */
+  public @Nullable ResidentResult cResident;
+
+  /** Whether they go nowhere else: only where nothing is verified. */
+  public boolean cAway;
 
   /** The old C, kept until the result is verified; row-major, read if beta is not 0. */
   public MemorySegment oldC = MemorySegment.NULL;
@@ -113,12 +126,16 @@ public final class GemmProblem {
     aStride = other.aStride;
     aBatchStride = other.aBatchStride;
     aSeals = other.aSeals;
+    aStorage = other.aStorage;
+    aAway = other.aAway;
     b = other.b;
     c = other.c;
     cOffset = other.cOffset;
     cStride = other.cStride;
     cBatchStride = other.cBatchStride;
     cSeals = other.cSeals;
+    cResident = other.cResident;
+    cAway = other.cAway;
     oldC = other.oldC;
     oldCStride = other.oldCStride;
     oldCBatchStride = other.oldCBatchStride;

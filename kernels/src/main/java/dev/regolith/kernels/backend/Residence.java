@@ -2,6 +2,7 @@ package dev.regolith.kernels.backend;
 
 import dev.regolith.kernels.memory.Storage;
 import java.util.function.BiConsumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Memory of an accelerator that words of tensors stay in from call to call, and what computes on
@@ -37,6 +38,9 @@ public interface Residence {
    * @return false if they have to stay here: there is no room, or somebody may write them
    */
   boolean upload(Storage storage);
+
+  /** Room for all words of a storage, to be filled by a product; null if there is none. */
+  @Nullable ResidentResult reserve(Storage storage);
 
   /** Computes rows; all inputs were {@link #upload uploaded}. */
   Outcome map(ResidentRows rows, Workspace workspace);

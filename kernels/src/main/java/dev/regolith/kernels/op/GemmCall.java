@@ -3,6 +3,8 @@ package dev.regolith.kernels.op;
 import dev.regolith.kernels.backend.GemmProblem;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Region;
+import dev.regolith.kernels.backend.Residence;
+import dev.regolith.kernels.backend.ResidentResult;
 import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Seal;
@@ -137,13 +139,51 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
       left.open(a, problem.depth > 0, problem);
       right.open(b, packed, problem);
       output.open(c.storage(), c.range(), problem.beta != 0, problem);
+      reserve(c);
       Status status = compute(a, b);
+      if (!settleResident(status == Status.CLEAN)) {
+        // Part of it was computed here, and nothing verified: all of it is, then.
+        status = compute(a, b);
+      }
+      if (status != Status.CLEAN && problem.aStorage != null) {
+        // What was put back, or done again, an accelerator's copy may still have wrong.
+        problem.aStorage.segmentToWrite(false);
+      }
       good = status != Status.DETECTED;
       return status;
     } finally {
+      settleResident(false);
       // Also what could not be put right is handed over: poisoned, rather than the old values.
       output.close(problem, computed, good, found[0], workspace);
     }
+  }
+
+  /** Has the result stay with an accelerator as well, or, if nobody verifies it, instead. */
+  private void reserve(Tensor c) {
+    Residence residence = execution.backend().residence();
+    problem.cResident =
+        residence == null || !Residents.isAlone(c) ? null : residence.reserve(c.storage());
+    problem.cAway = problem.cResident != null && !verify;
+  }
+
+  /**
+   * Ends that.
+   *
+   * @return whether the result is where it is meant to be; if not, it is to be computed again
+   */
+  private boolean settleResident(boolean clean) {
+    ResidentResult resident = problem.cResident;
+    boolean away = problem.cAway;
+    problem.cResident = null;
+    problem.cAway = false;
+    if (resident == null) {
+      return true;
+    }
+    if (!clean) {
+      resident.discard();
+      return true;
+    }
+    return resident.keep(away) || !away;
   }
 
   private static Status worse(Status x, Status y) {
@@ -184,6 +224,7 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     problem.a = MemorySegment.NULL;
     problem.b = NOTHING;
     problem.c = MemorySegment.NULL;
+    problem.aStorage = null;
     left.forget();
     right.forget();
     output.forget();

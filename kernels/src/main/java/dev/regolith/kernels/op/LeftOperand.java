@@ -36,8 +36,12 @@ final class LeftOperand implements AutoCloseable {
 
   /** Takes up a tensor; {@code used} is false if alpha or the depth is 0. */
   void open(Tensor a, boolean used, GemmProblem problem) {
-    source = a.storage().segment();
     range = a.range();
+    boolean alone = used && Residents.isAlone(a);
+    problem.aStorage = alone ? a.storage() : null;
+    // Whoever verifies predicts from words that are here.
+    problem.aAway = alone && !verify && Residents.has(backend, a);
+    source = problem.aAway || !used ? a.storage().place() : a.storage().segment();
     copied = used && !(source.isNative() && !source.isReadOnly() && range.hasUnitColumns());
     seals = null;
     // A product that does not use A reads no row of it, wherever it lies.

@@ -12,7 +12,6 @@ import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.guard.RowGuard;
 import dev.regolith.kernels.memory.Range;
 import dev.regolith.kernels.memory.Storage;
-import dev.regolith.kernels.memory.Watch;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
 import dev.regolith.kernels.tensor.Tensor;
@@ -85,30 +84,12 @@ final class ResidentRowCall {
     Tensor out = Objects.requireNonNull(o.out);
     boolean there = residence.has(x.storage()) || (o.y != null && residence.has(o.y.storage()));
     return there
-        && isAlone(x)
-        && isAlone(out)
-        && (o.y == null || isAlone(o.y))
-        && (o.sum == null || isAlone(o.sum))
-        && (o.weight == null || isAlone(o.weight))
-        && (o.bias == null || isAlone(o.bias));
-  }
-
-  /** Whether a tensor is all there is in its memory, and no seal speaks of less. */
-  private static boolean isAlone(Tensor tensor) {
-    Storage storage = tensor.storage();
-    Range range = tensor.range();
-    if (!storage.mayLeave()
-        || !range.isDense()
-        || range.size() == 0
-        || 4 * range.size() != storage.place().byteSize()) {
-      return false;
-    }
-    for (Watch watch : storage.watches()) {
-      if (!watch.range().equals(range)) {
-        return false;
-      }
-    }
-    return true;
+        && Residents.isAlone(x)
+        && Residents.isAlone(out)
+        && (o.y == null || Residents.isAlone(o.y))
+        && (o.sum == null || Residents.isAlone(o.sum))
+        && (o.weight == null || Residents.isAlone(o.weight))
+        && (o.bias == null || Residents.isAlone(o.bias));
   }
 
   private static boolean upload(RowOperands o, Residence residence) {

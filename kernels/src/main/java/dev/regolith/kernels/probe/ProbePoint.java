@@ -160,6 +160,8 @@ public enum ProbePoint {
   DEVICE_OLD_C_LAST_USE,
   /** C, or an attention's result, in the memory of an accelerator, before it is copied back. */
   DEVICE_C_STORED,
+  /** C where it stays in the memory of an accelerator, before it is summed up. */
+  DEVICE_C_KEPT,
   /** Sums that an accelerator made, before they are copied to the host. */
   DEVICE_SUMS,
   /** Scaled queries in the memory of an accelerator, before scores are computed from them. */

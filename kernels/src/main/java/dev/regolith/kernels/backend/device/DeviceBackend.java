@@ -9,6 +9,7 @@ import dev.regolith.kernels.backend.GemmProblem;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Region;
 import dev.regolith.kernels.backend.Residence;
+import dev.regolith.kernels.backend.ResidentResult;
 import dev.regolith.kernels.backend.ResidentRows;
 import dev.regolith.kernels.backend.RowKernels;
 import dev.regolith.kernels.backend.Workspace;
@@ -146,22 +147,27 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
 
   @Override
   public void run(GemmProblem p, Region region, Workspace workspace, EvidenceSink sink) {
-    compute(p, region, workspace, sink, false);
+    compute(p, region, workspace, sink, residents.wordsOf(p.aStorage), false);
   }
 
-  /** First as before, then from panels that are all copied again, then on the host. */
+  /** First from A copied anew, then from panels that are all copied again, then on the host. */
   @Override
   public void recompute(
       GemmProblem p, Region region, int attempt, Workspace workspace, EvidenceSink sink) {
     if (attempt >= LAST_ATTEMPT) {
       computeOnHost(p, region, workspace, sink);
     } else {
-      compute(p, region, workspace, sink, attempt > 0);
+      compute(p, region, workspace, sink, null, attempt > 0);
     }
   }
 
   private void compute(
-      GemmProblem p, Region region, Workspace workspace, EvidenceSink sink, boolean anew) {
+      GemmProblem p,
+      Region region,
+      Workspace workspace,
+      EvidenceSink sink,
+      @Nullable DeviceWords ofA,
+      boolean anew) {
     if (retired.get()) {
       computeOnHost(p, region, workspace, sink);
       return;
@@ -172,7 +178,7 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
       DeviceGemm gemm = ((DeviceWorkspace) workspace).gemm();
       DeviceObject buffer = panels.open(p.b, gemm.queue(), anew);
       long mark = panels.repairs().mark();
-      gemm.run(p, region, buffer, launches.incrementAndGet());
+      gemm.run(p, region, buffer, ofA, launches.incrementAndGet());
       if (p.verify) {
         verify(p, region, panels, gemm, DeviceWorkspace.host(workspace), sink);
         if (!panels.repairs().noneSince(mark)) {
@@ -227,6 +233,12 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
 
   private void computeOnHost(GemmProblem p, Region region, Workspace workspace, EvidenceSink sink) {
     Workspace w = DeviceWorkspace.host(workspace);
+    if (p.cResident != null) {
+      p.cResident.spoil();
+    }
+    if (p.aAway && p.aStorage != null) {
+      p.aStorage.segment(); // brings the words to where p.a is
+    }
     parts(region, part -> host.run(p, part, w, sink));
   }
 
@@ -347,6 +359,19 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
     } catch (DeviceException e) {
       failed(e);
       return false;
+    }
+  }
+
+  @Override
+  public @Nullable ResidentResult reserve(Storage storage) {
+    if (!DeviceResidence.takes(storage)) {
+      return null;
+    }
+    try {
+      return new DeviceResult(residents.reserve(storage), storage);
+    } catch (DeviceException e) {
+      failed(e);
+      return null;
     }
   }
 

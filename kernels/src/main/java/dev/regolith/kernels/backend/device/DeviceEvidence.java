@@ -30,6 +30,8 @@ final class DeviceEvidence implements Parts.Part {
   private long ofPanels;
   private long ofA;
   private long ofOld;
+  private long ofKept;
+  private boolean kept;
 
   DeviceEvidence(DeviceContext context, GemmTile tile) {
     this.tile = tile;
@@ -44,7 +46,10 @@ final class DeviceEvidence implements Parts.Part {
     ofA = ofPanels + (reads ? (long) PackedBCheck.panels(region, p.b) * p.b.kBlocks() : 0);
     long down = CheckBlock.down(region.rows);
     ofOld = ofA + (reads ? down * CheckBlock.across(p.depth) : 0);
-    all.open(ofOld + (p.verify && p.beta != 0 ? down * CheckBlock.across(columns) : 0), launch);
+    long blocks = down * CheckBlock.across(columns);
+    ofKept = ofOld + (p.verify && p.beta != 0 ? blocks : 0);
+    kept = p.verify && p.cResident != null;
+    all.open(ofKept + (kept ? blocks : 0), launch);
   }
 
   /** Makes room for the sums of so many panels, and of nothing else. */
@@ -76,6 +81,11 @@ final class DeviceEvidence implements Parts.Part {
   /** Those of the copy of the old C: by check block. */
   long ofOld() {
     return ofOld;
+  }
+
+  /** Those of the region of C where it stays: by check block. */
+  long ofKept() {
+    return ofKept;
   }
 
   /** Brings the sums to the host. */
@@ -186,7 +196,7 @@ final class DeviceEvidence implements Parts.Part {
     }
   }
 
-  /** Compares the sums of the registers that were stored with the seals of what arrived. */
+  /** Compares the sums of what was stored, and of what stays, with the seals of what arrived. */
   void verifyResult(GemmProblem p, Region region, EvidenceSink sink) {
     SealGrid seals = p.cSeals;
     if (seals == null) {
@@ -207,7 +217,12 @@ final class DeviceEvidence implements Parts.Part {
         }
         long blockRow = (region.row + row) / CheckBlock.ROWS;
         int at = Seal.SUMS * seals.block(region.matrix, blockRow, region.block + i);
-        if (!Seal.same(sums, 0, seals.sums(), at)) {
+        boolean same = Seal.same(sums, 0, seals.sums(), at);
+        if (kept) {
+          long entry = ofKept + (long) row / CheckBlock.ROWS * region.blocks + i;
+          same &= all.isSealed(seals.sums(), at / Seal.SUMS, entry);
+        }
+        if (!same) {
           suspect(p, region, row, i, 1, sink);
         }
       }

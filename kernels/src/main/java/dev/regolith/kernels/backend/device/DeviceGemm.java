@@ -7,6 +7,8 @@ import dev.regolith.kernels.backend.Region;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One thread's products on the device: a region at a time.
@@ -23,10 +25,19 @@ final class DeviceGemm implements Parts.Part {
   private final DeviceKernel multiply;
   private final DeviceKernel scanPanels;
   private final DeviceKernel scanMatrix;
+  private final DeviceKernel place;
   private final DeviceBuffer a;
   private final DeviceBuffer old;
   private final DeviceBuffer c;
   private final DeviceEvidence evidence;
+
+  /**
+   * Where the rows of A are: behind others in memory of a tensor's own, or where they were copied.
+   */
+  private @Nullable DeviceObject rowsOfA;
+
+  private long rowsAbove;
+  private boolean allOfA;
 
   DeviceGemm(DeviceContext context, KernelProgram program) {
     tile = program.tile();
@@ -35,6 +46,7 @@ final class DeviceGemm implements Parts.Part {
       multiply = parts.add(program.newKernel("gemm"));
       scanPanels = parts.add(program.newKernel("scan_panels"));
       scanMatrix = parts.add(program.newKernel("scan_matrix"));
+      place = parts.add(program.newKernel("place_region"));
       a = parts.add(new DeviceBuffer(context));
       old = parts.add(new DeviceBuffer(context));
       c = parts.add(new DeviceBuffer(context));
@@ -57,10 +69,19 @@ final class DeviceGemm implements Parts.Part {
   /**
    * Multiplies, and brings the result and all sums to the host.
    *
+   * @param ofA all of A, if the device has it; otherwise the region's rows are copied
    * @param launch a number that no other launch has had
    */
-  void run(GemmProblem p, Region region, DeviceObject panels, long launch) {
-    upload(p, region);
+  void run(
+      GemmProblem p, Region region, DeviceObject panels, @Nullable DeviceWords ofA, long launch) {
+    uploadOld(p, region);
+    if (ofA == null) {
+      uploadA(p, region);
+    } else {
+      rowsOfA = ofA.buffer();
+      rowsAbove = p.depth == 0 ? 0 : p.aRow(region.matrix, region.row) / (4 * p.depth);
+      allOfA = true;
+    }
     if (Probe.ON) {
       probeOperands(p, region, panels);
     }
@@ -68,19 +89,73 @@ final class DeviceGemm implements Parts.Part {
     if (p.verify) {
       scanOperands(p, region, panels, launch);
     }
-    download(p, region);
+    if (p.cResident instanceof DeviceResult result) {
+      place(p, region, result, launch);
+    }
+    if (p.cAway) {
+      queue.finish();
+    } else {
+      download(p, region);
+    }
   }
 
   /** Copies what a region reads, but for the panels. */
   void upload(GemmProblem p, Region region) {
-    long rows = region.rows;
-    long columns = PackedBCheck.columns(region, p.b);
+    uploadA(p, region);
+    uploadOld(p, region);
+  }
+
+  private void uploadA(GemmProblem p, Region region) {
     DeviceObject copyOfA = a.atLeast(bytesOfA(p, region));
+    long from = p.aRow(region.matrix, region.row);
+    queue.uploadRows(p.a, from, region.rows, 4 * p.depth, p.aStride, copyOfA);
+    rowsOfA = copyOfA;
+    rowsAbove = 0;
+    allOfA = false;
+  }
+
+  private void uploadOld(GemmProblem p, Region region) {
     DeviceObject copyOfOld = old.atLeast(bytesOfOld(p, region));
-    queue.uploadRows(p.a, p.aRow(region.matrix, region.row), rows, 4 * p.depth, p.aStride, copyOfA);
     if (p.beta != 0) {
+      long columns = PackedBCheck.columns(region, p.b);
       long from = p.oldCRow(region.matrix, region.row) + left(region);
-      queue.uploadRows(p.oldC, from, rows, 4 * columns, p.oldCStride, copyOfOld);
+      queue.uploadRows(p.oldC, from, region.rows, 4 * columns, p.oldCStride, copyOfOld);
+    }
+  }
+
+  private DeviceObject memoryOfA() {
+    return Objects.requireNonNull(rowsOfA);
+  }
+
+  /** Copies a region of C to its place in all of C, and has it summed up there. */
+  private void place(GemmProblem p, Region region, DeviceResult result, long launch) {
+    long columns = PackedBCheck.columns(region, p.b);
+    long first = (region.matrix * p.rows + region.row) * p.columns + left(region) / 4;
+    place
+        .open()
+        .buffer(c.atLeast(bytesOfC(p, region)))
+        .buffer(result.buffer())
+        .number(first)
+        .number(p.columns)
+        .number(columns);
+    queue.run(ProbePoint.DEVICE_EVIDENCE, place, region.rows, 1, tile.scanners());
+    if (p.verify) {
+      long down = region.matrix * CheckBlock.down(p.rows) + region.row / CheckBlock.ROWS;
+      long block = down * CheckBlock.across(p.columns) + region.block;
+      long blocks = CheckBlock.down(region.rows) * region.blocks;
+      if (Probe.ON) {
+        long bytes = 4 * ((region.rows - 1) * p.columns + columns);
+        queue.probe(ProbePoint.DEVICE_C_KEPT, result.buffer(), 4 * first, bytes);
+      }
+      scan(
+          result.buffer(),
+          block,
+          blocks,
+          region.blocks,
+          p.rows,
+          p.columns,
+          evidence.ofKept(),
+          launch);
     }
   }
 
@@ -103,7 +178,8 @@ final class DeviceGemm implements Parts.Part {
 
   private void probeOperands(GemmProblem p, Region region, DeviceObject panels) {
     PackedB b = p.b;
-    queue.probe(ProbePoint.DEVICE_A_READ, a.atLeast(bytesOfA(p, region)), 0, bytesOfA(p, region));
+    long skipped = 4 * rowsAbove * p.depth;
+    queue.probe(ProbePoint.DEVICE_A_READ, memoryOfA(), skipped, bytesOfA(p, region));
     queue.probe(
         ProbePoint.DEVICE_B_READ,
         panels,
@@ -122,13 +198,14 @@ final class DeviceGemm implements Parts.Part {
     long groupsAcross = Math.ceilDiv(columns, tile.groupColumns());
     multiply
         .open()
-        .buffer(a.atLeast(bytesOfA(p, region)))
+        .buffer(memoryOfA())
         .buffer(panels)
         .buffer(old.atLeast(bytesOfOld(p, region)))
         .buffer(c.atLeast(bytesOfC(p, region)))
         .buffer(evidence.memory())
         .number(evidence.ofC())
         .number(p.b.panel(region.matrix, region.block))
+        .number(rowsAbove)
         .number(p.depth)
         .number(rows)
         .number(columns)
@@ -148,19 +225,23 @@ final class DeviceGemm implements Parts.Part {
     if (p.depth > 0) {
       long panel = b.panel(region.matrix, region.block);
       scanPanels(b, panels, panel, PackedBCheck.panels(region, b), launch);
-      DeviceObject copyOfA = a.atLeast(bytesOfA(p, region));
-      scan(ProbePoint.DEVICE_A_LAST_USE, copyOfA, region.rows, p.depth, evidence.ofA(), launch);
+      // Rows that were copied are a matrix of their own.
+      long rows = allOfA ? p.rows : region.rows;
+      long across = CheckBlock.across(p.depth);
+      long down = rowsAbove / rows * CheckBlock.down(rows) + rowsAbove % rows / CheckBlock.ROWS;
+      long block = down * across;
+      probe(
+          ProbePoint.DEVICE_A_LAST_USE, memoryOfA(), 4 * rowsAbove * p.depth, bytesOfA(p, region));
+      long blocks = CheckBlock.down(region.rows) * across;
+      scan(memoryOfA(), block, blocks, across, rows, p.depth, evidence.ofA(), launch);
     }
     if (p.beta != 0) {
       long columns = PackedBCheck.columns(region, b);
       DeviceObject copyOfOld = old.atLeast(bytesOfOld(p, region));
-      scan(
-          ProbePoint.DEVICE_OLD_C_LAST_USE,
-          copyOfOld,
-          region.rows,
-          columns,
-          evidence.ofOld(),
-          launch);
+      probe(ProbePoint.DEVICE_OLD_C_LAST_USE, copyOfOld, 0, bytesOfOld(p, region));
+      long across = CheckBlock.across(columns);
+      long blocks = CheckBlock.down(region.rows) * across;
+      scan(copyOfOld, 0, blocks, across, region.rows, columns, evidence.ofOld(), launch);
     }
   }
 
@@ -208,24 +289,33 @@ final class DeviceGemm implements Parts.Part {
     queue.run(ProbePoint.DEVICE_EVIDENCE, scanPanels, groups, 1, tile.scanners());
   }
 
-  /** Has a dense matrix summed up, a check block at a time. */
-  private void scan(
-      ProbePoint point, DeviceObject words, long rows, long columns, long to, long launch) {
+  private void probe(ProbePoint point, DeviceObject words, long offset, long bytes) {
     if (Probe.ON) {
-      queue.probe(point, words, 0, 4 * rows * columns);
+      queue.probe(point, words, offset, bytes);
     }
-    long across = CheckBlock.across(columns);
-    long down = CheckBlock.down(rows);
+  }
+
+  /** Has check blocks of a batch of dense matrices summed up. */
+  private void scan(
+      DeviceObject words,
+      long block,
+      long blocks,
+      long inRow,
+      long rows,
+      long columns,
+      long to,
+      long launch) {
     scanMatrix
         .open()
         .buffer(words)
         .buffer(evidence.memory())
         .number(to)
-        .number(0)
+        .number(block)
+        .number(inRow)
         .number(rows)
         .number(columns)
         .number(launch);
-    queue.run(ProbePoint.DEVICE_EVIDENCE, scanMatrix, across * down, 1, tile.scanners());
+    queue.run(ProbePoint.DEVICE_EVIDENCE, scanMatrix, blocks, 1, tile.scanners());
   }
 
   /**

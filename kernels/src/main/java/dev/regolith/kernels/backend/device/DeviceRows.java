@@ -4,6 +4,7 @@ import dev.regolith.kernels.backend.Residence.Outcome;
 import dev.regolith.kernels.backend.ResidentRows;
 import dev.regolith.kernels.backend.ResidentRows.Operand;
 import dev.regolith.kernels.backend.RowOperator;
+import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.memory.Storage;
@@ -265,6 +266,7 @@ final class DeviceRows implements Parts.Part {
         .buffer(sums.memory())
         .number(place)
         .number(operand.firstBlock())
+        .number(CheckBlock.across(operand.range().columns()))
         .number(operand.range().rows())
         .number(operand.range().columns())
         .number(launch);

@@ -54,7 +54,7 @@ class GemmTileTest {
       GemmProblem p = problem(arena, twin);
       var region = new Region().set(0, 0, ROWS, 0, (int) p.b.blocks());
       try (var panels = new DevicePanels(p.b, context)) {
-        gemm.run(p, region, panels.open(p.b, gemm.queue(), false), 7);
+        gemm.run(p, region, panels.open(p.b, gemm.queue(), false), null, 7);
         byte[] onDevice = p.c.toArray(ValueLayout.JAVA_BYTE);
         List<Component> suspects = new ArrayList<>();
         var sink = new SuspectsOnly(suspects);

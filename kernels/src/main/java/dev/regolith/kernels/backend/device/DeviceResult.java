@@ -1,0 +1,40 @@
+package dev.regolith.kernels.backend.device;
+
+import dev.regolith.kernels.backend.ResidentResult;
+import dev.regolith.kernels.memory.Storage;
+
+/** A product's result in device memory, while its regions are computed. */
+final class DeviceResult implements ResidentResult {
+  private final DeviceWords words;
+  private final Storage storage;
+  private volatile boolean spoilt;
+
+  DeviceResult(DeviceWords words, Storage storage) {
+    this.words = words;
+    this.storage = storage;
+  }
+
+  DeviceObject buffer() {
+    return words.buffer();
+  }
+
+  @Override
+  public void spoil() {
+    spoilt = true;
+  }
+
+  @Override
+  public boolean keep(boolean only) {
+    if (spoilt) {
+      words.release();
+      return false;
+    }
+    storage.keep(words, only);
+    return true;
+  }
+
+  @Override
+  public void discard() {
+    words.release();
+  }
+}

@@ -1,0 +1,40 @@
+package dev.regolith.kernels.op;
+
+import dev.regolith.kernels.backend.Backend;
+import dev.regolith.kernels.backend.Residence;
+import dev.regolith.kernels.memory.Range;
+import dev.regolith.kernels.memory.Storage;
+import dev.regolith.kernels.memory.Watch;
+import dev.regolith.kernels.tensor.Tensor;
+
+/** Which tensors may stay with an accelerator. */
+final class Residents {
+  private Residents() {}
+
+  /**
+   * Whether a tensor is all there is in its memory, row-major, nobody else sees it, and no seal
+   * speaks of less.
+   */
+  static boolean isAlone(Tensor tensor) {
+    Storage storage = tensor.storage();
+    if (!storage.mayLeave() || !tensor.folds()) {
+      return false;
+    }
+    Range range = tensor.range();
+    if (!range.isDense() || range.size() == 0 || 4 * range.size() != storage.place().byteSize()) {
+      return false;
+    }
+    for (Watch watch : storage.watches()) {
+      if (!watch.range().equals(range)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** Whether an accelerator has the words of a tensor. */
+  static boolean has(Backend backend, Tensor tensor) {
+    Residence residence = backend.residence();
+    return residence != null && residence.has(tensor.storage());
+  }
+}

@@ -1,0 +1,234 @@
+package dev.regolith.kernels;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.regolith.kernels.SessionOptions.Compute;
+import dev.regolith.kernels.backend.device.DeviceTrouble;
+import dev.regolith.kernels.fault.Protection;
+import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.probe.Probe;
+import dev.regolith.kernels.probe.ProbePoint;
+import dev.regolith.kernels.tensor.DType;
+import dev.regolith.kernels.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import java.util.concurrent.atomic.AtomicLong;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** A chain of products and row operators whose tensors stay on the device from one to the next. */
+@Tag("device-only")
+class DeviceResidenceTest {
+  private static final Compute DEVICE = SessionUnderTest.accelerator();
+  private static final int TOKENS = 61;
+  private static final int WIDTH = 140;
+  private static final int HIDDEN = 2200;
+
+  private final Arena arena = Arena.ofShared();
+  private final SplittableRandom random = new SplittableRandom(1);
+  private final Tensor x = random(1, TOKENS, WIDTH);
+  private final Tensor weight = random(2, WIDTH);
+  private final Tensor gate = random(3, HIDDEN, WIDTH);
+  private final Tensor up = random(4, HIDDEN, WIDTH);
+  private final Tensor down = random(5, WIDTH, HIDDEN);
+
+  @AfterEach
+  void close() {
+    arena.close();
+  }
+
+  private Tensor random(int seed, int... shape) {
+    int count = 1;
+    long[] sizes = new long[shape.length];
+    for (int i = 0; i < shape.length; i++) {
+      count *= shape[i];
+      sizes[i] = shape[i];
+    }
+    return Tensor.of(arena, Operand.gaussian(new SplittableRandom(seed), count), sizes);
+  }
+
+  private Tensor empty(long... shape) {
+    return Tensor.zeros(arena, DType.FLOAT32, shape);
+  }
+
+  /**
+   * The feed-forward part of a layer, as an engine has it: nothing but calls, one after another.
+   */
+  private final class FeedForward {
+    final Session session;
+    final PackedMatrix packedGate;
+    final PackedMatrix packedUp;
+    final PackedMatrix packedDown;
+    final Tensor normed = empty(TOKENS, WIDTH);
+    final Tensor gated = empty(TOKENS, HIDDEN);
+    final Tensor raised = empty(TOKENS, HIDDEN);
+    final Tensor result = empty(TOKENS, WIDTH);
+
+    FeedForward(Session session) {
+      this.session = session;
+      packedGate = session.pack(arena, gate).transposed();
+      packedUp = session.pack(arena, up).transposed();
+      packedDown = session.pack(arena, down).transposed();
+    }
+
+    /** What the steps said, one after the other. */
+    List<Status> run() {
+      var said = new ArrayList<Status>();
+      said.add(session.rmsNorm(x, weight, 1e-5f, normed));
+      said.add(session.gemm(normed, packedGate, gated));
+      said.add(session.gemm(normed, packedUp, raised));
+      said.add(session.activate(Activation.SILU, gated, raised, gated));
+      said.add(session.gemm(gated, packedDown, result));
+      said.add(session.add(result, x, result));
+      return said;
+    }
+  }
+
+  private float[] expected() {
+    var scalar = SessionUnderTest.kept(1, Protection.OFF, Compute.SCALAR).session();
+    var chain = new FeedForward(scalar);
+    chain.run();
+    return chain.result.toArray();
+  }
+
+  private static Map<ProbePoint, AtomicLong> counting() {
+    var counts = new EnumMap<ProbePoint, AtomicLong>(ProbePoint.class);
+    for (ProbePoint point : ProbePoint.values()) {
+      counts.put(point, new AtomicLong());
+    }
+    return counts;
+  }
+
+  @ParameterizedTest
+  @EnumSource(Protection.class)
+  void bitsOfTheHost(Protection protection) {
+    float[] expected = expected();
+    try (var under =
+        SessionUnderTest.open(
+            options -> options.compute(DEVICE).threads(2).protection(protection))) {
+      var chain = new FeedForward(under.session());
+      for (int round = 0; round < 3; round++) {
+        var counts = counting();
+        Probe.Hook hook =
+            (point, memory, offset, rows, rowBytes, stride) -> counts.get(point).incrementAndGet();
+        under.session().upload(x);
+        try (var _ = ProbeRelay.lend(hook)) {
+          assertThat(chain.run()).containsOnly(Status.CLEAN);
+        }
+        // Of operands, nothing goes there after the first round but what packing needs once.
+        if (round > 0) {
+          assertThat(counts.get(ProbePoint.DEVICE_UPLOAD).get()).isZero();
+          assertThat(counts.get(ProbePoint.DEVICE_PANELS_UPLOAD).get()).isZero();
+        }
+        long downloads = counts.get(ProbePoint.DEVICE_DOWNLOAD).get();
+        if (protection == Protection.OFF) {
+          assertThat(downloads).isZero();
+        }
+        assertThat(ReferenceGemm.firstDifference(expected, chain.result.toArray())).isEqualTo(-1);
+      }
+      assertThat(under.reports()).isEmpty();
+    }
+  }
+
+  /** Words changed and commands lost anywhere in the chain. */
+  @Test
+  void faultsInTheChain() {
+    float[] expected = expected();
+    var points =
+        List.of(
+            ProbePoint.DEVICE_A_READ,
+            ProbePoint.DEVICE_A_LAST_USE,
+            ProbePoint.DEVICE_C_STORED,
+            ProbePoint.DEVICE_C_KEPT,
+            ProbePoint.DEVICE_SUMS,
+            ProbePoint.DEVICE_LAUNCH,
+            ProbePoint.DEVICE_EVIDENCE,
+            ProbePoint.DEVICE_DOWNLOAD,
+            ProbePoint.ROW_INPUT_READ,
+            ProbePoint.ROW_INPUT_LAST_USE,
+            ProbePoint.ROW_INPUT_SEAL,
+            ProbePoint.ROW_STORED,
+            ProbePoint.ROW_REPEATED,
+            ProbePoint.A_SEAL,
+            ProbePoint.C_SEAL);
+    var failures = new ArrayList<String>();
+    var kinds = List.of(UpsetKind.values());
+    try (var under = SessionUnderTest.open(options -> options.compute(DEVICE).threads(1))) {
+      var chain = new FeedForward(under.session());
+      under.session().upload(x);
+      chain.run();
+      int turn = 0;
+      for (ProbePoint point : points) {
+        var counter = new Upset(point, -1, UpsetKind.BIT_0, random);
+        strike(chain, counter);
+        for (long occurrence : counter.spread(3)) {
+          under.reports().clear();
+          var kind = kinds.get(turn++ % kinds.size());
+          var upset = new Upset(point, occurrence, kind, random);
+          List<Status> said = strike(chain, upset);
+          boolean right = ReferenceGemm.firstDifference(expected, chain.result.toArray()) < 0;
+          boolean noticed = said.contains(Status.CORRECTED);
+          if (!right || said.contains(Status.DETECTED) || (noticed && under.reports().isEmpty())) {
+            failures.add("%s %s at %d: %s, %s".formatted(point, kind, occurrence, said, right));
+          }
+          // Nothing is left behind.
+          if (strike(chain, new Upset(point, -1, UpsetKind.BIT_0, random))
+              .contains(Status.DETECTED)) {
+            failures.add("after %s at %d".formatted(point, occurrence));
+          }
+          if (ReferenceGemm.firstDifference(expected, chain.result.toArray()) >= 0) {
+            failures.add("a wrong result after %s at %d".formatted(point, occurrence));
+          }
+        }
+      }
+    }
+    assertThat(failures).isEmpty();
+  }
+
+  private static List<Status> strike(FeedForward chain, Upset upset) {
+    try (var _ = ProbeRelay.lend(upset)) {
+      return chain.run();
+    }
+  }
+
+  /** A result that was partly computed on the host, because the device failed, is whole. */
+  @ParameterizedTest
+  @EnumSource(Protection.class)
+  void aDeviceThatFails(Protection protection) {
+    float[] expected = expected();
+    for (int command = 1; command < 40; command += 3) {
+      try (var under =
+          SessionUnderTest.open(
+              options -> options.compute(DEVICE).threads(1).protection(protection))) {
+        var chain = new FeedForward(under.session());
+        under.session().upload(x);
+        chain.run();
+        var count = new AtomicLong();
+        int failing = command;
+        Probe.Hook hook =
+            (point, memory, offset, rows, rowBytes, stride) -> {
+              boolean isCommand =
+                  point == ProbePoint.DEVICE_LAUNCH || point == ProbePoint.DEVICE_EVIDENCE;
+              if (isCommand && count.incrementAndGet() == failing) {
+                throw DeviceTrouble.outOfMemory();
+              }
+            };
+        List<Status> said;
+        try (var _ = ProbeRelay.lend(hook)) {
+          said = chain.run();
+        }
+        assertThat(said).as("command %d", command).containsOnly(Status.CLEAN);
+        assertThat(ReferenceGemm.firstDifference(expected, chain.result.toArray()))
+            .as("command %d", command)
+            .isEqualTo(-1);
+      }
+    }
+  }
+}
