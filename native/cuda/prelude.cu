@@ -17,6 +17,7 @@
 #define ITEM threadIdx.x
 #define RESTRICT __restrict__
 #define SQRT __fsqrt_rn
+#define AS_ULONG(x) ((ulong)__double_as_longlong(x))
 
 FUNCTION uint as_uint(float x) {
   return __float_as_uint(x);

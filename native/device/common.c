@@ -20,6 +20,7 @@
  *   GROUP_X, GROUP_Y, ITEM   numbers of the work-group, and of the work-item in it
  *   ulong, uint, as_uint, as_float, fma, min   as in OpenCL C
  *   SQRT         a square root, correctly rounded
+ *   AS_ULONG     the bits of a double
  *   slong        a signed integer of 64 bits
  *   FLOATS, UINTS, SPLAT, AS_UINTS   vectors of WIDTH lanes
  *   LOAD, STORE, LOAD_UINTS, STORE_UINTS   vector number j behind a pointer to its first lane

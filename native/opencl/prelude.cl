@@ -15,6 +15,7 @@
 #define GROUP_Y get_group_id(1)
 #define ITEM ((uint)get_local_id(0))
 #define SQRT sqrt
+#define AS_ULONG as_ulong
 #define UNROLL __attribute__((opencl_unroll_hint))
 
 #define JOIN_(a, b) a##b

@@ -54,6 +54,7 @@ extern "C" void standin_at(unsigned thread, unsigned x, unsigned y, void (*barri
 }
 static inline float __fmaf_rn(float x, float y, float z) { return __builtin_fmaf(x, y, z); }
 static inline float __fmul_rn(float x, float y) { return x * y; }
+static inline long long __double_as_longlong(double x) { long long r; std::memcpy(&r, &x, 8); return r; }
 static inline float __fsqrt_rn(float x) { return __builtin_sqrtf(x); }
 static inline float fma(float x, float y, float z) { return __builtin_fmaf(x, y, z); }
 static inline unsigned __float_as_uint(float x) { unsigned r; std::memcpy(&r, &x, 4); return r; }
@@ -152,6 +153,9 @@ const std::map<std::string, Signature> kSignatures = {
     {"place_region", taking<P, P, N, N, N>()},
     {"scan_panels", taking<P, P, N, N, N, N, N, N, N>()},
     {"scan_matrix", taking<P, P, N, N, N, N, N, N>()},
+    {"predict", taking<P, P, P, N, N, N, N, N, N, N, N, N, N>()},
+    {"show", taking<P, P, N, N, N, N, N, N, N, N>()},
+    {"scan_records", taking<P, P, N, N, N, N, N, N>()},
     {"softmax_rows", taking<P, P, N, R, N>()},
     {"norm_rows", taking<P, P, P, P, P, P, N, R, N, N>()},
     {"rotate_rows", taking<P, P, P, P, N, N, N, N, N, N, N, N>()},

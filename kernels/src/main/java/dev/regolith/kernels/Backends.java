@@ -32,7 +32,8 @@ final class Backends {
       case SCALAR -> new ScalarGemm();
       case OPENCL, CUDA -> {
         Backend host = fastest(Compute.BEST, strict);
-        yield DeviceBackend.open(api(compute), options.device(), host);
+        boolean onDevice = options.evidence() == SessionOptions.Evidence.DEVICE;
+        yield DeviceBackend.open(api(compute), options.device(), host, onDevice);
       }
     };
   }

@@ -51,12 +51,25 @@ public final class SessionOptions {
     }
   }
 
+  /** Who makes the evidence of what an accelerator multiplied. The host compares it always. */
+  public enum Evidence {
+    /** The host, from words that it has itself: its own, or those that it fetches. */
+    HOST,
+    /**
+     * The accelerator, in double precision, from words that the host verifies by exact sums; so
+     * operands and results can stay there. A kernel that multiplies wrongly is seen, unless the one
+     * that predicts errs in the same way.
+     */
+    DEVICE
+  }
+
   private int threads = Runtime.getRuntime().availableProcessors();
   private Duration spin = Duration.ofNanos(50_000);
   private Protection protection = Protection.CORRECT;
   private FaultListener listener = report -> {};
   private Compute compute = Compute.BEST;
   private String device = "";
+  private Evidence evidence = Evidence.HOST;
   private Probation probation = new Probation(10, Duration.ofMinutes(1));
   private boolean strict;
 
@@ -111,6 +124,12 @@ public final class SessionOptions {
     return this;
   }
 
+  /** Who makes the evidence of an accelerator's products. Default: {@link Evidence#HOST}. */
+  public SessionOptions evidence(Evidence maker) {
+    evidence = maker;
+    return this;
+  }
+
   /**
    * When an accelerator is not trusted any more: after so many calls within so long in which a
    * fault was corrected that nothing found damaged on the host explains. The host computes from
@@ -160,6 +179,10 @@ public final class SessionOptions {
 
   String device() {
     return device;
+  }
+
+  Evidence evidence() {
+    return evidence;
   }
 
   Probation probation() {

@@ -3,6 +3,7 @@ package dev.regolith.kernels;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.regolith.kernels.SessionOptions.Compute;
+import dev.regolith.kernels.SessionOptions.Evidence;
 import dev.regolith.kernels.backend.device.DeviceTrouble;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
@@ -19,7 +20,6 @@ import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -106,13 +106,38 @@ class DeviceResidenceTest {
     return counts;
   }
 
+  /** How a session is protected. */
+  enum Way {
+    OFF(Protection.OFF, Evidence.HOST),
+    DETECT(Protection.DETECT, Evidence.HOST),
+    CORRECT(Protection.CORRECT, Evidence.HOST),
+    DETECT_THERE(Protection.DETECT, Evidence.DEVICE),
+    CORRECT_THERE(Protection.CORRECT, Evidence.DEVICE);
+
+    final Protection protection;
+    final Evidence evidence;
+
+    Way(Protection protection, Evidence evidence) {
+      this.protection = protection;
+      this.evidence = evidence;
+    }
+
+    SessionUnderTest open(int threads) {
+      return SessionUnderTest.open(options ->
+          options.compute(DEVICE).threads(threads).protection(protection).evidence(evidence));
+    }
+
+    /** Whether nothing has to come back to be verified. */
+    boolean stays() {
+      return protection == Protection.OFF || evidence == Evidence.DEVICE;
+    }
+  }
+
   @ParameterizedTest
-  @EnumSource(Protection.class)
-  void bitsOfTheHost(Protection protection) {
+  @EnumSource(Way.class)
+  void bitsOfTheHost(Way way) {
     float[] expected = expected();
-    try (var under =
-        SessionUnderTest.open(
-            options -> options.compute(DEVICE).threads(2).protection(protection))) {
+    try (var under = way.open(2)) {
       var chain = new FeedForward(under.session());
       for (int round = 0; round < 3; round++) {
         var counts = counting();
@@ -128,7 +153,7 @@ class DeviceResidenceTest {
           assertThat(counts.get(ProbePoint.DEVICE_PANELS_UPLOAD).get()).isZero();
         }
         long downloads = counts.get(ProbePoint.DEVICE_DOWNLOAD).get();
-        if (protection == Protection.OFF) {
+        if (way.stays()) {
           assertThat(downloads).isZero();
         }
         assertThat(ReferenceGemm.firstDifference(expected, chain.result.toArray())).isEqualTo(-1);
@@ -138,29 +163,40 @@ class DeviceResidenceTest {
   }
 
   /** Words changed and commands lost anywhere in the chain. */
-  @Test
-  void faultsInTheChain() {
+  @ParameterizedTest
+  @EnumSource(value = Way.class, names = "CORRECT.*", mode = EnumSource.Mode.MATCH_ALL)
+  void faultsInTheChain(Way way) {
     float[] expected = expected();
     var points =
-        List.of(
-            ProbePoint.DEVICE_A_READ,
-            ProbePoint.DEVICE_A_LAST_USE,
-            ProbePoint.DEVICE_C_STORED,
-            ProbePoint.DEVICE_C_KEPT,
-            ProbePoint.DEVICE_SUMS,
-            ProbePoint.DEVICE_LAUNCH,
-            ProbePoint.DEVICE_EVIDENCE,
-            ProbePoint.DEVICE_DOWNLOAD,
-            ProbePoint.ROW_INPUT_READ,
-            ProbePoint.ROW_INPUT_LAST_USE,
-            ProbePoint.ROW_INPUT_SEAL,
-            ProbePoint.ROW_STORED,
-            ProbePoint.ROW_REPEATED,
-            ProbePoint.A_SEAL,
-            ProbePoint.C_SEAL);
+        new ArrayList<>(
+            List.of(
+                ProbePoint.DEVICE_A_READ,
+                ProbePoint.DEVICE_A_LAST_USE,
+                ProbePoint.DEVICE_C_STORED,
+                ProbePoint.DEVICE_C_KEPT,
+                ProbePoint.DEVICE_SUMS,
+                ProbePoint.DEVICE_LAUNCH,
+                ProbePoint.DEVICE_EVIDENCE,
+                ProbePoint.DEVICE_DOWNLOAD,
+                ProbePoint.ROW_INPUT_READ,
+                ProbePoint.ROW_INPUT_LAST_USE,
+                ProbePoint.ROW_INPUT_SEAL,
+                ProbePoint.ROW_STORED,
+                ProbePoint.ROW_REPEATED,
+                ProbePoint.A_SEAL,
+                ProbePoint.C_SEAL));
+    if (way.evidence == Evidence.DEVICE) {
+      points.add(ProbePoint.DEVICE_RECORDS_READ);
+      points.add(ProbePoint.DEVICE_RECORDS_LAST_USE);
+      points.add(ProbePoint.CHECK_VECTORS_SEAL);
+      points.add(ProbePoint.EVIDENCE);
+      points.add(ProbePoint.TOLERANCE);
+      points.remove(ProbePoint.DEVICE_C_STORED);
+      points.remove(ProbePoint.DEVICE_DOWNLOAD);
+    }
     var failures = new ArrayList<String>();
     var kinds = List.of(UpsetKind.values());
-    try (var under = SessionUnderTest.open(options -> options.compute(DEVICE).threads(1))) {
+    try (var under = way.open(1)) {
       var chain = new FeedForward(under.session());
       under.session().upload(x);
       chain.run();
@@ -200,13 +236,11 @@ class DeviceResidenceTest {
 
   /** A result that was partly computed on the host, because the device failed, is whole. */
   @ParameterizedTest
-  @EnumSource(Protection.class)
-  void aDeviceThatFails(Protection protection) {
+  @EnumSource(Way.class)
+  void aDeviceThatFails(Way way) {
     float[] expected = expected();
     for (int command = 1; command < 40; command += 3) {
-      try (var under =
-          SessionUnderTest.open(
-              options -> options.compute(DEVICE).threads(1).protection(protection))) {
+      try (var under = way.open(1)) {
         var chain = new FeedForward(under.session());
         under.session().upload(x);
         chain.run();

@@ -35,6 +35,9 @@ public final class GemmProblem {
   /** Whether evidence is made, and seals and digests are verified. */
   public boolean verify;
 
+  /** Whether all evidence is to be made from what is here, whoever computes. */
+  public boolean hostEvidence;
+
   /** The left operand. */
   public MemorySegment a = MemorySegment.NULL;
 
@@ -56,7 +59,7 @@ public final class GemmProblem {
   /** Whose words A's rows are, all of them and in order; null if they are not, or are copied. */
   public @Nullable Storage aStorage;
 
-  /** Whether A's words are nowhere but with an accelerator: only where nothing is verified. */
+  /** Whether A's words are nowhere but with an accelerator. */
   public boolean aAway;
 
   /** The right operand. */
@@ -80,7 +83,7 @@ public final class GemmProblem {
   /** Where C's words stay as well, filled region by region; null if nowhere. */
   public @Nullable ResidentResult cResident;
 
-  /** Whether they go nowhere else: only where nothing is verified. */
+  /** Whether they go nowhere else. */
   public boolean cAway;
 
   /** The old C, kept until the result is verified; row-major, read if beta is not 0. */
@@ -121,6 +124,7 @@ public final class GemmProblem {
     alpha = other.alpha;
     beta = other.beta;
     verify = other.verify;
+    hostEvidence = other.hostEvidence;
     a = other.a;
     aOffset = other.aOffset;
     aStride = other.aStride;

@@ -32,10 +32,11 @@ public final class PackedB {
   /** Tolerance coefficients in a record. */
   public static final int GRAINS = DEPTH / Tolerance.GRAIN;
 
-  private static final int TAIL = GRAINS + 8; // coefficients, mean, padding to a cache line
+  /** Doubles in a record: coefficients, mean, padding to a cache line. */
+  public static final int RECORD_TAIL = GRAINS + 8;
 
   /** Words of the longest record. */
-  public static final int MAX_RECORD_WORDS = DEPTH + 2 * TAIL;
+  public static final int MAX_RECORD_WORDS = DEPTH + 2 * RECORD_TAIL;
 
   private final int panelColumns;
   private final Repairs repairs = new Repairs();
@@ -119,7 +120,8 @@ public final class PackedB {
     return 4 * panelCount() * panelColumns * depth;
   }
 
-  private long allRecordBytes() {
+  /** Bytes of all records. */
+  public long allRecordBytes() {
     return matrices * blocks() * kBlocks() * recordBytes();
   }
 
@@ -284,7 +286,7 @@ public final class PackedB {
 
   /** Bytes of a record. */
   public long recordBytes() {
-    return 4L * vectorLength() + 8L * TAIL;
+    return 4L * vectorLength() + 8L * RECORD_TAIL;
   }
 
   /** Floats a check vector takes in its record. */

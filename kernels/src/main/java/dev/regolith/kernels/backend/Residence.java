@@ -29,6 +29,9 @@ public interface Residence {
    */
   void onArrival(BiConsumer<Storage, Runnable> arrivals);
 
+  /** Whether the evidence of products is made there, so that verified ones need no words here. */
+  boolean predicts();
+
   /** Whether words are there, as well as here or only there. */
   boolean has(Storage storage);
 

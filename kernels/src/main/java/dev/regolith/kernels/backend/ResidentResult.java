@@ -5,6 +5,9 @@ public interface ResidentResult {
   /** Something of it was computed elsewhere: it is not whole. */
   void spoil();
 
+  /** Whether all of it was computed where it is. */
+  boolean isWhole();
+
   /**
    * Makes it the tensor's, if it is whole.
    *

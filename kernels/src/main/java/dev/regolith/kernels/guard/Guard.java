@@ -77,6 +77,11 @@ public final class Guard implements EvidenceSink {
     log.call();
   }
 
+  /** Whether anything is in doubt so far. */
+  public boolean isInDoubt() {
+    return doubts.any();
+  }
+
   /**
    * Ends a call: mends what is in doubt, or, where the session only detects, reports it.
    *

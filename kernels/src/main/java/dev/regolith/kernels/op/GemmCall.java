@@ -113,6 +113,7 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     problem.alpha = alpha;
     problem.beta = beta;
     problem.verify = verify;
+    problem.hostEvidence = false;
     inputCount = 0;
     leftInput = null;
     together =
@@ -141,10 +142,7 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
       output.open(c.storage(), c.range(), problem.beta != 0, problem);
       reserve(c);
       Status status = compute(a, b);
-      if (!settleResident(status == Status.CLEAN)) {
-        // Part of it was computed here, and nothing verified: all of it is, then.
-        status = compute(a, b);
-      }
+      settleResident(status == Status.CLEAN);
       if (status != Status.CLEAN && problem.aStorage != null) {
         // What was put back, or done again, an accelerator's copy may still have wrong.
         problem.aStorage.segmentToWrite(false);
@@ -158,32 +156,48 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     }
   }
 
-  /** Has the result stay with an accelerator as well, or, if nobody verifies it, instead. */
+  /** Has the result stay with an accelerator as well, or, if nobody needs it here, instead. */
   private void reserve(Tensor c) {
     Residence residence = execution.backend().residence();
-    problem.cResident =
-        residence == null || !Residents.isAlone(c) ? null : residence.reserve(c.storage());
-    problem.cAway = problem.cResident != null && !verify;
+    if (residence != null && Residents.isAlone(c)) {
+      problem.cResident = residence.reserve(c.storage());
+      boolean verifiedThere = residence.predicts() && problem.beta == 0;
+      problem.cAway = problem.cResident != null && (!verify || verifiedThere);
+    }
   }
 
-  /**
-   * Ends that.
-   *
-   * @return whether the result is where it is meant to be; if not, it is to be computed again
-   */
-  private boolean settleResident(boolean clean) {
+  /** Has the accelerator keep the result, or not. */
+  private void settleResident(boolean clean) {
     ResidentResult resident = problem.cResident;
     boolean away = problem.cAway;
     problem.cResident = null;
     problem.cAway = false;
-    if (resident == null) {
-      return true;
-    }
-    if (!clean) {
+    if (resident != null && clean) {
+      resident.keep(away);
+    } else if (resident != null) {
       resident.discard();
-      return true;
     }
-    return resident.keep(away) || !away;
+  }
+
+  /**
+   * Where something is in doubt, or was not computed by the accelerator, words that it alone has
+   * are needed here, and so is all of the result.
+   */
+  private void comeBack() {
+    ResidentResult resident = problem.cResident;
+    boolean whole = resident == null || resident.isWhole();
+    if ((!problem.aAway && !problem.cAway) || (whole && !guard.isInDoubt())) {
+      return;
+    }
+    if (problem.aAway && problem.aStorage != null) {
+      problem.aStorage.segment(); // to where problem.a is
+      problem.aAway = false;
+    }
+    if (problem.cAway) {
+      settleResident(false);
+      problem.hostEvidence = true;
+      computeAll();
+    }
   }
 
   private static Status worse(Status x, Status y) {
@@ -204,8 +218,8 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     team.run(right.tasks() + left.tasks() + output.tasks(), this, together);
     output.verifyOldParts(found[0], workspace);
     cut(together ? team.threads() : 1);
-    phase = Phase.COMPUTE;
-    team.run(problem.batch * chunks * groups, this, together);
+    computeAll();
+    comeBack();
     computed = true;
     if (Probe.ON) {
       probeInputs();
@@ -215,6 +229,11 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     }
     verifyInputs();
     return guard.close(problem, left.readRange(), this, workspace);
+  }
+
+  private void computeAll() {
+    phase = Phase.COMPUTE;
+    execution.team().run(problem.batch * chunks * groups, this, together);
   }
 
   private void forget() {
@@ -307,7 +326,8 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
   private void collectWatches(Component component, Tensor tensor, boolean copied) {
     for (Watch watch : tensor.storage().watches()) {
       if (watch.inForce() && watch.range().intersects(tensor.range())) {
-        MemorySegment memory = tensor.storage().segment();
+        // Of words that are away, the backend compares what it reads; they may come back later.
+        MemorySegment memory = tensor.storage().place();
         boolean again = copied || left.seals() != null;
         SealedInput input = nextInput();
         input.set(component, memory, (SealGrid) watch, tensor.range(), again);
@@ -336,13 +356,15 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
   }
 
   private void probeInputs() {
-    Probe.reach(
-        ProbePoint.A_LAST_USE,
-        problem.a,
-        problem.aOffset,
-        problem.rows,
-        4 * problem.depth,
-        problem.aStride);
+    if (!problem.aAway) {
+      Probe.reach(
+          ProbePoint.A_LAST_USE,
+          problem.a,
+          problem.aOffset,
+          problem.rows,
+          4 * problem.depth,
+          problem.aStride);
+    }
     if (problem.beta != 0) {
       long words = problem.batch * problem.rows * problem.columns;
       Probe.reach(ProbePoint.OLD_C_LAST_USE, problem.oldC, 0, 1, 4 * words, 0);

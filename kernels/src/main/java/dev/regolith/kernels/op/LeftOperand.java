@@ -2,6 +2,7 @@ package dev.regolith.kernels.op;
 
 import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.GemmProblem;
+import dev.regolith.kernels.backend.Residence;
 import dev.regolith.kernels.backend.Staging;
 import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.CheckBlock;
@@ -39,8 +40,7 @@ final class LeftOperand implements AutoCloseable {
     range = a.range();
     boolean alone = used && Residents.isAlone(a);
     problem.aStorage = alone ? a.storage() : null;
-    // Whoever verifies predicts from words that are here.
-    problem.aAway = alone && !verify && Residents.has(backend, a);
+    problem.aAway = alone && mayStayAway(a);
     source = problem.aAway || !used ? a.storage().place() : a.storage().segment();
     copied = used && !(source.isNative() && !source.isReadOnly() && range.hasUnitColumns());
     seals = null;
@@ -60,6 +60,14 @@ final class LeftOperand implements AutoCloseable {
     problem.aOffset = 4 * readRange.offset();
     problem.aStride = 4 * readRange.rowStride();
     problem.aBatchStride = range.batch() == 1 ? 0 : 4 * readRange.batchStride();
+  }
+
+  /** Whether nobody needs the words here: not to predict from them, and not to seal them. */
+  private boolean mayStayAway(Tensor a) {
+    Residence residence = backend.residence();
+    return residence != null
+        && residence.has(a.storage())
+        && (!verify || (residence.predicts() && isSealedWhole(a)));
   }
 
   private static boolean isSealedWhole(Tensor tensor) {

@@ -1,7 +1,5 @@
 package dev.regolith.kernels.op;
 
-import dev.regolith.kernels.backend.Backend;
-import dev.regolith.kernels.backend.Residence;
 import dev.regolith.kernels.memory.Range;
 import dev.regolith.kernels.memory.Storage;
 import dev.regolith.kernels.memory.Watch;
@@ -30,11 +28,5 @@ final class Residents {
       }
     }
     return true;
-  }
-
-  /** Whether an accelerator has the words of a tensor. */
-  static boolean has(Backend backend, Tensor tensor) {
-    Residence residence = backend.residence();
-    return residence != null && residence.has(tensor.storage());
   }
 }

@@ -154,6 +154,10 @@ public enum ProbePoint {
   DEVICE_B_READ,
   /** An accelerator's packed panels after their last use in the task, before they are summed up. */
   DEVICE_B_LAST_USE,
+  /** An accelerator's check records, before it predicts from them. */
+  DEVICE_RECORDS_READ,
+  /** The same after their last use in the task, before they are summed up. */
+  DEVICE_RECORDS_LAST_USE,
   /** An accelerator's copy of the old C, before a kernel reads it. */
   DEVICE_OLD_C_READ,
   /** An accelerator's copy of the old C after its last use, before it is summed up. */

@@ -48,6 +48,7 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
   private final KernelProgram program;
   private final Optional<AttentionProgram> attention;
   private final Optional<RowsProgram> rows;
+  private final Optional<EvidenceProgram> ofEvidence;
   private final DeviceResidence residents;
   private final AtomicLong launches = new AtomicLong();
   private final Set<Parts.Part> made = ConcurrentHashMap.newKeySet();
@@ -55,7 +56,7 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
   private final AtomicBoolean stumbled = new AtomicBoolean();
   private final AtomicBoolean retired = new AtomicBoolean();
 
-  private DeviceBackend(DeviceApi api, Device device, Backend host) {
+  private DeviceBackend(DeviceApi api, Device device, Backend host, boolean deviceEvidence) {
     this.host = host;
     context = new DeviceContext(api, device, ProgramCache.ofUser());
     copies = new DeviceCopies(context);
@@ -65,6 +66,11 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
       attention =
           AttentionProgram.open(context, program.tile(), host, this::announce).map(programs::add);
       rows = RowsProgram.open(context, program, host, this::announce).map(programs::add);
+      ofEvidence =
+          deviceEvidence
+              ? EvidenceProgram.open(context, program.tile(), host, this::announce)
+                  .map(programs::add)
+              : Optional.empty();
       residents = programs.add(new DeviceResidence(context));
     } catch (RuntimeException e) {
       programs.close();
@@ -80,11 +86,13 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
    * @param device part of a device's or platform's name, or its number in the list of all; empty
    *     for the first that computes exactly, a GPU if there is one
    * @param host what computes everything else, and makes the evidence
+   * @param deviceEvidence whether the device makes the evidence of products, if it can
    * @throws IllegalStateException if there is no such device, or it cannot compute exactly
    */
-  public static DeviceBackend open(DeviceApi api, String device, Backend host) {
+  public static DeviceBackend open(
+      DeviceApi api, String device, Backend host, boolean deviceEvidence) {
     try {
-      return new DeviceBackend(api, new DeviceChoice(api).choose(device), host);
+      return new DeviceBackend(api, new DeviceChoice(api).choose(device), host, deviceEvidence);
     } catch (DeviceException e) {
       throw new IllegalStateException(
           "the %s device cannot be opened: %s".formatted(api.name(), e.getMessage()), e);
@@ -99,8 +107,9 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
       return "%s; %s device %s out of service".formatted(host.name(), api, device);
     }
     String of = attention.isPresent() ? ", attention with device evidence" : "";
-    return "%s, %s, tile %s, host evidence%s; %s"
-        .formatted(api, device, program.tile(), of, host.name());
+    String by = ofEvidence.isPresent() ? "device" : "host";
+    return "%s, %s, tile %s, %s evidence%s; %s"
+        .formatted(api, device, program.tile(), by, of, host.name());
   }
 
   @Override
@@ -120,7 +129,7 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
 
   @Override
   public DeviceGemm newGemm() {
-    return kept(new DeviceGemm(context, program));
+    return kept(new DeviceGemm(context, program, ofEvidence.orElse(null)));
   }
 
   @Override
@@ -147,7 +156,8 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
 
   @Override
   public void run(GemmProblem p, Region region, Workspace workspace, EvidenceSink sink) {
-    compute(p, region, workspace, sink, residents.wordsOf(p.aStorage), false);
+    boolean predicts = p.verify && !p.hostEvidence && ofEvidence.isPresent();
+    compute(p, region, workspace, sink, residents.wordsOf(p.aStorage), predicts, false);
   }
 
   /** First from A copied anew, then from panels that are all copied again, then on the host. */
@@ -157,7 +167,7 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
     if (attempt >= LAST_ATTEMPT) {
       computeOnHost(p, region, workspace, sink);
     } else {
-      compute(p, region, workspace, sink, null, attempt > 0);
+      compute(p, region, workspace, sink, null, false, attempt > 0);
     }
   }
 
@@ -167,6 +177,7 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
       Workspace workspace,
       EvidenceSink sink,
       @Nullable DeviceWords ofA,
+      boolean predicts,
       boolean anew) {
     if (retired.get()) {
       computeOnHost(p, region, workspace, sink);
@@ -178,9 +189,10 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
       DeviceGemm gemm = ((DeviceWorkspace) workspace).gemm();
       DeviceObject buffer = panels.open(p.b, gemm.queue(), anew);
       long mark = panels.repairs().mark();
-      gemm.run(p, region, buffer, ofA, launches.incrementAndGet());
+      DeviceObject records = predicts ? panels.openRecords(p.b, gemm.queue()) : null;
+      gemm.run(p, region, buffer, records, ofA, launches.incrementAndGet());
       if (p.verify) {
-        verify(p, region, panels, gemm, DeviceWorkspace.host(workspace), sink);
+        verify(p, region, predicts, panels, gemm, DeviceWorkspace.host(workspace), sink);
         if (!panels.repairs().noneSince(mark)) {
           sink.suspect(p, region, Component.DEVICE_BUFFER);
         }
@@ -200,16 +212,31 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
   private void verify(
       GemmProblem p,
       Region region,
+      boolean predicted,
       DevicePanels panels,
       DeviceGemm gemm,
       Workspace ofHost,
       EvidenceSink sink) {
     DeviceEvidence evidence = gemm.evidence();
     evidence.verifyPanels(p, region, panels, gemm.queue(), host, ofHost, sink);
-    evidence.verifyA(p, region, host, ofHost, sink);
+    evidence.verifyA(p, region, predicted, host, ofHost, sink);
     evidence.verifyOld(p, region, host, ofHost, sink);
-    parts(region, part -> host.examine(p, part, ofHost, sink));
+    if (!predicted) {
+      parts(region, part -> host.examine(p, part, ofHost, sink));
+      evidence.verifyResult(p, region, sink);
+      return;
+    }
+    evidence.verifyRecords(p, region, panels, gemm.queue(), sink);
+    evidence.seal(p, region, host, ofHost);
     evidence.verifyResult(p, region, sink);
+    // Tolerances are worked out exactly from words that are here.
+    gemm.prediction().compare(p, region, sink, () -> bringA(p));
+  }
+
+  private static void bringA(GemmProblem p) {
+    if (p.aAway && p.aStorage != null) {
+      p.aStorage.segment(); // to where p.a is
+    }
   }
 
   @Override
@@ -236,9 +263,7 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
     if (p.cResident != null) {
       p.cResident.spoil();
     }
-    if (p.aAway && p.aStorage != null) {
-      p.aStorage.segment(); // brings the words to where p.a is
-    }
+    bringA(p);
     parts(region, part -> host.run(p, part, w, sink));
   }
 
@@ -345,6 +370,11 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
   @Override
   public void onArrival(BiConsumer<Storage, Runnable> arrivals) {
     residents.onArrival(arrivals);
+  }
+
+  @Override
+  public boolean predicts() {
+    return ofEvidence.isPresent();
   }
 
   @Override

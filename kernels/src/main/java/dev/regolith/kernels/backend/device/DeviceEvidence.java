@@ -12,6 +12,8 @@ import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.memory.Range;
+import dev.regolith.kernels.probe.Probe;
+import dev.regolith.kernels.probe.ProbePoint;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
@@ -32,14 +34,19 @@ final class DeviceEvidence implements Parts.Part {
   private long ofOld;
   private long ofKept;
   private boolean kept;
+  private long ofRecords;
 
   DeviceEvidence(DeviceContext context, GemmTile tile) {
     this.tile = tile;
     all = new DeviceSums(context);
   }
 
-  /** Makes room for the sums of a product. */
-  void open(GemmProblem p, Region region, long launch) {
+  /**
+   * Makes room for the sums of a product.
+   *
+   * @param predicts whether the device predicts, from check records
+   */
+  void open(GemmProblem p, Region region, boolean predicts, long launch) {
     long columns = PackedBCheck.columns(region, p.b);
     ofPanels = Math.ceilDiv(region.rows, tile.rows()) * Math.ceilDiv(columns, tile.groupColumns());
     boolean reads = p.verify && p.depth > 0;
@@ -49,7 +56,8 @@ final class DeviceEvidence implements Parts.Part {
     long blocks = down * CheckBlock.across(columns);
     ofKept = ofOld + (p.verify && p.beta != 0 ? blocks : 0);
     kept = p.verify && p.cResident != null;
-    all.open(ofKept + (kept ? blocks : 0), launch);
+    ofRecords = ofKept + (kept ? blocks : 0);
+    all.open(ofRecords + (predicts ? (long) region.blocks * p.b.kBlocks() : 0), launch);
   }
 
   /** Makes room for the sums of so many panels, and of nothing else. */
@@ -88,6 +96,11 @@ final class DeviceEvidence implements Parts.Part {
     return ofKept;
   }
 
+  /** Those of check records: by k-block and check block. */
+  long ofRecords() {
+    return ofRecords;
+  }
+
   /** Brings the sums to the host. */
   void download(DeviceQueue queue) {
     all.download(queue);
@@ -121,6 +134,36 @@ final class DeviceEvidence implements Parts.Part {
     }
   }
 
+  /** Compares the sums of the records with the host's seals, and mends the device's records. */
+  void verifyRecords(
+      GemmProblem p, Region region, DevicePanels panels, DeviceQueue queue, EvidenceSink sink) {
+    PackedB b = p.b;
+    for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
+      for (int i = 0; i < region.blocks; i++) {
+        long at = region.block + i;
+        long entry = ofRecords + (long) kBlock * region.blocks + i;
+        if (isRecordSealed(b, region.matrix, at, kBlock, entry)) {
+          continue;
+        }
+        if (!b.isRecordIntact(region.matrix, at, kBlock, found)) {
+          sink.recordDiffers(p, region, at, kBlock);
+        }
+        if (!isRecordSealed(b, region.matrix, at, kBlock, entry)) {
+          panels.mendRecord(b, region.matrix, at, kBlock, queue);
+          sink.suspect(p, region, Component.DEVICE_BUFFER);
+        }
+      }
+    }
+  }
+
+  private boolean isRecordSealed(PackedB b, long matrix, long at, int kBlock, long entry) {
+    int seal = b.recordSealAt(matrix, at, kBlock);
+    if (Probe.ON) {
+      Probe.reach(ProbePoint.CHECK_VECTORS_SEAL, b.recordSeals(), seal, Seal.SUMS);
+    }
+    return all.isSealed(b.recordSeals(), seal / Seal.SUMS, entry);
+  }
+
   /** Whether the sums of a panel that was summed up are those of its seal. */
   private boolean isSealed(PackedB b, long first, int panel, int kBlock) {
     long entry = ofPanels + (long) panel * b.kBlocks() + kBlock;
@@ -150,9 +193,16 @@ final class DeviceEvidence implements Parts.Part {
 
   /**
    * Compares the sums of the copy of A with the seals of A. Where A itself disagrees with its seals
-   * in the same way, that is not the copy's fault, and found when the region is examined.
+   * in the same way, that is not the copy's fault, and found when the region is examined, which it
+   * is not if the device predicted.
    */
-  void verifyA(GemmProblem p, Region region, Backend host, Workspace workspace, EvidenceSink sink) {
+  void verifyA(
+      GemmProblem p,
+      Region region,
+      boolean predicted,
+      Backend host,
+      Workspace workspace,
+      EvidenceSink sink) {
     SealGrid seals = p.aSeals;
     if (seals == null || p.depth == 0) {
       return;
@@ -161,15 +211,24 @@ final class DeviceEvidence implements Parts.Part {
     for (int row = 0; row < region.rows; row += CheckBlock.ROWS) {
       int first = p.aSealBlock(seals, region.matrix, region.row + row);
       for (int i = 0; i < across; i++) {
+        if (Probe.ON && predicted) {
+          Probe.reach(ProbePoint.A_SEAL, seals.sums(), Seal.SUMS * (first + i), Seal.SUMS);
+        }
         Arrays.fill(sums, 0);
         all.addTo(sums, ofA + row / CheckBlock.ROWS * across + i);
         if (Seal.same(sums, 0, seals.sums(), Seal.SUMS * (first + i))) {
           continue;
         }
-        host.scan(p.a, seals, first + i, found, workspace);
-        if (!Seal.same(sums, 0, found, 0)) {
-          suspect(p, region, row, 0, region.blocks, sink);
+        if (!p.aAway) {
+          host.scan(p.a, seals, first + i, found, workspace);
+          if (Seal.same(sums, 0, found, 0)) {
+            if (predicted) {
+              sink.inputDiffers(p, region, first + i);
+            }
+            continue;
+          }
         }
+        suspect(p, region, row, 0, region.blocks, sink);
       }
     }
   }
@@ -196,31 +255,53 @@ final class DeviceEvidence implements Parts.Part {
     }
   }
 
+  /** Makes the seals of C: of words that arrived, or, if none did, of the registers stored. */
+  void seal(GemmProblem p, Region region, Backend host, Workspace workspace) {
+    SealGrid seals = p.cSeals;
+    for (int row = 0; seals != null && row < region.rows; row += CheckBlock.ROWS) {
+      for (int i = 0; i < region.blocks; i++) {
+        int number = sealOf(seals, region, row, i);
+        if (p.cAway) {
+          addStored(p, region, row, i);
+        } else {
+          host.scan(p.c, seals, number, sums, workspace);
+        }
+        System.arraycopy(sums, 0, seals.sums(), Seal.SUMS * number, Seal.SUMS);
+      }
+    }
+  }
+
+  private static int sealOf(SealGrid seals, Region region, int row, int i) {
+    long blockRow = (region.row + row) / CheckBlock.ROWS;
+    return seals.block(region.matrix, blockRow, region.block + i);
+  }
+
+  /** The sums of the registers that were stored into a check block. */
+  private void addStored(GemmProblem p, Region region, int row, int i) {
+    long columns = PackedBCheck.columns(region, p.b);
+    long groups = Math.ceilDiv(columns, tile.groupColumns());
+    int rows = Math.min(CheckBlock.ROWS, region.rows - row);
+    Arrays.fill(sums, 0);
+    long end = Math.min(columns, (i + 1L) * CheckBlock.COLUMNS);
+    for (long down = row / tile.rows(); down * tile.rows() < row + rows; down++) {
+      long across = (long) i * CheckBlock.COLUMNS / tile.groupColumns();
+      for (; across * tile.groupColumns() < end; across++) {
+        all.addTo(sums, down * groups + across);
+      }
+    }
+  }
+
   /** Compares the sums of what was stored, and of what stays, with the seals of what arrived. */
   void verifyResult(GemmProblem p, Region region, EvidenceSink sink) {
     SealGrid seals = p.cSeals;
-    if (seals == null) {
-      return;
-    }
-    long columns = PackedBCheck.columns(region, p.b);
-    long groups = Math.ceilDiv(columns, tile.groupColumns());
-    for (int row = 0; row < region.rows; row += CheckBlock.ROWS) {
-      int rows = Math.min(CheckBlock.ROWS, region.rows - row);
+    for (int row = 0; seals != null && row < region.rows; row += CheckBlock.ROWS) {
       for (int i = 0; i < region.blocks; i++) {
-        Arrays.fill(sums, 0);
-        long end = Math.min(columns, (i + 1L) * CheckBlock.COLUMNS);
-        for (long down = row / tile.rows(); down * tile.rows() < row + rows; down++) {
-          long across = (long) i * CheckBlock.COLUMNS / tile.groupColumns();
-          for (; across * tile.groupColumns() < end; across++) {
-            all.addTo(sums, down * groups + across);
-          }
-        }
-        long blockRow = (region.row + row) / CheckBlock.ROWS;
-        int at = Seal.SUMS * seals.block(region.matrix, blockRow, region.block + i);
-        boolean same = Seal.same(sums, 0, seals.sums(), at);
+        int number = sealOf(seals, region, row, i);
+        addStored(p, region, row, i);
+        boolean same = Seal.same(sums, 0, seals.sums(), Seal.SUMS * number);
         if (kept) {
           long entry = ofKept + (long) row / CheckBlock.ROWS * region.blocks + i;
-          same &= all.isSealed(seals.sums(), at / Seal.SUMS, entry);
+          same &= all.isSealed(seals.sums(), number, entry);
         }
         if (!same) {
           suspect(p, region, row, i, 1, sink);

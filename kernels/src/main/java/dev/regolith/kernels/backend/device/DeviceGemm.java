@@ -30,6 +30,7 @@ final class DeviceGemm implements Parts.Part {
   private final DeviceBuffer old;
   private final DeviceBuffer c;
   private final DeviceEvidence evidence;
+  private final @Nullable DevicePrediction prediction;
 
   /**
    * Where the rows of A are: behind others in memory of a tensor's own, or where they were copied.
@@ -40,6 +41,15 @@ final class DeviceGemm implements Parts.Part {
   private boolean allOfA;
 
   DeviceGemm(DeviceContext context, KernelProgram program) {
+    this(context, program, null);
+  }
+
+  /**
+   * Products whose evidence the device can make.
+   *
+   * @param ofEvidence its kernels, or null
+   */
+  DeviceGemm(DeviceContext context, KernelProgram program, @Nullable EvidenceProgram ofEvidence) {
     tile = program.tile();
     try {
       queue = parts.add(new DeviceQueue(context));
@@ -51,6 +61,7 @@ final class DeviceGemm implements Parts.Part {
       old = parts.add(new DeviceBuffer(context));
       c = parts.add(new DeviceBuffer(context));
       evidence = parts.add(new DeviceEvidence(context, tile));
+      prediction = ofEvidence == null ? null : parts.add(new DevicePrediction(context, ofEvidence));
     } catch (RuntimeException e) {
       parts.close();
       throw e;
@@ -69,11 +80,17 @@ final class DeviceGemm implements Parts.Part {
   /**
    * Multiplies, and brings the result and all sums to the host.
    *
+   * @param records check records to predict from, if the device is to make the evidence
    * @param ofA all of A, if the device has it; otherwise the region's rows are copied
    * @param launch a number that no other launch has had
    */
   void run(
-      GemmProblem p, Region region, DeviceObject panels, @Nullable DeviceWords ofA, long launch) {
+      GemmProblem p,
+      Region region,
+      DeviceObject panels,
+      @Nullable DeviceObject records,
+      @Nullable DeviceWords ofA,
+      long launch) {
     uploadOld(p, region);
     if (ofA == null) {
       uploadA(p, region);
@@ -85,18 +102,59 @@ final class DeviceGemm implements Parts.Part {
     if (Probe.ON) {
       probeOperands(p, region, panels);
     }
-    multiply(p, region, panels, launch);
-    if (p.verify) {
-      scanOperands(p, region, panels, launch);
-    }
+    multiply(p, region, panels, records != null, launch);
     if (p.cResident instanceof DeviceResult result) {
       place(p, region, result, launch);
     }
-    if (p.cAway) {
-      queue.finish();
-    } else {
-      download(p, region);
+    if (records != null) {
+      predict(p, region, records, launch);
     }
+    if (p.verify) {
+      scanOperands(p, region, panels, launch);
+    }
+    if (!p.cAway) {
+      downloadResult(p, region);
+    }
+    if (p.verify) {
+      evidence.download(queue);
+    } else if (p.cAway) {
+      queue.finish();
+    }
+    if (records != null) {
+      prediction().download(queue);
+    }
+  }
+
+  /** The evidence that the device made. */
+  DevicePrediction prediction() {
+    return Objects.requireNonNull(prediction);
+  }
+
+  private void predict(GemmProblem p, Region region, DeviceObject records, long launch) {
+    DevicePrediction made = prediction();
+    made.open(p, region, launch);
+    if (Probe.ON) {
+      long from = p.b.recordOffset(region.matrix, region.block, 0);
+      long bytes = DevicePrediction.bytesOfRecords(p, region);
+      queue.probe(ProbePoint.DEVICE_RECORDS_READ, records, from, bytes);
+    }
+    made.predict(p, region, memoryOfA(), rowsAbove, records, queue);
+    if (p.cResident instanceof DeviceResult result) {
+      made.show(p, region, result.buffer(), firstOf(p, region), p.columns, queue);
+    } else {
+      made.show(
+          p, region, c.atLeast(bytesOfC(p, region)), 0, PackedBCheck.columns(region, p.b), queue);
+    }
+    if (p.beta != 0) {
+      made.showOld(p, region, old.atLeast(bytesOfOld(p, region)), queue);
+    }
+    DeviceObject sums = evidence.memory();
+    made.scanRecords(p, region, records, sums, evidence.ofRecords(), launch, queue);
+  }
+
+  /** The first word of a region in all of C, where it stays. */
+  private static long firstOf(GemmProblem p, Region region) {
+    return (region.matrix * p.rows + region.row) * p.columns + left(region) / 4;
   }
 
   /** Copies what a region reads, but for the panels. */
@@ -130,7 +188,7 @@ final class DeviceGemm implements Parts.Part {
   /** Copies a region of C to its place in all of C, and has it summed up there. */
   private void place(GemmProblem p, Region region, DeviceResult result, long launch) {
     long columns = PackedBCheck.columns(region, p.b);
-    long first = (region.matrix * p.rows + region.row) * p.columns + left(region) / 4;
+    long first = firstOf(p, region);
     place
         .open()
         .buffer(c.atLeast(bytesOfC(p, region)))
@@ -191,9 +249,14 @@ final class DeviceGemm implements Parts.Part {
 
   /** Computes a region's C from what was uploaded. */
   void multiply(GemmProblem p, Region region, DeviceObject panels, long launch) {
+    multiply(p, region, panels, false, launch);
+  }
+
+  private void multiply(
+      GemmProblem p, Region region, DeviceObject panels, boolean predicts, long launch) {
     long rows = region.rows;
     long columns = PackedBCheck.columns(region, p.b);
-    evidence.open(p, region, launch);
+    evidence.open(p, region, predicts, launch);
     long groupsDown = Math.ceilDiv(rows, tile.groupRows());
     long groupsAcross = Math.ceilDiv(columns, tile.groupColumns());
     multiply
@@ -247,6 +310,13 @@ final class DeviceGemm implements Parts.Part {
 
   /** Brings C, and the sums, to the host. */
   void download(GemmProblem p, Region region) {
+    downloadResult(p, region);
+    if (p.verify) {
+      evidence.download(queue);
+    }
+  }
+
+  private void downloadResult(GemmProblem p, Region region) {
     long rows = region.rows;
     long columns = PackedBCheck.columns(region, p.b);
     DeviceObject result = c.atLeast(bytesOfC(p, region));
@@ -258,9 +328,6 @@ final class DeviceGemm implements Parts.Part {
     if (Probe.ON && !p.verify) {
       Probe.reach(ProbePoint.C_STORED, p.c, at, rows, 4 * columns, p.cStride);
       Probe.reach(ProbePoint.C_CHECKED, p.c, at, rows, 4 * columns, p.cStride);
-    }
-    if (p.verify) {
-      evidence.download(queue);
     }
   }
 

@@ -7,11 +7,14 @@ import java.lang.ref.WeakReference;
 final class DevicePanels extends DeviceCopy {
   private final WeakReference<PackedB> source;
   private final DeviceBuffer buffer;
+  private final DeviceBuffer ofRecords;
   private long version = -1;
+  private long versionOfRecords = -1;
 
   DevicePanels(PackedB source, DeviceContext context) {
     this.source = new WeakReference<>(source);
     buffer = new DeviceBuffer(context);
+    ofRecords = new DeviceBuffer(context);
   }
 
   @Override
@@ -40,6 +43,29 @@ final class DevicePanels extends DeviceCopy {
     return memory;
   }
 
+  /** The check records, as the host has them. */
+  synchronized DeviceObject openRecords(PackedB b, DeviceQueue queue) {
+    DeviceObject memory = ofRecords.atLeast(b.allRecordBytes());
+    if (versionOfRecords != b.version()) {
+      uploadRecords(b, 0, b.allRecordBytes(), memory, queue);
+      versionOfRecords = b.version();
+    }
+    return memory;
+  }
+
+  /** Copies a record again; whoever read it before finds out by {@link #repairs}. */
+  synchronized void mendRecord(PackedB b, long matrix, long block, int kBlock, DeviceQueue queue) {
+    DeviceObject memory = ofRecords.atLeast(b.allRecordBytes());
+    long at = b.recordOffset(matrix, block, kBlock);
+    repairs().write(() -> uploadRecords(b, at, b.recordBytes(), memory, queue));
+  }
+
+  private static void uploadRecords(
+      PackedB b, long at, long bytes, DeviceObject memory, DeviceQueue queue) {
+    queue.uploadRecords(b.records(), at, bytes, memory);
+    queue.finish();
+  }
+
   /** Copies a panel's k-block again; whoever read it before finds out by {@link #repairs}. */
   synchronized void mend(PackedB b, long panel, int kBlock, DeviceQueue queue) {
     DeviceObject memory = buffer.atLeast(bytes(b));
@@ -56,6 +82,8 @@ final class DevicePanels extends DeviceCopy {
   @Override
   public synchronized void close() {
     buffer.close();
+    ofRecords.close();
     version = -1;
+    versionOfRecords = -1;
   }
 }

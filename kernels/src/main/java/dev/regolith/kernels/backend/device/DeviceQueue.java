@@ -44,6 +44,13 @@ final class DeviceQueue implements Parts.Part {
     }
   }
 
+  /** Copies check records to where they are in a buffer; otherwise like {@link #uploadPanels}. */
+  void uploadRecords(MemorySegment host, long offset, long bytes, DeviceObject buffer) {
+    if (bytes > 0 && isIssued(ProbePoint.DEVICE_PANELS_UPLOAD)) {
+      queue.write(buffer, offset, host.asSlice(offset, bytes));
+    }
+  }
+
   /** Copies rows of host memory into a buffer, one behind the other. */
   void uploadRows(
       MemorySegment host, long offset, long rows, long rowBytes, long stride, DeviceObject buffer) {

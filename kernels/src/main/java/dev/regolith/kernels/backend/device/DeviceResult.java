@@ -24,6 +24,11 @@ final class DeviceResult implements ResidentResult {
   }
 
   @Override
+  public boolean isWhole() {
+    return !spoilt;
+  }
+
+  @Override
   public boolean keep(boolean only) {
     if (spoilt) {
       words.release();

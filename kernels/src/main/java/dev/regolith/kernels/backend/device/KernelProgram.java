@@ -13,6 +13,9 @@ final class KernelProgram implements Parts.Part {
   /** Row operators. */
   static final String ROWS = "rows.c";
 
+  /** Evidence of products. */
+  static final String EVIDENCE = "evidence.c";
+
   private static final String COMMON = "common.c";
   private static final String FUNCTIONS = "functions.c";
 
@@ -23,7 +26,7 @@ final class KernelProgram implements Parts.Part {
   /**
    * Compiles a program, or takes it from the cache.
    *
-   * @param name {@link #GEMM}, {@link #ATTENTION} or {@link #ROWS}
+   * @param name {@link #GEMM} or another of these
    * @param options beside those of the tile
    */
   KernelProgram(

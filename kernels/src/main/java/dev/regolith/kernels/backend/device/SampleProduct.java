@@ -91,7 +91,7 @@ final class SampleProduct implements AutoCloseable {
     problem.c.fill((byte) -1);
     try (var gemm = new DeviceGemm(context, program);
         var panels = new DevicePanels(problem.b, context)) {
-      gemm.run(problem, region(), panels.open(problem.b, gemm.queue(), false), null, 0);
+      gemm.run(problem, region(), panels.open(problem.b, gemm.queue(), false), null, null, 0);
     }
     return isRight();
   }

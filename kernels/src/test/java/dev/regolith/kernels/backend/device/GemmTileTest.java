@@ -54,14 +54,14 @@ class GemmTileTest {
       GemmProblem p = problem(arena, twin);
       var region = new Region().set(0, 0, ROWS, 0, (int) p.b.blocks());
       try (var panels = new DevicePanels(p.b, context)) {
-        gemm.run(p, region, panels.open(p.b, gemm.queue(), false), null, 7);
+        gemm.run(p, region, panels.open(p.b, gemm.queue(), false), null, null, 7);
         byte[] onDevice = p.c.toArray(ValueLayout.JAVA_BYTE);
         List<Component> suspects = new ArrayList<>();
         var sink = new SuspectsOnly(suspects);
         twin.examine(p, region, workspace, sink); // makes the seals of what arrived
         DeviceEvidence evidence = gemm.evidence();
         evidence.verifyPanels(p, region, panels, gemm.queue(), twin, workspace, sink);
-        evidence.verifyA(p, region, twin, workspace, sink);
+        evidence.verifyA(p, region, false, twin, workspace, sink);
         evidence.verifyOld(p, region, twin, workspace, sink);
         evidence.verifyResult(p, region, sink);
         assertThat(suspects).isEmpty();
