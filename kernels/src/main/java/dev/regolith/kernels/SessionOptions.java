@@ -60,7 +60,19 @@ public final class SessionOptions {
      * operands and results can stay there. A kernel that multiplies wrongly is seen, unless the one
      * that predicts errs in the same way.
      */
-    DEVICE
+    DEVICE;
+
+    private static final String PROPERTY = "dev.regolith.kernels.evidence";
+
+    private static Evidence ofProperty() {
+      String name = System.getProperty(PROPERTY, HOST.name());
+      for (Evidence each : values()) {
+        if (each.name().equalsIgnoreCase(name)) {
+          return each;
+        }
+      }
+      throw new IllegalStateException("-D" + PROPERTY + " is host or device, not \"" + name + "\"");
+    }
   }
 
   private int threads = Runtime.getRuntime().availableProcessors();
@@ -69,7 +81,7 @@ public final class SessionOptions {
   private FaultListener listener = report -> {};
   private Compute compute = Compute.BEST;
   private String device = "";
-  private Evidence evidence = Evidence.HOST;
+  private Evidence evidence = Evidence.ofProperty();
   private Probation probation = new Probation(10, Duration.ofMinutes(1));
   private boolean strict;
 
@@ -124,7 +136,10 @@ public final class SessionOptions {
     return this;
   }
 
-  /** Who makes the evidence of an accelerator's products. Default: {@link Evidence#HOST}. */
+  /**
+   * Who makes the evidence of an accelerator's products. Default: what {@code
+   * -Ddev.regolith.kernels.evidence} names, {@link Evidence#HOST} without it.
+   */
   public SessionOptions evidence(Evidence maker) {
     evidence = maker;
     return this;

@@ -62,6 +62,19 @@ final class FaultyGemm implements AutoCloseable {
   private static final Set<ProbePoint> OF_DEVICE =
       EnumSet.range(ProbePoint.DEVICE_PANELS_UPLOAD, ProbePoint.DEVICE_SUMS);
 
+  /** What there is only where a device makes the evidence. */
+  private static final Set<ProbePoint> OF_EVIDENCE =
+      EnumSet.of(ProbePoint.DEVICE_RECORDS_READ, ProbePoint.DEVICE_RECORDS_LAST_USE);
+
+  /** What the host does not do then: it predicts nothing. */
+  private static final Set<ProbePoint> NOT_EVIDENCE =
+      EnumSet.of(
+          ProbePoint.A_PREDICTED,
+          ProbePoint.PACKED_A_WRITTEN,
+          ProbePoint.CHECK_VECTORS_READ,
+          ProbePoint.CHECK_VECTORS_LAST_USE,
+          ProbePoint.TOLERANCE_COEFFICIENTS_READ);
+
   /** How it is computed, and with what. */
   enum Variant {
     /** Packed weights, A sealed by the call, one thread. */
@@ -91,6 +104,7 @@ final class FaultyGemm implements AutoCloseable {
       } else if (SessionUnderTest.isDeviceComputing()) {
         points.removeAll(NOT_DEVICE);
         points.addAll(OF_DEVICE);
+        points.removeAll(SessionUnderTest.isEvidenceOfDevice() ? NOT_EVIDENCE : OF_EVIDENCE);
         if (packed) {
           // Uploaded once, by the first product.
           points.remove(ProbePoint.DEVICE_PANELS_UPLOAD);

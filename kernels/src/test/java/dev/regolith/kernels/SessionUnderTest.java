@@ -57,6 +57,12 @@ record SessionUnderTest(Session session, List<FaultReport> reports) implements A
     return isDeviceComputing() ? named() : Compute.OPENCL;
   }
 
+  /** Whether an accelerator makes the evidence of its products in this JVM. */
+  static boolean isEvidenceOfDevice() {
+    return isDeviceComputing()
+        && System.getProperty("dev.regolith.kernels.evidence", "host").equals("device");
+  }
+
   private static Compute named() {
     return Compute.named(System.getProperty("dev.regolith.kernels.compute", "best"));
   }

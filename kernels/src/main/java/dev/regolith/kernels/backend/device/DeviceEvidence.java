@@ -257,6 +257,9 @@ final class DeviceEvidence implements Parts.Part {
 
   /** Makes the seals of C: of words that arrived, or, if none did, of the registers stored. */
   void seal(GemmProblem p, Region region, Backend host, Workspace workspace) {
+    if (Probe.ON && !p.cAway) {
+      probeArrived(ProbePoint.C_STORED, p, region);
+    }
     SealGrid seals = p.cSeals;
     for (int row = 0; seals != null && row < region.rows; row += CheckBlock.ROWS) {
       for (int i = 0; i < region.blocks; i++) {
@@ -269,6 +272,15 @@ final class DeviceEvidence implements Parts.Part {
         System.arraycopy(sums, 0, seals.sums(), Seal.SUMS * number, Seal.SUMS);
       }
     }
+    if (Probe.ON && !p.cAway) {
+      probeArrived(ProbePoint.C_CHECKED, p, region);
+    }
+  }
+
+  private static void probeArrived(ProbePoint point, GemmProblem p, Region region) {
+    long at = p.cRow(region.matrix, region.row) + 4 * region.block * CheckBlock.COLUMNS;
+    long bytes = 4L * PackedBCheck.columns(region, p.b);
+    Probe.reach(point, p.c, at, region.rows, bytes, p.cStride);
   }
 
   private static int sealOf(SealGrid seals, Region region, int row, int i) {

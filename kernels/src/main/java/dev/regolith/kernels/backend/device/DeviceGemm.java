@@ -93,6 +93,10 @@ final class DeviceGemm implements Parts.Part {
       long launch) {
     uploadOld(p, region);
     if (ofA == null) {
+      if (Probe.ON && records != null) {
+        long from = p.aRow(region.matrix, region.row);
+        Probe.reach(ProbePoint.A_READ, p.a, from, region.rows, 4 * p.depth, p.aStride);
+      }
       uploadA(p, region);
     } else {
       rowsOfA = ofA.buffer();
