@@ -1,6 +1,7 @@
 package dev.regolith.faultinjection.campaign;
 
 import dev.regolith.faultinjection.model.ModelFileException;
+import dev.regolith.kernels.SessionOptions.Evidence;
 import java.io.IOException;
 import java.util.List;
 
@@ -21,9 +22,10 @@ public interface EngineFactory {
    *
    * @param backend what {@code -Ddev.regolith.kernels.compute} can be given
    * @param device which accelerator, as {@code SessionOptions.device} describes it; empty for any
+   * @param evidence who makes the evidence of an accelerator's products
    * @throws IllegalArgumentException if there is no campaign of that; the message is for the user
    */
-  EngineFactory on(String backend, String device);
+  EngineFactory on(String backend, String device, Evidence evidence);
 
   /** Every site there is, known without opening anything. */
   List<String> sites();

@@ -1,5 +1,6 @@
 package dev.regolith.faultinjection.cli;
 
+import dev.regolith.kernels.SessionOptions.Evidence;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
@@ -25,6 +26,18 @@ final class BackendOptions {
               + " 'regolith doctor'.")
   private Optional<String> device = Optional.empty();
 
+  @Option(
+      names = "--evidence",
+      paramLabel = "WHO",
+      description =
+          "Who makes the evidence of an accelerator's products, host or device (default: host)."
+              + " Operands and results may stay on a device that does.")
+  private Optional<Evidence> evidence = Optional.empty();
+
+  Evidence evidence() {
+    return evidence.orElse(Evidence.HOST);
+  }
+
   Optional<String> backend() {
     return backend;
   }
@@ -37,14 +50,18 @@ final class BackendOptions {
   String misuse() {
     boolean accelerator =
         backend.filter(name -> ACCELERATORS.contains(name.toLowerCase(Locale.ROOT))).isPresent();
-    return device.isPresent() && !accelerator
-        ? "--device: only an accelerator's backend has devices, as in --backend opencl"
+    if (device.isPresent() && !accelerator) {
+      return "--device: only an accelerator's backend has devices, as in --backend opencl";
+    }
+    return evidence.isPresent() && !accelerator
+        ? "--evidence: only an accelerator can make evidence, as in --backend opencl"
         : "";
   }
 
   /** As they would be written again. */
   String again() {
     return backend.map(name -> " --backend " + name).orElse("")
-        + device.map(name -> " --device '" + name + "'").orElse("");
+        + device.map(name -> " --device '" + name + "'").orElse("")
+        + evidence.map(who -> " --evidence " + who.name().toLowerCase(Locale.ROOT)).orElse("");
   }
 }

@@ -131,7 +131,8 @@ final class CampaignCommand implements Callable<Integer> {
       return engines;
     }
     try {
-      return engines.on(computing.backend().get(), computing.device().orElse(""));
+      return engines.on(
+          computing.backend().get(), computing.device().orElse(""), computing.evidence());
     } catch (IllegalArgumentException e) {
       throw badUsage("--backend: " + e.getMessage());
     }

@@ -63,6 +63,7 @@ public final class Regolith {
         .addSubcommand(new CampaignCommand(workloads))
         .addSubcommand(new DoctorCommand(doctor))
         .addSubcommand(new VerifyCommand(verifier))
+        .setCaseInsensitiveEnumValuesAllowed(true)
         .setUsageHelpWidth(100)
         .setParameterExceptionHandler(Regolith::badUsage)
         .setExecutionExceptionHandler(Regolith::failure);

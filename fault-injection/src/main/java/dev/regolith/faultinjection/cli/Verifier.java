@@ -1,5 +1,6 @@
 package dev.regolith.faultinjection.cli;
 
+import dev.regolith.kernels.SessionOptions.Evidence;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.Optional;
@@ -8,15 +9,21 @@ import java.util.Optional;
 public interface Verifier {
 
   /**
-   * Verifies and prints a table, a line as soon as it is known.
+   * What is verified.
    *
    * @param backend what computes; empty for the fastest on the CPU
    * @param device which accelerator; empty for any
+   * @param evidence who makes the evidence of its products
+   */
+  record Subject(Optional<String> backend, Optional<String> device, Evidence evidence) {}
+
+  /**
+   * Verifies and prints a table, a line as soon as it is known.
+   *
    * @param trials faults to strike its buffers with
    * @return whether everything is as it should be
    * @throws IllegalArgumentException if there is no such backend; the message is for the user
    * @throws IllegalStateException if it does not work here; likewise
    */
-  boolean verify(Optional<String> backend, Optional<String> device, int trials, PrintWriter out)
-      throws IOException;
+  boolean verify(Subject subject, int trials, PrintWriter out) throws IOException;
 }

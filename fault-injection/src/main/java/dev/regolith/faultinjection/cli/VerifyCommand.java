@@ -53,7 +53,9 @@ final class VerifyCommand implements Callable<Integer> {
     }
     var out = spec.commandLine().getOut();
     try {
-      return verifier.verify(computing.backend(), computing.device(), trials, out) ? 0 : 1;
+      var subject =
+          new Verifier.Subject(computing.backend(), computing.device(), computing.evidence());
+      return verifier.verify(subject, trials, out) ? 0 : 1;
     } catch (IllegalArgumentException | IllegalStateException e) {
       throw new ParameterException(spec.commandLine(), Reason.of(e), e);
     } finally {

@@ -16,7 +16,6 @@ import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.function.BiFunction;
 import java.util.function.Consumer;
@@ -47,14 +46,12 @@ public final class BackendVerifier implements Verifier {
   private static final double SPEED_SECONDS = 1;
 
   @Override
-  public boolean verify(
-      Optional<String> backend, Optional<String> device, int trials, PrintWriter out)
-      throws IOException {
-    Compute compute = backend.map(Compute::named).orElse(Compute.BEST);
+  public boolean verify(Subject subject, int trials, PrintWriter out) throws IOException {
+    Compute compute = subject.backend().map(Compute::named).orElse(Compute.BEST);
     Consumer<SessionOptions> options =
         o -> {
-          o.compute(compute);
-          device.ifPresent(o::device);
+          o.compute(compute).evidence(subject.evidence());
+          subject.device().ifPresent(o::device);
         };
     boolean good = true;
     boolean attends;
@@ -81,22 +78,17 @@ public final class BackendVerifier implements Verifier {
     if (attends) {
       good &= speed(ATTENTION, options, out);
     }
-    good &= campaign("gemm", backend, device, trials, out);
+    good &= campaign("gemm", subject, trials, out);
     if (attends) {
-      good &= campaign("attention", backend, device, trials, out);
+      good &= campaign("attention", subject, trials, out);
     }
     return good;
   }
 
   /** In a JVM of its own: a probe has to be there before the first kernel runs. */
-  private static boolean campaign(
-      String workload,
-      Optional<String> backend,
-      Optional<String> device,
-      int trials,
-      PrintWriter out)
+  private static boolean campaign(String workload, Subject subject, int trials, PrintWriter out)
       throws IOException {
-    var campaign = CampaignProcess.run(workload, backend, device, trials);
+    var campaign = CampaignProcess.run(workload, subject, trials);
     return say(
         out,
         "%d faults, %s".formatted(trials, workload),
@@ -251,6 +243,9 @@ public final class BackendVerifier implements Verifier {
     Tensor source = Tensor.of(arena, values(random, LARGE * LARGE), LARGE, LARGE);
     var weights = session.pack(arena, source).transposed();
     Tensor c = Tensor.zeros(arena, DType.FLOAT32, LARGE, LARGE);
+    // Somebody holds its segment, so that every result comes to the host.
+    session.seal(c);
+    var _ = c.segment();
     return () -> {
       var _ = session.gemm(a, weights, c);
     };

@@ -1,5 +1,7 @@
 package dev.regolith.faultinjection.doctor;
 
+import dev.regolith.faultinjection.cli.Verifier.Subject;
+import dev.regolith.kernels.SessionOptions.Evidence;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.io.UncheckedIOException;
@@ -9,7 +11,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
-import java.util.Optional;
 
 /**
  * A campaign in a JVM like this one, whose reports go to a folder that is deleted.
@@ -20,14 +21,12 @@ import java.util.Optional;
 record CampaignProcess(boolean held, String lastWords) {
   private static final int LAST_LINES = 6;
 
-  static CampaignProcess run(
-      String workload, Optional<String> backend, Optional<String> device, int trials)
-      throws IOException {
+  static CampaignProcess run(String workload, Subject subject, int trials) throws IOException {
     Path folder = Files.createTempDirectory("regolith-verify");
     try {
       Path output = folder.resolve("output");
       Process process =
-          new ProcessBuilder(command(workload, backend, device, trials, folder))
+          new ProcessBuilder(command(workload, subject, trials, folder))
               .redirectErrorStream(true)
               .redirectOutput(output.toFile())
               .start();
@@ -54,8 +53,7 @@ record CampaignProcess(boolean held, String lastWords) {
     }
   }
 
-  private static List<String> command(
-      String workload, Optional<String> backend, Optional<String> device, int trials, Path folder) {
+  private static List<String> command(String workload, Subject subject, int trials, Path folder) {
     var command = new ArrayList<String>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
@@ -70,8 +68,11 @@ record CampaignProcess(boolean held, String lastWords) {
     command.addAll(List.of("campaign", "--workload", workload));
     command.addAll(List.of("--trials", Integer.toString(trials)));
     command.addAll(List.of("--out", folder.resolve("campaign").toString()));
-    backend.ifPresent(name -> command.addAll(List.of("--backend", name)));
-    device.ifPresent(name -> command.addAll(List.of("--device", name)));
+    subject.backend().ifPresent(name -> command.addAll(List.of("--backend", name)));
+    subject.device().ifPresent(name -> command.addAll(List.of("--device", name)));
+    if (subject.evidence() == Evidence.DEVICE) {
+      command.addAll(List.of("--evidence", "device"));
+    }
     return command;
   }
 

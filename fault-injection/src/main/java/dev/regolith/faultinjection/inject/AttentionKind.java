@@ -8,20 +8,20 @@ import java.util.List;
 
 /** Scaled dot-product attention, on the CPU or on a device. */
 final class AttentionKind implements Kind<AttentionWorkload> {
-  private final boolean onDevice;
+  private final Computing computing;
 
-  AttentionKind(boolean onDevice) {
-    this.onDevice = onDevice;
+  AttentionKind(Computing computing) {
+    this.computing = computing;
   }
 
   @Override
-  public Kind<AttentionWorkload> onDevice() {
-    return new AttentionKind(true);
+  public Kind<AttentionWorkload> by(Computing how) {
+    return new AttentionKind(how);
   }
 
   @Override
   public List<Window<AttentionWorkload>> windows() {
-    return onDevice ? AttentionWindows.ON_DEVICE : AttentionWindows.ON_CPU;
+    return AttentionWindows.of(computing);
   }
 
   @Override
@@ -36,6 +36,6 @@ final class AttentionKind implements Kind<AttentionWorkload> {
 
   @Override
   public Setup setup(AttentionWorkload workload, Arm arm, Session session, Arena arena) {
-    return new AttentionSetup(workload, arm, session, arena, onDevice);
+    return new AttentionSetup(workload, arm, session, arena, computing.onDevice());
   }
 }

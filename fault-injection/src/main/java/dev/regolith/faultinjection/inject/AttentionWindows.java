@@ -352,13 +352,12 @@ final class AttentionWindows {
               Offer.ANY,
               DEVICE_EVIDENCE));
 
-  /** Those of attention on the CPU. */
-  static final List<Window<AttentionWorkload>> ON_CPU = PlacedWindow.of(LINES, Place.CPU);
-
-  /** Those of attention that a device computes. */
-  static final List<Window<AttentionWorkload>> ON_DEVICE = PlacedWindow.of(LINES, Place.DEVICE);
-
   private AttentionWindows() {}
+
+  /** Those of attention that is computed in one way. */
+  static List<Window<AttentionWorkload>> of(Computing computing) {
+    return PlacedWindow.of(LINES, computing);
+  }
 
   private static PlacedWindow<AttentionWorkload> line(
       Place place,

@@ -8,20 +8,20 @@ import java.util.List;
 
 /** Matrix products, on the CPU or on a device. */
 final class GemmKind implements Kind<GemmWorkload> {
-  private final boolean onDevice;
+  private final Computing computing;
 
-  GemmKind(boolean onDevice) {
-    this.onDevice = onDevice;
+  GemmKind(Computing computing) {
+    this.computing = computing;
   }
 
   @Override
-  public Kind<GemmWorkload> onDevice() {
-    return new GemmKind(true);
+  public Kind<GemmWorkload> by(Computing how) {
+    return new GemmKind(how);
   }
 
   @Override
   public List<Window<GemmWorkload>> windows() {
-    return onDevice ? GemmWindows.ON_DEVICE : GemmWindows.ON_CPU;
+    return GemmWindows.of(computing);
   }
 
   @Override
@@ -36,6 +36,6 @@ final class GemmKind implements Kind<GemmWorkload> {
 
   @Override
   public Setup setup(GemmWorkload workload, Arm arm, Session session, Arena arena) {
-    return new GemmSetup(workload, arm, session, arena, onDevice);
+    return new GemmSetup(workload, arm, session, arena, computing);
   }
 }

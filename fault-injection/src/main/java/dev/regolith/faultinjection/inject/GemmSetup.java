@@ -32,6 +32,7 @@ final class GemmSetup implements Setup {
   private final GemmWorkload workload;
   private final Session session;
   private final boolean verifies;
+  private final boolean resident;
   private final Tensor a;
   private final @Nullable Tensor b;
   private final @Nullable Tensor weights;
@@ -48,12 +49,14 @@ final class GemmSetup implements Setup {
   @SuppressWarnings("ArrayRecordComponent") // a bundle of operands; nobody compares or prints it
   private record Predecessor(Tensor a, @Nullable Tensor b, Tensor c, float[] old) {}
 
-  GemmSetup(GemmWorkload workload, Arm arm, Session session, Arena arena, boolean onDevice) {
+  GemmSetup(GemmWorkload workload, Arm arm, Session session, Arena arena, Computing computing) {
     this.workload = workload;
     this.session = session;
     verifies = arm == Arm.CORRECT;
+    boolean onDevice = computing.onDevice();
+    resident = computing == Computing.RESIDENT && !workload.strided();
     a = matrix(arena, workload.m(), workload.k(), workload.strided());
-    write(a, workload.a());
+    writeA();
     Tensor right = Tensor.of(arena, workload.weights(), workload.n(), workload.k());
     weights = workload.packed() ? right : null;
     b = workload.packed() ? null : right.transposed();
@@ -62,9 +65,31 @@ final class GemmSetup implements Setup {
     if (verifies && workload.sealed()) {
       session.seal(a);
     }
-    c = matrix(arena, workload.m(), workload.n(), workload.strided());
-    second = matrix(arena, workload.m(), workload.n(), workload.strided());
+    c = output(arena);
+    second = output(arena);
     predecessor = onDevice ? predecessor(arena) : null;
+  }
+
+  /** An output that may stay with a device; or one that its owner has a segment of. */
+  private Tensor output(Arena arena) {
+    Tensor output = matrix(arena, workload.m(), workload.n(), workload.strided());
+    if (!resident) {
+      session.seal(output);
+      var _ = output.segment();
+    }
+    return output;
+  }
+
+  /** Writes A; where it may stay with a device, it goes there. */
+  private void writeA() {
+    if (!resident) {
+      write(a, workload.a());
+      return;
+    }
+    try (var edit = session.edit(a)) {
+      MemorySegment.copy(
+          workload.a(), 0, edit.segment(), ValueLayout.JAVA_FLOAT, 0, workload.a().length);
+    }
   }
 
   private Predecessor predecessor(Arena arena) {
@@ -75,7 +100,7 @@ final class GemmSetup implements Setup {
             ? null
             : Tensor.of(arena, Setup.other(workload.weights()), workload.n(), workload.k())
                 .transposed();
-    Tensor otherC = matrix(arena, workload.m(), workload.n(), workload.strided());
+    Tensor otherC = output(arena);
     return new Predecessor(otherA, otherB, otherC, Setup.other(workload.old()));
   }
 
@@ -112,6 +137,9 @@ final class GemmSetup implements Setup {
   @Override
   public void open(List<Tensor> outputs) {
     outputs.forEach(output -> open(output, workload.old()));
+    if (resident) {
+      session.upload(a);
+    }
   }
 
   @Override
@@ -160,7 +188,7 @@ final class GemmSetup implements Setup {
       pack(ofRun);
     }
     if (!(verifies && workload.sealed())) {
-      write(a, workload.a());
+      writeA();
     }
     if (b != null) {
       write(b.transposed(), workload.weights());

@@ -19,6 +19,7 @@ import static dev.regolith.kernels.probe.ProbePoint.DEVICE_A_LAST_USE;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_A_READ;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_B_LAST_USE;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_B_READ;
+import static dev.regolith.kernels.probe.ProbePoint.DEVICE_C_KEPT;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_C_STORED;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_DOWNLOAD;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_EVIDENCE;
@@ -26,6 +27,8 @@ import static dev.regolith.kernels.probe.ProbePoint.DEVICE_LAUNCH;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_OLD_C_LAST_USE;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_OLD_C_READ;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_PANELS_UPLOAD;
+import static dev.regolith.kernels.probe.ProbePoint.DEVICE_RECORDS_LAST_USE;
+import static dev.regolith.kernels.probe.ProbePoint.DEVICE_RECORDS_READ;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_SUMS;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_UPLOAD;
 import static dev.regolith.kernels.probe.ProbePoint.EVIDENCE;
@@ -85,11 +88,19 @@ final class GemmWindows {
    */
   private static final List<PlacedWindow<GemmWorkload>> LINES =
       List.of(
-          line(Place.BOTH, "a", "before-call", BEFORE, Offer.SEALED, A_READ),
+          line(Place.HOST_EVIDENCE, "a", "before-call", BEFORE, Offer.SEALED, A_READ),
           line(Place.CPU, "a", "copied-to-predicted", DURING, Offer.ANY, A_PREDICTED),
-          line(Place.DEVICE, "a", "uploaded-to-predicted", DURING, Offer.ANY, A_READ, A_PREDICTED),
+          line(
+              Place.DEVICE_HOST_EVIDENCE,
+              "a",
+              "uploaded-to-predicted",
+              DURING,
+              Offer.ANY,
+              A_READ,
+              A_PREDICTED),
+          line(Place.DEVICE_EVIDENCE, "a", "sealed-to-upload", DURING, Offer.ANY, A_READ),
           line(Place.BOTH, "a", "last-use-to-check", DURING, Offer.ANY, A_LAST_USE),
-          line(Place.BOTH, "a", "check-to-next-read", AFTER, Offer.SEALED, A_READ),
+          line(Place.HOST_EVIDENCE, "a", "check-to-next-read", AFTER, Offer.SEALED, A_READ),
           line(Place.CPU, "weights", "before-call", BEFORE, Offer.PACKED, PACKED_B_READ),
           line(Place.CPU, "weights", "between-reads", AGAIN, Offer.PACKED, PACKED_B_READ),
           line(Place.CPU, "weights", "last-use-to-check", DURING, Offer.PACKED, PACKED_B_LAST_USE),
@@ -118,25 +129,36 @@ final class GemmWindows {
           line(Place.BOTH, "old-c", "last-use-to-check", DURING, Offer.BLENDING, OLD_C_LAST_USE),
           line(Place.BOTH, "evidence", "written-to-compared", DURING, Offer.ANY, EVIDENCE),
           line(
-              Place.BOTH, "check-vectors", "before-call", BEFORE, Offer.PACKED, CHECK_VECTORS_READ),
+              Place.HOST_EVIDENCE,
+              "check-vectors",
+              "before-call",
+              BEFORE,
+              Offer.PACKED,
+              CHECK_VECTORS_READ),
           line(Place.CPU, "check-vectors", "between-reads", AGAIN, Offer.ANY, CHECK_VECTORS_READ),
-          line(Place.DEVICE, "check-vectors", "before-use", DURING, Offer.ANY, CHECK_VECTORS_READ),
           line(
-              Place.BOTH,
+              Place.DEVICE_HOST_EVIDENCE,
+              "check-vectors",
+              "before-use",
+              DURING,
+              Offer.ANY,
+              CHECK_VECTORS_READ),
+          line(
+              Place.HOST_EVIDENCE,
               "check-vectors",
               "last-use-to-check",
               DURING,
               Offer.ANY,
               CHECK_VECTORS_LAST_USE),
           line(
-              Place.BOTH,
+              Place.HOST_EVIDENCE,
               "check-vectors",
               "check-to-next-read",
               AFTER,
               Offer.PACKED,
               CHECK_VECTORS_READ),
           line(
-              Place.BOTH,
+              Place.HOST_EVIDENCE,
               "tolerances",
               "before-call",
               BEFORE,
@@ -150,7 +172,7 @@ final class GemmWindows {
               Offer.ANY,
               TOLERANCE_COEFFICIENTS_READ),
           line(
-              Place.DEVICE,
+              Place.DEVICE_HOST_EVIDENCE,
               "tolerances",
               "before-use",
               DURING,
@@ -238,6 +260,22 @@ final class GemmWindows {
               Offer.BLENDING,
               DEVICE_OLD_C_LAST_USE),
           line(Place.DEVICE, "device-c", "store-to-download", DURING, Offer.ANY, DEVICE_C_STORED),
+          line(
+              Place.DEVICE_EVIDENCE, "device-c", "kept-to-check", DURING, Offer.ANY, DEVICE_C_KEPT),
+          line(
+              Place.DEVICE_EVIDENCE,
+              "device-records",
+              "before-read",
+              DURING,
+              Offer.ANY,
+              DEVICE_RECORDS_READ),
+          line(
+              Place.DEVICE_EVIDENCE,
+              "device-records",
+              "last-use-to-check",
+              DURING,
+              Offer.ANY,
+              DEVICE_RECORDS_LAST_USE),
           line(Place.DEVICE, "device-sums", "made-to-download", DURING, Offer.ANY, DEVICE_SUMS),
           line(
               Place.DEVICE,
@@ -264,13 +302,12 @@ final class GemmWindows {
               Offer.ANY,
               DEVICE_EVIDENCE));
 
-  /** Those of products on the CPU. */
-  static final List<Window<GemmWorkload>> ON_CPU = PlacedWindow.of(LINES, Place.CPU);
-
-  /** Those of products that a device computes. */
-  static final List<Window<GemmWorkload>> ON_DEVICE = PlacedWindow.of(LINES, Place.DEVICE);
-
   private GemmWindows() {}
+
+  /** Those of products that are computed in one way. */
+  static List<Window<GemmWorkload>> of(Computing computing) {
+    return PlacedWindow.of(LINES, computing);
+  }
 
   private static PlacedWindow<GemmWorkload> line(
       Place place,

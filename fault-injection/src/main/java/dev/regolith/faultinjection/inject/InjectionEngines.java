@@ -6,6 +6,7 @@ import dev.regolith.faultinjection.campaign.EngineOptions;
 import dev.regolith.faultinjection.model.TrainedModel;
 import dev.regolith.kernels.SessionOptions;
 import dev.regolith.kernels.SessionOptions.Compute;
+import dev.regolith.kernels.SessionOptions.Evidence;
 import java.time.Duration;
 import java.util.List;
 import java.util.function.Consumer;
@@ -22,16 +23,16 @@ public final class InjectionEngines implements EngineFactory {
 
   /** Campaigns on matrix products. */
   public static InjectionEngines gemm() {
-    return new InjectionEngines(new GemmKind(false), options -> {});
+    return new InjectionEngines(new GemmKind(Computing.CPU), options -> {});
   }
 
   /** Campaigns on attention. */
   public static InjectionEngines attention() {
-    return new InjectionEngines(new AttentionKind(false), options -> {});
+    return new InjectionEngines(new AttentionKind(Computing.CPU), options -> {});
   }
 
   @Override
-  public InjectionEngines on(String backend, String device) {
+  public InjectionEngines on(String backend, String device, Evidence evidence) {
     Compute compute = Compute.named(backend);
     if (!compute.isAccelerator()) {
       return new InjectionEngines(kind, options -> options.compute(compute));
@@ -39,8 +40,13 @@ public final class InjectionEngines implements EngineFactory {
     // A campaign's faults are many and none is the device's: it stays in service.
     Consumer<SessionOptions> onDevice =
         options ->
-            options.compute(compute).device(device).retireAfter(Integer.MAX_VALUE, Duration.ZERO);
-    return new InjectionEngines(kind.onDevice(), onDevice);
+            options
+                .compute(compute)
+                .device(device)
+                .evidence(evidence)
+                .retireAfter(Integer.MAX_VALUE, Duration.ZERO);
+    var how = evidence == Evidence.DEVICE ? Computing.RESIDENT : Computing.DEVICE;
+    return new InjectionEngines(kind.by(how), onDevice);
   }
 
   @Override

@@ -23,8 +23,8 @@ interface Kind<W extends Workload> {
   /** What a workload must come to. */
   Truth truth(W workload);
 
-  /** The same computed by a device. */
-  Kind<W> onDevice();
+  /** The same computed in another way. */
+  Kind<W> by(Computing how);
 
   /** Lays a workload out in memory for one arm. */
   Setup setup(W workload, Arm arm, Session session, Arena arena);

@@ -154,6 +154,8 @@ class CommandLineTest {
         "verify --backend abacus|there is no backend 'abacus'",
         "verify --device 0|--device: only an accelerator's backend",
         "campaign --backend vector --device 0|--device: only an accelerator's backend",
+        "verify --evidence device|--evidence: only an accelerator can make evidence",
+        "campaign --backend opencl --evidence astrology|--evidence",
         "verify --trials 0|--trials: expected 1 or more",
         "campaing|Did you mean: regolith campaign?",
       })
@@ -209,16 +211,19 @@ class CommandLineTest {
   @Test
   void aBackendIsVerified() {
     assertThat(regolith("verify", "--backend", "opencl", "--device", "0")).isZero();
-    assertThat(out.toString()).contains("opencl on 0, 300");
+    assertThat(out.toString()).contains("opencl on 0, evidence of the HOST, 300");
     assertThat(regolith("verify", "--trials", "1000")).isEqualTo(1);
-    assertThat(out.toString()).contains("cpu on any, 1000");
+    assertThat(out.toString()).contains("cpu on any, evidence of the HOST, 1000");
+    regolith("verify", "--backend", "opencl", "--evidence", "device");
+    assertThat(out.toString()).contains("evidence of the DEVICE");
   }
 
   @Test
   void aCampaignOnADeviceSaysHowToRepeatIt() {
-    assertThat(campaign("--backend", "opencl", "--device", "my device")).isZero();
+    assertThat(campaign("--backend", "opencl", "--device", "my device", "--evidence", "device"))
+        .isZero();
     assertThat(folder.resolve("report.html"))
         .content()
-        .contains("--backend opencl --device 'my device'");
+        .contains("--backend opencl --device 'my device' --evidence device");
   }
 }

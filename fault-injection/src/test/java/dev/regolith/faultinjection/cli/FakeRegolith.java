@@ -4,6 +4,7 @@ import dev.regolith.faultinjection.campaign.Engine;
 import dev.regolith.faultinjection.campaign.EngineFactory;
 import dev.regolith.faultinjection.campaign.EngineOptions;
 import dev.regolith.faultinjection.campaign.FakeEngine;
+import dev.regolith.kernels.SessionOptions.Evidence;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.LinkedHashMap;
@@ -30,7 +31,7 @@ final class FakeRegolith {
     }
 
     @Override
-    public Engines on(String backend, String device) {
+    public Engines on(String backend, String device, Evidence evidence) {
       if (!backend.equals("opencl")) {
         throw new IllegalArgumentException("there is no backend " + backend);
       }
@@ -56,12 +57,17 @@ final class FakeRegolith {
     return 0;
   }
 
-  static boolean verify(
-      Optional<String> backend, Optional<String> device, int trials, PrintWriter out) {
-    if (backend.equals(Optional.of("abacus"))) {
+  static boolean verify(Verifier.Subject subject, int trials, PrintWriter out) {
+    if (subject.backend().equals(Optional.of("abacus"))) {
       throw new IllegalArgumentException("there is no backend 'abacus'");
     }
-    out.println("%s on %s, %d".formatted(backend.orElse("cpu"), device.orElse("any"), trials));
+    out.println(
+        "%s on %s, evidence of the %s, %d"
+            .formatted(
+                subject.backend().orElse("cpu"),
+                subject.device().orElse("any"),
+                subject.evidence(),
+                trials));
     return trials < 1000;
   }
 

@@ -1,10 +1,11 @@
 package dev.regolith.faultinjection.inject;
 
+import dev.regolith.kernels.SessionOptions.Evidence;
 import org.junit.jupiter.api.Tag;
 
 @Tag("device-only")
 class DeviceGemmEngineTest extends EngineContract {
   DeviceGemmEngineTest() {
-    super(InjectionEngines.gemm().on("opencl", ""));
+    super(InjectionEngines.gemm().on("opencl", "", Evidence.HOST));
   }
 }
