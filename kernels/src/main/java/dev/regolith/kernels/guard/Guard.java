@@ -77,8 +77,15 @@ public final class Guard implements EvidenceSink {
     log.call();
   }
 
-  /** Whether anything is in doubt so far. */
-  public boolean isInDoubt() {
+  /** Whether anything is in doubt, when everything has been computed and verified. */
+  public boolean isInDoubt(GemmProblem p, Workspace workspace) {
+    for (Believed each : believed) {
+      boolean intact = arePanelsIntact(p.b, each, workspace);
+      if (!intact || !p.b.repairs().noneSince(each.mark)) {
+        doubts.addRows(p, each.matrix, 0, p.rows, each.block, each.blocks);
+      }
+    }
+    believed.clear();
     return doubts.any();
   }
 
@@ -89,13 +96,7 @@ public final class Guard implements EvidenceSink {
    * @throws dev.regolith.kernels.fault.UncorrectableFaultException if a block cannot be reproduced
    */
   public Status close(GemmProblem p, Range aRange, Sources sources, Workspace workspace) {
-    for (Believed each : believed) {
-      boolean intact = arePanelsIntact(p.b, each, workspace);
-      if (!intact || !p.b.repairs().noneSince(each.mark)) {
-        doubts.addRows(p, each.matrix, 0, p.rows, each.block, each.blocks);
-      }
-    }
-    if (!doubts.any()) {
+    if (!isInDoubt(p, workspace)) {
       return Status.CLEAN;
     }
     try {

@@ -179,16 +179,16 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     }
   }
 
-  /**
-   * Where something is in doubt, or was not computed by the accelerator, words that it alone has
-   * are needed here, and so is all of the result.
-   */
-  private void comeBack() {
+  /** Whether the result, or A, is away, and cannot stay there: doubts are settled here. */
+  private boolean isNeededHere() {
     ResidentResult resident = problem.cResident;
+    boolean away = problem.aAway || problem.cAway;
     boolean whole = resident == null || resident.isWhole();
-    if ((!problem.aAway && !problem.cAway) || (whole && !guard.isInDoubt())) {
-      return;
-    }
+    return away && (!whole || (verify && guard.isInDoubt(problem, workspace)));
+  }
+
+  /** Brings A here, and has the result computed once more, for the host to verify and to have. */
+  private void comeBack() {
     if (problem.aAway && problem.aStorage != null) {
       problem.aStorage.segment(); // to where problem.a is
       problem.aAway = false;
@@ -197,6 +197,9 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
       settleResident(false);
       problem.hostEvidence = true;
       computeAll();
+      if (verify) {
+        verifyInputs();
+      }
     }
   }
 
@@ -219,15 +222,19 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     output.verifyOldParts(found[0], workspace);
     cut(together ? team.threads() : 1);
     computeAll();
-    comeBack();
     computed = true;
     if (Probe.ON) {
       probeInputs();
     }
+    if (verify) {
+      verifyInputs();
+    }
+    if (isNeededHere()) {
+      comeBack();
+    }
     if (!verify) {
       return Status.CLEAN;
     }
-    verifyInputs();
     return guard.close(problem, left.readRange(), this, workspace);
   }
 
