@@ -109,6 +109,8 @@ final class GemmSetup implements Setup {
     if (predecessor != null) {
       open(predecessor.c, predecessor.old);
       var _ = multiply(predecessor.a, predecessor.b, predecessor.c);
+      // What it left with a device is what the next result comes to lie on.
+      open(predecessor.c, predecessor.old);
     }
   }
 

@@ -140,7 +140,7 @@ public enum ProbePoint {
   DEVICE_PANELS_UPLOAD,
   /** The same for copying any other operand there. */
   DEVICE_UPLOAD,
-  /** The same for the kernel that computes. */
+  /** The same for a kernel that computes, or puts a result in its place. */
   DEVICE_LAUNCH,
   /** The same for copying a result back. */
   DEVICE_DOWNLOAD,

@@ -200,7 +200,7 @@ final class DeviceGemm implements Parts.Part {
         .number(first)
         .number(p.columns)
         .number(columns);
-    queue.run(ProbePoint.DEVICE_EVIDENCE, place, region.rows, 1, tile.scanners());
+    queue.run(ProbePoint.DEVICE_LAUNCH, place, region.rows, 1, tile.scanners());
     if (p.verify) {
       long down = region.matrix * CheckBlock.down(p.rows) + region.row / CheckBlock.ROWS;
       long block = down * CheckBlock.across(p.columns) + region.block;
