@@ -104,7 +104,11 @@ final class FaultyGemm implements AutoCloseable {
       } else if (SessionUnderTest.isDeviceComputing()) {
         points.removeAll(NOT_DEVICE);
         points.addAll(OF_DEVICE);
-        points.removeAll(SessionUnderTest.isEvidenceOfDevice() ? NOT_EVIDENCE : OF_EVIDENCE);
+        points.add(ProbePoint.DEVICE_C_KEPT);
+        if (SessionUnderTest.isEvidenceOfDevice()) {
+          points.removeAll(NOT_EVIDENCE);
+          points.addAll(OF_EVIDENCE);
+        }
         if (packed) {
           // Uploaded once, by the first product.
           points.remove(ProbePoint.DEVICE_PANELS_UPLOAD);

@@ -38,9 +38,13 @@ final class LeftOperand implements AutoCloseable {
   /** Takes up a tensor; {@code used} is false if alpha or the depth is 0. */
   void open(Tensor a, boolean used, GemmProblem problem) {
     range = a.range();
-    boolean alone = used && Residents.isAlone(a);
-    problem.aStorage = alone ? a.storage() : null;
-    problem.aAway = alone && mayStayAway(a);
+    problem.aStorage = null;
+    problem.aAway = false;
+    Residence residence = backend.residence();
+    if (used && residence != null && Residents.isAlone(a)) {
+      problem.aStorage = a.storage();
+      problem.aAway = mayStayAway(a, residence);
+    }
     source = problem.aAway || !used ? a.storage().place() : a.storage().segment();
     copied = used && !(source.isNative() && !source.isReadOnly() && range.hasUnitColumns());
     seals = null;
@@ -63,11 +67,9 @@ final class LeftOperand implements AutoCloseable {
   }
 
   /** Whether nobody needs the words here: not to predict from them, and not to seal them. */
-  private boolean mayStayAway(Tensor a) {
-    Residence residence = backend.residence();
-    return residence != null
-        && residence.has(a.storage())
-        && (!verify || (residence.predicts() && isSealedWhole(a)));
+  private boolean mayStayAway(Tensor a, Residence residence) {
+    boolean verifiedThere = residence.predicts() && isSealedWhole(a);
+    return residence.has(a.storage()) && (!verify || verifiedThere);
   }
 
   private static boolean isSealedWhole(Tensor tensor) {

@@ -154,18 +154,12 @@ public enum ProbePoint {
   DEVICE_B_READ,
   /** An accelerator's packed panels after their last use in the task, before they are summed up. */
   DEVICE_B_LAST_USE,
-  /** An accelerator's check records, before it predicts from them. */
-  DEVICE_RECORDS_READ,
-  /** The same after their last use in the task, before they are summed up. */
-  DEVICE_RECORDS_LAST_USE,
   /** An accelerator's copy of the old C, before a kernel reads it. */
   DEVICE_OLD_C_READ,
   /** An accelerator's copy of the old C after its last use, before it is summed up. */
   DEVICE_OLD_C_LAST_USE,
   /** C, or an attention's result, in the memory of an accelerator, before it is copied back. */
   DEVICE_C_STORED,
-  /** C where it stays in the memory of an accelerator, before it is summed up. */
-  DEVICE_C_KEPT,
   /** Sums that an accelerator made, before they are copied to the host. */
   DEVICE_SUMS,
   /** Scaled queries in the memory of an accelerator, before scores are computed from them. */
@@ -177,5 +171,11 @@ public enum ProbePoint {
   /** An attention's result that came from an accelerator, stored, before it is sealed. */
   RESULT_DELIVERED,
   /** Logarithms of sums that were made of what came from an accelerator, stored. */
-  LOG_SUM_DELIVERED
+  LOG_SUM_DELIVERED,
+  /** C where it stays in the memory of an accelerator, before it is summed up. */
+  DEVICE_C_KEPT,
+  /** An accelerator's check records, before it predicts from them. */
+  DEVICE_RECORDS_READ,
+  /** The same after their last use in the task, before they are summed up. */
+  DEVICE_RECORDS_LAST_USE
 }
