@@ -15,19 +15,21 @@
  *   SIGN_0 ... SIGN_7   signs of four check blocks' columns, a bit each, set for +1
  *   CHECK_ROWS   rows that a work-group predicts
  *
- * Evidence: [row][check][EVIDENCE], bits of doubles, each turned by the launch's stamp, so that those
- * of an earlier launch are not taken for new.
+ * Evidence: [row][check][EVIDENCE] bits of doubles, and the number of the launch with what each kernel
+ * made, so that what an earlier launch left is not taken for new.
  */
 #ifdef cl_khr_fp64
 #pragma OPENCL EXTENSION cl_khr_fp64 : enable
 #endif
-#define EVIDENCE 6
+#define EVIDENCE 10
 #define PREDICTED 0
 #define SQUARES 1
 #define MEAN 2
-#define SHOWN 3
-#define OLD_SHOWN 4
-#define OLD_SQUARES 5
+#define PREDICTED_BY 3 /* the launch */
+/* From SHOWN, or OLD_SHOWN, on. */
+#define SUM 0
+#define SUM_OF_SQUARES 1
+#define SHOWN_BY 2
 
 /* Sums of items of a group, count each: those of the first, in its own place. */
 FUNCTION void add_items(LOCAL_POINTER double* room, const uint item, const uint count) {
@@ -80,7 +82,7 @@ KERNEL(SCANNERS) void predict(
     const ulong rows,
     const ulong columns,
     const ulong region_blocks,
-    const ulong stamp) {
+    const ulong launch) {
   LOCAL double room[3 * CHECK_ROWS * SCANNERS];
   const uint item = ITEM;
   const ulong vector_length = words - 2 * RECORD_TAIL;
@@ -142,16 +144,18 @@ KERNEL(SCANNERS) void predict(
     UNROLL for (int r = 0; r < CHECK_ROWS; r++) {
       if (row + r < rows) {
         GLOBAL ulong* to = evidence + ((row + r) * checks + check) * EVIDENCE;
-        to[PREDICTED] = AS_ULONG(predicted[r]) ^ stamp;
-        to[SQUARES] = AS_ULONG(squares[r]) ^ stamp;
-        to[MEAN] = AS_ULONG(mean[r]) ^ stamp;
+        to[PREDICTED] = AS_ULONG(predicted[r]);
+        to[SQUARES] = AS_ULONG(squares[r]);
+        to[MEAN] = AS_ULONG(mean[r]);
+        to[PREDICTED_BY] = launch;
       }
     }
   }
 }
 
 /*
- * What one row of C, or of the old C, shows of one check: its signed sum, and its squares if wanted.
+ * What one row of C, or of the old C, shows of one check: its signed sum, and its squares; from place
+ * on in the check's evidence.
  *
  * c: the region's first element is at first, the next row pitch further on. block: its number.
  */
@@ -165,7 +169,7 @@ KERNEL(SCANNERS) void show(
     const ulong columns,
     const ulong region_blocks,
     const ulong place,
-    const ulong stamp) {
+    const ulong launch) {
   LOCAL double room[2 * SCANNERS];
   const uint item = ITEM;
   const ulong check = GROUP_Y, checks = (region_blocks + span - 1) / span;
@@ -183,10 +187,9 @@ KERNEL(SCANNERS) void show(
   add_items(room, item, 2);
   if (item == 0) {
     GLOBAL ulong* to = evidence + (GROUP_X * checks + check) * EVIDENCE + place;
-    to[0] = AS_ULONG(room[0]) ^ stamp;
-    if (place == OLD_SHOWN) {
-      to[1] = AS_ULONG(room[1]) ^ stamp;
-    }
+    to[SUM] = AS_ULONG(room[0]);
+    to[SUM_OF_SQUARES] = AS_ULONG(room[1]);
+    to[SHOWN_BY] = launch;
   }
 }
 

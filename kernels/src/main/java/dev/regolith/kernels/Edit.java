@@ -20,8 +20,8 @@ public final class Edit implements AutoCloseable {
 
   Edit(Tensor tensor) {
     storage = tensor.storage();
+    storage.segmentToWrite(false); // first: a device may not give the words back
     storage.edit(1);
-    storage.segmentToWrite(false);
     for (Watch watch : storage.watches()) {
       if (watch.inForce() && watch.range().intersects(tensor.range())) {
         var grid = (SealGrid) watch;

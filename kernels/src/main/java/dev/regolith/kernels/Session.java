@@ -11,6 +11,7 @@ import dev.regolith.kernels.exec.Team;
 import dev.regolith.kernels.fault.FaultCounters;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.guard.Arrivals;
 import dev.regolith.kernels.guard.FaultLog;
 import dev.regolith.kernels.guard.Scrubber;
 import dev.regolith.kernels.memory.Storage;
@@ -60,6 +61,9 @@ public final class Session implements AutoCloseable {
   private final Attention attention;
   private final RowOperators rows;
 
+  /** Looks at what an accelerator gives back; null if there is none. */
+  private final @Nullable Arrivals arrivals;
+
   private final Caches caches = new Caches();
   private final Set<CallQueue> queues = ConcurrentHashMap.newKeySet();
   private volatile @Nullable Thread closer;
@@ -88,7 +92,10 @@ public final class Session implements AutoCloseable {
     rows = new RowOperators(execution);
     Residence residence = backend.residence();
     if (residence != null) {
-      residence.onArrival(execution.scrubber()::arrived);
+      arrivals = new Arrivals(backend, log, options.protection(), options.probation());
+      residence.onArrival(arrivals);
+    } else {
+      arrivals = null;
     }
   }
 
@@ -123,7 +130,7 @@ public final class Session implements AutoCloseable {
   public Status gemm(float alpha, Tensor a, Tensor b, float beta, Tensor c) {
     enter();
     try {
-      return gemm.multiply(alpha, a, b, beta, c);
+      return worst(gemm.multiply(alpha, a, b, beta, c));
     } finally {
       leave();
     }
@@ -143,7 +150,7 @@ public final class Session implements AutoCloseable {
   public Status gemm(float alpha, Tensor a, PackedMatrix b, float beta, Tensor c) {
     enter();
     try {
-      return gemm.multiply(alpha, a, b.asRightOperand(), beta, c);
+      return worst(gemm.multiply(alpha, a, b.asRightOperand(), beta, c));
     } finally {
       leave();
     }
@@ -181,7 +188,7 @@ public final class Session implements AutoCloseable {
   public Status attention(Tensor q, Tensor k, Tensor v, Tensor out, AttentionOptions options) {
     enter();
     try {
-      return attention.attend(q, k, v, out, options);
+      return worst(attention.attend(q, k, v, out, options));
     } finally {
       leave();
     }
@@ -223,7 +230,7 @@ public final class Session implements AutoCloseable {
   public Status append(KeyValueCache cache, Tensor k, Tensor v) {
     enter();
     try {
-      return attention.append(cache.pages(), k, v);
+      return worst(attention.append(cache.pages(), k, v));
     } finally {
       leave();
     }
@@ -242,7 +249,7 @@ public final class Session implements AutoCloseable {
     try {
       KeyValuePages[] pages = caches.pagesOf(sequences);
       try {
-        return attention.attend(q, pages, out, options);
+        return worst(attention.attend(q, pages, out, options));
       } finally {
         caches.giveBack(pages);
       }
@@ -280,7 +287,7 @@ public final class Session implements AutoCloseable {
   public Status softmax(float scale, Tensor x, Tensor out) {
     enter();
     try {
-      return rows.softmax(scale, x, out);
+      return worst(rows.softmax(scale, x, out));
     } finally {
       leave();
     }
@@ -342,7 +349,7 @@ public final class Session implements AutoCloseable {
       Tensor out) {
     enter();
     try {
-      return rows.norm(centred, x, residual, weight, bias, epsilon, sum, out);
+      return worst(rows.norm(centred, x, residual, weight, bias, epsilon, sum, out));
     } finally {
       leave();
     }
@@ -366,7 +373,7 @@ public final class Session implements AutoCloseable {
     enter();
     try {
       boolean interleaved = rotary.convention() == Rotary.Convention.INTERLEAVED;
-      return rows.rope(interleaved, x, rotary.cos(), rotary.sin(), first, headsWithin, out);
+      return worst(rows.rope(interleaved, x, rotary.cos(), rotary.sin(), first, headsWithin, out));
     } finally {
       leave();
     }
@@ -390,7 +397,7 @@ public final class Session implements AutoCloseable {
   private Status map(RowOperator operator, Tensor x, @Nullable Tensor y, Tensor out) {
     enter();
     try {
-      return rows.map(operator, x, y, out);
+      return worst(rows.map(operator, x, y, out));
     } finally {
       leave();
     }
@@ -416,9 +423,12 @@ public final class Session implements AutoCloseable {
 
   /**
    * Has an accelerator hold the words of a tensor, so that operators that read it find them there.
-   * Row operators compute there if an operand is there; results stay there until somebody asks for
-   * them. Products leave a copy of their result there by themselves. What is copied is all of the
-   * tensor's memory.
+   * A row operator computes there if x or y is there; a product leaves its result there if A is
+   * there. What stays there comes back when somebody asks for it.
+   *
+   * <p>What is copied is all of the tensor's memory. Operators use it there if the tensor is all of
+   * that, row-major; others read it here. With {@link SessionOptions.Evidence#DEVICE}, A need not
+   * come back to be verified if it is sealed.
    *
    * @return whether it does; not without an accelerator, nor if the memory is the caller's, was
    *     handed out as a segment, or is confined to a thread
@@ -465,6 +475,7 @@ public final class Session implements AutoCloseable {
   /** Takes the seals off a tensor: its memory is the caller's again. */
   public void unseal(Tensor tensor) {
     Storage storage = tensor.storage();
+    storage.segment(); // words that are away are verified when they arrive
     for (Watch watch : storage.watches()) {
       if (watch.range().intersects(tensor.range())) {
         ((SealGrid) watch).inForce(false);
@@ -483,7 +494,7 @@ public final class Session implements AutoCloseable {
   public Status verify(Tensor tensor) {
     enter();
     try {
-      return execution.scrubber().scrub("verify", tensor);
+      return worst(execution.scrubber().scrub("verify", tensor));
     } finally {
       leave();
     }
@@ -589,6 +600,14 @@ public final class Session implements AutoCloseable {
       leave();
       throw new IllegalStateException("the session is closed");
     }
+    if (arrivals != null) {
+      arrivals.begin();
+    }
+  }
+
+  /** With what came back from an accelerator during the call. */
+  private Status worst(Status status) {
+    return arrivals == null ? status : arrivals.worst(status);
   }
 
   private void leave() {

@@ -64,7 +64,8 @@ public final class SessionOptions {
 
     private static final String PROPERTY = "dev.regolith.kernels.evidence";
 
-    private static Evidence ofProperty() {
+    /** What {@code -Ddev.regolith.kernels.evidence} names, {@link #HOST} without it. */
+    public static Evidence preferred() {
       String name = System.getProperty(PROPERTY, HOST.name());
       for (Evidence each : values()) {
         if (each.name().equalsIgnoreCase(name)) {
@@ -81,7 +82,7 @@ public final class SessionOptions {
   private FaultListener listener = report -> {};
   private Compute compute = Compute.BEST;
   private String device = "";
-  private Evidence evidence = Evidence.ofProperty();
+  private Evidence evidence = Evidence.preferred();
   private Probation probation = new Probation(10, Duration.ofMinutes(1));
   private boolean strict;
 
@@ -136,10 +137,7 @@ public final class SessionOptions {
     return this;
   }
 
-  /**
-   * Who makes the evidence of an accelerator's products. Default: what {@code
-   * -Ddev.regolith.kernels.evidence} names, {@link Evidence#HOST} without it.
-   */
+  /** Who makes the evidence of an accelerator's products. Default: {@link Evidence#preferred}. */
   public SessionOptions evidence(Evidence maker) {
     evidence = maker;
     return this;

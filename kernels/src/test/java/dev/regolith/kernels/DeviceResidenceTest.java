@@ -1,22 +1,28 @@
 package dev.regolith.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.regolith.kernels.SessionOptions.Compute;
 import dev.regolith.kernels.SessionOptions.Evidence;
 import dev.regolith.kernels.backend.device.DeviceTrouble;
 import dev.regolith.kernels.fault.Protection;
+import dev.regolith.kernels.fault.Resolution;
 import dev.regolith.kernels.fault.Status;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
 import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
@@ -288,6 +294,161 @@ class DeviceResidenceTest {
             .as("command %d", command)
             .isEqualTo(-1);
       }
+    }
+  }
+
+  /** Somebody takes a segment, and with it the words, while others compute with them. */
+  @ParameterizedTest
+  @EnumSource(
+      value = Way.class,
+      names = {"OFF", "CORRECT", "CORRECT_THERE"})
+  void takenAwayMeanwhile(Way way) throws Exception {
+    try (var under = way.open(1);
+        var callers = Executors.newFixedThreadPool(2)) {
+      var session = under.session();
+      var packed = session.pack(arena, up).transposed();
+      float[] expected = Chain.multiply(x, up.transposed());
+      for (int round = 0; round < 10; round++) {
+        var shared = Tensor.of(arena, x.toArray(), TOKENS, WIDTH);
+        assertThat(session.upload(shared)).isTrue();
+        var outputs = new ArrayList<Tensor>();
+        var together = new CyclicBarrier(2);
+        Future<Status> computing =
+            callers.submit(() -> {
+              together.await();
+              Status worst = Status.CLEAN;
+              for (int i = 0; i < 5; i++) {
+                var y = empty(TOKENS, HIDDEN);
+                outputs.add(y);
+                Status status = session.gemm(shared, packed, y);
+                worst = status.compareTo(worst) > 0 ? status : worst;
+                session.add(shared, shared, empty(TOKENS, WIDTH));
+              }
+              return worst;
+            });
+        Future<?> taking =
+            callers.submit(() -> {
+              together.await();
+              return shared.segment();
+            });
+        taking.get();
+        assertThat(computing.get()).isEqualTo(Status.CLEAN);
+        for (Tensor y : outputs) {
+          assertThat(ReferenceGemm.firstDifference(expected, y.toArray())).isEqualTo(-1);
+        }
+      }
+      assertThat(under.reports()).isEmpty();
+    }
+  }
+
+  /** What one session has, another one asks for, and back, at the same time. */
+  @Test
+  void twoSessionsOfOneTensor() throws Exception {
+    try (var one = Way.CORRECT_THERE.open(1);
+        var other = Way.OFF.open(1);
+        var callers = Executors.newFixedThreadPool(2)) {
+      var random = new SplittableRandom(4);
+      float[] elements = Operand.gaussian(random, TOKENS * WIDTH);
+      var shared = Tensor.of(arena, elements, TOKENS, WIDTH);
+      float[] doubled = elements.clone();
+      for (int i = 0; i < doubled.length; i++) {
+        doubled[i] += doubled[i];
+      }
+      var results = new ArrayList<Future<Void>>();
+      for (var under : List.of(one, other)) {
+        results.add(
+            callers.submit(() -> {
+              for (int i = 0; i < 30; i++) {
+                var y = empty(TOKENS, WIDTH);
+                under.session().upload(shared);
+                assertThat(under.session().add(shared, shared, y)).isEqualTo(Status.CLEAN);
+                assertThat(y.toArray()).isEqualTo(doubled);
+              }
+              return null;
+            }));
+      }
+      for (var result : results) {
+        result.get();
+      }
+      assertThat(one.reports()).isEmpty();
+    }
+  }
+
+  /** Words that a device does not give back are lost, loudly, until they are written anew. */
+  @Test
+  void wordsThatAreLost() {
+    try (var under = Way.CORRECT_THERE.open(1)) {
+      var session = under.session();
+      var y = empty(TOKENS, WIDTH);
+      session.upload(x);
+      session.add(x, x, y);
+      Probe.Hook lost =
+          (point, memory, offset, rows, rowBytes, stride) -> {
+            if (point == ProbePoint.DEVICE_DOWNLOAD) {
+              throw DeviceTrouble.deviceLost();
+            }
+          };
+      try (var _ = ProbeRelay.lend(lost)) {
+        assertThatThrownBy(y::toArray)
+            .isInstanceOf(IllegalStateException.class)
+            .hasMessageContaining("lost with");
+        assertThatThrownBy(() -> session.edit(y)).isInstanceOf(IllegalStateException.class);
+        // All of it written by the host.
+        var plain = Tensor.wrap(x.toArray(), TOKENS, WIDTH);
+        assertThat(session.add(plain, plain, y)).isEqualTo(Status.CLEAN);
+        assertThat(y.get(0, 0)).isEqualTo(2 * x.get(0, 0));
+      }
+      session.upload(y);
+      assertThat(session.add(y, x, y)).isEqualTo(Status.CLEAN);
+      assertThat(y.get(3, 3)).isEqualTo(3 * x.get(3, 3));
+    }
+  }
+
+  /** A download that never happened is noticed before seals are taken off. */
+  @Test
+  void unsealedWhileAway() {
+    try (var under = Way.CORRECT.open(1)) {
+      var session = under.session();
+      var y = empty(TOKENS, WIDTH);
+      session.upload(x);
+      session.add(x, x, y);
+      var lost = new Upset(ProbePoint.DEVICE_DOWNLOAD, 0, UpsetKind.BIT_0, random);
+      try (var _ = ProbeRelay.lend(lost)) {
+        session.unseal(y);
+      }
+      assertThat(lost.changed()).isTrue();
+      assertThat(under.report().resolution()).isEqualTo(Resolution.CORRECTED);
+      assertThat(y.get(0, 0)).isEqualTo(2 * x.get(0, 0));
+      // And what arrives damaged counts as found by the call that asked for it.
+      session.add(y, x, y);
+      var flip = new Upset(ProbePoint.DEVICE_DOWNLOAD, 0, UpsetKind.BIT_0, random);
+      try (var _ = ProbeRelay.lend(flip)) {
+        assertThat(session.verify(y)).isEqualTo(Status.CORRECTED);
+      }
+      assertThat(session.verify(y)).isEqualTo(Status.CLEAN);
+      assertThat(y.get(0, 0)).isEqualTo(3 * x.get(0, 0));
+    }
+  }
+
+  /** A listener may read what it is told of. */
+  @Test
+  void aListenerThatReads() {
+    var y = empty(TOKENS, WIDTH);
+    var read = new ArrayList<Float>();
+    try (var session =
+        Regolith.open(options ->
+            options
+                .compute(DEVICE)
+                .threads(1)
+                .retireAfter(Integer.MAX_VALUE, Duration.ZERO)
+                .onFault(report -> read.add(y.get(0, 0))))) {
+      session.upload(x);
+      session.add(x, x, y);
+      var lost = new Upset(ProbePoint.DEVICE_DOWNLOAD, 0, UpsetKind.BIT_0, random);
+      try (var _ = ProbeRelay.lend(lost)) {
+        assertThat(y.get(0, 0)).isEqualTo(2 * x.get(0, 0));
+      }
+      assertThat(read).containsExactly(2 * x.get(0, 0));
     }
   }
 }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.regolith.kernels.SessionOptions.Compute;
+import dev.regolith.kernels.SessionOptions.Evidence;
 import dev.regolith.kernels.backend.device.DeviceTrouble;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.fault.Protection;
@@ -35,6 +36,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** A session whose products a device computes: its life, its failures, what it leaves. */
 @Tag("device-only")
@@ -85,14 +87,16 @@ class DeviceSessionTest {
     }
   }
 
-  @Test
-  void nothingIsLeftOnTheDevice() {
+  @ParameterizedTest
+  @EnumSource(Evidence.class)
+  void nothingIsLeftOnTheDevice(Evidence evidence) {
     try (var _ = open()) {
       // What is loaded once per JVM is loaded.
     }
     long before = DeviceTrouble.objectsAlive();
     for (int round = 0; round < 3; round++) {
-      try (var under = open()) {
+      try (var under =
+          SessionUnderTest.open(o -> o.compute(DEVICE).threads(2).evidence(evidence))) {
         var session = under.session();
         var weights = session.pack(b.transposed()).transposed();
         for (int i = 1; i <= M; i += 20) {

@@ -104,7 +104,6 @@ final class FaultyGemm implements AutoCloseable {
       } else if (SessionUnderTest.isDeviceComputing()) {
         points.removeAll(NOT_DEVICE);
         points.addAll(OF_DEVICE);
-        points.add(ProbePoint.DEVICE_C_KEPT);
         if (SessionUnderTest.isEvidenceOfDevice()) {
           points.removeAll(NOT_EVIDENCE);
           points.addAll(OF_EVIDENCE);

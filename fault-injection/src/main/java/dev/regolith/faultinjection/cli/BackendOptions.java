@@ -35,7 +35,7 @@ final class BackendOptions {
   private Optional<Evidence> evidence = Optional.empty();
 
   Evidence evidence() {
-    return evidence.orElse(Evidence.HOST);
+    return evidence.orElseGet(Evidence::preferred);
   }
 
   Optional<String> backend() {

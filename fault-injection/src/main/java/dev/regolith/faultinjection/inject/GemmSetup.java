@@ -140,13 +140,20 @@ final class GemmSetup implements Setup {
   public void open(List<Tensor> outputs) {
     outputs.forEach(output -> open(output, workload.old()));
     if (resident) {
-      session.upload(a);
+      session.edit(a).close(); // the next product sends it anew, the one after finds it there
     }
   }
 
   @Override
   public Status compute(List<Tensor> outputs) {
-    return multiply(a, b, outputs.getFirst());
+    Tensor output = outputs.getFirst();
+    if (!resident) {
+      return multiply(a, b, output);
+    }
+    session.upload(a);
+    Status status = multiply(a, b, output);
+    Status arrived = session.verify(output); // has it come back
+    return arrived.compareTo(status) > 0 ? arrived : status;
   }
 
   @Override

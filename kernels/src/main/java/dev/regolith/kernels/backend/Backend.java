@@ -42,6 +42,11 @@ public interface Backend extends AutoCloseable {
       boolean verify,
       Workspace workspace);
 
+  /** Float32 lanes in which {@link #pack} adds a check vector's columns up; 0 for double. */
+  default int checkVectorLanes() {
+    return 0;
+  }
+
   /** Rows of the largest region that {@link #run} takes; a multiple of a check block's. */
   default int regionRows() {
     return Region.MAX_ROWS;

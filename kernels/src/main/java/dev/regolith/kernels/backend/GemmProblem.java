@@ -59,7 +59,7 @@ public final class GemmProblem {
   /** Whose words A's rows are, all of them and in order; null if they are not, or are copied. */
   public @Nullable Storage aStorage;
 
-  /** Whether A's words are nowhere but with an accelerator. */
+  /** Whether an accelerator has A's words, and they need not be where {@link #a} is. */
   public boolean aAway;
 
   /** The right operand. */
@@ -83,7 +83,7 @@ public final class GemmProblem {
   /** Where C's words stay as well, filled region by region; null if nowhere. */
   public @Nullable ResidentResult cResident;
 
-  /** Whether they go nowhere else. */
+  /** Whether they do not come to where {@link #c} is. */
   public boolean cAway;
 
   /** The old C, kept until the result is verified; row-major, read if beta is not 0. */

@@ -1,7 +1,6 @@
 package dev.regolith.kernels.backend;
 
 import dev.regolith.kernels.memory.Storage;
-import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,12 +21,23 @@ public interface Residence {
     DECLINED
   }
 
-  /**
-   * Has somebody look at words that came back, once they lie in their storage's place.
-   *
-   * @param arrivals is given the storage, and what fetches its words again
-   */
-  void onArrival(BiConsumer<Storage, Runnable> arrivals);
+  /** Looks at words that came back. */
+  @FunctionalInterface
+  interface Arrivals {
+    /**
+     * Verifies words, once they lie in their storage's place, and puts right what is wrong.
+     *
+     * @param again fetches them again
+     * @return what is left to be said of it when nothing is held any more; null if nothing
+     */
+    @Nullable Runnable arrived(Storage storage, Runnable again);
+  }
+
+  /** Has somebody look at words that come back. */
+  void onArrival(Arrivals arrivals);
+
+  /** Whether rows can be computed there. */
+  boolean maps();
 
   /** Whether the evidence of products is made there, so that verified ones need no words here. */
   boolean predicts();

@@ -12,7 +12,6 @@ import dev.regolith.kernels.fault.Resolution;
 import dev.regolith.kernels.fault.Status;
 import dev.regolith.kernels.fault.Step;
 import dev.regolith.kernels.fault.UncorrectableFaultException;
-import dev.regolith.kernels.memory.Storage;
 import dev.regolith.kernels.memory.Watch;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -62,44 +61,6 @@ public final class Scrubber {
       }
     }
     return worst;
-  }
-
-  /**
-   * Verifies words of a tensor that came back from an accelerator. What does not agree is fetched
-   * again, before seals are to put it right.
-   *
-   * @param again fetches the words again
-   * @throws UncorrectableFaultException if that leaves more damaged than a seal can undo
-   */
-  public void arrived(Storage storage, Runnable again) {
-    if (isIntact(storage)) {
-      return;
-    }
-    again.run();
-    if (isIntact(storage)) {
-      var incident = new Incident("fetch");
-      incident.step(Step.TRACE);
-      incident.find(Component.DEVICE_BUFFER, -1, 0, true);
-      log.report(incident.report(Resolution.CORRECTED));
-      return;
-    }
-    for (Watch watch : storage.watches()) {
-      if (watch.inForce()) {
-        scrub("fetch", storage.place(), (SealGrid) watch);
-      }
-    }
-  }
-
-  private synchronized boolean isIntact(Storage storage) {
-    boolean intact = true;
-    for (Watch watch : storage.watches()) {
-      var grid = (SealGrid) watch;
-      for (int block = 0; watch.inForce() && block < grid.blocks(); block++) {
-        backend.scan(storage.place(), grid, block, found, workspace);
-        intact &= Seal.same(found, 0, grid.sums(), Seal.SUMS * block);
-      }
-    }
-    return intact;
   }
 
   /**

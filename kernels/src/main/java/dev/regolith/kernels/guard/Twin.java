@@ -69,6 +69,8 @@ final class Twin {
   /** Whether the twin arrives at the bits that C holds. */
   boolean reproduces(GemmProblem p, Region region) {
     problem.copyFrom(p);
+    problem.aStorage = null;
+    problem.cResident = null;
     problem.verify = false;
     problem.cSeals = null;
     problem.c = second;

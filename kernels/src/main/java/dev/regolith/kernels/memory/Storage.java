@@ -95,35 +95,59 @@ public final class Storage {
    *
    * @param only whether it is newer than the segment
    */
-  public synchronized void keep(Remote copy, boolean only) {
-    Remote before = remote;
-    remote = copy;
-    away = only;
-    if (before != null && !before.equals(copy)) {
-      before.release();
+  public void keep(Remote copy, boolean only) {
+    synchronized (this) {
+      Remote before = remote;
+      remote = copy;
+      away = only;
+      if (before != null && !before.equals(copy)) {
+        before.release();
+      }
     }
     if (only && observed) {
       bringBack();
     }
   }
 
-  private synchronized void bringBack() {
-    Remote holder = remote;
-    if (away && holder != null) {
-      holder.fetch(this);
-      away = false;
+  /**
+   * Gives up a copy that is not needed, because the segment holds its words.
+   *
+   * @return whether there was one
+   */
+  public synchronized boolean dropCopy(Remote copy) {
+    if (away || !copy.equals(remote)) {
+      return false;
+    }
+    remote = null;
+    copy.release();
+    return true;
+  }
+
+  private void bringBack() {
+    Runnable afterwards = null;
+    synchronized (this) {
+      Remote holder = remote;
+      if (away && holder != null) {
+        afterwards = holder.fetch(this);
+        away = false;
+      }
+    }
+    if (afterwards != null) {
+      afterwards.run();
     }
   }
 
-  private synchronized void dropRemote(boolean whole) {
+  private void dropRemote(boolean whole) {
     if (!whole) {
       bringBack();
     }
-    Remote holder = remote;
-    remote = null;
-    away = false;
-    if (holder != null) {
-      holder.release();
+    synchronized (this) {
+      Remote holder = remote;
+      remote = null;
+      away = false;
+      if (holder != null) {
+        holder.release();
+      }
     }
   }
 

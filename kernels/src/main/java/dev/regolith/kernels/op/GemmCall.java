@@ -18,6 +18,7 @@ import dev.regolith.kernels.guard.SealedInput;
 import dev.regolith.kernels.guard.Sources;
 import dev.regolith.kernels.memory.Range;
 import dev.regolith.kernels.memory.Repairs;
+import dev.regolith.kernels.memory.Storage;
 import dev.regolith.kernels.memory.Watch;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
@@ -156,14 +157,19 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     }
   }
 
-  /** Has the result stay with an accelerator as well, or, if nobody needs it here, instead. */
+  /**
+   * Has the result stay where A is, with an accelerator: as well, or, if nobody needs it here,
+   * instead.
+   */
   private void reserve(Tensor c) {
     Residence residence = execution.backend().residence();
-    if (residence != null && Residents.isAlone(c)) {
-      problem.cResident = residence.reserve(c.storage());
-      boolean verifiedThere = residence.predicts() && problem.beta == 0;
-      problem.cAway = problem.cResident != null && (!verify || verifiedThere);
+    Storage ofA = problem.aStorage;
+    if (residence == null || ofA == null || !residence.has(ofA) || !Residents.isAlone(c)) {
+      return;
     }
+    problem.cResident = residence.reserve(c.storage());
+    boolean verifiedThere = residence.predicts() && problem.beta == 0;
+    problem.cAway = problem.cResident != null && (!verify || verifiedThere);
   }
 
   /** Has the accelerator keep the result, or not. */

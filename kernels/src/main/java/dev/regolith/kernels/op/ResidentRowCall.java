@@ -49,7 +49,7 @@ final class ResidentRowCall {
    */
   boolean run(RowOperands o, RowGuard guard, Workspace workspace) {
     Residence residence = backend.residence();
-    if (residence == null || !suits(o, residence) || !upload(o, residence)) {
+    if (residence == null || !residence.maps() || !suits(o, residence) || !upload(o, residence)) {
       return false;
     }
     try {

@@ -219,7 +219,10 @@ public final class Tensor {
    * <p>Words that an accelerator has are brought here by this call, {@link #get} and {@link
    * #toArray}; once a segment was handed out, every operator brings its result here.
    *
-   * @throws IllegalStateException if they are lost with an accelerator
+   * @throws IllegalStateException if they are lost with an accelerator; operators that write all of
+   *     the tensor still can
+   * @throws dev.regolith.kernels.fault.UncorrectableFaultException if they arrive with more damage
+   *     than seals undo
    */
   public MemorySegment segment() {
     if (isSealed()) {

@@ -24,16 +24,16 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A backend that has a device multiply, with the evidence of the host: predictions are made by a
- * host backend from the host's own operands and check records, never from what the device says.
- * Wrong weights in device memory, a lost copy, a kernel that never ran, a result of an earlier
- * call: all are seen. Attention is computed twice there, and compared here ({@link
- * DeviceAttention}). Everything else is computed by the host.
+ * A backend that has a device multiply, with evidence that the host compares. Predictions are made
+ * by a host backend from the host's own operands and check records, or, where that was asked for,
+ * by the device, from words that the host holds against its own seals. Wrong weights in device
+ * memory, a lost copy, a kernel that never ran, a result of an earlier call: all are seen.
+ * Attention and rows are computed twice there, and compared here ({@link DeviceAttention}, {@link
+ * DeviceRows}). Everything else is computed by the host.
  *
  * <p>If the device fails, the host computes instead, announced; see {@link #retire}.
  */
@@ -50,6 +50,7 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
   private final Optional<RowsProgram> rows;
   private final Optional<EvidenceProgram> ofEvidence;
   private final DeviceResidence residents;
+  private final Parts programs = new Parts();
   private final AtomicLong launches = new AtomicLong();
   private final Set<Parts.Part> made = ConcurrentHashMap.newKeySet();
   private final DeviceCopies copies;
@@ -60,7 +61,6 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
     this.host = host;
     context = new DeviceContext(api, device, ProgramCache.ofUser());
     copies = new DeviceCopies(context);
-    var programs = new Parts();
     try {
       program = programs.add(TileSearch.run(context, host.panelColumns()));
       attention =
@@ -68,10 +68,9 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
       rows = RowsProgram.open(context, program, host, this::announce).map(programs::add);
       ofEvidence =
           deviceEvidence
-              ? EvidenceProgram.open(context, program.tile(), host, this::announce)
-                  .map(programs::add)
+              ? EvidenceProgram.open(context, program, host, this::announce).map(programs::add)
               : Optional.empty();
-      residents = programs.add(new DeviceResidence(context));
+      residents = new DeviceResidence(context);
     } catch (RuntimeException e) {
       programs.close();
       context.close();
@@ -118,6 +117,11 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
   }
 
   @Override
+  public int checkVectorLanes() {
+    return host.checkVectorLanes();
+  }
+
+  @Override
   public int regionRows() {
     return retired.get() ? host.regionRows() : ROWS;
   }
@@ -157,7 +161,14 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
   @Override
   public void run(GemmProblem p, Region region, Workspace workspace, EvidenceSink sink) {
     boolean predicts = p.verify && !p.hostEvidence && ofEvidence.isPresent();
-    compute(p, region, workspace, sink, residents.wordsOf(p.aStorage), predicts, false);
+    DeviceWords ofA = residents.take(p.aStorage);
+    try {
+      compute(p, region, workspace, sink, ofA, predicts, false);
+    } finally {
+      if (ofA != null) {
+        ofA.giveBack();
+      }
+    }
   }
 
   /** First from A copied anew, then from panels that are all copied again, then on the host. */
@@ -368,8 +379,13 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
   }
 
   @Override
-  public void onArrival(BiConsumer<Storage, Runnable> arrivals) {
+  public void onArrival(Arrivals arrivals) {
     residents.onArrival(arrivals);
+  }
+
+  @Override
+  public boolean maps() {
+    return rows.isPresent();
   }
 
   @Override
@@ -400,16 +416,15 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
     try {
       return new DeviceResult(residents.reserve(storage), storage);
     } catch (DeviceException e) {
-      failed(e);
-      return null;
+      if (e.isFatal()) {
+        failed(e);
+      }
+      return null; // for want of memory it comes to the host, as others do
     }
   }
 
   @Override
   public Outcome map(ResidentRows resident, Workspace workspace) {
-    if (rows.isEmpty()) {
-      return Outcome.DECLINED;
-    }
     try {
       DeviceRows kernels = ((DeviceWorkspace) workspace).rows();
       return kernels.run(resident, residents, launches.incrementAndGet());
@@ -471,12 +486,10 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
 
   @Override
   public void close() {
-    residents.close();
+    residents.close(); // brings home what is nowhere else
     made.forEach(this::free);
     copies.close();
-    rows.ifPresent(RowsProgram::close);
-    attention.ifPresent(AttentionProgram::close);
-    program.close();
+    programs.close();
     context.close();
     host.close();
   }

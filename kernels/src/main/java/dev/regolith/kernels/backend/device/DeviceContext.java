@@ -1,6 +1,7 @@
 package dev.regolith.kernels.backend.device;
 
 import java.nio.charset.StandardCharsets;
+import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 
 /**
@@ -14,6 +15,7 @@ final class DeviceContext implements AutoCloseable {
   private final DeviceInfo info;
   private final Driver driver;
   private final ProgramCache cache;
+  private volatile BooleanSupplier shortage = () -> false;
 
   DeviceContext(DeviceApi api, Device device, ProgramCache cache) {
     this.api = api;
@@ -39,9 +41,29 @@ final class DeviceContext implements AutoCloseable {
     return api.name() + " device " + info.name();
   }
 
-  /** Device memory; at least one cache line. */
+  /**
+   * Device memory; at least one cache line. Where it is short of, what is not needed is freed
+   * first.
+   */
   DeviceObject newBuffer(long bytes) {
-    return driver.newMemory(Math.max(64, bytes));
+    long needed = Math.max(64, bytes);
+    try {
+      return driver.newMemory(needed);
+    } catch (DeviceException e) {
+      if (e.isFatal() || !shortage.getAsBoolean()) {
+        throw e;
+      }
+      return driver.newMemory(needed);
+    }
+  }
+
+  /**
+   * Who is asked when memory is short.
+   *
+   * @param frees frees what is not needed, and says whether there was any
+   */
+  void onShortage(BooleanSupplier frees) {
+    shortage = frees;
   }
 
   /**

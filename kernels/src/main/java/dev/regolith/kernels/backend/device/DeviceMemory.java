@@ -3,6 +3,7 @@ package dev.regolith.kernels.backend.device;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A piece of device memory.
@@ -10,10 +11,7 @@ import java.util.TreeMap;
  * @param bytes it has
  */
 record DeviceMemory(DeviceObject object, long bytes) {
-  /**
-   * Pieces that nobody uses, kept for the next who needs one of about that size. Thread-safe; the
-   * device's memory is full only when they are freed as well.
-   */
+  /** Pieces that nobody uses, kept for the next who needs one of about that size. Thread-safe. */
   static final class Pool implements Parts.Part {
     private final DeviceContext context;
     private final TreeMap<Long, Deque<DeviceMemory>> idle = new TreeMap<>();
@@ -23,35 +21,38 @@ record DeviceMemory(DeviceObject object, long bytes) {
     }
 
     /** A piece; what it holds is arbitrary. */
-    synchronized DeviceMemory take(long bytes) {
+    DeviceMemory take(long bytes) {
+      DeviceMemory kept = takeIdle(bytes);
+      return kept != null ? kept : new DeviceMemory(context.newBuffer(bytes), bytes);
+    }
+
+    private synchronized @Nullable DeviceMemory takeIdle(long bytes) {
       var fitting = idle.ceilingEntry(bytes);
-      if (fitting != null && fitting.getKey() <= 2 * bytes) {
-        DeviceMemory memory = fitting.getValue().pop();
-        if (fitting.getValue().isEmpty()) {
-          idle.remove(fitting.getKey());
-        }
-        return memory;
+      if (fitting == null || fitting.getKey() > 2 * bytes) {
+        return null;
       }
-      try {
-        return new DeviceMemory(context.newBuffer(bytes), bytes);
-      } catch (DeviceException e) {
-        if (e.isFatal() || idle.isEmpty()) {
-          throw e;
-        }
-        close();
-        return new DeviceMemory(context.newBuffer(bytes), bytes);
+      DeviceMemory memory = fitting.getValue().pop();
+      if (fitting.getValue().isEmpty()) {
+        idle.remove(fitting.getKey());
       }
+      return memory;
     }
 
     synchronized void giveBack(DeviceMemory memory) {
       idle.computeIfAbsent(memory.bytes, bytes -> new ArrayDeque<>()).push(memory);
     }
 
-    /** Frees the pieces that nobody uses. */
-    @Override
-    public synchronized void close() {
+    /** Frees the pieces that nobody uses; whether there were any. */
+    synchronized boolean clear() {
+      boolean any = !idle.isEmpty();
       idle.values().forEach(pieces -> pieces.forEach(piece -> piece.object.close()));
       idle.clear();
+      return any;
+    }
+
+    @Override
+    public void close() {
+      clear();
     }
   }
 }

@@ -19,18 +19,22 @@ import java.lang.foreign.ValueLayout;
  * by exact sums ({@link DeviceEvidence}); they are compared here.
  */
 final class DevicePrediction implements Parts.Part {
-  /** Doubles of a row's check; see {@code evidence.c}. */
-  private static final int ENTRY = 6;
+  /** Words of a row's check; see {@code evidence.c}. */
+  private static final int ENTRY = 10;
 
   private static final int PREDICTED = 0;
   private static final int SQUARES = 1;
   private static final int MEAN = 2;
-  private static final int SHOWN = 3;
-  private static final int OLD_SHOWN = 4;
-  private static final int OLD_SQUARES = 5;
+  private static final int PREDICTED_BY = 3;
+  private static final int SHOWN = 4;
+  private static final int SHOWN_BY = 6;
+  private static final int OLD_SHOWN = 7;
+  private static final int OLD_SQUARES = 8;
+  private static final int OLD_SHOWN_BY = 9;
 
   private final Parts parts = new Parts();
   private final int scanners;
+  private final int vectorLanes;
   private final DeviceKernel predict;
   private final DeviceKernel show;
   private final DeviceKernel scanRecords;
@@ -39,10 +43,11 @@ final class DevicePrediction implements Parts.Part {
   private Arena arena = Arena.ofShared();
   private MemorySegment copy = MemorySegment.NULL;
   private long bytes;
-  private long stamp;
+  private long launch;
   private int checks;
 
   DevicePrediction(DeviceContext context, EvidenceProgram program) {
+    vectorLanes = program.vectorLanes();
     scanners = program.kernels().tile().scanners();
     try {
       predict = parts.add(program.kernels().newKernel("predict"));
@@ -56,10 +61,12 @@ final class DevicePrediction implements Parts.Part {
   }
 
   /** Makes room for the evidence of a region. */
-  void open(GemmProblem p, Region region, long launch) {
+  void open(GemmProblem p, Region region, long newLaunch) {
     evidence.open(region.rows, region.blocks, p.b.depth());
+    // Sums are double; check vectors are what the host made of B.
+    evidence.lanes(0, 1, 0, 1, 0, vectorLanes);
     checks = evidence.checks();
-    stamp = launch * 0x9E3779B97F4A7C15L;
+    launch = newLaunch;
     bytes = 8L * ENTRY * region.rows * checks;
     if (copy.byteSize() < bytes) {
       copy = MemorySegment.NULL;
@@ -96,7 +103,7 @@ final class DevicePrediction implements Parts.Part {
         .number(region.rows)
         .number(PackedBCheck.columns(region, b))
         .number(region.blocks)
-        .number(stamp);
+        .number(launch);
     long down = Math.ceilDiv(region.rows, EvidenceProgram.ROWS);
     queue.run(ProbePoint.DEVICE_EVIDENCE, predict, down, checks, scanners);
   }
@@ -134,7 +141,7 @@ final class DevicePrediction implements Parts.Part {
         .number(PackedBCheck.columns(region, p.b))
         .number(region.blocks)
         .number(place)
-        .number(stamp);
+        .number(launch);
     queue.run(ProbePoint.DEVICE_EVIDENCE, show, region.rows, checks, scanners);
   }
 
@@ -219,12 +226,20 @@ final class DevicePrediction implements Parts.Part {
     double old = p.beta == 0 ? 0 : value(at, OLD_SHOWN);
     double squares = p.beta == 0 ? 0 : value(at, OLD_SQUARES);
     evidence.close(at, p.alpha, p.beta, p.b.depth(), columns, old, squares);
-    evidence.shown[at] = value(at, SHOWN);
+    boolean fresh =
+        word(at, PREDICTED_BY) == launch
+            && word(at, SHOWN_BY) == launch
+            && (p.beta == 0 || word(at, OLD_SHOWN_BY) == launch);
+    // What an earlier launch left shows nothing.
+    evidence.shown[at] = fresh ? value(at, SHOWN) : Double.NaN;
   }
 
   private double value(int at, int place) {
-    long bits = copy.getAtIndex(ValueLayout.JAVA_LONG, (long) at * ENTRY + place);
-    return Double.longBitsToDouble(bits ^ stamp);
+    return Double.longBitsToDouble(word(at, place));
+  }
+
+  private long word(int at, int place) {
+    return copy.getAtIndex(ValueLayout.JAVA_LONG, (long) at * ENTRY + place);
   }
 
   @Override

@@ -1,12 +1,13 @@
 package dev.regolith.kernels.backend.device;
 
+import dev.regolith.kernels.backend.Residence;
 import dev.regolith.kernels.memory.Remote;
 import dev.regolith.kernels.memory.Storage;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,16 +21,18 @@ final class DeviceResidence implements Parts.Part {
   private final DeviceMemory.Pool pool;
   private final Set<DeviceWords> all = ConcurrentHashMap.newKeySet();
   private final DeviceQueue queue;
-  private volatile BiConsumer<Storage, Runnable> arrivals = (storage, again) -> {};
+  private volatile Residence.Arrivals arrivals = (storage, again) -> null;
+  private volatile boolean closed;
 
   DeviceResidence(DeviceContext context) {
     this.context = context;
     pool = new DeviceMemory.Pool(context);
     queue = new DeviceQueue(context);
+    context.onShortage(this::shed);
   }
 
   /** Has words looked at that came back, by somebody who can have them fetched again. */
-  void onArrival(BiConsumer<Storage, Runnable> newArrivals) {
+  void onArrival(Residence.Arrivals newArrivals) {
     arrivals = newArrivals;
   }
 
@@ -37,6 +40,29 @@ final class DeviceResidence implements Parts.Part {
   @Nullable DeviceWords wordsOf(@Nullable Storage storage) {
     Remote remote = storage == null ? null : storage.remote();
     return remote instanceof DeviceWords words && words.isOf(this) ? words : null;
+  }
+
+  /** The same, kept until they are given back. */
+  @Nullable DeviceWords take(@Nullable Storage storage) {
+    if (storage == null) {
+      return null;
+    }
+    synchronized (storage) { // nobody releases them meanwhile
+      DeviceWords words = wordsOf(storage);
+      if (words != null) {
+        words.take();
+      }
+      return words;
+    }
+  }
+
+  /** Frees what nobody needs here; whether there was any. */
+  private boolean shed() {
+    boolean freed = pool.clear();
+    for (DeviceWords each : all) {
+      freed |= each.evict();
+    }
+    return pool.clear() || freed;
   }
 
   /** Whether words of a storage may stay here: any thread must be able to bring them back. */
@@ -61,44 +87,55 @@ final class DeviceResidence implements Parts.Part {
     if (!takes(storage)) {
       return false;
     }
-    synchronized (storage) {
-      if (wordsOf(storage) != null) {
-        return true;
-      }
-      DeviceWords words = reserve(storage);
-      try {
-        copyThere(storage, words);
-      } catch (RuntimeException e) {
-        words.release();
-        throw e;
-      }
-      storage.keep(words, false);
+    if (wordsOf(storage) != null) {
       return true;
     }
+    DeviceWords words = reserve(storage);
+    boolean kept = false;
+    try {
+      MemorySegment from = storage.segment(); // perhaps from another device
+      synchronized (storage) {
+        if (wordsOf(storage) == null) {
+          copyThere(from, words);
+          storage.keep(words, false);
+          kept = true;
+        }
+      }
+    } finally {
+      if (!kept) {
+        words.release();
+      }
+    }
+    return true;
   }
 
-  private synchronized void copyThere(Storage storage, DeviceWords words) {
-    long bytes = storage.place().byteSize();
-    queue.uploadRows(storage.segment(), 0, 1, bytes, bytes, words.buffer());
+  private synchronized void copyThere(MemorySegment from, DeviceWords words) {
+    queue.uploadRows(from, 0, 1, from.byteSize(), from.byteSize(), words.buffer());
     queue.finish();
   }
 
   /** Copies words into their storage's segment. */
-  void fetch(DeviceWords words, Storage storage) {
+  @Nullable Runnable fetch(DeviceWords words, Storage storage) {
     copyBack(words, storage);
-    arrivals.accept(storage, () -> copyBack(words, storage));
+    return arrivals.arrived(storage, () -> copyBack(words, storage));
   }
 
   private synchronized void copyBack(DeviceWords words, Storage storage) {
+    if (closed) {
+      throw lost("the session is closed", null);
+    }
     long bytes = storage.place().byteSize();
     try {
       queue.downloadRows(words.buffer(), 1, bytes, storage.place(), 0, bytes);
     } catch (DeviceException e) {
-      throw new IllegalStateException(
-          "words of a tensor are lost with %s, which had them: %s"
-              .formatted(context.name(), e.getMessage()),
-          e);
+      throw lost(e.getMessage(), e);
     }
+  }
+
+  private IllegalStateException lost(@Nullable String why, @Nullable Throwable cause) {
+    return new IllegalStateException(
+        "words of a tensor are lost with %s, which had them: %s".formatted(context.name(), why),
+        cause);
   }
 
   /** Room for words that are on the way to be verified, or to be compared. */
@@ -137,6 +174,7 @@ final class DeviceResidence implements Parts.Part {
             .log(System.Logger.Level.WARNING, "words of a tensor did not come back", e);
       }
     }
+    closed = true;
     all.forEach(DeviceWords::release);
     pool.close();
     queue.close();

@@ -10,6 +10,8 @@ import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.memory.Storage;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -58,12 +60,50 @@ final class DeviceRows implements Parts.Part {
     return queue;
   }
 
-  /** What a call reads and writes on the device. */
-  private record Buffers(
-      DeviceObject x,
-      @Nullable DeviceObject y,
-      @Nullable DeviceObject weight,
-      @Nullable DeviceObject bias) {}
+  /** What a call reads on the device, kept there as long as it does. */
+  private static final class Inputs {
+    private final DeviceResidence residence;
+    private final List<DeviceWords> taken = new ArrayList<>();
+    private boolean complete = true;
+    @Nullable DeviceObject x;
+    @Nullable DeviceObject y;
+    @Nullable DeviceObject weight;
+    @Nullable DeviceObject bias;
+
+    Inputs(DeviceResidence residence) {
+      this.residence = residence;
+    }
+
+    void take(ResidentRows r) {
+      x = take(r.x);
+      y = take(r.y);
+      weight = take(r.weight);
+      bias = take(r.bias);
+    }
+
+    private @Nullable DeviceObject take(Operand operand) {
+      DeviceWords words = residence.take(operand.storage());
+      if (words == null) {
+        complete &= operand.storage() == null;
+        return null;
+      }
+      taken.add(words);
+      return words.buffer();
+    }
+
+    /** Whether nobody has had any of them brought back meanwhile. */
+    boolean areThere() {
+      return complete && x != null;
+    }
+
+    DeviceObject first() {
+      return Objects.requireNonNull(x);
+    }
+
+    void giveBack() {
+      taken.forEach(DeviceWords::giveBack);
+    }
+  }
 
   /**
    * Computes rows.
@@ -71,16 +111,16 @@ final class DeviceRows implements Parts.Part {
    * @param launch a number that no other launch has had
    */
   Outcome run(ResidentRows r, DeviceResidence residence, long launch) {
-    DeviceObject x = bufferOf(r.x, residence);
-    if (x == null) {
-      return Outcome.DECLINED;
+    var inputs = new Inputs(residence);
+    try {
+      inputs.take(r);
+      return inputs.areThere() ? compute(r, inputs, residence, launch) : Outcome.DECLINED;
+    } finally {
+      inputs.giveBack();
     }
-    var inputs =
-        new Buffers(
-            x,
-            bufferOf(r.y, residence),
-            bufferOf(r.weight, residence),
-            bufferOf(r.bias, residence));
+  }
+
+  private Outcome compute(ResidentRows r, Inputs in, DeviceResidence residence, long launch) {
     Storage target = Objects.requireNonNull(r.out.storage());
     Storage targetOfSum = r.sum.storage();
     DeviceWords out = residence.reserve(target);
@@ -92,19 +132,19 @@ final class DeviceRows implements Parts.Part {
       sum = targetOfSum == null ? null : residence.reserve(targetOfSum);
       DeviceObject sumMemory = sum == null ? out.buffer() : sum.buffer();
       if (!r.verify) {
-        compute(r, inputs, out.buffer(), sumMemory, false);
+        compute(r, in, out.buffer(), sumMemory, false);
         queue.finish();
         outcome = Outcome.DONE;
       } else {
         outAgain = residence.takeScratch(target.place().byteSize());
         sumAgain = residence.takeScratch(targetOfSum == null ? 64 : sizeOf(targetOfSum));
-        probeInputs(r, inputs);
-        compute(r, inputs, out.buffer(), sumMemory, false);
+        probeInputs(r, in);
+        compute(r, in, out.buffer(), sumMemory, false);
         probe(ProbePoint.ROW_STORED, r.out, out.buffer());
         probe(ProbePoint.ROW_STORED, r.sum, sumMemory);
-        compute(r, inputs, outAgain.object(), sumAgain.object(), true);
+        compute(r, in, outAgain.object(), sumAgain.object(), true);
         probe(ProbePoint.ROW_REPEATED, r.out, outAgain.object());
-        outcome = verify(r, inputs, out, sum, outAgain, sumAgain, launch);
+        outcome = verify(r, in, out, sum, outAgain, sumAgain, launch);
       }
       if (outcome == Outcome.DONE) {
         target.keep(out, true);
@@ -114,15 +154,20 @@ final class DeviceRows implements Parts.Part {
       }
       return outcome;
     } finally {
-      if (outcome != Outcome.DONE) {
-        queue.finish();
-        out.release();
-        if (sum != null) {
-          sum.release();
+      try {
+        if (outcome != Outcome.DONE) {
+          queue.finish(); // before others get the memory
         }
+      } finally {
+        if (outcome != Outcome.DONE) {
+          out.release();
+          if (sum != null) {
+            sum.release();
+          }
+        }
+        giveBack(outAgain, residence);
+        giveBack(sumAgain, residence);
       }
-      giveBack(outAgain, residence);
-      giveBack(sumAgain, residence);
     }
   }
 
@@ -136,19 +181,20 @@ final class DeviceRows implements Parts.Part {
     return storage.place().byteSize();
   }
 
-  private static @Nullable DeviceObject bufferOf(Operand operand, DeviceResidence residence) {
-    DeviceWords words = residence.wordsOf(operand.storage());
-    return words == null ? null : words.buffer();
-  }
-
   private void compute(
-      ResidentRows r, Buffers in, DeviceObject out, DeviceObject sum, boolean again) {
+      ResidentRows r, Inputs in, DeviceObject out, DeviceObject sum, boolean again) {
     // The second time, a work-group has the row that another one had.
     long last = again ? r.rows - 1 : 0;
     DeviceKernel kernel =
         switch (r.operator) {
           case SOFTMAX ->
-              softmax.open().buffer(in.x).buffer(out).number(r.columns).real(r.scalar).number(last);
+              softmax
+                  .open()
+                  .buffer(in.first())
+                  .buffer(out)
+                  .number(r.columns)
+                  .real(r.scalar)
+                  .number(last);
           case RMS_NORM, LAYER_NORM -> norm(r, in, out, sum).number(last);
           case ROPE_INTERLEAVED, ROPE_HALVES -> rotate(r, in, out).number(last);
           case SILU, GELU, GELU_TANH, ADD -> map(r, in, out).number(last);
@@ -157,14 +203,14 @@ final class DeviceRows implements Parts.Part {
     queue.run(point, kernel, r.rows, 1, items);
   }
 
-  private DeviceKernel norm(ResidentRows r, Buffers in, DeviceObject out, DeviceObject sum) {
+  private DeviceKernel norm(ResidentRows r, Inputs in, DeviceObject out, DeviceObject sum) {
     long flags = r.operator == RowOperator.LAYER_NORM ? CENTRED : 0;
     flags |= in.y == null ? 0 : OF_SUM;
     flags |= in.bias == null ? 0 : BIASED;
     DeviceObject weight = Objects.requireNonNull(in.weight);
     return norm.open()
-        .buffer(in.x)
-        .buffer(in.y == null ? in.x : in.y)
+        .buffer(in.first())
+        .buffer(in.y == null ? in.first() : in.y)
         .buffer(weight)
         .buffer(in.bias == null ? weight : in.bias)
         .buffer(sum)
@@ -174,11 +220,11 @@ final class DeviceRows implements Parts.Part {
         .number(flags);
   }
 
-  private DeviceKernel rotate(ResidentRows r, Buffers in, DeviceObject out) {
+  private DeviceKernel rotate(ResidentRows r, Inputs in, DeviceObject out) {
     boolean neighbours = r.operator == RowOperator.ROPE_INTERLEAVED;
     return rotate
         .open()
-        .buffer(in.x)
+        .buffer(in.first())
         .buffer(Objects.requireNonNull(in.weight))
         .buffer(Objects.requireNonNull(in.bias))
         .buffer(out)
@@ -191,7 +237,7 @@ final class DeviceRows implements Parts.Part {
         .number(r.positions);
   }
 
-  private DeviceKernel map(ResidentRows r, Buffers in, DeviceObject out) {
+  private DeviceKernel map(ResidentRows r, Inputs in, DeviceObject out) {
     long which =
         switch (r.operator) {
           case SILU -> 0;
@@ -200,8 +246,8 @@ final class DeviceRows implements Parts.Part {
           default -> 3;
         };
     return map.open()
-        .buffer(in.x)
-        .buffer(in.y == null ? in.x : in.y)
+        .buffer(in.first())
+        .buffer(in.y == null ? in.first() : in.y)
         .buffer(out)
         .number(r.columns)
         .number(which)
@@ -213,7 +259,7 @@ final class DeviceRows implements Parts.Part {
   /** Has everything summed up after its last use, and compares the sums on the host. */
   private Outcome verify(
       ResidentRows r,
-      Buffers in,
+      Inputs in,
       DeviceWords out,
       @Nullable DeviceWords sum,
       DeviceMemory outAgain,
@@ -294,7 +340,7 @@ final class DeviceRows implements Parts.Part {
     }
   }
 
-  private void probeInputs(ResidentRows r, Buffers in) {
+  private void probeInputs(ResidentRows r, Inputs in) {
     probe(ProbePoint.ROW_INPUT_READ, r.x, in.x);
     probe(ProbePoint.ROW_INPUT_READ, r.y, in.y);
     probe(ProbePoint.ROW_INPUT_READ, r.weight, in.weight);

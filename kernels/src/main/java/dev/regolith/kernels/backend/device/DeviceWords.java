@@ -3,13 +3,19 @@ package dev.regolith.kernels.backend.device;
 import dev.regolith.kernels.memory.Remote;
 import dev.regolith.kernels.memory.Storage;
 import java.lang.ref.WeakReference;
+import org.jspecify.annotations.Nullable;
 
-/** All words of one storage, in device memory. */
+/**
+ * All words of one storage, in device memory. That is given back when they are released and nobody
+ * uses them any more.
+ */
 final class DeviceWords implements Remote {
   private final DeviceResidence residence;
   private final DeviceMemory memory;
   private final WeakReference<Storage> storage;
+  private int users;
   private boolean released;
+  private boolean gone;
 
   DeviceWords(DeviceResidence residence, DeviceMemory memory, Storage storage) {
     this.residence = residence;
@@ -27,18 +33,31 @@ final class DeviceWords implements Remote {
   }
 
   @Override
-  public void fetch(Storage of) {
-    residence.fetch(this, of);
+  public @Nullable Runnable fetch(Storage of) {
+    return residence.fetch(this, of);
   }
 
-  /** Gives the memory back, once. */
+  /** Keeps the memory for a reader until {@link #giveBack}. */
+  synchronized void take() {
+    users++;
+  }
+
+  void giveBack() {
+    end(() -> users--);
+  }
+
   @Override
   public void release() {
+    end(() -> released = true);
+  }
+
+  private void end(Runnable change) {
     synchronized (this) {
-      if (released) {
+      change.run();
+      if (!released || users > 0 || gone) {
         return;
       }
-      released = true;
+      gone = true;
     }
     residence.forget(this, memory);
   }
@@ -47,6 +66,12 @@ final class DeviceWords implements Remote {
   boolean isOrphaned() {
     Storage of = storage.get();
     return of == null || !of.place().scope().isAlive();
+  }
+
+  /** Frees the memory if the words are on the host as well; whether it did. */
+  boolean evict() {
+    Storage of = storage.get();
+    return of != null && of.dropCopy(this);
   }
 
   /** Brings words home that are nowhere else, if anybody can still ask for them. */

@@ -2,6 +2,7 @@ package dev.regolith.kernels.backend.device;
 
 import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Signs;
 import dev.regolith.kernels.checksum.Tolerance;
@@ -9,28 +10,47 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Consumer;
 
-/** The compiled kernels that make the evidence of products. */
-record EvidenceProgram(KernelProgram kernels) implements Parts.Part {
+/**
+ * The compiled kernels that make the evidence of products.
+ *
+ * @param vectorLanes float32 lanes in which the host added check vectors up; 0 for double
+ */
+record EvidenceProgram(KernelProgram kernels, int vectorLanes) implements Parts.Part {
   /** Rows that a work-group predicts. */
   static final int ROWS = 4;
 
   /**
-   * Compiles them, if the device has double precision.
+   * Compiles them, if the device has double precision and makes the evidence that the host makes.
    *
    * @param announce told why not
    */
   static Optional<EvidenceProgram> open(
-      DeviceContext context, GemmTile ofProducts, Backend host, Consumer<String> announce) {
+      DeviceContext context, KernelProgram products, Backend host, Consumer<String> announce) {
     try {
-      return Optional.of(compile(context, ofProducts, host.panelColumns()));
+      var compiled = compile(context, products.tile(), host);
+      if (compiled.isRight(context, products, host)) {
+        return Optional.of(compiled);
+      }
+      compiled.close();
+      announce.accept("its evidence is not the host's; the CPU makes the evidence of products");
     } catch (DeviceException e) {
       announce.accept(e.getMessage() + "; the CPU makes the evidence of products");
-      return Optional.empty();
+    }
+    return Optional.empty();
+  }
+
+  private boolean isRight(DeviceContext context, KernelProgram products, Backend host) {
+    try (Workspace workspace = host.newWorkspace();
+        var sample = new SampleEvidence(host, workspace)) {
+      return sample.isRight(context, products, this, workspace);
+    } catch (RuntimeException e) {
+      close();
+      throw e;
     }
   }
 
   /** Compiles them for a tile. */
-  static EvidenceProgram compile(DeviceContext context, GemmTile tile, int panelColumns) {
+  static EvidenceProgram compile(DeviceContext context, GemmTile tile, Backend host) {
     var options = new StringBuilder();
     options.append(
         String.format(
@@ -49,7 +69,9 @@ record EvidenceProgram(KernelProgram kernels) implements Parts.Part {
       options.append(String.format(Locale.ROOT, " -DSIGN_%d=0x%xUL", i, bits));
     }
     return new EvidenceProgram(
-        new KernelProgram(context, KernelProgram.EVIDENCE, tile, panelColumns, options.toString()));
+        new KernelProgram(
+            context, KernelProgram.EVIDENCE, tile, host.panelColumns(), options.toString()),
+        host.checkVectorLanes());
   }
 
   @Override

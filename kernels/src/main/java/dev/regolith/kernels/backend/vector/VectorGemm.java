@@ -202,6 +202,11 @@ public final class VectorGemm implements Backend {
     }
   }
 
+  @Override
+  public int checkVectorLanes() {
+    return LANES;
+  }
+
   private static void openEvidence(Region region, PackedB b, VectorWorkspace w) {
     w.evidence.open(region.rows, region.blocks, b.depth());
     w.evidence.lanes(

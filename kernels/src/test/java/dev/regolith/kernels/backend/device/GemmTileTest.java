@@ -71,6 +71,39 @@ class GemmTileTest {
     }
   }
 
+  /** What the device predicts and shows is what the scalar loops do, but for the order of sums. */
+  @ParameterizedTest
+  @MethodSource("tiles")
+  void evidenceOfTheTwin(GemmTile tile) {
+    var twin = new ScalarGemm();
+    try (var context =
+            new DeviceContext(TestDevice.api(), TestDevice.device(), ProgramCache.ofUser());
+        var program = new KernelProgram(context, KernelProgram.GEMM, tile, PANEL, "");
+        var ofEvidence = EvidenceProgram.compile(context, tile, twin);
+        var gemm = new DeviceGemm(context, program, ofEvidence);
+        var arena = Arena.ofShared()) {
+      var workspace = twin.newWorkspace();
+      GemmProblem p = problem(arena, twin);
+      for (var region :
+          List.of(
+              new Region().set(0, 0, ROWS, 0, (int) p.b.blocks()),
+              new Region().set(0, 24, 24, 1, 2))) {
+        var wanted = new KeptEvidence();
+        twin.run(p, region, workspace, wanted);
+        var got = new KeptEvidence();
+        try (var panels = new DevicePanels(p.b, context)) {
+          DeviceObject memory = panels.open(p.b, gemm.queue(), false);
+          DeviceObject records = panels.openRecords(p.b, gemm.queue());
+          gemm.run(p, region, memory, records, null, 8);
+          gemm.evidence().verifyRecords(p, region, panels, gemm.queue(), got);
+          gemm.evidence().verifyA(p, region, true, twin, workspace, got);
+          gemm.prediction().compare(p, region, got, () -> {});
+        }
+        got.assertIs(wanted);
+      }
+    }
+  }
+
   private static GemmProblem problem(Arena arena, ScalarGemm twin) {
     var p = new GemmProblem();
     p.batch = 1;

@@ -1,0 +1,11 @@
+package dev.regolith.faultinjection.inject;
+
+import dev.regolith.kernels.SessionOptions.Evidence;
+import org.junit.jupiter.api.Tag;
+
+@Tag("device-only")
+class ResidentGemmEngineTest extends EngineContract {
+  ResidentGemmEngineTest() {
+    super(InjectionEngines.gemm().on("opencl", "", Evidence.DEVICE));
+  }
+}
