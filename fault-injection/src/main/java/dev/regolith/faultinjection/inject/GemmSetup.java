@@ -56,7 +56,7 @@ final class GemmSetup implements Setup {
     boolean onDevice = computing.onDevice();
     resident = computing == Computing.RESIDENT && !workload.strided();
     a = matrix(arena, workload.m(), workload.k(), workload.strided());
-    writeA();
+    writeLeft(a, workload.a());
     Tensor right = Tensor.of(arena, workload.weights(), workload.n(), workload.k());
     weights = workload.packed() ? right : null;
     b = workload.packed() ? null : right.transposed();
@@ -80,21 +80,27 @@ final class GemmSetup implements Setup {
     return output;
   }
 
-  /** Writes A; where it may stay with a device, it goes there. */
-  private void writeA() {
+  /** Writes a left operand, in a way after which it may stay with a device, if it may. */
+  private void writeLeft(Tensor left, float[] values) {
     if (!resident) {
-      write(a, workload.a());
+      write(left, values);
       return;
     }
-    try (var edit = session.edit(a)) {
-      MemorySegment.copy(
-          workload.a(), 0, edit.segment(), ValueLayout.JAVA_FLOAT, 0, workload.a().length);
+    try (var edit = session.edit(left)) {
+      MemorySegment.copy(values, 0, edit.segment(), ValueLayout.JAVA_FLOAT, 0, values.length);
+    }
+  }
+
+  /** Has a device give up its copy of a left operand. */
+  private void forget(Tensor left) {
+    if (resident) {
+      session.edit(left).close();
     }
   }
 
   private Predecessor predecessor(Arena arena) {
     Tensor otherA = matrix(arena, workload.m(), workload.k(), workload.strided());
-    write(otherA, Setup.other(workload.a()));
+    writeLeft(otherA, Setup.other(workload.a()));
     Tensor otherB =
         workload.packed()
             ? null
@@ -108,9 +114,13 @@ final class GemmSetup implements Setup {
   public void precede() {
     if (predecessor != null) {
       open(predecessor.c, predecessor.old);
+      if (resident) {
+        session.upload(predecessor.a);
+      }
       var _ = multiply(predecessor.a, predecessor.b, predecessor.c);
-      // What it left with a device is what the next result comes to lie on.
+      // What it left with a device is what the next operand and result come to lie on.
       open(predecessor.c, predecessor.old);
+      forget(predecessor.a);
     }
   }
 
@@ -139,9 +149,7 @@ final class GemmSetup implements Setup {
   @Override
   public void open(List<Tensor> outputs) {
     outputs.forEach(output -> open(output, workload.old()));
-    if (resident) {
-      session.edit(a).close(); // the next product sends it anew, the one after finds it there
-    }
+    forget(a); // the next product sends it anew, the one after finds it there
   }
 
   @Override
@@ -197,7 +205,7 @@ final class GemmSetup implements Setup {
       pack(ofRun);
     }
     if (!(verifies && workload.sealed())) {
-      writeA();
+      writeLeft(a, workload.a());
     }
     if (b != null) {
       write(b.transposed(), workload.weights());
