@@ -203,3 +203,35 @@ KERNEL(ROW_ITEMS) void map_rows(
     }
   }
 }
+
+/*
+ * Copies one row of everything, a row of columns each, for the host to compute: x, y, weights (or a
+ * row of a table, so many parameters), biases likewise, result, sum; and the number of the launch.
+ */
+KERNEL(ROW_ITEMS) void sample_row(
+    GLOBAL const float* RESTRICT x,
+    GLOBAL const float* RESTRICT y,
+    GLOBAL const float* RESTRICT weight,
+    GLOBAL const float* RESTRICT bias,
+    GLOBAL const float* RESTRICT result,
+    GLOBAL const float* RESTRICT sum_of_row,
+    GLOBAL float* RESTRICT sample,
+    const ulong row,
+    const ulong columns,
+    const ulong table,
+    const ulong parameters,
+    const ulong launch) {
+  for (ulong j = ITEM; j < columns; j += ROW_ITEMS) {
+    sample[j] = x[row * columns + j];
+    sample[columns + j] = y[row * columns + j];
+    sample[4 * columns + j] = result[row * columns + j];
+    sample[5 * columns + j] = sum_of_row[row * columns + j];
+  }
+  for (ulong j = ITEM; j < parameters; j += ROW_ITEMS) {
+    sample[2 * columns + j] = weight[table * parameters + j];
+    sample[3 * columns + j] = bias[table * parameters + j];
+  }
+  if (ITEM == 0) {
+    sample[6 * columns] = as_float((uint)launch);
+  }
+}

@@ -159,6 +159,7 @@ const std::map<std::string, Signature> kSignatures = {
     {"softmax_rows", taking<P, P, N, R, N>()},
     {"norm_rows", taking<P, P, P, P, P, P, N, R, N, N>()},
     {"rotate_rows", taking<P, P, P, P, N, N, N, N, N, N, N, N>()},
+    {"sample_row", taking<P, P, P, P, P, P, P, N, N, N, N, N>()},
     {"map_rows", taking<P, P, P, N, N, N, N>()},
     {"scan_words", taking<P, P, N, N, N>()},
     {"scale_queries", taking<P, P, N, N, N, N, R>()},

@@ -36,7 +36,7 @@ class DeviceResidenceTest {
   private static final Compute DEVICE = SessionUnderTest.accelerator();
   private static final int TOKENS = 61;
   private static final int WIDTH = 140;
-  private static final int HIDDEN = 2200;
+  private static final int HIDDEN = 700;
 
   private final Arena arena = Arena.ofShared();
   private final SplittableRandom random = new SplittableRandom(1);
@@ -211,7 +211,7 @@ class DeviceResidenceTest {
       for (ProbePoint point : points) {
         var counter = new Upset(point, -1, UpsetKind.BIT_0, random);
         strike(chain, counter);
-        for (long occurrence : counter.spread(3)) {
+        for (long occurrence : counter.spread(2)) {
           under.reports().clear();
           var kind = kinds.get(turn++ % kinds.size());
           var upset = new Upset(point, occurrence, kind, random);

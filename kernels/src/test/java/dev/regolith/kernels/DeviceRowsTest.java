@@ -14,8 +14,11 @@ import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
 import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.EnumSet;
@@ -33,6 +36,7 @@ import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
 import net.jqwik.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -489,6 +493,36 @@ class DeviceRowsTest {
         assertThat(operands.variant.call(session, operands.tensors)).isEqualTo(Status.CLEAN);
         assertThat(operands.areRight()).isTrue();
       }
+    }
+  }
+
+  /** A kernel that is wrong in both runs alike, where the choice at opening does not look. */
+  @Test
+  void aWrongKernel(@TempDir Path folder) throws IOException {
+    String property = "dev.regolith.kernels.sources";
+    String right = "const float d = (from[j] - mean) * r;";
+    String source = Files.readString(Path.of("..", "native", "device", "rows.c"));
+    assertThat(source).contains(right);
+    String wrong = "const float d = (from[j] - mean) * r * (columns > 400 ? 1.25f : 1.0f);";
+    Files.writeString(folder.resolve("rows.c"), source.replace(right, wrong));
+    System.setProperty(property, folder.toString());
+    try (var under = SessionUnderTest.open(options -> options.compute(DEVICE).threads(1));
+        var arena = Arena.ofShared()) {
+      var it =
+          new Case(
+              RowVariant.RMS_NORM,
+              new Shape(0, 5, 500),
+              Protection.CORRECT,
+              false,
+              false,
+              Values.GAUSSIAN,
+              3);
+      var operands = new Operands(it, arena);
+      under.session().upload(operands.tensors.x());
+      assertThat(it.variant.call(under.session(), operands.tensors)).isEqualTo(Status.CORRECTED);
+      assertThat(operands.areRight()).isTrue();
+    } finally {
+      System.clearProperty(property);
     }
   }
 }

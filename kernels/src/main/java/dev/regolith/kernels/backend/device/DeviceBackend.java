@@ -143,7 +143,7 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
 
   @Override
   public DeviceRows newRows() {
-    return kept(new DeviceRows(context, rows.orElseThrow()));
+    return kept(new DeviceRows(context, rows.orElseThrow(), host.newRowKernels()));
   }
 
   private <T extends Parts.Part> T kept(T part) {

@@ -3,6 +3,7 @@ package dev.regolith.kernels.backend.device;
 import dev.regolith.kernels.backend.Residence.Outcome;
 import dev.regolith.kernels.backend.ResidentRows;
 import dev.regolith.kernels.backend.ResidentRows.Operand;
+import dev.regolith.kernels.backend.RowKernels;
 import dev.regolith.kernels.backend.RowOperator;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Seal;
@@ -20,8 +21,9 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Rows are computed twice, into different memory and by other work-groups the second time. What
  * lies in memory then is summed up, both results and every input; the sums come to the host, which
- * compares the results with each other and the inputs with their seals. The first result becomes
- * the tensor's, under these sums, when all agree; until then nothing is changed.
+ * compares the results with each other and the inputs with their seals. One row it computes as
+ * well. The first result becomes the tensor's, under these sums, when all agree; until then nothing
+ * is changed.
  */
 final class DeviceRows implements Parts.Part {
   private static final long CENTRED = 1;
@@ -38,8 +40,9 @@ final class DeviceRows implements Parts.Part {
   private final DeviceKernel map;
   private final DeviceKernel scan;
   private final DeviceSums sums;
+  private final SampledRow sampled;
 
-  DeviceRows(DeviceContext context, RowsProgram program) {
+  DeviceRows(DeviceContext context, RowsProgram program, RowKernels host) {
     items = program.items();
     scanners = program.products().tile().scanners();
     try {
@@ -50,6 +53,8 @@ final class DeviceRows implements Parts.Part {
       map = parts.add(program.kernels().newKernel("map_rows"));
       scan = parts.add(program.products().newKernel("scan_matrix"));
       sums = parts.add(new DeviceSums(context));
+      DeviceKernel sampling = parts.add(program.kernels().newKernel("sample_row"));
+      sampled = parts.add(new SampledRow(context, sampling, host));
     } catch (RuntimeException e) {
       parts.close();
       throw e;
@@ -282,6 +287,7 @@ final class DeviceRows implements Parts.Part {
     scanInput(r.y, in.y, ofY, launch);
     scanInput(r.weight, in.weight, ofWeight, launch);
     scanInput(r.bias, in.bias, ofBias, launch);
+    sample(r, in, out, sum, launch);
     sums.download(queue);
     boolean intact =
         isIntact(r.x, ofX)
@@ -291,12 +297,28 @@ final class DeviceRows implements Parts.Part {
     if (!intact) {
       return Outcome.INPUT_DIFFERS;
     }
-    if (!sums.areSame(0, ofOut, ofOut) || !sums.areSame(2 * ofOut, 2 * ofOut + ofSum, ofSum)) {
+    boolean same =
+        sums.areSame(0, ofOut, ofOut) && sums.areSame(2 * ofOut, 2 * ofOut + ofSum, ofSum);
+    if (!same || !sampled.agrees(r)) {
       return Outcome.DIFFERS;
     }
     seal(r.out, 0);
     seal(r.sum, 2 * ofOut);
     return Outcome.DONE;
+  }
+
+  private void sample(
+      ResidentRows r, Inputs in, DeviceWords out, @Nullable DeviceWords sum, long launch) {
+    DeviceObject x = in.first();
+    sampled
+        .open()
+        .buffer(x)
+        .buffer(in.y == null ? x : in.y)
+        .buffer(in.weight == null ? x : in.weight)
+        .buffer(in.bias == null ? x : in.bias)
+        .buffer(out.buffer())
+        .buffer(sum == null ? x : sum.buffer());
+    sampled.take(r, queue, launch, items);
   }
 
   private void scanInput(Operand operand, @Nullable DeviceObject words, long place, long launch) {

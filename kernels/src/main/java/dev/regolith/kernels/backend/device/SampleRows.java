@@ -54,7 +54,7 @@ final class SampleRows implements AutoCloseable {
   /** Whether a program computes the bits. */
   boolean isRight(DeviceContext context, RowsProgram program) {
     try (var residence = new DeviceResidence(context);
-        var rows = new DeviceRows(context, program)) {
+        var rows = new DeviceRows(context, program, host)) {
       boolean right = true;
       for (RowOperator operator : RowOperator.values()) {
         boolean needsSecond = operator == RowOperator.ADD;
