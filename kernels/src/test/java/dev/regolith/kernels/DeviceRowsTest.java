@@ -173,7 +173,7 @@ class DeviceRowsTest {
     }
   }
 
-  @Property(tries = 400, edgeCases = EdgeCasesMode.NONE)
+  @Property(tries = 300, edgeCases = EdgeCasesMode.NONE)
   void bitsOfTheScalarLoops(@ForAll("cases") Case it) {
     try (var arena = Arena.ofShared()) {
       var operands = new Operands(it, arena);
