@@ -31,7 +31,7 @@ public final class Edit implements AutoCloseable {
     }
   }
 
-  /** The tensor's memory, writable. */
+  /** The tensor's memory, writable; later results need not show in it. */
   public MemorySegment segment() {
     if (closed) {
       throw new IllegalStateException("the edit scope is closed");

@@ -270,7 +270,7 @@ class DeviceResidenceTest {
   @EnumSource(Way.class)
   void aDeviceThatFails(Way way) {
     float[] expected = expected();
-    for (int command = 1; command < 40; command += 6) {
+    for (int command = 1; command < 40; command += 9) {
       try (var under = way.open(1)) {
         var chain = new FeedForward(under.session());
         under.session().upload(x);
@@ -358,7 +358,7 @@ class DeviceResidenceTest {
       for (var under : List.of(one, other)) {
         results.add(
             callers.submit(() -> {
-              for (int i = 0; i < 30; i++) {
+              for (int i = 0; i < 12; i++) {
                 var y = empty(TOKENS, WIDTH);
                 under.session().upload(shared);
                 assertThat(under.session().add(shared, shared, y)).isEqualTo(Status.CLEAN);

@@ -124,13 +124,9 @@ public final class Storage {
   }
 
   private void bringBack() {
-    Runnable afterwards = null;
+    Runnable afterwards;
     synchronized (this) {
-      Remote holder = remote;
-      if (away && holder != null) {
-        afterwards = holder.fetch(this);
-        away = false;
-      }
+      afterwards = fetch();
     }
     if (afterwards != null) {
       afterwards.run();
@@ -138,10 +134,9 @@ public final class Storage {
   }
 
   private void dropRemote(boolean whole) {
-    if (!whole) {
-      bringBack();
-    }
+    Runnable afterwards;
     synchronized (this) {
+      afterwards = whole ? null : fetch();
       Remote holder = remote;
       remote = null;
       away = false;
@@ -149,6 +144,20 @@ public final class Storage {
         holder.release();
       }
     }
+    if (afterwards != null) {
+      afterwards.run();
+    }
+  }
+
+  /** Has the words in the segment; what is left to be said of it, or null. */
+  private @Nullable Runnable fetch() {
+    Remote holder = remote;
+    if (!away || holder == null) {
+      return null;
+    }
+    Runnable afterwards = holder.fetch(this);
+    away = false;
+    return afterwards;
   }
 
   /** Whether any word of {@code range} is under a seal in force. */
