@@ -573,11 +573,5 @@ KERNEL(SCANNERS) void scan_words(
   const ulong vectors = min((ulong)CHUNK, count - GROUP_X * CHUNK) / WIDTH;
   Sums total = {0, 0, 0};
   take_share(&total, words + GROUP_X * CHUNK, vectors);
-#if SCANNERS > 1
-  LOCAL ulong room[3 * SCANNERS];
-  gather(&total, room, ITEM, SCANNERS);
-#endif
-  if (ITEM == 0) {
-    put(sums + 3 * (place + GROUP_X), &total, launch);
-  }
+  PUT_TOGETHER(total, place + GROUP_X)
 }

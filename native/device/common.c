@@ -107,6 +107,18 @@ FUNCTION void put(GLOBAL ulong* at, const Sums* sums, ulong launch) {
   at[2] = sums->s2 + launch;
 }
 
+/* The sums of a group's items, together, into an entry; the end of a kernel. */
+#if SCANNERS > 1
+#define PUT_TOGETHER(total, entry)          \
+  LOCAL ulong room[3 * SCANNERS];           \
+  gather(&total, room, ITEM, SCANNERS);     \
+  if (ITEM == 0) {                          \
+    put(sums + 3 * (entry), &total, launch); \
+  }
+#else
+#define PUT_TOGETHER(total, entry) put(sums + 3 * (entry), &total, launch);
+#endif
+
 /* An item's share of vectors that lie in a row, with indices from 1. */
 FUNCTION void take_share(Sums* sums, GLOBAL const float* RESTRICT words, const ulong vectors) {
   Running u;
@@ -140,11 +152,5 @@ KERNEL(SCANNERS) void scan_panels(
   GLOBAL const float* block = panels + (which * depth + first) * PANEL;
   Sums total = {0, 0, 0};
   take_share(&total, block, vectors);
-#if SCANNERS > 1
-  LOCAL ulong room[3 * SCANNERS];
-  gather(&total, room, ITEM, SCANNERS);
-#endif
-  if (ITEM == 0) {
-    put(sums + 3 * (place + number * k_blocks + k_block), &total, launch);
-  }
+  PUT_TOGETHER(total, place + number * k_blocks + k_block)
 }

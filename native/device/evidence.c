@@ -206,11 +206,5 @@ KERNEL(SCANNERS) void scan_records(
   const ulong which = record + GROUP_X / in_row * pitch + GROUP_X % in_row;
   Sums total = {0, 0, 0};
   take_share(&total, records + which * words, words / WIDTH);
-#if SCANNERS > 1
-  LOCAL ulong room[3 * SCANNERS];
-  gather(&total, room, ITEM, SCANNERS);
-#endif
-  if (ITEM == 0) {
-    put(sums + 3 * (place + GROUP_X), &total, launch);
-  }
+  PUT_TOGETHER(total, place + GROUP_X)
 }

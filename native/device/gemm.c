@@ -149,7 +149,8 @@ FUNCTION void step(
 /*
  * C = alpha A B + beta C over whole tiles of a region that starts at a check block.
  *
- * A: [rows x depth], dense, behind so many rows above. c, old: [rows x columns], dense. panel: the region's first.
+ * A: [rows x depth], dense, behind so many rows above. c, old: [rows x columns], dense.
+ * panel: the region's first.
  * sums: from entry number place on, [row of tiles][column of groups' tiles][3].
  */
 KERNEL(GROUP) void gemm(
@@ -279,13 +280,7 @@ KERNEL(SCANNERS) void scan_matrix(
     }
     fold_lane(&total, u0, u1, u2, j + 1, n, pitch);
   }
-#if SCANNERS > 1
-  LOCAL ulong room[3 * SCANNERS];
-  gather(&total, room, ITEM, SCANNERS);
-#endif
-  if (ITEM == 0) {
-    put(sums + 3 * (place + GROUP_X), &total, launch);
-  }
+  PUT_TOGETHER(total, place + GROUP_X)
 }
 
 /* Copies the rows of a region of C, a row per work-group, to where they are in all of C. */

@@ -118,7 +118,8 @@ public final class Arrivals implements Residence.Arrivals {
     if (incident.blamesDevice() && probation.fails()) {
       backend.retire(probation.toString());
     }
-    ofCall.set(worst(right ? Status.CORRECTED : Status.DETECTED));
+    Status soFar = worst(right ? Status.CORRECTED : Status.DETECTED);
     log.report(incident.report(right ? Resolution.CORRECTED : Resolution.DETECTED));
+    ofCall.set(soFar); // a listener may have made calls of its own
   }
 }

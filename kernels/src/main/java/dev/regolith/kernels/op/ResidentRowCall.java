@@ -154,18 +154,13 @@ final class ResidentRowCall {
     boolean sealed = watch != null && watch.inForce();
     SealGrid grid = sealed ? Objects.requireNonNull(watch) : seals.of(range);
     operand.set(storage, range, grid);
-    if (to >= 0) {
-      long across = CheckBlock.across(range.columns());
-      long first = from / CheckBlock.ROWS;
-      operand.verifyOnly(first * across, (CheckBlock.down(to) - first) * across);
-    }
-    if (!sealed) {
-      MemorySegment memory = storage.segment();
-      long end = operand.firstBlock() + operand.blocks();
-      for (long block = operand.firstBlock(); block < end; block++) {
-        backend.scan(memory, grid, block, found, workspace);
-        System.arraycopy(found, 0, grid.sums(), (int) (Seal.SUMS * block), Seal.SUMS);
-      }
+    long across = CheckBlock.across(range.columns());
+    long first = to < 0 ? 0 : from / CheckBlock.ROWS;
+    long end = to < 0 ? range.batch() * CheckBlock.down(range.rows()) : CheckBlock.down(to);
+    operand.verifyOnly(first * across, (end - first) * across);
+    MemorySegment memory = sealed ? MemorySegment.NULL : storage.segment();
+    for (long task = first; !sealed && task < end; task++) {
+      SealedCopy.seal(backend, memory, grid, task, found, workspace);
     }
   }
 
