@@ -42,6 +42,11 @@ public interface Backend extends AutoCloseable {
       boolean verify,
       Workspace workspace);
 
+  /** Whether {@link #run} can pack B itself, see {@link GemmProblem#bSource}. */
+  default boolean packsItself() {
+    return false;
+  }
+
   /** Float32 lanes in which {@link #pack} adds a check vector's columns up; 0 for double. */
   default int checkVectorLanes() {
     return 0;

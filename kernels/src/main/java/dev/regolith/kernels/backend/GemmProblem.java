@@ -2,6 +2,7 @@ package dev.regolith.kernels.backend;
 
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.SealGrid;
+import dev.regolith.kernels.memory.Range;
 import dev.regolith.kernels.memory.Storage;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -64,6 +65,15 @@ public final class GemmProblem {
 
   /** The right operand. */
   public PackedB b = new PackedB(CheckBlock.COLUMNS);
+
+  /**
+   * Where B lies, if its panels are to be packed while computing: each belongs to one region, and
+   * is not kept. Else they are packed already.
+   */
+  public MemorySegment bSource = MemorySegment.NULL;
+
+  /** How B lies there, as {@code [batch, K, N]}; null if its panels are packed already. */
+  public @Nullable Range bRange;
 
   /** The output. */
   public MemorySegment c = MemorySegment.NULL;
@@ -133,6 +143,8 @@ public final class GemmProblem {
     aStorage = other.aStorage;
     aAway = other.aAway;
     b = other.b;
+    bSource = other.bSource;
+    bRange = other.bRange;
     c = other.c;
     cOffset = other.cOffset;
     cStride = other.cStride;

@@ -6,11 +6,13 @@ import dev.regolith.kernels.checksum.Mended;
 import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.checksum.Tolerance;
 import dev.regolith.kernels.memory.Repairs;
+import dev.regolith.kernels.memory.Scratch;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.Arrays;
+import java.util.BitSet;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -38,9 +40,21 @@ public final class PackedB {
   /** Words of the longest record. */
   public static final int MAX_RECORD_WORDS = DEPTH + 2 * RECORD_TAIL;
 
+  /** Brings panels back that were packed one after the other, and not kept. */
+  public interface Source {
+    /**
+     * Copies a check block's panels to where they belong; their seals and digests are those of the
+     * words that were packed.
+     */
+    void copyPanels(PackedB packed, long matrix, long block, MemorySegment panels);
+  }
+
   private final int panelColumns;
   private final Repairs repairs = new Repairs();
-  private @Nullable Arena scratch;
+  private final Scratch panelRoom = new Scratch();
+  private final Scratch recordRoom = new Scratch();
+  private volatile @Nullable Source source;
+  private final BitSet copied = new BitSet();
   private MemorySegment panels = MemorySegment.NULL;
   private MemorySegment records = MemorySegment.NULL;
   private long[] panelSeals = {};
@@ -75,30 +89,46 @@ public final class PackedB {
 
   /** Gives it a shape, for a call; memory is kept and grows when it must. */
   public void reshape(long newMatrices, long newDepth, long newColumns) {
+    reshapeRecords(newMatrices, newDepth, newColumns);
+    keepPanels();
+  }
+
+  /**
+   * The same, for panels that are not kept as they are packed. Whoever asks for them all the same
+   * gets copies, which are held against the seals that were made when they were packed.
+   */
+  public void reshape(long newMatrices, long newDepth, long newColumns, Source newSource) {
+    reshapeRecords(newMatrices, newDepth, newColumns);
+    copyFrom(newSource);
+  }
+
+  /** Has panels copied when they are asked for the next time, under the seals that there are. */
+  public synchronized void copyFrom(Source newSource) {
+    copied.clear();
+    source = newSource;
+  }
+
+  private void reshapeRecords(long newMatrices, long newDepth, long newColumns) {
     matrices = newMatrices;
     depth = newDepth;
     columns = newColumns;
-    if (panels.byteSize() < panelBytes() || records.byteSize() < allRecordBytes()) {
-      long panelRoom = Math.max(panels.byteSize(), panelBytes());
-      long recordRoom = Math.max(records.byteSize(), allRecordBytes());
-      release();
-      var arena = Arena.ofShared();
-      scratch = arena;
-      panels = arena.allocate(panelRoom, 64);
-      records = arena.allocate(Math.max(64, recordRoom), 64);
-    }
+    records = recordRoom.atLeast(allRecordBytes());
     version++;
     ensureSeals();
+  }
+
+  /** Has panels kept as they are packed, from here on; their words are arbitrary. */
+  public void keepPanels() {
+    panels = panelRoom.atLeast(panelBytes());
+    source = null;
   }
 
   /** Frees memory that {@link #reshape} allocated. */
   public void release() {
     panels = MemorySegment.NULL;
     records = MemorySegment.NULL;
-    if (scratch != null) {
-      scratch.close();
-      scratch = null;
-    }
+    panelRoom.close();
+    recordRoom.close();
   }
 
   private void ensureSeals() {
@@ -203,9 +233,44 @@ public final class PackedB {
     return CheckBlock.COLUMNS / panelColumns;
   }
 
-  /** The packed panels. */
+  /** The packed panels; copied first, if they were not kept. */
   public MemorySegment panels() {
+    if (source != null) {
+      copyAll();
+    }
     return panels;
+  }
+
+  /** The same memory, if only the panels of one panel's check block are read. */
+  public MemorySegment panelsWith(long panel) {
+    if (source != null) {
+      copy(panel / panelsPerMatrix(), panel % panelsPerMatrix() / panelsPerBlock());
+    }
+    return panels;
+  }
+
+  private synchronized void copyAll() {
+    for (long matrix = 0; matrix < matrices; matrix++) {
+      for (long block = 0; block < blocks(); block++) {
+        copy(matrix, block);
+      }
+    }
+    source = null;
+  }
+
+  private synchronized void copy(long matrix, long block) {
+    Source from = source;
+    if (from == null) {
+      return;
+    }
+    if (copied.isEmpty()) {
+      panels = panelRoom.atLeast(panelBytes());
+    }
+    int number = Math.toIntExact(matrix * blocks() + block);
+    if (!copied.get(number)) {
+      from.copyPanels(this, matrix, block, panels);
+      copied.set(number);
+    }
   }
 
   /** First byte of a panel's k-block. */
@@ -250,9 +315,14 @@ public final class PackedB {
 
   /** Keeps the digest of a panel's k-block, whose seal is in place. */
   public void keepDigest(long panel, int kBlock, long[] sums) {
+    keepDigest(panel, kBlock, sums, 0);
+  }
+
+  /** The same, of sums that start somewhere in an array. */
+  public void keepDigest(long panel, int kBlock, long[] sums, int from) {
     int at = panelDigestAt(panel, kBlock);
     int length = Digest.SUMS * lanes();
-    System.arraycopy(sums, 0, panelDigests, at, length);
+    System.arraycopy(sums, from, panelDigests, at, length);
     panelDigests[at + length] = Digest.shadow(panelSeals, panelSealAt(panel, kBlock));
   }
 
@@ -346,8 +416,8 @@ public final class PackedB {
   /** Element (k, j), wherever it was packed to. */
   public float get(long matrix, long k, long j) {
     long panel = index(matrix) * panelsPerMatrix() + j / panelColumns;
-    return panels.get(
-        ValueLayout.JAVA_FLOAT, 4 * ((panel * depth + k) * panelColumns + j % panelColumns));
+    return panels()
+        .get(ValueLayout.JAVA_FLOAT, 4 * ((panel * depth + k) * panelColumns + j % panelColumns));
   }
 
   /** Makes all words zero, with seals, digests and records that say so. */
@@ -430,12 +500,12 @@ public final class PackedB {
       long offset = panelOffset(panel, kBlock);
       int words = panelWords(kBlock);
       int seal = panelSealAt(panel, kBlock);
-      Mended mended = mend(panels, offset, words, panelSeals, seal);
+      Mended mended = mend(panelsWith(panel), offset, words, panelSeals, seal);
       if (!mended.done()) {
         return mended;
       }
       var sums = new long[Digest.SUMS * lanes()];
-      Digest.of(panels, offset, words, lanes(), sums, 0);
+      Digest.of(panelsWith(panel), offset, words, lanes(), sums, 0);
       if (agrees(panel, kBlock, sums)) {
         return mended;
       }
@@ -443,7 +513,7 @@ public final class PackedB {
         return new Mended(new Seal.Syndrome.Beyond(), 0, false);
       }
       var found = new long[Seal.SUMS];
-      scan(panels, offset, words, found, 0);
+      scan(panelsWith(panel), offset, words, found, 0);
       if (!Seal.same(found, 0, panelSeals, seal)) {
         return mendPanel(panel, kBlock); // a word changed since: its digest must not be kept
       }

@@ -98,17 +98,6 @@ public final class PackedBCheck {
     }
   }
 
-  /** Shows the panels that a k-block of a region has read to the probe; nobody verifies them. */
-  public static void probePanels(GemmProblem p, Region region, int kBlock) {
-    PackedB b = p.b;
-    long panel = b.panel(region.matrix, region.block);
-    for (int i = 0; i < panels(region, b); i++) {
-      long offset = b.panelOffset(panel + i, kBlock);
-      Probe.reach(
-          ProbePoint.PACKED_B_LAST_USE, b.panels(), offset, 1, 4L * b.panelWords(kBlock), 0);
-    }
-  }
-
   /** Panels in a region. */
   public static int panels(Region region, PackedB b) {
     return (region.blocks - 1) * b.panelsPerBlock() + b.panelsOf(region.block + region.blocks - 1);

@@ -84,10 +84,10 @@ public final class PathSquares {
     int steps = Math.min(STEPS, b.depthOf(kBlock) - first);
     int width = b.panelColumns();
     int panels = b.panelsOf(block);
+    MemorySegment memory = b.panelsWith(b.panel(matrix, block));
     for (int panel = 0; panel < panels; panel++) {
       long from = b.panelOffset(b.panel(matrix, block) + panel, kBlock) + 4L * first * width;
-      MemorySegment.copy(
-          b.panels(), ValueLayout.JAVA_FLOAT, from, room.panelRows, 0, steps * width);
+      MemorySegment.copy(memory, ValueLayout.JAVA_FLOAT, from, room.panelRows, 0, steps * width);
       for (int k = 0; k < steps; k++) {
         int to = (k * panels + panel) * width;
         System.arraycopy(room.panelRows, k * width, room.rows, to, width);

@@ -47,6 +47,9 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     VERIFY
   }
 
+  /** Of how many shares one may be missing for threads to have the same work. */
+  private static final int UNEVEN = 8;
+
   private static final PackedB NOTHING = new PackedB(CheckBlock.COLUMNS);
 
   private final Execution execution;
@@ -71,9 +74,11 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
   private boolean computed;
   private long mark;
 
-  // How C is cut into regions: its check blocks down and across, shared by chunks and groups.
+  // How C is cut into regions: its check blocks down and, so many at a time, across, shared by
+  // chunks and groups.
   private long down;
   private long across;
+  private int width;
   private long chunks;
   private long groups;
 
@@ -139,7 +144,7 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     boolean good = false;
     try {
       left.open(a, problem.depth > 0, problem);
-      right.open(b, packed, problem);
+      right.open(b, packed, readsPanelsOnce(b), problem);
       output.open(c.storage(), c.range(), problem.beta != 0, problem);
       reserve(c);
       Status status = compute(a, b);
@@ -226,9 +231,12 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     phase = Phase.PREPARE;
     team.run(right.tasks() + left.tasks() + output.tasks(), this, together);
     output.verifyOldParts(found[0], workspace);
-    cut(together ? team.threads() : 1);
+    cut();
     computeAll();
     computed = true;
+    // What is computed again reads panels that were packed once, under the seals of that time.
+    problem.bSource = MemorySegment.NULL;
+    problem.bRange = null;
     if (Probe.ON) {
       probeInputs();
     }
@@ -255,6 +263,8 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     }
     problem.a = MemorySegment.NULL;
     problem.b = NOTHING;
+    problem.bSource = MemorySegment.NULL;
+    problem.bRange = null;
     problem.c = MemorySegment.NULL;
     problem.aStorage = null;
     left.forget();
@@ -263,20 +273,47 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
   }
 
   /**
+   * Whether every panel of a fresh B can be left to one region, which takes all rows: there are
+   * enough check blocks of columns for the threads to share evenly.
+   */
+  private boolean readsPanelsOnce(@Nullable Tensor b) {
+    if (b == null || problem.rows > execution.backend().regionRows()) {
+      return false;
+    }
+    boolean shared = problem.batch > 1 && b.range().batch() == 1;
+    long shares = problem.batch * across(CheckBlock.span(problem.depth));
+    long threads = threads();
+    long idle = Math.ceilDiv(shares, threads) * threads - shares;
+    return !shared && UNEVEN * idle <= shares;
+  }
+
+  private long across(int blocks) {
+    return Math.ceilDiv(CheckBlock.across(problem.columns), blocks);
+  }
+
+  private int threads() {
+    return together ? execution.team().threads() : 1;
+  }
+
+  /**
    * Cuts C into regions of about the same size: as large as a workspace allows, and as many as the
    * threads can share evenly.
    */
-  private void cut(int threads) {
+  private void cut() {
+    int threads = threads();
+    boolean once = problem.bRange != null;
     down = CheckBlock.down(problem.rows);
-    across = CheckBlock.across(problem.columns);
+    width = once ? CheckBlock.span(problem.depth) : 1;
+    across = across(width);
     chunks = Math.ceilDiv(down, execution.backend().regionRows() / CheckBlock.ROWS);
-    groups = Math.ceilDiv(across, Region.MAX_BLOCKS);
+    groups = Math.ceilDiv(across, Region.MAX_BLOCKS / width);
     long others = problem.batch * groups;
     if (threads > 1 && others < 4L * threads) {
       long even = Math.ceilDiv(chunks * others, threads) * threads;
-      chunks = Math.min(down, Math.ceilDiv(even, others));
-      if (chunks * others < threads) {
-        groups = Math.min(across, Math.ceilDiv(threads, problem.batch * chunks));
+      chunks = once ? 1 : Math.min(down, Math.ceilDiv(even, others));
+      long wanted = once ? even : threads;
+      if (chunks * others < wanted) {
+        groups = Math.min(across, Math.ceilDiv(wanted, problem.batch * chunks));
       }
     }
   }
@@ -308,9 +345,10 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     long matrix = task / chunks / groups;
     long row = chunk * down / chunks * CheckBlock.ROWS;
     long end = Math.min(problem.rows, (chunk + 1) * down / chunks * CheckBlock.ROWS);
-    long block = group * across / groups;
-    long blocks = (group + 1) * across / groups - block;
-    Region region = regions[worker].set(matrix, row, (int) (end - row), block, (int) blocks);
+    long block = group * across / groups * width;
+    long last = Math.min(across(1), (group + 1) * across / groups * width);
+    Region region =
+        regions[worker].set(matrix, row, (int) (end - row), block, (int) (last - block));
     execution.backend().run(problem, region, w, guard);
   }
 
@@ -456,7 +494,8 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
         }
         yield true;
       }
-      case OPERAND_B, PACKED_B -> right.packAgain(workspace);
+      case OPERAND_B -> right.packAgain(problem.b, workspace);
+      case PACKED_B -> right.copyAgain(problem.b, workspace);
       default -> false;
     };
   }

@@ -8,6 +8,7 @@ import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.memory.Range;
+import dev.regolith.kernels.memory.Scratch;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;

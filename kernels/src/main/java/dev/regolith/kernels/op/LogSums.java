@@ -2,6 +2,7 @@ package dev.regolith.kernels.op;
 
 import dev.regolith.kernels.backend.AttentionProblem;
 import dev.regolith.kernels.backend.AttentionRegion;
+import dev.regolith.kernels.memory.Scratch;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -8,6 +8,7 @@ import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.fault.Status;
 import dev.regolith.kernels.guard.Scrubber;
 import dev.regolith.kernels.memory.Range;
+import dev.regolith.kernels.memory.Scratch;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
 import dev.regolith.kernels.tensor.DType;

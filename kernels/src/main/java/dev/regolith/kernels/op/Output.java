@@ -10,6 +10,7 @@ import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.fault.Status;
 import dev.regolith.kernels.guard.Scrubber;
 import dev.regolith.kernels.memory.Range;
+import dev.regolith.kernels.memory.Scratch;
 import dev.regolith.kernels.memory.Storage;
 import dev.regolith.kernels.memory.Watch;
 import dev.regolith.kernels.probe.Probe;

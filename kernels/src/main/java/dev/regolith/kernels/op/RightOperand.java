@@ -5,13 +5,14 @@ import dev.regolith.kernels.backend.GemmProblem;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Staging;
 import dev.regolith.kernels.backend.Workspace;
+import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.memory.Range;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
-/** B: packed ahead, or packed for the length of the call. */
-final class RightOperand implements AutoCloseable {
+/** B: packed ahead, packed for the length of the call, or panel by panel while it is computed. */
+final class RightOperand implements AutoCloseable, PackedB.Source {
   private static final Range NONE = new Range(0, 0, 0, 0, 0, 0, 0);
 
   private final Backend backend;
@@ -20,6 +21,7 @@ final class RightOperand implements AutoCloseable {
   private MemorySegment source = MemorySegment.NULL;
   private Range range = NONE;
   private long tasks;
+  private boolean passing;
 
   RightOperand(Backend backend, boolean verify) {
     this.backend = backend;
@@ -27,9 +29,14 @@ final class RightOperand implements AutoCloseable {
     this.fresh = new PackedB(backend.panelColumns());
   }
 
-  /** Takes up a tensor or a packed matrix, exactly one of them. */
-  void open(@Nullable Tensor b, @Nullable PackedB packed, GemmProblem problem) {
+  /**
+   * Takes up a tensor or a packed matrix, exactly one of them.
+   *
+   * @param once whether each panel is read by one region only: then the backend packs, if it can
+   */
+  void open(@Nullable Tensor b, @Nullable PackedB packed, boolean once, GemmProblem problem) {
     tasks = 0;
+    passing = false;
     if (packed != null && problem.depth > 0) {
       problem.b = packed;
       return;
@@ -39,9 +46,20 @@ final class RightOperand implements AutoCloseable {
     range = b != null && read ? b.range() : NONE;
     source = b != null && read ? b.storage().segment() : MemorySegment.NULL;
     long matrices = read ? range.batch() : 1;
-    fresh.reshape(matrices, problem.depth, problem.columns);
     problem.b = fresh;
-    tasks = matrices * fresh.blocks() * fresh.kBlocks();
+    passing = read && once && backend.packsItself();
+    if (passing) {
+      fresh.reshape(matrices, problem.depth, problem.columns, this);
+      problem.bSource = source;
+      problem.bRange = range;
+    } else {
+      fresh.reshape(matrices, problem.depth, problem.columns);
+      tasks = allTasks();
+    }
+  }
+
+  private long allTasks() {
+    return fresh.matrices() * fresh.blocks() * fresh.kBlocks();
   }
 
   /** Tasks of {@link #pack}: one per check block of columns and k-block; 0 if packed ahead. */
@@ -57,13 +75,43 @@ final class RightOperand implements AutoCloseable {
     backend.pack(source, range, matrix, fresh, block, kBlock, verify, workspace);
   }
 
+  /** Has panels anew that are beyond repair: those that were packed, and no others. */
+  boolean copyAgain(PackedB used, Workspace workspace) {
+    if (passing && used == fresh) {
+      fresh.copyFrom(this);
+      return true;
+    }
+    return packAgain(used, workspace);
+  }
+
   /** Packs everything again; whether there is something to pack from. */
-  boolean packAgain(Workspace workspace) {
+  boolean packAgain(PackedB used, Workspace workspace) {
+    if (used != fresh) {
+      return false;
+    }
+    passing = false;
+    fresh.keepPanels();
     fresh.renew();
-    for (long task = 0; task < tasks; task++) {
+    for (long task = 0; task < allTasks(); task++) {
       pack(task, workspace);
     }
-    return tasks > 0;
+    return true;
+  }
+
+  @Override
+  public void copyPanels(PackedB packed, long matrix, long block, MemorySegment panels) {
+    int width = packed.panelColumns();
+    for (int kBlock = 0; kBlock < packed.kBlocks(); kBlock++) {
+      int depth = packed.depthOf(kBlock);
+      for (int i = 0; i < packed.panelsOf(block); i++) {
+        long to = packed.panelOffset(packed.panel(matrix, block) + i, kBlock);
+        long k = (long) kBlock * PackedB.DEPTH;
+        long j = block * CheckBlock.COLUMNS + (long) i * width;
+        long columns = Math.min(width, packed.columns() - j);
+        panels.asSlice(to, 4L * depth * width).fill((byte) 0);
+        Staging.gather(source, range, matrix, k, depth, j, columns, panels, to, 4L * width);
+      }
+    }
   }
 
   /** Reads from a copy of the source from here on, with one word put back. */

@@ -13,6 +13,7 @@ import dev.regolith.kernels.fault.Status;
 import dev.regolith.kernels.guard.RowGuard;
 import dev.regolith.kernels.memory.Range;
 import dev.regolith.kernels.memory.Repairs;
+import dev.regolith.kernels.memory.Scratch;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
 import dev.regolith.kernels.tensor.Tensor;

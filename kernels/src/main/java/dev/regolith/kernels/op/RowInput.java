@@ -11,6 +11,7 @@ import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.guard.RowGuard;
 import dev.regolith.kernels.memory.Range;
+import dev.regolith.kernels.memory.Scratch;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
 import dev.regolith.kernels.tensor.Tensor;

@@ -26,11 +26,9 @@ final class LeftStrips {
   /** Copies a k-block of the region's rows of A, and predicts from their source. */
   static void copy(GemmProblem p, Region region, int kBlock, VectorWorkspace w, EvidenceSink sink) {
     int depth = p.b.depthOf(kBlock);
-    if (p.verify) {
-      if (Probe.ON) {
-        PackedBCheck.probeRecords(p, region, kBlock);
-      }
-      w.prediction.open(p.b, region, kBlock, w.evidence);
+    boolean predicts = p.verify && p.bRange == null;
+    if (predicts) {
+      openPrediction(p, region, kBlock, w);
     }
     for (int strip = 0; strip < w.strips; strip++) {
       int row = w.row[strip];
@@ -47,13 +45,30 @@ final class LeftStrips {
       if (Probe.ON) {
         probe(ProbePoint.PACKED_A_WRITTEN, strip, depth, w);
       }
-      if (p.verify && w.completes(strip, region)) {
+      if (predicts && w.completes(strip, region)) {
         predict(p, region, kBlock, row + rows, w);
       }
     }
   }
 
-  /** Predicts from the check block whose last strip has just been copied. */
+  /** Predicts when the k-block was multiplied, if check records were made meanwhile. */
+  static void predictLate(GemmProblem p, Region region, int kBlock, VectorWorkspace w) {
+    if (p.verify && p.bRange != null) {
+      openPrediction(p, region, kBlock, w);
+      for (int top = 0; top < region.rows; top += CheckBlock.ROWS) {
+        predict(p, region, kBlock, Math.min(region.rows, top + CheckBlock.ROWS), w);
+      }
+    }
+  }
+
+  private static void openPrediction(GemmProblem p, Region region, int kBlock, VectorWorkspace w) {
+    if (Probe.ON) {
+      PackedBCheck.probeRecords(p, region, kBlock);
+    }
+    w.prediction.open(p.b, region, kBlock, w.evidence);
+  }
+
+  /** Predicts from a check block of rows, given the row behind its last. */
   private static void predict(
       GemmProblem p, Region region, int kBlock, int end, VectorWorkspace w) {
     int row = (end - 1) / CheckBlock.ROWS * CheckBlock.ROWS;
@@ -63,7 +78,12 @@ final class LeftStrips {
       long bytes = 4L * p.b.depthOf(kBlock);
       Probe.reach(ProbePoint.A_PREDICTED, p.a, aRow, rows, bytes, p.aStride);
     }
-    w.prediction.predict(p, region, kBlock, row, rows, w.survey, w.evidence);
+    w.prediction.predict(p, region, kBlock, row, rows, survey(p, row, w), w.evidence);
+  }
+
+  /** What is known of a check block's rows; of each until the end, if predictions come late. */
+  private static RowSurvey survey(GemmProblem p, int row, VectorWorkspace w) {
+    return w.survey(p.bRange == null ? 0 : row / CheckBlock.ROWS);
   }
 
   private static long aRow(GemmProblem p, Region region, int row, int kBlock) {
@@ -113,8 +133,9 @@ final class LeftStrips {
     boolean complete = w.completes(strip, region);
     int digest = w.stripDigest(strip);
     int inBlock = w.row[strip] % CheckBlock.ROWS;
+    RowSurvey survey = survey(p, w.row[strip], w);
     if (inBlock == 0) {
-      w.survey.open();
+      survey.open();
     }
     for (int k = 0; k < depth; k += CheckBlock.COLUMNS) {
       int columns = Math.min(CheckBlock.COLUMNS, depth - k);
@@ -140,7 +161,7 @@ final class LeftStrips {
           raw,
           w.digests,
           digest,
-          w.survey,
+          survey,
           inBlock);
       if (complete) {
         SealGrid seals = p.aSeals;

@@ -1,8 +1,10 @@
 package dev.regolith.kernels.backend.vector;
 
+import static dev.regolith.kernels.backend.vector.MachineChains.RAW_SUMS;
+import static dev.regolith.kernels.backend.vector.MachineChains.VECTOR;
+import static dev.regolith.kernels.backend.vector.MachineChains.X;
 import static dev.regolith.kernels.backend.vector.MicroKernel.STRIP_STRIDE;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
-import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 import static dev.regolith.kernels.machine.Gpr.R10;
 import static dev.regolith.kernels.machine.Gpr.R11;
@@ -38,26 +40,13 @@ import java.lang.invoke.MethodHandle;
 import java.util.Arrays;
 
 /**
- * The passes of {@link Strip}, {@link BlockPass} and {@link PanelCopy} that every protected product
- * makes, in machine code. Their rows are short, and the JIT's loops spend most of such a row on
- * getting started. Same sums, in the same order.
+ * The passes of {@link Strip} and {@link BlockPass} that every protected product makes, in machine
+ * code. Their rows are short, and the JIT's loops spend most of such a row on getting started. Same
+ * sums, in the same order.
  */
 final class MachinePasses {
-  private static final int VECTOR = 4 * LANES;
-
   /** Vectors in a turn of a loop. */
   private static final int PAIR = 2;
-
-  // The chains of SealLanes are in registers 0 to 5.
-  private static final int LOWER = 0;
-  private static final int UPPER = 3;
-  private static final int CHAIN = 3;
-
-  /** Longs of both chains. */
-  private static final int RAW_SUMS = 2 * CHAIN * WIDE_LANES;
-
-  private static final int HALVED = 14;
-  private static final int X = 15;
 
   private MachinePasses() {}
 
@@ -185,49 +174,6 @@ final class MachinePasses {
     }
   }
 
-  /** See {@link PanelCopy#checked}. */
-  static void checked(
-      MemorySegment source,
-      long from,
-      long stride,
-      MemorySegment panels,
-      long to,
-      int depth,
-      int signs,
-      PanelCopy.Survey survey,
-      long[] raw) {
-    if (depth == 0) {
-      Arrays.fill(raw, 0);
-      return;
-    }
-    Bounds.check(from, stride, depth, 4L * TILE_COLUMNS, source.byteSize());
-    Bounds.check(to, 0, 1, 4L * depth * TILE_COLUMNS, panels.byteSize());
-    Bounds.check(signs, 0, 1, TILE_COLUMNS, BlockPass.SIGNS.length);
-    Bounds.check(0, LANES, depth, LANES, survey.signed.length);
-    Bounds.check(0, LANES, depth, LANES, survey.squares.length);
-    Bounds.check(0, 0, 1, LANES, survey.plain.length);
-    Bounds.check(0, 0, 1, LANES, survey.total.length);
-    Bounds.check(0, 0, 1, RAW_SUMS, raw.length);
-    try {
-      Checked.CALL.invokeExact(
-          source,
-          from,
-          stride,
-          panels,
-          to,
-          (long) depth,
-          MemorySegment.ofArray(BlockPass.SIGNS),
-          4L * signs,
-          MemorySegment.ofArray(survey.signed),
-          MemorySegment.ofArray(survey.squares),
-          MemorySegment.ofArray(survey.plain),
-          MemorySegment.ofArray(survey.total),
-          MemorySegment.ofArray(raw));
-    } catch (Throwable e) {
-      throw MachineCode.unexpected(e);
-    }
-  }
-
   private static final class CopyBlock {
     private static final Gpr ROW = RDI;
     private static final Gpr STRIDE = RDX;
@@ -266,7 +212,7 @@ final class MachinePasses {
       code.add(SUMS, code.parameter(5));
       code.move(SQUARES, code.parameter(6));
       code.add(SQUARES, code.parameter(7));
-      loadChains(code, RAW);
+      MachineChains.load(code, RAW);
       code.countDown(
           ROWS,
           () -> {
@@ -288,7 +234,7 @@ final class MachinePasses {
                     code.store(new Memory(TO, i * VECTOR), X);
                     code.vector(VFMADD231PS, ENERGY + i, X, X);
                     code.vector(VADDPS, SUM + i, SUM + i, X);
-                    extendChains(code);
+                    MachineChains.extend(code);
                   }
                   code.add(FROM, PAIR * VECTOR);
                   code.add(TO, PAIR * VECTOR);
@@ -310,10 +256,10 @@ final class MachinePasses {
           });
       // What passed through is what the first chain grew by.
       code.load(X, new Memory(DIGEST, 0));
-      code.vector(VPADDQ, X, X, LOWER);
+      code.vector(VPADDQ, X, X, MachineChains.LOWER);
       code.vector(VPSUBQ, X, X, new Memory(RAW, 0));
       code.store(new Memory(DIGEST, 0), X);
-      storeChains(code, RAW);
+      MachineChains.store(code, RAW);
       code.leave();
       return code.bytes();
     }
@@ -347,7 +293,7 @@ final class MachinePasses {
       code.move(DIGEST, code.parameter(2));
       code.add(DIGEST, code.parameter(3));
       code.move(LANES_OF_ROWS, code.parameter(4));
-      startChains(code);
+      MachineChains.start(code);
       code.countDown(
           ROWS,
           () -> {
@@ -362,7 +308,7 @@ final class MachinePasses {
                   for (int i = 0; i < PAIR; i++) {
                     code.load(X, new Memory(FROM, i * VECTOR));
                     code.vector(VFMADD231PS, SUM + i, X, new Memory(SIGN, i * VECTOR));
-                    extendChains(code);
+                    MachineChains.extend(code);
                   }
                   code.add(FROM, PAIR * VECTOR);
                   code.add(SIGN, PAIR * VECTOR);
@@ -373,9 +319,9 @@ final class MachinePasses {
             code.add(ROW, STRIDE);
           });
       code.load(X, new Memory(DIGEST, 0));
-      code.vector(VPSUBQ, X, X, LOWER);
+      code.vector(VPSUBQ, X, X, MachineChains.LOWER);
       code.store(new Memory(DIGEST, 0), X);
-      storeChains(code, RAW);
+      MachineChains.store(code, RAW);
       code.leave();
       return code.bytes();
     }
@@ -397,7 +343,7 @@ final class MachinePasses {
       Assembler code = VectorShapes.assembler();
       code.enter();
       code.add(ROW, RSI);
-      startChains(code);
+      MachineChains.start(code);
       code.countDown(
           ROWS,
           () -> {
@@ -407,12 +353,12 @@ final class MachinePasses {
                 LEFT,
                 () -> {
                   code.load(X, new Memory(FROM, 0));
-                  extendChains(code);
+                  MachineChains.extend(code);
                   code.add(FROM, VECTOR);
                 });
             code.add(ROW, STRIDE);
           });
-      storeChains(code, RAW);
+      MachineChains.store(code, RAW);
       code.leave();
       return code.bytes();
     }
@@ -452,100 +398,6 @@ final class MachinePasses {
       code.store(new Memory(DIGEST, 0), X);
       code.leave();
       return code.bytes();
-    }
-  }
-
-  private static final class Checked {
-    private static final Gpr ROW = RDI;
-    private static final Gpr STRIDE = RDX;
-    private static final Gpr TO = RCX;
-    private static final Gpr LEFT = R9;
-    private static final Gpr SIGNED = RBX;
-    private static final Gpr SQUARES = RBP;
-    private static final Gpr PLAIN = R12;
-    private static final Gpr TOTAL = R13;
-    private static final Gpr RAW = R14;
-
-    /** Signs of two vectors of columns. */
-    private static final int SIGN = 6;
-
-    private static final int ALL = 8;
-    private static final int ALL_SQUARES = 9;
-    private static final int ROW_SIGNED = 10;
-    private static final int ROW_SQUARES = 11;
-
-    static final MethodHandle CALL = MachineCode.caller(code(), "pllpllplppppp");
-
-    private static byte[] code() {
-      Assembler code = VectorShapes.assembler();
-      code.enter();
-      code.add(ROW, RSI);
-      code.add(TO, R8);
-      code.move(RAX, code.parameter(0));
-      code.add(RAX, code.parameter(1));
-      code.move(SIGNED, code.parameter(2));
-      code.move(SQUARES, code.parameter(3));
-      code.move(PLAIN, code.parameter(4));
-      code.move(TOTAL, code.parameter(5));
-      code.move(RAW, code.parameter(6));
-      code.load(SIGN, new Memory(RAX, 0));
-      code.load(SIGN + 1, new Memory(RAX, VECTOR));
-      code.load(ALL, new Memory(PLAIN, 0));
-      code.load(ALL_SQUARES, new Memory(TOTAL, 0));
-      startChains(code);
-      code.countDown(
-          LEFT,
-          () -> {
-            code.load(ROW_SIGNED, new Memory(SIGNED, 0));
-            code.load(ROW_SQUARES, new Memory(SQUARES, 0));
-            for (int i = 0; i < PAIR; i++) {
-              code.load(X, new Memory(ROW, i * VECTOR));
-              code.store(new Memory(TO, i * VECTOR), X);
-              code.vector(VFMADD231PS, ROW_SIGNED, X, SIGN + i);
-              code.vector(VFMADD231PS, ROW_SQUARES, X, X);
-              code.vector(VADDPS, ALL, ALL, X);
-              code.vector(VFMADD231PS, ALL_SQUARES, X, X);
-              extendChains(code);
-            }
-            code.store(new Memory(SIGNED, 0), ROW_SIGNED);
-            code.store(new Memory(SQUARES, 0), ROW_SQUARES);
-            code.add(ROW, STRIDE);
-            code.add(TO, PAIR * VECTOR);
-            code.add(SIGNED, VECTOR);
-            code.add(SQUARES, VECTOR);
-          });
-      code.store(new Memory(PLAIN, 0), ALL);
-      code.store(new Memory(TOTAL, 0), ALL_SQUARES);
-      storeChains(code, RAW);
-      code.leave();
-      return code.bytes();
-    }
-  }
-
-  private static void startChains(Assembler code) {
-    for (int i = 0; i < 2 * CHAIN; i++) {
-      code.zero(i);
-    }
-  }
-
-  private static void loadChains(Assembler code, Gpr raw) {
-    for (int i = 0; i < 2 * CHAIN; i++) {
-      code.load(i, new Memory(raw, i * VECTOR));
-    }
-  }
-
-  /** Running sums of X, whole lanes and upper halves. */
-  private static void extendChains(Assembler code) {
-    code.shiftRight(HALVED, X, 32);
-    for (int i = 0; i < CHAIN; i++) {
-      code.vector(VPADDQ, LOWER + i, LOWER + i, i == 0 ? X : LOWER + i - 1);
-      code.vector(VPADDQ, UPPER + i, UPPER + i, i == 0 ? HALVED : UPPER + i - 1);
-    }
-  }
-
-  private static void storeChains(Assembler code, Gpr raw) {
-    for (int i = 0; i < 2 * CHAIN; i++) {
-      code.store(new Memory(raw, i * VECTOR), i);
     }
   }
 }

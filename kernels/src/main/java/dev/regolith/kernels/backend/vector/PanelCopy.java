@@ -5,6 +5,7 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LONGS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.ORDER;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
+import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.known;
 
 import dev.regolith.kernels.backend.PackedB;
@@ -16,9 +17,9 @@ import jdk.incubator.vector.LongVector;
 import jdk.incubator.vector.VectorOperators;
 
 /**
- * The copy of a few columns of B into a panel. Where it is checked, B is read this once, and
- * everything that speaks for it later is made from the registers its words pass through: running
- * sums for seal and digest, and each row's share of check vector and tolerance.
+ * The copy of columns of B into panels. Where it is checked, B is read this once, and everything
+ * that speaks for it later is made from the registers its words pass through: running sums for seal
+ * and digest, and each row's share of check vector and tolerance.
  */
 final class PanelCopy {
   /** What the rows of a k-block make, a vector of partial sums for each, over all its panels. */
@@ -84,6 +85,15 @@ final class PanelCopy {
 
   private static final int HIGH = 32;
 
+  /** Longs of a panel's running sums. */
+  static final int RAW = 6 * WIDE_LANES;
+
+  /** Rows that all panels take before the next ones. */
+  private static final int CHUNK = 32;
+
+  /** Rows of a check block that stay in a cache near by, whatever order they are read in. */
+  private static final int IN_CACHE = 128;
+
   /**
    * More than adding up to 2^16 squares in float32 lanes can lose of their sum (docs/numerics.md).
    */
@@ -91,18 +101,42 @@ final class PanelCopy {
 
   private PanelCopy() {}
 
-  /** Copies rows of a panel's columns. */
+  /** Rows that are copied panel by panel before the next ones. */
+  static int chunk(int depth) {
+    return depth <= IN_CACHE ? Math.max(1, depth) : CHUNK;
+  }
+
+  /**
+   * Copies rows of some panels' columns.
+   *
+   * @param panel the first of them
+   */
   static void copy(
-      MemorySegment source, long from, long stride, MemorySegment panels, long to, int depth) {
+      MemorySegment source,
+      long from,
+      long stride,
+      PanelPlace to,
+      int panel,
+      int count,
+      int depth) {
+    if (depth == 0) {
+      return;
+    }
+    if (VectorShapes.MACHINE_CODE) {
+      MachinePacking.copy(source, from, stride, to, panel, count, depth);
+      return;
+    }
     source = known(source);
-    panels = known(panels);
-    for (int k = 0; k < depth; k++) {
-      long row = from + k * stride;
-      long at = to + 4L * k * TILE_COLUMNS;
-      FloatVector.fromMemorySegment(FLOATS, source, row, ORDER)
-          .intoMemorySegment(panels, at, ORDER);
-      FloatVector.fromMemorySegment(FLOATS, source, row + 4L * LANES, ORDER)
-          .intoMemorySegment(panels, at + 4L * LANES, ORDER);
+    MemorySegment panels = known(to.memory());
+    for (int i = 0; i < count; i++) {
+      for (int k = 0; k < depth; k++) {
+        long row = from + k * stride + 4L * i * TILE_COLUMNS;
+        long at = to.offset(panel + i) + 4L * k * TILE_COLUMNS;
+        FloatVector.fromMemorySegment(FLOATS, source, row, ORDER)
+            .intoMemorySegment(panels, at, ORDER);
+        FloatVector.fromMemorySegment(FLOATS, source, row + 4L * LANES, ORDER)
+            .intoMemorySegment(panels, at + 4L * LANES, ORDER);
+      }
     }
   }
 
@@ -142,25 +176,64 @@ final class PanelCopy {
   }
 
   /**
-   * Copies rows of a panel's columns, and surveys them.
+   * Copies rows of some panels' columns, and surveys them.
    *
-   * @param signs place of the columns' signs in {@link BlockPass#SIGNS}
-   * @param raw receives the running sums of the panel's words, see {@link SealLanes}
+   * @param panel the first of them
+   * @param signs place of its columns' signs in {@link BlockPass#SIGNS}
+   * @param raw receives the running sums of the panels' words, see {@link SealLanes}, from
+   *     multiples of {@link #RAW} on
    */
   static void checked(
       MemorySegment source,
       long from,
       long stride,
-      MemorySegment panels,
-      long to,
+      PanelPlace to,
+      int panel,
+      int count,
       int depth,
       int signs,
       Survey survey,
       long[] raw) {
-    if (VectorShapes.MACHINE_CODE) {
-      MachinePasses.checked(source, from, stride, panels, to, depth, signs, survey, raw);
+    Arrays.fill(raw, 0, count * RAW, 0);
+    if (depth == 0) {
       return;
     }
+    if (VectorShapes.MACHINE_CODE) {
+      MachinePacking.checked(source, from, stride, to, panel, count, depth, signs, survey, raw);
+      return;
+    }
+    int chunk = chunk(depth);
+    for (int first = 0; first < depth; first += chunk) {
+      int end = Math.min(depth, first + chunk);
+      for (int i = 0; i < count; i++) {
+        checked(
+            source,
+            from + 4L * i * TILE_COLUMNS,
+            stride,
+            to.memory(),
+            to.offset(panel + i),
+            first,
+            end,
+            signs + i * TILE_COLUMNS,
+            survey,
+            raw,
+            i * RAW);
+      }
+    }
+  }
+
+  private static void checked(
+      MemorySegment source,
+      long from,
+      long stride,
+      MemorySegment panels,
+      long to,
+      int first,
+      int end,
+      int signs,
+      Survey survey,
+      long[] raw,
+      int rawAt) {
     source = known(source);
     panels = known(panels);
     float[] signed = survey.signed;
@@ -169,13 +242,13 @@ final class PanelCopy {
     FloatVector rightSigns = FloatVector.fromArray(FLOATS, BlockPass.SIGNS, signs + LANES);
     FloatVector plain = FloatVector.fromArray(FLOATS, survey.plain, 0);
     FloatVector total = FloatVector.fromArray(FLOATS, survey.total, 0);
-    LongVector s0 = LongVector.zero(LONGS);
-    LongVector s1 = s0;
-    LongVector s2 = s0;
-    LongVector h0 = s0;
-    LongVector h1 = s0;
-    LongVector h2 = s0;
-    for (int k = 0; k < depth; k++) {
+    LongVector s0 = LongVector.fromArray(LONGS, raw, rawAt);
+    LongVector s1 = LongVector.fromArray(LONGS, raw, rawAt + WIDE_LANES);
+    LongVector s2 = LongVector.fromArray(LONGS, raw, rawAt + 2 * WIDE_LANES);
+    LongVector h0 = LongVector.fromArray(LONGS, raw, rawAt + SealLanes.UPPER);
+    LongVector h1 = LongVector.fromArray(LONGS, raw, rawAt + SealLanes.UPPER + WIDE_LANES);
+    LongVector h2 = LongVector.fromArray(LONGS, raw, rawAt + SealLanes.UPPER + 2 * WIDE_LANES);
+    for (int k = first; k < end; k++) {
       long row = from + k * stride;
       long at = to + 4L * k * TILE_COLUMNS;
       FloatVector x = FloatVector.fromMemorySegment(FLOATS, source, row, ORDER);
@@ -209,7 +282,7 @@ final class PanelCopy {
     }
     plain.intoArray(survey.plain, 0);
     total.intoArray(survey.total, 0);
-    SealLanes.put(s0, s1, s2, raw, 0);
-    SealLanes.put(h0, h1, h2, raw, SealLanes.UPPER);
+    SealLanes.put(s0, s1, s2, raw, rawAt);
+    SealLanes.put(h0, h1, h2, raw, rawAt + SealLanes.UPPER);
   }
 }

@@ -30,17 +30,26 @@ final class PanelPacker {
       long block,
       int kBlock,
       boolean verify,
+      PanelPlace place,
       VectorWorkspace w) {
     int depth = target.depthOf(kBlock);
+    int inRows = source.isNative() && range.columnStride() == 1 ? target.columnsOf(block) : 0;
+    int direct = inRows / TILE_COLUMNS;
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
       boolean intact = true;
       if (verify) {
         w.packing.open(depth);
       }
-      for (int i = 0; i < target.panelsOf(block); i++) {
-        intact &= panel(source, range, matrix, target, block, i, kBlock, verify, w);
+      if (direct > 0) {
+        long from =
+            4 * range.word(matrix, (long) kBlock * PackedB.DEPTH, block * CheckBlock.COLUMNS);
+        long stride = 4 * range.rowStride();
+        copy(source, from, stride, matrix, target, block, 0, direct, kBlock, verify, place, w);
       }
-      if (!verify || (intact && record(target, matrix, block, kBlock, w))) {
+      for (int i = direct; i < target.panelsOf(block); i++) {
+        intact &= staged(source, range, matrix, target, block, i, kBlock, verify, place, w);
+      }
+      if (!verify || (intact && record(target, matrix, block, kBlock, place, w))) {
         return;
       }
     }
@@ -48,13 +57,43 @@ final class PanelPacker {
         "B changes faster than it can be packed: is another thread writing it?");
   }
 
+  /** Packs panels from rows of their columns. */
+  private static void copy(
+      MemorySegment source,
+      long from,
+      long stride,
+      long matrix,
+      PackedB target,
+      long block,
+      int number,
+      int count,
+      int kBlock,
+      boolean verify,
+      PanelPlace place,
+      VectorWorkspace w) {
+    int depth = target.depthOf(kBlock);
+    if (!verify) {
+      PanelCopy.copy(source, from, stride, place, number, count, depth);
+      return;
+    }
+    int signs = (int) (block % Signs.PATTERNS) * CheckBlock.COLUMNS + number * TILE_COLUMNS;
+    long[] sums = w.panelSums;
+    PanelCopy.checked(source, from, stride, place, number, count, depth, signs, w.packing, sums);
+    for (int i = 0; i < count; i++) {
+      long panel = target.panel(matrix, block) + number + i;
+      int at = i * PanelCopy.RAW;
+      SealLanes.finish(sums, at, 2 * depth, target.panelSeals(), target.panelSealAt(panel, kBlock));
+      target.keepDigest(panel, kBlock, sums, at);
+    }
+  }
+
   /**
-   * Packs a panel: from where its columns lie, or, where that is in no form for vectors, from a
-   * copy, zeros in place of the columns it lacks.
+   * Packs a panel whose columns lie in no form for vectors, or that lacks some: from a copy, zeros
+   * in their place.
    *
    * @return whether what was packed are the words that were read
    */
-  private static boolean panel(
+  private static boolean staged(
       MemorySegment source,
       Range range,
       long matrix,
@@ -63,48 +102,27 @@ final class PanelPacker {
       int number,
       int kBlock,
       boolean verify,
+      PanelPlace place,
       VectorWorkspace w) {
     int depth = target.depthOf(kBlock);
     int left = number * TILE_COLUMNS;
     int columns = Math.min(TILE_COLUMNS, target.columnsOf(block) - left);
     long k = (long) kBlock * PackedB.DEPTH;
     long j = block * CheckBlock.COLUMNS + left;
-    boolean direct = columns == TILE_COLUMNS && source.isNative() && range.columnStride() == 1;
-    MemorySegment memory = source;
-    long from = 4 * range.word(matrix, k, j);
-    long stride = 4 * range.rowStride();
-    long read = 0;
-    if (!direct) {
-      memory = w.staging;
-      from = 0;
-      stride = 4L * TILE_COLUMNS;
-      if (columns < TILE_COLUMNS) {
-        memory.fill((byte) 0);
-      }
-      boolean columnwise = columns == TILE_COLUMNS && source.isNative() && range.rowStride() == 1;
-      read =
-          columnwise
-              ? PanelCopy.turn(
-                  source,
-                  4 * range.word(matrix, k, j),
-                  4 * range.columnStride(),
-                  memory,
-                  depth,
-                  w.raw)
-              : Staging.gather(source, range, matrix, k, depth, j, columns, memory, 0, stride);
+    long stride = 4L * TILE_COLUMNS;
+    MemorySegment copy = w.staging;
+    if (columns < TILE_COLUMNS) {
+      copy.fill((byte) 0);
     }
+    boolean columnwise = columns == TILE_COLUMNS && source.isNative() && range.rowStride() == 1;
+    long read =
+        columnwise
+            ? PanelCopy.turn(
+                source, 4 * range.word(matrix, k, j), 4 * range.columnStride(), copy, depth, w.raw)
+            : Staging.gather(source, range, matrix, k, depth, j, columns, copy, 0, stride);
+    copy(copy, 0, stride, matrix, target, block, number, 1, kBlock, verify, place, w);
     long panel = target.panel(matrix, block) + number;
-    long to = target.panelOffset(panel, kBlock);
-    if (!verify) {
-      PanelCopy.copy(memory, from, stride, target.panels(), to, depth);
-      return true;
-    }
-    int signs = (int) (block % Signs.PATTERNS) * CheckBlock.COLUMNS + left;
-    PanelCopy.checked(memory, from, stride, target.panels(), to, depth, signs, w.packing, w.raw);
-    int seal = target.panelSealAt(panel, kBlock);
-    SealLanes.finish(w.raw, 2 * depth, target.panelSeals(), seal);
-    target.keepDigest(panel, kBlock, w.raw);
-    return direct || read == target.panelSeals()[seal];
+    return !verify || read == target.panelSeals()[target.panelSealAt(panel, kBlock)];
   }
 
   /**
@@ -114,13 +132,13 @@ final class PanelPacker {
    * @return whether it was made of intact words
    */
   private static boolean record(
-      PackedB target, long matrix, long block, int kBlock, VectorWorkspace w) {
+      PackedB target, long matrix, long block, int kBlock, PanelPlace place, VectorWorkspace w) {
     int depth = target.depthOf(kBlock);
     PanelCopy.Survey survey = w.packing;
     boolean intact = survey.close(depth);
     CheckCoefficients coefficients = coefficients(target, kBlock, w);
     if (!coefficients.within(RowSurvey.SMALLEST, RowSurvey.LARGEST)) {
-      intact = surveyAgain(target, matrix, block, kBlock, w);
+      intact = surveyAgain(target, matrix, block, kBlock, place, w);
       coefficients = coefficients(target, kBlock, w);
     }
     if (!intact) {
@@ -158,7 +176,7 @@ final class PanelPacker {
    * @return whether the panels are still what was packed
    */
   private static boolean surveyAgain(
-      PackedB target, long matrix, long block, int kBlock, VectorWorkspace w) {
+      PackedB target, long matrix, long block, int kBlock, PanelPlace place, VectorWorkspace w) {
     int depth = target.depthOf(kBlock);
     int signs = (int) (block % Signs.PATTERNS) * CheckBlock.COLUMNS;
     PanelCopy.Survey survey = w.packing;
@@ -166,15 +184,15 @@ final class PanelPacker {
     boolean intact = true;
     for (int i = 0; i < target.panelsOf(block); i++) {
       long panel = target.panel(matrix, block) + i;
-      long offset = target.panelOffset(panel, kBlock);
+      long offset = place.offset(i);
       for (int k = 0; k < depth; k++) {
         long row = offset + 4L * k * TILE_COLUMNS;
-        RowSums.all(target.panels(), row, TILE_COLUMNS, signs + i * TILE_COLUMNS, w.rowSums);
+        RowSums.all(place.memory(), row, TILE_COLUMNS, signs + i * TILE_COLUMNS, w.rowSums);
         survey.signedSums[k] += w.rowSums[RowSums.SIGNED];
         survey.squareSums[k] += w.rowSums[RowSums.SQUARES];
         survey.plainSum[0] += w.rowSums[RowSums.PLAIN];
       }
-      BlockPass.scan(target.panels(), offset, 0, 1, depth * TILE_COLUMNS, w.raw);
+      BlockPass.scan(place.memory(), offset, 0, 1, depth * TILE_COLUMNS, w.raw);
       intact &= target.agrees(panel, kBlock, w.raw);
     }
     return intact;

@@ -71,6 +71,11 @@ final class SealLanes {
    * @param rows vectors that were walked, one after the other
    */
   static void finish(long[] raw, int rows, long[] sums, int at) {
+    finish(raw, 0, rows, sums, at);
+  }
+
+  /** The same, of running sums that start somewhere in an array. */
+  static void finish(long[] raw, int from, int rows, long[] sums, int at) {
     // Over all lanes: the chains; those of words weighted by their place in a vector, from 1; the
     // first of them weighted by its square.
     long a0 = 0;
@@ -80,12 +85,12 @@ final class SealLanes {
     long b1 = 0;
     long c0 = 0;
     for (int lane = 0; lane < WIDE_LANES; lane++) {
-      long h0 = raw[3 * WIDE_LANES + lane];
-      long h1 = raw[4 * WIDE_LANES + lane];
-      long h2 = raw[5 * WIDE_LANES + lane];
-      long s0 = raw[lane] - (h0 << HIGH);
-      long s1 = raw[WIDE_LANES + lane] - (h1 << HIGH);
-      long s2 = raw[2 * WIDE_LANES + lane] - (h2 << HIGH);
+      long h0 = raw[from + 3 * WIDE_LANES + lane];
+      long h1 = raw[from + 4 * WIDE_LANES + lane];
+      long h2 = raw[from + 5 * WIDE_LANES + lane];
+      long s0 = raw[from + lane] - (h0 << HIGH);
+      long s1 = raw[from + WIDE_LANES + lane] - (h1 << HIGH);
+      long s2 = raw[from + 2 * WIDE_LANES + lane] - (h2 << HIGH);
       long x = 1 + 2L * lane;
       long y = x + 1;
       a0 += s0 + h0;

@@ -81,7 +81,13 @@ public final class VectorGemm implements Backend {
       boolean verify,
       Workspace workspace) {
     var w = (VectorWorkspace) workspace;
-    PanelPacker.pack(source, range, matrix, target, block, kBlock, verify, w);
+    w.place.keep(target, target.panel(matrix, block), kBlock);
+    PanelPacker.pack(source, range, matrix, target, block, kBlock, verify, w.place, w);
+  }
+
+  @Override
+  public boolean packsItself() {
+    return true;
   }
 
   @Override
@@ -134,7 +140,7 @@ public final class VectorGemm implements Backend {
       PackedB packed, long panel, int kBlock, long[] found, Workspace workspace) {
     // A panel is full vectors: the first running sums of its seal are those of its digest.
     scan(
-        packed.panels(),
+        packed.panelsWith(panel),
         packed.panelOffset(panel, kBlock),
         packed.panelWords(kBlock),
         found,
@@ -160,13 +166,13 @@ public final class VectorGemm implements Backend {
     for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
       LeftStrips.copy(p, region, kBlock, w, sink);
       for (int block = 0; block < region.blocks; block++) {
+        place(p, region, kBlock, region.block + block, w);
         multiply(p, region, kBlock, block, w, sink);
       }
+      LeftStrips.predictLate(p, region, kBlock, w);
       LeftStrips.verify(p, region, kBlock, w, sink);
       if (p.verify) {
         PackedBCheck.verifyRecords(this, p, region, kBlock, w.found, w, sink);
-      } else if (Probe.ON) {
-        PackedBCheck.probePanels(p, region, kBlock);
       }
     }
     if (p.verify) {
@@ -218,10 +224,23 @@ public final class VectorGemm implements Backend {
         LANES);
   }
 
+  /** Finds a check block's panels, or packs them. */
+  private static void place(
+      GemmProblem p, Region region, int kBlock, long block, VectorWorkspace w) {
+    Range range = p.bRange;
+    if (range == null) {
+      w.place.keep(p.b, p.b.panel(region.matrix, block), kBlock);
+    } else {
+      w.place.pass(p.b, kBlock);
+      PanelPacker.pack(p.bSource, range, region.matrix, p.b, block, kBlock, p.verify, w.place, w);
+    }
+  }
+
   /** Multiplies all strips with the panels of a check block. */
   private static void multiply(
       GemmProblem p, Region region, int kBlock, int block, VectorWorkspace w, EvidenceSink sink) {
     PackedB b = p.b;
+    PanelPlace place = w.place;
     int depth = b.depthOf(kBlock);
     boolean first = kBlock == 0;
     boolean last = kBlock == b.kBlocks() - 1;
@@ -250,7 +269,7 @@ public final class VectorGemm implements Backend {
                 ? w.blockDigest(row)
                 : last ? w.tileDigest : w.partialDigest(kBlock & 1, strip, block);
         if (Probe.ON) {
-          probeSweep(p, kBlock, panel + i, panels, first, checking, strip, from, w);
+          probeSweep(p, kBlock, i, panels, first, checking, strip, from, w);
         }
         w.touched +=
             MicroKernels.of(rows, !first, checking, finishes ? Into.C : Into.TILES)
@@ -258,9 +277,9 @@ public final class VectorGemm implements Backend {
                     w.copied[strip],
                     0,
                     1,
-                    b.panels(),
-                    b.panelOffset(panel + i, kBlock),
-                    b.panelStride(),
+                    place.memory(),
+                    place.offset(i),
+                    place.stride(),
                     panels,
                     depth,
                     w.tiles,
@@ -269,7 +288,7 @@ public final class VectorGemm implements Backend {
                     0,
                     w.digests,
                     digest,
-                    ahead(b, kBlock, count, strip),
+                    p.bRange == null ? ahead(b, kBlock, count, strip) : 0,
                     w.panelSums,
                     finishes ? p.c : MemorySegment.NULL,
                     p.cRow(region.matrix, region.row + row) + column + 4L * i * TILE_COLUMNS,
@@ -290,6 +309,9 @@ public final class VectorGemm implements Backend {
     }
     if (p.verify && !first) {
       OutputTiles.verifyPartial(p, region, kBlock, block, w, sink);
+    }
+    if (Probe.ON && !p.verify) {
+      probePanels(ProbePoint.PACKED_B_LAST_USE, b, kBlock, 0, count, place);
     }
     if (last) {
       OutputTiles.close(p, region, block, w, sink);
@@ -333,7 +355,7 @@ public final class VectorGemm implements Backend {
   private static void probeSweep(
       GemmProblem p,
       int kBlock,
-      long panel,
+      int panel,
       int panels,
       boolean first,
       boolean checking,
@@ -341,18 +363,23 @@ public final class VectorGemm implements Backend {
       int from,
       VectorWorkspace w) {
     PackedB b = p.b;
-    long bytes = 4L * b.panelWords(kBlock);
     int words = (w.row[strip + 1] - w.row[strip]) * TILE_COLUMNS;
     for (int i = 0; i < panels; i++) {
-      long offset = b.panelOffset(panel + i, kBlock);
-      Probe.reach(ProbePoint.PACKED_B_READ, b.panels(), offset, 1, bytes, 0);
+      probePanels(ProbePoint.PACKED_B_READ, b, kBlock, panel + i, 1, w.place);
       LeftStrips.probe(ProbePoint.PACKED_A_READ, strip, b.depthOf(kBlock), w);
       if (!first) {
         Probe.reach(ProbePoint.PARTIAL_SUM_READ, w.tiles, from + i * TILE, words);
       }
       if (checking) {
-        Probe.reach(ProbePoint.PACKED_B_LAST_USE, b.panels(), offset, 1, bytes, 0);
+        probePanels(ProbePoint.PACKED_B_LAST_USE, b, kBlock, panel + i, 1, w.place);
       }
+    }
+  }
+
+  private static void probePanels(
+      ProbePoint point, PackedB b, int kBlock, int panel, int count, PanelPlace place) {
+    for (int i = panel; i < panel + count; i++) {
+      Probe.reach(point, place.memory(), place.offset(i), 1, 4L * b.panelWords(kBlock), 0);
     }
   }
 }

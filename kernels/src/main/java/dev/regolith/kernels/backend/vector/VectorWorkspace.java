@@ -68,8 +68,8 @@ final class VectorWorkspace implements Workspace {
   /** Place of the last tile's digest. */
   final int tileDigest = digests.length - WIDE_LANES;
 
-  /** Running sums of the panels that a checking kernel read. */
-  final long[] panelSums = new long[PANELS * Digest.SUMS * WIDE_LANES];
+  /** Running sums of the panels that a checking kernel read, or that were packed. */
+  final long[] panelSums = new long[PANELS * Math.max(Digest.SUMS * WIDE_LANES, PanelCopy.RAW)];
 
   /** Running sums, see {@link SealLanes}. */
   final long[] raw = new long[SealLanes.RAW];
@@ -77,8 +77,11 @@ final class VectorWorkspace implements Workspace {
   /** Running sums of the blocks of A in progress, those of a k-block. */
   final long[][] aRaw = new long[PackedB.DEPTH / CheckBlock.COLUMNS][SealLanes.RAW];
 
-  /** What tolerances need to know of the check block's rows. */
-  final RowSurvey survey = new RowSurvey();
+  /** What tolerances need to know of check blocks' rows; see {@link #survey}. */
+  private final @Nullable RowSurvey[] surveys = new @Nullable RowSurvey[DOWN];
+
+  /** Where the panels are that are multiplied with, or packed. */
+  final PanelPlace place = new PanelPlace();
 
   /** A vector of partial sums for every row of a check block. */
   final float[] lanes = new float[CheckBlock.ROWS * LANES];
@@ -197,6 +200,21 @@ final class VectorWorkspace implements Workspace {
   /** Place of the digest of what was stored into a check block of C in progress. */
   int blockDigest(int row) {
     return (2 * MAX_STRIPS * Region.MAX_BLOCKS + MAX_STRIPS + row / CheckBlock.ROWS) * WIDE_LANES;
+  }
+
+  /** What tolerances need to know of a check block's rows; made when it is first asked for. */
+  RowSurvey survey(int checkBlock) {
+    RowSurvey survey = surveys[checkBlock];
+    if (survey == null) {
+      survey = new RowSurvey();
+      surveys[checkBlock] = survey;
+    }
+    return survey;
+  }
+
+  @Override
+  public void close() {
+    place.close();
   }
 
   /** Whether a strip is the last of its check block. */

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Tolerance;
 import java.lang.foreign.Arena;
@@ -187,38 +188,72 @@ class ProtectedPassesTest {
     }
   }
 
-  @Test
-  void packedRowsAreSurveyed() {
-    int depth = 77;
+  /** One row, chunks of rows that end evenly and not, one panel and a check block of them. */
+  @ParameterizedTest
+  @CsvSource({"1, 1", "77, 1", "128, 3", "129, 2", "160, 3", "511, 1"})
+  void packedRowsAreSurveyed(int depth, int wanted) {
+    int count = Math.min(wanted, CheckBlock.COLUMNS / TILE_COLUMNS - 1);
     MemorySegment source = floats(depth * STRIDE);
-    MemorySegment panels = arena.allocate(4L * (depth + 1) * TILE_COLUMNS, 64);
     int signs = CheckBlock.COLUMNS + TILE_COLUMNS;
     var survey = new PanelCopy.Survey();
     survey.open(depth);
-    var raw = new long[SealLanes.RAW];
-    long to = 4L * TILE_COLUMNS;
-    PanelCopy.checked(source, 8, 4L * STRIDE, panels, to, depth, signs, survey, raw);
-    var expected = new long[SealLanes.RAW];
+    var raw = new long[count * PanelCopy.RAW];
+    var packed = new PackedB(TILE_COLUMNS);
+    packed.allocate(arena, depth, CheckBlock.COLUMNS);
+    var place = new PanelPlace();
+    place.keep(packed, 0, 0);
+    PanelCopy.checked(source, 8, 4L * STRIDE, place, 1, count, depth, signs, survey, raw);
+    var expected = new long[count][SealLanes.RAW];
     var plain = new float[LANES];
     var total = new float[LANES];
+    for (int first = 0; first < depth; first += PanelCopy.chunk(depth)) {
+      for (int panel = 0; panel < count; panel++) {
+        for (int k = first; k < Math.min(depth, first + PanelCopy.chunk(depth)); k++) {
+          int at = 2 + k * STRIDE + panel * TILE_COLUMNS;
+          chain(source, at, TILE_COLUMNS, expected[panel], new long[WIDE_LANES]);
+          int to = (int) place.offset(1 + panel) / 4 + k * TILE_COLUMNS;
+          for (int lane = 0; lane < LANES; lane++) {
+            float x = at(source, at + lane);
+            float y = at(source, at + lane + LANES);
+            plain[lane] = plain[lane] + x + y;
+            total[lane] = Math.fma(y, y, Math.fma(x, x, total[lane]));
+            assertThat(at(place.memory(), to + lane)).isEqualTo(x);
+            assertThat(at(place.memory(), to + LANES + lane)).isEqualTo(y);
+          }
+        }
+      }
+    }
     for (int k = 0; k < depth; k++) {
-      chain(source, 2 + k * STRIDE, TILE_COLUMNS, expected, new long[WIDE_LANES]);
       for (int lane = 0; lane < LANES; lane++) {
-        float x = at(source, 2 + k * STRIDE + lane);
-        float y = at(source, 2 + k * STRIDE + lane + LANES);
-        float signed = Math.fma(x, BlockPass.SIGNS[signs + lane], 0);
-        signed = Math.fma(y, BlockPass.SIGNS[signs + lane + LANES], signed);
+        float signed = 0;
+        float squares = 0;
+        for (int i = 0; i < 2 * count; i++) {
+          float x = at(source, 2 + k * STRIDE + i * LANES + lane);
+          signed = Math.fma(x, BlockPass.SIGNS[signs + i * LANES + lane], signed);
+          squares = Math.fma(x, x, squares);
+        }
         assertThat(survey.signed[k * LANES + lane]).isEqualTo(signed);
-        assertThat(survey.squares[k * LANES + lane]).isEqualTo(Math.fma(y, y, Math.fma(x, x, 0)));
-        plain[lane] = plain[lane] + x + y;
-        total[lane] = Math.fma(y, y, Math.fma(x, x, total[lane]));
-        assertThat(at(panels, (k + 1) * TILE_COLUMNS + lane)).isEqualTo(x);
-        assertThat(at(panels, (k + 1) * TILE_COLUMNS + LANES + lane)).isEqualTo(y);
+        assertThat(survey.squares[k * LANES + lane]).isEqualTo(squares);
       }
     }
     assertThat(survey.plain).isEqualTo(plain);
     assertThat(survey.total).isEqualTo(total);
-    assertThat(raw).isEqualTo(expected);
+    for (int panel = 0; panel < count; panel++) {
+      long[] of = Arrays.copyOfRange(raw, panel * PanelCopy.RAW, (panel + 1) * PanelCopy.RAW);
+      assertThat(of).isEqualTo(Arrays.copyOf(expected[panel], PanelCopy.RAW));
+    }
+    PanelPlace plainly = new PanelPlace();
+    plainly.pass(packed, 0);
+    PanelCopy.copy(source, 8, 4L * STRIDE, plainly, 1, count, Math.min(depth, 512));
+    for (int panel = 1; panel <= count; panel++) {
+      long bytes = 4L * depth * TILE_COLUMNS;
+      assertThat(
+              plainly
+                  .memory()
+                  .asSlice(plainly.offset(panel), bytes)
+                  .mismatch(place.memory().asSlice(place.offset(panel), bytes)))
+          .isEqualTo(-1);
+    }
   }
 
   @Test

@@ -1,16 +1,16 @@
-package dev.regolith.kernels.op;
+package dev.regolith.kernels.memory;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /** Native memory that a call needs for its length; grows when it must, and is kept for the next. */
-final class Scratch implements AutoCloseable {
+public final class Scratch implements AutoCloseable {
   private @Nullable Arena arena;
   private MemorySegment memory = MemorySegment.NULL;
 
   /** At least so many bytes, aligned to 64; the content is arbitrary. */
-  MemorySegment atLeast(long bytes) {
+  public MemorySegment atLeast(long bytes) {
     if (memory.byteSize() < bytes) {
       close();
       var fresh = Arena.ofShared();
@@ -20,6 +20,7 @@ final class Scratch implements AutoCloseable {
     return memory;
   }
 
+  /** Frees it; there is more when it is asked for. */
   @Override
   public void close() {
     memory = MemorySegment.NULL;
