@@ -15,7 +15,6 @@ import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
 import java.lang.foreign.MemorySegment;
-import java.util.Arrays;
 
 /**
  * A region's rows of A, copied in strips for a k-block: checked on the way in, and after their use.
@@ -30,23 +29,22 @@ final class LeftStrips {
     if (predicts) {
       openPrediction(p, region, kBlock, w);
     }
-    for (int strip = 0; strip < w.strips; strip++) {
-      int row = w.row[strip];
-      int rows = w.row[strip + 1] - row;
-      long aRow = aRow(p, region, row, kBlock);
+    for (int top = 0; top < region.rows; top += CheckBlock.ROWS) {
+      int rows = Math.min(CheckBlock.ROWS, region.rows - top);
+      long aRow = aRow(p, region, top, kBlock);
       if (Probe.ON) {
         Probe.reach(ProbePoint.A_READ, p.a, aRow, rows, 4L * depth, p.aStride);
       }
       if (p.verify) {
-        copyChecked(p, region, kBlock, strip, rows, aRow, w, sink);
+        copyChecked(p, region, kBlock, top, rows, aRow, w, sink);
       } else {
-        Strip.copy(p.a, aRow, p.aStride, rows, depth, w.copied[strip]);
+        Strip.copy(p.a, aRow, p.aStride, rows, depth, w.copied, VectorWorkspace.copyAt(top));
       }
       if (Probe.ON) {
-        probe(ProbePoint.PACKED_A_WRITTEN, strip, depth, w);
+        probe(ProbePoint.PACKED_A_WRITTEN, top, rows, depth, w);
       }
-      if (predicts && w.completes(strip, region)) {
-        predict(p, region, kBlock, row + rows, w);
+      if (predicts) {
+        predict(p, region, kBlock, top, rows, w);
       }
     }
   }
@@ -56,7 +54,7 @@ final class LeftStrips {
     if (p.verify && p.bRange != null) {
       openPrediction(p, region, kBlock, w);
       for (int top = 0; top < region.rows; top += CheckBlock.ROWS) {
-        predict(p, region, kBlock, Math.min(region.rows, top + CheckBlock.ROWS), w);
+        predict(p, region, kBlock, top, Math.min(CheckBlock.ROWS, region.rows - top), w);
       }
     }
   }
@@ -68,11 +66,9 @@ final class LeftStrips {
     w.prediction.open(p.b, region, kBlock, w.evidence);
   }
 
-  /** Predicts from a check block of rows, given the row behind its last. */
+  /** Predicts from a check block's rows. */
   private static void predict(
-      GemmProblem p, Region region, int kBlock, int end, VectorWorkspace w) {
-    int row = (end - 1) / CheckBlock.ROWS * CheckBlock.ROWS;
-    int rows = end - row;
+      GemmProblem p, Region region, int kBlock, int row, int rows, VectorWorkspace w) {
     if (Probe.ON) {
       long aRow = aRow(p, region, row, kBlock);
       long bytes = 4L * p.b.depthOf(kBlock);
@@ -90,56 +86,48 @@ final class LeftStrips {
     return p.aRow(region.matrix, region.row + row) + 4L * kBlock * PackedB.DEPTH;
   }
 
-  /** Compares the copied strips with their digests, after their last use. */
+  /** Compares the copied rows with their digests, after their last use. */
   static void verify(
       GemmProblem p, Region region, int kBlock, VectorWorkspace w, EvidenceSink sink) {
     int depth = p.b.depthOf(kBlock);
-    for (int strip = 0; strip < w.strips; strip++) {
-      int row = w.row[strip];
-      int rows = w.row[strip + 1] - row;
+    for (int top = 0; top < region.rows; top += CheckBlock.ROWS) {
+      int rows = Math.min(CheckBlock.ROWS, region.rows - top);
       if (Probe.ON) {
-        probe(ProbePoint.PACKED_A_LAST_USE, strip, depth, w);
+        probe(ProbePoint.PACKED_A_LAST_USE, top, rows, depth, w);
       }
       if (!p.verify) {
         continue;
       }
-      int digest = w.stripDigest(strip);
+      int digest = w.copyDigest(top);
       if (Probe.ON) {
         Probe.reach(ProbePoint.PACKED_A_DIGEST, w.digests, digest, WIDE_LANES);
       }
-      int stride = MicroKernel.STRIP_STRIDE;
-      Strip.subtract(w.copied[strip], 0, stride, rows, depth, w.digests, digest);
+      int at = VectorWorkspace.copyAt(top);
+      Strip.subtract(w.copied, at, MicroKernel.STRIP_STRIDE, rows, depth, w.digests, digest);
       if (!w.takeZero(digest)) {
-        VectorGemm.suspect(p, region, row, rows, 0, region.blocks, Component.PACKED_A, sink);
+        VectorGemm.suspect(p, region, top, rows, 0, region.blocks, Component.PACKED_A, sink);
       }
     }
   }
 
   /**
-   * Copies a strip a check block's columns after the other, so that the sums of the words that were
-   * read can be compared with the seals of A.
+   * Copies a check block's rows, a check block's columns after the other, so that the sums of the
+   * words that were read can be compared with the seals of A.
    */
   private static void copyChecked(
       GemmProblem p,
       Region region,
       int kBlock,
-      int strip,
+      int top,
       int rows,
       long aRow,
       VectorWorkspace w,
       EvidenceSink sink) {
     int depth = p.b.depthOf(kBlock);
-    int end = w.row[strip + 1];
-    boolean complete = w.completes(strip, region);
-    int digest = w.stripDigest(strip);
-    int inBlock = w.row[strip] % CheckBlock.ROWS;
-    RowSurvey survey = survey(p, w.row[strip], w);
-    if (inBlock == 0) {
-      survey.open();
-    }
+    RowSurvey survey = survey(p, top, w);
+    survey.open();
     for (int k = 0; k < depth; k += CheckBlock.COLUMNS) {
       int columns = Math.min(CheckBlock.COLUMNS, depth - k);
-      long[] raw = w.aRaw[k / CheckBlock.COLUMNS];
       MemorySegment memory = p.a;
       long from = aRow + 4L * k;
       long stride = p.aStride;
@@ -156,35 +144,32 @@ final class LeftStrips {
           stride,
           rows,
           width,
-          w.copied[strip],
+          w.copied,
+          VectorWorkspace.copyAt(top),
           k,
-          raw,
+          w.raw,
           w.digests,
-          digest,
-          survey,
-          inBlock);
-      if (complete) {
-        SealGrid seals = p.aSeals;
-        if (seals != null) {
-          long block =
-              p.aSealBlock(seals, region.matrix, region.row + end - 1)
-                  + (long) kBlock * PackedB.DEPTH / CheckBlock.COLUMNS
-                  + k / CheckBlock.COLUMNS;
-          int sealed = (end - 1) % CheckBlock.ROWS + 1;
-          SealLanes.finish(raw, sealed * width / LANES, w.found, 0);
-          LeftCheck.compare(p, region, block, w.found, sink);
-        }
-        Arrays.fill(raw, 0);
+          w.copyDigest(top),
+          survey);
+      SealGrid seals = p.aSeals;
+      if (seals != null) {
+        long block =
+            p.aSealBlock(seals, region.matrix, region.row + top)
+                + (long) kBlock * PackedB.DEPTH / CheckBlock.COLUMNS
+                + k / CheckBlock.COLUMNS;
+        SealLanes.finish(w.raw, rows * width / LANES, w.found, 0);
+        LeftCheck.compare(p, region, block, w.found, sink);
       }
     }
   }
 
-  static void probe(ProbePoint point, int strip, int depth, VectorWorkspace w) {
+  /** Shows some of the copied rows to the probe. */
+  static void probe(ProbePoint point, int row, int rows, int depth, VectorWorkspace w) {
     Probe.reach(
         point,
-        MemorySegment.ofArray(w.copied[strip]),
-        0,
-        w.row[strip + 1] - w.row[strip],
+        MemorySegment.ofArray(w.copied),
+        4L * VectorWorkspace.copyAt(row),
+        rows,
         4L * depth,
         4L * MicroKernel.STRIP_STRIDE);
   }

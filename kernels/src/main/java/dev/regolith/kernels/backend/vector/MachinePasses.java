@@ -58,19 +58,19 @@ final class MachinePasses {
       int rows,
       int width,
       float[] strip,
+      int at,
       int k,
       long[] raw,
       long[] digest,
       int digestAt,
-      RowSurvey survey,
-      int row) {
+      RowSurvey survey) {
     Bounds.check(offset, stride, rows, 4L * width, a.byteSize());
-    Bounds.check(k, STRIP_STRIDE, rows, width, strip.length);
+    Bounds.check(k, STRIP_STRIDE, 1, width, STRIP_STRIDE);
+    Bounds.check((long) at + k, STRIP_STRIDE, rows, width, strip.length);
     Bounds.check(0, 0, 1, RAW_SUMS, raw.length);
-    int sums = row * LANES;
-    Bounds.check(sums, LANES, rows, LANES, survey.sums.length);
+    Bounds.check(0, LANES, rows, LANES, survey.sums.length);
     int grains = ceilDiv(width, Tolerance.GRAIN) * LANES;
-    int squares = RowSurvey.at(row, k / Tolerance.GRAIN);
+    int squares = RowSurvey.at(0, k / Tolerance.GRAIN);
     Bounds.check(squares, RowSurvey.ROW, rows, grains, survey.squares.length);
     Bounds.check(digestAt, 0, 1, WIDE_LANES, digest.length);
     try {
@@ -81,12 +81,11 @@ final class MachinePasses {
           (long) rows,
           Bounds.turns(width / (PAIR * LANES)),
           MemorySegment.ofArray(strip),
-          4L * k,
+          4L * at + 4L * k,
           MemorySegment.ofArray(raw),
           MemorySegment.ofArray(digest),
           8L * digestAt,
           MemorySegment.ofArray(survey.sums),
-          4L * sums,
           MemorySegment.ofArray(survey.squares),
           4L * squares);
     } catch (Throwable e) {
@@ -196,7 +195,7 @@ final class MachinePasses {
 
     private static final int ENERGY = 8;
 
-    static final MethodHandle CALL = MachineCode.caller(code(), "pllllplpplplpl");
+    static final MethodHandle CALL = MachineCode.caller(code(), "pllllplpplppl");
 
     private static byte[] code() {
       Assembler code = VectorShapes.assembler();
@@ -209,10 +208,9 @@ final class MachinePasses {
       code.move(DIGEST, code.parameter(2));
       code.add(DIGEST, code.parameter(3));
       code.move(SUMS, code.parameter(4));
-      code.add(SUMS, code.parameter(5));
-      code.move(SQUARES, code.parameter(6));
-      code.add(SQUARES, code.parameter(7));
-      MachineChains.load(code, RAW);
+      code.move(SQUARES, code.parameter(5));
+      code.add(SQUARES, code.parameter(6));
+      MachineChains.start(code);
       code.countDown(
           ROWS,
           () -> {
@@ -254,10 +252,9 @@ final class MachinePasses {
             code.add(STRIP, 4 * STRIP_STRIDE);
             code.add(ROW, STRIDE);
           });
-      // What passed through is what the first chain grew by.
+      // What passed through is what the first chain says.
       code.load(X, new Memory(DIGEST, 0));
       code.vector(VPADDQ, X, X, MachineChains.LOWER);
-      code.vector(VPSUBQ, X, X, new Memory(RAW, 0));
       code.store(new Memory(DIGEST, 0), X);
       MachineChains.store(code, RAW);
       code.leave();

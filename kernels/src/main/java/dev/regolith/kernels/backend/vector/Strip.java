@@ -4,7 +4,6 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.FLOATS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LONGS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.ORDER;
-import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.known;
 
 import dev.regolith.kernels.checksum.Tolerance;
@@ -23,19 +22,20 @@ import jdk.incubator.vector.VectorOperators;
 final class Strip {
   private Strip() {}
 
-  /** Copies rows. Their last vector is padded with zeros. */
-  static void copy(MemorySegment a, long offset, long stride, int rows, int depth, float[] strip) {
+  /** Copies rows to {@code at} and on. Their last vector is padded with zeros. */
+  static void copy(
+      MemorySegment a, long offset, long stride, int rows, int depth, float[] strip, int at) {
     a = known(a);
     int full = FLOATS.loopBound(depth);
     for (int i = 0; i < rows; i++) {
       long row = offset + i * stride;
-      int to = i * MicroKernel.STRIP_STRIDE;
+      int to = at + i * MicroKernel.STRIP_STRIDE;
       for (int k = 0; k < full; k += LANES) {
         FloatVector.fromMemorySegment(FLOATS, a, row + 4L * k, ORDER).intoArray(strip, to + k);
       }
     }
     for (int i = 0; full < depth && i < rows; i++) {
-      int to = i * MicroKernel.STRIP_STRIDE + full;
+      int to = at + i * MicroKernel.STRIP_STRIDE + full;
       copyTail(a, offset + i * stride + 4L * full, depth - full, strip, to);
     }
   }
@@ -49,7 +49,9 @@ final class Strip {
    * Copies rows of full vectors of A, and makes of the registers they pass through: running sums
    * for the seal, the digest of the copy, and what tolerances need to know.
    *
-   * @param row of the survey, which the first row is
+   * @param at where the first row's copy starts
+   * @param k step along k that the first column is
+   * @param raw receives the running sums
    */
   static void copyBlock(
       MemorySegment a,
@@ -58,37 +60,36 @@ final class Strip {
       int rows,
       int width,
       float[] strip,
+      int at,
       int k,
       long[] raw,
       long[] digest,
       int digestAt,
-      RowSurvey survey,
-      int row) {
+      RowSurvey survey) {
     if (VectorShapes.MACHINE_CODE) {
       MachinePasses.copyBlock(
-          a, offset, stride, rows, width, strip, k, raw, digest, digestAt, survey, row);
+          a, offset, stride, rows, width, strip, at, k, raw, digest, digestAt, survey);
       return;
     }
     a = known(a);
-    LongVector s0 = LongVector.fromArray(LONGS, raw, 0);
-    LongVector before = s0;
-    LongVector s1 = LongVector.fromArray(LONGS, raw, WIDE_LANES);
-    LongVector s2 = LongVector.fromArray(LONGS, raw, 2 * WIDE_LANES);
-    LongVector h0 = LongVector.fromArray(LONGS, raw, 3 * WIDE_LANES);
-    LongVector h1 = LongVector.fromArray(LONGS, raw, 4 * WIDE_LANES);
-    LongVector h2 = LongVector.fromArray(LONGS, raw, 5 * WIDE_LANES);
+    LongVector s0 = LongVector.zero(LONGS);
+    LongVector s1 = s0;
+    LongVector s2 = s0;
+    LongVector h0 = s0;
+    LongVector h1 = s0;
+    LongVector h2 = s0;
     float[] sums = survey.sums;
     float[] squares = survey.squares;
     FloatVector zero = FloatVector.zero(FLOATS);
     for (int i = 0; i < rows; i++) {
-      FloatVector sum = FloatVector.fromArray(FLOATS, sums, (row + i) * LANES);
+      FloatVector sum = FloatVector.fromArray(FLOATS, sums, i * LANES);
       FloatVector other = zero;
       for (int grain = 0; grain < width; grain += Tolerance.GRAIN) {
         int end = Math.min(Tolerance.GRAIN, width - grain);
         FloatVector energy = zero;
         FloatVector rest = zero;
         long from = offset + i * stride + 4L * grain;
-        int to = i * MicroKernel.STRIP_STRIDE + k + grain;
+        int to = at + i * MicroKernel.STRIP_STRIDE + k + grain;
         for (int j = 0; j < end; j += 2 * LANES) {
           FloatVector x = FloatVector.fromMemorySegment(FLOATS, a, from + 4L * j, ORDER);
           x.intoArray(strip, to + j);
@@ -115,11 +116,11 @@ final class Strip {
           h1 = h1.add(h0);
           h2 = h2.add(h1);
         }
-        energy.add(rest).intoArray(squares, RowSurvey.at(row + i, (k + grain) / Tolerance.GRAIN));
+        energy.add(rest).intoArray(squares, RowSurvey.at(i, (k + grain) / Tolerance.GRAIN));
       }
-      sum.add(other).intoArray(sums, (row + i) * LANES);
+      sum.add(other).intoArray(sums, i * LANES);
     }
-    LongVector.fromArray(LONGS, digest, digestAt).add(s0.sub(before)).intoArray(digest, digestAt);
+    LongVector.fromArray(LONGS, digest, digestAt).add(s0).intoArray(digest, digestAt);
     SealLanes.put(s0, s1, s2, raw, 0);
     SealLanes.put(h0, h1, h2, raw, SealLanes.UPPER);
   }

@@ -274,8 +274,8 @@ public final class VectorGemm implements Backend {
         w.touched +=
             MicroKernels.of(rows, !first, checking, finishes ? Into.C : Into.TILES)
                 .sweep(
-                    w.copied[strip],
-                    0,
+                    w.copied,
+                    VectorWorkspace.copyAt(row),
                     1,
                     place.memory(),
                     place.offset(i),
@@ -363,12 +363,13 @@ public final class VectorGemm implements Backend {
       int from,
       VectorWorkspace w) {
     PackedB b = p.b;
-    int words = (w.row[strip + 1] - w.row[strip]) * TILE_COLUMNS;
+    int row = w.row[strip];
+    int rows = w.row[strip + 1] - row;
     for (int i = 0; i < panels; i++) {
       probePanels(ProbePoint.PACKED_B_READ, b, kBlock, panel + i, 1, w.place);
-      LeftStrips.probe(ProbePoint.PACKED_A_READ, strip, b.depthOf(kBlock), w);
+      LeftStrips.probe(ProbePoint.PACKED_A_READ, row, rows, b.depthOf(kBlock), w);
       if (!first) {
-        Probe.reach(ProbePoint.PARTIAL_SUM_READ, w.tiles, from + i * TILE, words);
+        Probe.reach(ProbePoint.PARTIAL_SUM_READ, w.tiles, from + i * TILE, rows * TILE_COLUMNS);
       }
       if (checking) {
         probePanels(ProbePoint.PACKED_B_LAST_USE, b, kBlock, panel + i, 1, w.place);

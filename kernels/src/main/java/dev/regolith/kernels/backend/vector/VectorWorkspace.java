@@ -28,7 +28,6 @@ final class VectorWorkspace implements Workspace {
   private static final int DOWN = Region.MAX_ROWS / CheckBlock.ROWS;
 
   private static final int MAX_STRIPS = DOWN * stripsOf(CheckBlock.ROWS) + 2;
-  private static final int STRIP = TILE_ROWS * MicroKernel.STRIP_STRIDE;
 
   /** Panels of a check block. */
   static final int PANELS = CheckBlock.COLUMNS / VectorShapes.TILE_COLUMNS;
@@ -42,8 +41,8 @@ final class VectorWorkspace implements Workspace {
   /** First row of every strip, and behind the last. */
   final int[] row = new int[MAX_STRIPS + 1];
 
-  /** The copied strips of A, with room for the padding of the last vector. */
-  final float[][] copied = new float[MAX_STRIPS][STRIP + LANES];
+  /** The copied rows of A, one strip's behind the other's, and the padding of the last vector. */
+  final float[] copied = new float[Region.MAX_ROWS * MicroKernel.STRIP_STRIDE + LANES];
 
   /** Keeps the words that kernels touched to bring them near. */
   float touched;
@@ -59,11 +58,10 @@ final class VectorWorkspace implements Workspace {
 
   /**
    * Digests, a vector each: of parked tiles, one for a strip's tiles in a check block, of this
-   * k-block and of the last; of copied strips; of what was stored into C, one for a check block's
+   * k-block and of the last; of the copies and of what was stored into C, one for a check block's
    * rows; of the last tile.
    */
-  final long[] digests =
-      new long[(2 * MAX_STRIPS * Region.MAX_BLOCKS + MAX_STRIPS + DOWN + 1) * WIDE_LANES];
+  final long[] digests = new long[(2 * MAX_STRIPS * Region.MAX_BLOCKS + 2 * DOWN + 1) * WIDE_LANES];
 
   /** Place of the last tile's digest. */
   final int tileDigest = digests.length - WIDE_LANES;
@@ -73,9 +71,6 @@ final class VectorWorkspace implements Workspace {
 
   /** Running sums, see {@link SealLanes}. */
   final long[] raw = new long[SealLanes.RAW];
-
-  /** Running sums of the blocks of A in progress, those of a k-block. */
-  final long[][] aRaw = new long[PackedB.DEPTH / CheckBlock.COLUMNS][SealLanes.RAW];
 
   /** What tolerances need to know of check blocks' rows; see {@link #survey}. */
   private final @Nullable RowSurvey[] surveys = new @Nullable RowSurvey[DOWN];
@@ -158,9 +153,6 @@ final class VectorWorkspace implements Workspace {
     }
     if (inUse) {
       Arrays.fill(digests, 0);
-      for (long[] sums : aRaw) {
-        Arrays.fill(sums, 0);
-      }
     }
     inUse = true;
   }
@@ -192,14 +184,19 @@ final class VectorWorkspace implements Workspace {
     return ((half * MAX_STRIPS + strip) * Region.MAX_BLOCKS + block) * WIDE_LANES;
   }
 
-  /** Place of the digest of a copied strip. */
-  int stripDigest(int strip) {
-    return (2 * MAX_STRIPS * Region.MAX_BLOCKS + strip) * WIDE_LANES;
+  /** Place of a row's copy. */
+  static int copyAt(int row) {
+    return row * MicroKernel.STRIP_STRIDE;
+  }
+
+  /** Place of the digest of a check block's copied rows. */
+  int copyDigest(int row) {
+    return (2 * MAX_STRIPS * Region.MAX_BLOCKS + row / CheckBlock.ROWS) * WIDE_LANES;
   }
 
   /** Place of the digest of what was stored into a check block of C in progress. */
   int blockDigest(int row) {
-    return (2 * MAX_STRIPS * Region.MAX_BLOCKS + MAX_STRIPS + row / CheckBlock.ROWS) * WIDE_LANES;
+    return copyDigest(row) + DOWN * WIDE_LANES;
   }
 
   /** What tolerances need to know of a check block's rows; made when it is first asked for. */
@@ -217,18 +214,9 @@ final class VectorWorkspace implements Workspace {
     place.close();
   }
 
-  /** Whether a strip is the last of its check block. */
-  boolean completes(int strip, Region region) {
-    int end = row[strip + 1];
-    return end % CheckBlock.ROWS == 0 || end == region.rows;
-  }
-
-  /** Drops the digests of copied strips and of C, where nobody multiplied or stored registers. */
+  /** Drops the digests of copied rows and of C, where nobody multiplied or stored registers. */
   void forgetDigests() {
-    for (int strip = 0; strip < strips; strip++) {
-      Arrays.fill(digests, stripDigest(strip), stripDigest(strip) + WIDE_LANES, 0);
-      Arrays.fill(digests, blockDigest(row[strip]), blockDigest(row[strip]) + WIDE_LANES, 0);
-    }
+    Arrays.fill(digests, copyDigest(0), tileDigest, 0);
   }
 
   /** Whether a digest is zero; it is afterwards. */

@@ -47,11 +47,12 @@ class ProtectedPassesTest {
     var expected = new long[SealLanes.RAW];
     var digest = new long[WIDE_LANES];
     var sums = new float[rows * LANES];
-    int first = 5;
-    // Twice: sums go on where they ended.
+    int second = MicroKernel.STRIP_STRIDE;
+    // Twice: sums and digest go on where they ended, running sums start anew.
     for (int turn = 0; turn < 2; turn++) {
+      Arrays.fill(expected, 0);
       Strip.copyBlock(
-          a, 8, 4L * STRIDE, rows, width, strip, k, raw, digests, WIDE_LANES, survey, first);
+          a, 8, 4L * STRIDE, rows, width, strip, second, k, raw, digests, WIDE_LANES, survey);
       for (int i = 0; i < rows; i++) {
         chain(a, 2 + i * STRIDE, width, expected, digest);
         for (int lane = 0; lane < LANES; lane++) {
@@ -62,7 +63,7 @@ class ProtectedPassesTest {
             other += at(a, 2 + i * STRIDE + j + LANES);
           }
           sums[i * LANES + lane] = sum + other;
-          assertThat(survey.sums[(first + i) * LANES + lane]).isEqualTo(sum + other);
+          assertThat(survey.sums[i * LANES + lane]).isEqualTo(sum + other);
           for (int grain = 0; grain < width; grain += Tolerance.GRAIN) {
             float energy = 0;
             float rest = 0;
@@ -73,12 +74,12 @@ class ProtectedPassesTest {
               energy = Math.fma(x, x, energy);
               rest = Math.fma(y, y, rest);
             }
-            int place = RowSurvey.at(first + i, (k + grain) / Tolerance.GRAIN) + lane;
+            int place = RowSurvey.at(i, (k + grain) / Tolerance.GRAIN) + lane;
             assertThat(survey.squares[place]).isEqualTo(energy + rest);
           }
         }
         for (int j = 0; j < width; j++) {
-          assertThat(strip[i * MicroKernel.STRIP_STRIDE + k + j])
+          assertThat(strip[(i + 1) * MicroKernel.STRIP_STRIDE + k + j])
               .isEqualTo(at(a, 2 + i * STRIDE + j));
         }
       }
@@ -89,8 +90,8 @@ class ProtectedPassesTest {
     }
     assertThat(digests[0] | digests[2 * WIDE_LANES]).isZero();
 
-    Strip.subtract(strip, k, MicroKernel.STRIP_STRIDE, rows, width, digests, WIDE_LANES);
-    Strip.subtract(strip, k, MicroKernel.STRIP_STRIDE, rows, width, digests, WIDE_LANES);
+    Strip.subtract(strip, second + k, MicroKernel.STRIP_STRIDE, rows, width, digests, WIDE_LANES);
+    Strip.subtract(strip, second + k, MicroKernel.STRIP_STRIDE, rows, width, digests, WIDE_LANES);
     assertThat(Strip.isZero(digests, WIDE_LANES)).isTrue();
   }
 
@@ -264,7 +265,7 @@ class ProtectedPassesTest {
     var digests = new long[WIDE_LANES];
     for (long offset : new long[] {-4, 4L * 4 * STRIDE, Long.MAX_VALUE, 1L << 62}) {
       assertThatThrownBy(() ->
-              Strip.copyBlock(a, offset, 4, 2, 128, strip, 0, raw, digests, 0, new RowSurvey(), 0))
+              Strip.copyBlock(a, offset, 4, 2, 128, strip, 0, 0, raw, digests, 0, new RowSurvey()))
           .isInstanceOf(IndexOutOfBoundsException.class);
       assertThatThrownBy(() -> BlockPass.scan(a, offset, 4, 2, 128, raw))
           .isInstanceOf(IndexOutOfBoundsException.class);
@@ -272,9 +273,12 @@ class ProtectedPassesTest {
           .isInstanceOf(IndexOutOfBoundsException.class);
     }
     var survey = new RowSurvey();
-    assertThatThrownBy(() ->
-            Strip.copyBlock(
-                a, 0, 4, 2, 128, strip, 0, raw, digests, 0, survey, CheckBlock.ROWS - 1))
+    var higher = new float[(CheckBlock.ROWS + 1) * MicroKernel.STRIP_STRIDE + LANES];
+    int rows = CheckBlock.ROWS + 1;
+    assertThatThrownBy(
+            () -> Strip.copyBlock(a, 0, 4, rows, 128, higher, 0, 0, raw, digests, 0, survey))
+        .isInstanceOf(IndexOutOfBoundsException.class);
+    assertThatThrownBy(() -> Strip.copyBlock(a, 0, 4, 7, 128, strip, 0, 0, raw, digests, 0, survey))
         .isInstanceOf(IndexOutOfBoundsException.class);
     var two = new double[2];
     assertThatThrownBy(() -> predict(a, 0, 3, two, new double[3]))
