@@ -72,18 +72,24 @@ final class MachineKernel extends MicroKernel {
       int each = Digest.SUMS * WIDE_LANES;
       Bounds.check(0, each, count, each, sums.length);
     }
-    long across = TILE;
+    long across = 4L * TILE_COLUMNS;
+    long apart = 4L * step;
     switch (into) {
-      case TILES -> Bounds.check(to, step, strips, (count - 1L) * TILE + tile, tiles.length);
+      case TILES -> {
+        across = 4L * TILE;
+        Bounds.check(to, step, strips, (count - 1L) * TILE + tile, tiles.length);
+      }
       case ROWS -> {
-        across = TILE_COLUMNS;
         long width = (long) count * TILE_COLUMNS;
         Bounds.check(0, 0, 1, width, ROW);
         Bounds.check(to, step, strips, (rows - 1L) * ROW + width, tiles.length);
       }
-      case C -> Bounds.check(cAt, cStride, rows, 4L * count * TILE_COLUMNS, c.byteSize());
+      case C -> {
+        apart = rows * cStride;
+        Bounds.check(cAt, cStride, Math.multiplyExact(rows, strips), across * count, c.byteSize());
+      }
     }
-    requireStrips(strips, repeats(checks, into));
+    requireStrips(strips, repeats(continues, checks, into));
     try {
       Linked.CALL.invokeExact(
           code,
@@ -105,8 +111,8 @@ final class MachineKernel extends MicroKernel {
           cStride,
           4L * at,
           (long) strips,
-          4L * step,
-          4 * (across - (long) strips * step));
+          apart,
+          across - strips * apart);
       return 0;
     } catch (Throwable e) {
       throw MachineCode.unexpected(e);

@@ -119,7 +119,7 @@ final class MachineKernelWriter {
     code.countDown(
         COUNT,
         () -> {
-          if (MicroKernel.repeats(checks, into)) {
+          if (MicroKernel.repeats(continues, checks, into)) {
             strips();
           } else {
             tile();

@@ -39,8 +39,8 @@ abstract class MicroKernel {
   static final int AHEAD_STEP = 16 * VectorShapes.UNROLL;
 
   /** Whether a kernel takes several strips. */
-  static boolean repeats(boolean checks, Into into) {
-    return !checks && into != Into.C;
+  static boolean repeats(boolean continues, boolean checks, Into into) {
+    return !checks && !(continues && into == Into.C);
   }
 
   /** Refuses several strips where a kernel takes one, and none anywhere. */
@@ -57,7 +57,8 @@ abstract class MicroKernel {
    *
    * @param a rows of A, row {@code i} at {@code at + i * STRIP_STRIDE}: those of one strip, then
    *     those of the next
-   * @param strips number of strips; 1 if the kernel checks, or leaves its result in C
+   * @param strips number of strips, whose rows follow each other in C; 1 if the kernel checks, or
+   *     continues into C
    * @param panels packed B, {@code [depth][TILE_COLUMNS]} a panel, native and 64-byte aligned
    * @param offset where the first panel's k-block starts, in bytes
    * @param stride from there to that of the next panel, in bytes

@@ -40,6 +40,9 @@ import java.lang.foreign.ValueLayout;
  * are parked between k-blocks and reloaded, so that every element is one chain in increasing k.
  */
 public final class VectorGemm implements Backend {
+  /** Steps along k at which a check block's strips, and a panel, are in L1 together. */
+  private static final int SHALLOW = 128;
+
   @Override
   public String name() {
     return "vector, %d bits, tile %d x %d, %s"
@@ -252,12 +255,16 @@ public final class VectorGemm implements Backend {
     // Tiles move down by one check block's places from k-block to k-block: what a sweep loads is
     // still there when it has stored, to be verified, and nothing is kept twice.
     int to = w.tileAt(block) + (b.kBlocks() - kBlock) * PANELS * TILE;
+    boolean together = first && finished > 0 && depth <= SHALLOW;
+    if (together) {
+      finishTogether(p, region, block, finished, w);
+    }
     for (int strip = 0; strip < w.strips; strip++) {
       int row = w.row[strip];
       int rows = w.row[strip + 1] - row;
       // The last read of a panel is the one that is compared with its digest.
       boolean checking = p.verify && strip == w.strips - 1;
-      int i = 0;
+      int i = together && !checking ? finished : 0;
       while (i < count) {
         // What a kernel brings into C goes there panel after panel, so do tiles that are parked;
         // what is finished outside of it goes through one tile.
@@ -315,6 +322,48 @@ public final class VectorGemm implements Backend {
     }
     if (last) {
       OutputTiles.close(p, region, block, w, sink);
+    }
+  }
+
+  /**
+   * Multiplies strips of the same height together with the panels that kernels bring into C, all
+   * but a last one that checks: where strips are short, calls are what takes long.
+   */
+  private static void finishTogether(
+      GemmProblem p, Region region, int block, int panels, VectorWorkspace w) {
+    int end = p.verify ? w.strips - 1 : w.strips;
+    long column = 4 * (region.block + block) * CheckBlock.COLUMNS;
+    int strip = 0;
+    while (strip < end) {
+      int row = w.row[strip];
+      int rows = w.row[strip + 1] - row;
+      int strips = w.alike(strip, end);
+      for (int i = 0; Probe.ON && i < strips; i++) {
+        probeSweep(p, 0, 0, panels, true, false, strip + i, 0, w);
+      }
+      w.touched +=
+          MicroKernels.of(rows, false, false, Into.C)
+              .sweep(
+                  w.copied,
+                  VectorWorkspace.copyAt(row),
+                  strips,
+                  w.place.memory(),
+                  w.place.offset(0),
+                  w.place.stride(),
+                  panels,
+                  p.b.depthOf(0),
+                  w.tiles,
+                  0,
+                  0,
+                  0,
+                  w.digests,
+                  w.blockDigest(row),
+                  0,
+                  w.panelSums,
+                  p.c,
+                  p.cRow(region.matrix, region.row + row) + column,
+                  p.cStride);
+      strip += strips;
     }
   }
 

@@ -60,7 +60,7 @@ abstract class VectorKernel extends MicroKernel {
                 sums,
                 i * Digest.SUMS * WIDE_LANES,
                 c,
-                cAt,
+                cAt + (long) strip * rows() * cStride,
                 cStride);
       }
       offset += stride;

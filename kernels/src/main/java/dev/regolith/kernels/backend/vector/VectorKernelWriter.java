@@ -184,7 +184,7 @@ final class VectorKernelWriter {
                         MethodTypeDesc.of(CD_boolean),
                         0,
                         code ->
-                            code.loadConstant(MicroKernel.repeats(checks, into) ? 1 : 0)
+                            code.loadConstant(MicroKernel.repeats(continues, checks, into) ? 1 : 0)
                                 .ireturn()));
   }
 

@@ -184,6 +184,17 @@ final class VectorWorkspace implements Workspace {
     return ((half * MAX_STRIPS + strip) * Region.MAX_BLOCKS + block) * WIDE_LANES;
   }
 
+  /** How many strips, from one on and before an end, have its height and its check block. */
+  int alike(int strip, int end) {
+    int rows = row[strip + 1] - row[strip];
+    int below = (row[strip] / CheckBlock.ROWS + 1) * CheckBlock.ROWS;
+    int next = strip + 1;
+    while (next < end && row[next] < below && row[next + 1] - row[next] == rows) {
+      next++;
+    }
+    return next - strip;
+  }
+
   /** Place of a row's copy. */
   static int copyAt(int row) {
     return row * MicroKernel.STRIP_STRIDE;

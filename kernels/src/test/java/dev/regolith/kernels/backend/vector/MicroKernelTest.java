@@ -39,7 +39,7 @@ class MicroKernelTest {
 
     /** Whether it takes several strips. */
     boolean repeats() {
-      return !checks && into != Into.C;
+      return !checks && !(continues && into == Into.C);
     }
   }
 
@@ -72,7 +72,7 @@ class MicroKernelTest {
     return switch (kind.into()) {
       case TILES -> strip * step + panel * TILE + i * TILE_COLUMNS + j;
       case ROWS -> strip * step + i * MicroKernel.ROW + panel * TILE_COLUMNS + j;
-      case C -> 1 + i * C_ROW + panel * TILE_COLUMNS + j;
+      case C -> 1 + (strip * kind.rows() + i) * C_ROW + panel * TILE_COLUMNS + j;
     };
   }
 
@@ -83,7 +83,7 @@ class MicroKernelTest {
     int panelFloats = depth * TILE_COLUMNS;
     long stride = 4L * (depth + gap) * TILE_COLUMNS;
     long offset = 4L * TILE_COLUMNS;
-    int first = kind.repeats() ? 3 * MicroKernel.STRIP_STRIDE : 0;
+    int first = 3 * MicroKernel.STRIP_STRIDE;
     float[] a = floats(random, first + strips * rows * MicroKernel.STRIP_STRIDE);
     boolean inRows = kind.into() == Into.ROWS;
     int step = inRows ? rows * MicroKernel.ROW : PANELS * TILE + 7;
@@ -99,7 +99,7 @@ class MicroKernelTest {
       for (long i = 0; i < panels.byteSize() / 4; i++) {
         panels.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) random.nextDouble(-2, 2));
       }
-      MemorySegment c = arena.allocate(4L * (1 + TILE_ROWS * C_ROW), 64);
+      MemorySegment c = arena.allocate(4L * (1 + strips * TILE_ROWS * C_ROW), 64);
       for (long i = 0; i < c.byteSize() / 4; i++) {
         c.setAtIndex(ValueLayout.JAVA_FLOAT, i, UNTOUCHED);
       }
@@ -274,6 +274,58 @@ class MicroKernelTest {
             .isInstanceOf(IndexOutOfBoundsException.class);
       }
     }
+  }
+
+  @Test
+  void rowsBeyondCAreRefused() {
+    var kernel = MicroKernels.of(2, false, false, Into.C);
+    var a = new float[6 * MicroKernel.STRIP_STRIDE];
+    long row = 4L * TILE_COLUMNS;
+    try (var arena = Arena.ofConfined()) {
+      MemorySegment panel = arena.allocate(row, 64);
+      for (int rows : new int[] {3, 4, 5, 6}) {
+        MemorySegment c = arena.allocate(rows * row, 64);
+        int strips = rows / 2;
+        sweep(kernel, a, strips, panel, c, 0, row);
+        int more = strips + 1;
+        assertThatThrownBy(() -> sweep(kernel, a, more, panel, c, 0, row))
+            .isInstanceOf(IndexOutOfBoundsException.class);
+        assertThatThrownBy(() -> sweep(kernel, a, strips, panel, c, 0, 6 * row))
+            .isInstanceOf(IndexOutOfBoundsException.class);
+        assertThatThrownBy(() -> sweep(kernel, a, strips, panel, c, -4, row))
+            .isInstanceOf(IndexOutOfBoundsException.class);
+      }
+    }
+  }
+
+  private static void sweep(
+      MicroKernel kernel,
+      float[] a,
+      int strips,
+      MemorySegment panel,
+      MemorySegment c,
+      long cAt,
+      long cStride) {
+    kernel.sweep(
+        a,
+        0,
+        strips,
+        panel,
+        0,
+        0,
+        1,
+        1,
+        new float[1],
+        0,
+        0,
+        0,
+        new long[WIDE_LANES],
+        0,
+        0,
+        new long[1],
+        c,
+        cAt,
+        cStride);
   }
 
   @ParameterizedTest(name = "{0}")
