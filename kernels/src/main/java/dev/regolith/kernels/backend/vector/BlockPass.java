@@ -79,9 +79,30 @@ final class BlockPass {
    * Copies rows of a block into full vectors, zeros behind, with rows at {@link #STAGED_STRIDE}.
    * What is summed up then is the copy, a moment later: a difference to the source would show in
    * the sums.
+   *
+   * @param raw of no meaning afterwards
    */
   static void stage(
-      MemorySegment memory, long offset, long stride, int rows, int columns, MemorySegment staged) {
+      MemorySegment memory,
+      long offset,
+      long stride,
+      int rows,
+      int columns,
+      MemorySegment staged,
+      long[] raw) {
+    if (VectorShapes.MACHINE_CODE) {
+      MachinePasses.stage(
+          memory,
+          offset,
+          stride,
+          rows,
+          columns,
+          staged,
+          STAGED_STRIDE,
+          CheckBlock.pitch(columns),
+          raw);
+      return;
+    }
     memory = known(memory);
     staged = known(staged);
     int full = FLOATS.loopBound(columns);

@@ -133,7 +133,7 @@ final class LeftStrips {
       long stride = p.aStride;
       int width = CheckBlock.pitch(columns);
       if (columns < width) {
-        BlockPass.stage(memory, from, stride, rows, columns, w.staged);
+        BlockPass.stage(memory, from, stride, rows, columns, w.staged, w.raw);
         memory = w.staged;
         from = 0;
         stride = BlockPass.STAGED_STRIDE;

@@ -93,6 +93,45 @@ final class MachinePasses {
     }
   }
 
+  /**
+   * Copies rows, and fills them up with zeros; see {@link BlockPass#stage}.
+   *
+   * @param width of a copied row, full vectors
+   * @param targetStride from a copied row to the next, in bytes
+   * @param sums receives two vectors: the lane-wise sum of the words, and of those in upper halves
+   */
+  static void stage(
+      MemorySegment memory,
+      long offset,
+      long stride,
+      int rows,
+      int columns,
+      MemorySegment target,
+      long targetStride,
+      int width,
+      long[] sums) {
+    Bounds.check(offset, stride, rows, 4L * columns, memory.byteSize());
+    Bounds.check(0, targetStride, rows, 4L * width, target.byteSize());
+    Bounds.check(0, 0, 1, 2L * WIDE_LANES, sums.length);
+    int full = columns / LANES;
+    Bounds.check(full, 0, 1, 0, width / LANES);
+    try {
+      Stage.CALL.invokeExact(
+          memory,
+          offset,
+          stride,
+          (long) rows,
+          target,
+          targetStride,
+          (long) full,
+          (long) (width / LANES - full),
+          (long) (columns % LANES),
+          MemorySegment.ofArray(sums));
+    } catch (Throwable e) {
+      throw MachineCode.unexpected(e);
+    }
+  }
+
   /** See {@link BlockPass#show}. */
   static void show(
       MemorySegment c,
@@ -259,6 +298,90 @@ final class MachinePasses {
       MachineChains.store(code, RAW);
       code.leave();
       return code.bytes();
+    }
+  }
+
+  private static final class Stage {
+    private static final Gpr ROW = RDI;
+    private static final Gpr STRIDE = RDX;
+    private static final Gpr ROWS = RCX;
+    private static final Gpr TARGET = R8;
+    private static final Gpr TARGET_STRIDE = R9;
+
+    private static final Gpr FROM = R10;
+    private static final Gpr TO = R11;
+    private static final Gpr BEHIND = RBX;
+    private static final Gpr LEFT = RAX;
+    private static final int ZERO = 0;
+    private static final int SUM = 1;
+    private static final int UPPER = 2;
+    private static final int HALVED = 3;
+
+    static final MethodHandle CALL = MachineCode.caller(code(), "plllpllllp");
+
+    private static byte[] code() {
+      Assembler code = VectorShapes.assembler();
+      code.enter();
+      code.add(ROW, RSI);
+      code.zero(ZERO);
+      code.zero(SUM);
+      code.zero(UPPER);
+      code.countDown(
+          ROWS,
+          () -> {
+            code.move(FROM, ROW);
+            code.move(TO, TARGET);
+            code.move(LEFT, code.parameter(0));
+            times(
+                code,
+                () -> {
+                  code.load(X, new Memory(FROM, 0));
+                  code.store(new Memory(TO, 0), X);
+                  add(code);
+                  code.add(FROM, VECTOR);
+                  code.add(TO, VECTOR);
+                });
+            code.move(BEHIND, TO);
+            code.move(LEFT, code.parameter(1));
+            times(
+                code,
+                () -> {
+                  code.store(new Memory(BEHIND, 0), ZERO);
+                  code.add(BEHIND, VECTOR);
+                });
+            code.move(LEFT, code.parameter(2));
+            times(
+                code,
+                () -> {
+                  code.loadFloat(X, new Memory(FROM, 0));
+                  code.storeFloat(new Memory(TO, 0), X);
+                  add(code);
+                  code.add(FROM, Float.BYTES);
+                  code.add(TO, Float.BYTES);
+                });
+            code.add(ROW, STRIDE);
+            code.add(TARGET, TARGET_STRIDE);
+          });
+      code.move(LEFT, code.parameter(3));
+      code.store(new Memory(LEFT, 0), SUM);
+      code.store(new Memory(LEFT, VECTOR), UPPER);
+      code.leave();
+      return code.bytes();
+    }
+
+    private static void add(Assembler code) {
+      code.shiftRight(HALVED, X, 32);
+      code.vector(VPADDQ, SUM, SUM, X);
+      code.vector(VPADDQ, UPPER, UPPER, HALVED);
+    }
+
+    /** As often as LEFT says, or not at all. */
+    private static void times(Assembler code, Runnable body) {
+      var none = new Label();
+      code.add(LEFT, 0);
+      code.jump(When.ZERO, none);
+      code.countDown(LEFT, body);
+      code.bind(none);
     }
   }
 

@@ -163,7 +163,7 @@ final class OutputTiles {
     long stride = p.cStride;
     int width = CheckBlock.pitch(columns);
     if (columns < width) {
-      BlockPass.stage(memory, at, stride, rows, columns, w.staged);
+      BlockPass.stage(memory, at, stride, rows, columns, w.staged, w.raw);
       memory = w.staged;
       at = 0;
       stride = BlockPass.STAGED_STRIDE;

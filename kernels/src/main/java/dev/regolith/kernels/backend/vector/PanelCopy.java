@@ -141,6 +141,50 @@ final class PanelCopy {
   }
 
   /**
+   * Copies rows of fewer columns than a panel has, zeros in place of those it lacks.
+   *
+   * @param raw of no meaning afterwards
+   * @return the sum of the words, as unsigned integers
+   */
+  static long fillUp(
+      MemorySegment source,
+      long from,
+      long stride,
+      int columns,
+      MemorySegment target,
+      int depth,
+      long[] raw) {
+    if (VectorShapes.MACHINE_CODE && depth > 0) {
+      long apart = 4L * TILE_COLUMNS;
+      MachinePasses.stage(source, from, stride, depth, columns, target, apart, TILE_COLUMNS, raw);
+      long sum = 0;
+      for (int lane = 0; lane < WIDE_LANES; lane++) {
+        long upper = raw[WIDE_LANES + lane];
+        sum += raw[lane] - (upper << HIGH) + upper;
+      }
+      return sum;
+    }
+    return fillUp(source, from, stride, columns, target, depth);
+  }
+
+  private static long fillUp(
+      MemorySegment source, long from, long stride, int columns, MemorySegment target, int depth) {
+    source = known(source);
+    target = known(target);
+    long sum = 0;
+    for (int k = 0; k < depth; k++) {
+      long row = from + k * stride;
+      long to = 4L * k * TILE_COLUMNS;
+      for (int c = 0; c < TILE_COLUMNS; c++) {
+        int word = c < columns ? source.get(ValueLayout.JAVA_INT, row + 4L * c) : 0;
+        target.set(ValueLayout.JAVA_INT, to + 4L * c, word);
+        sum += Integer.toUnsignedLong(word);
+      }
+    }
+    return sum;
+  }
+
+  /**
    * Copies columns that each lie in a row, as those of a transposed matrix do, into rows.
    *
    * @param stride from a column to the next

@@ -111,15 +111,19 @@ final class PanelPacker {
     long j = block * CheckBlock.COLUMNS + left;
     long stride = 4L * TILE_COLUMNS;
     MemorySegment copy = w.staging;
-    if (columns < TILE_COLUMNS) {
-      copy.fill((byte) 0);
+    long from = 4 * range.word(matrix, k, j);
+    boolean full = columns == TILE_COLUMNS;
+    long read;
+    if (full && source.isNative() && range.rowStride() == 1) {
+      read = PanelCopy.turn(source, from, 4 * range.columnStride(), copy, depth, w.raw);
+    } else if (source.isNative() && range.columnStride() == 1) {
+      read = PanelCopy.fillUp(source, from, 4 * range.rowStride(), columns, copy, depth, w.raw);
+    } else {
+      if (!full) {
+        copy.asSlice(0, depth * stride).fill((byte) 0);
+      }
+      read = Staging.gather(source, range, matrix, k, depth, j, columns, copy, 0, stride);
     }
-    boolean columnwise = columns == TILE_COLUMNS && source.isNative() && range.rowStride() == 1;
-    long read =
-        columnwise
-            ? PanelCopy.turn(
-                source, 4 * range.word(matrix, k, j), 4 * range.columnStride(), copy, depth, w.raw)
-            : Staging.gather(source, range, matrix, k, depth, j, columns, copy, 0, stride);
     copy(copy, 0, stride, matrix, target, block, number, 1, kBlock, verify, place, w);
     long panel = target.panel(matrix, block) + number;
     return !verify || read == target.panelSeals()[target.panelSealAt(panel, kBlock)];

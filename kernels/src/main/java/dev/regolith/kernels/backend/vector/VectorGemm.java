@@ -107,7 +107,7 @@ public final class VectorGemm implements Backend {
     int columns = grid.columns(block);
     int width = grid.pitch(block);
     if (columns < width) {
-      BlockPass.stage(memory, offset, stride, rows, columns, w.staged);
+      BlockPass.stage(memory, offset, stride, rows, columns, w.staged, w.raw);
       BlockPass.scan(w.staged, 0, BlockPass.STAGED_STRIDE, rows, width, w.raw);
     } else {
       BlockPass.scan(memory, offset, stride, rows, width, w.raw);

@@ -47,4 +47,41 @@ class PanelCopyTest {
       }
     }
   }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 7, 64, 512})
+  void rowsAreFilledUp(int depth) {
+    var random = new SplittableRandom(depth);
+    int guard = 0x5AFE5AFE;
+    long stride = 4L * (TILE_COLUMNS + 3);
+    long words = (long) depth * TILE_COLUMNS;
+    var raw = new long[SealLanes.RAW];
+    try (var arena = Arena.ofConfined()) {
+      for (int columns = 1; columns < TILE_COLUMNS; columns++) {
+        MemorySegment source = arena.allocate(8 + (depth - 1) * stride + 4L * columns, 8);
+        for (long i = 0; i < source.byteSize() / 4; i++) {
+          source.setAtIndex(ValueLayout.JAVA_INT, i, random.nextInt());
+        }
+        MemorySegment target = arena.allocate(4 * (words + 8), 64);
+        for (long i = 0; i < words + 8; i++) {
+          target.setAtIndex(ValueLayout.JAVA_INT, i, guard);
+        }
+        long found = PanelCopy.fillUp(source, 8, stride, columns, target, depth, raw);
+        long sum = 0;
+        for (int k = 0; k < depth; k++) {
+          for (int c = 0; c < TILE_COLUMNS; c++) {
+            int word = c < columns ? source.get(ValueLayout.JAVA_INT, 8 + k * stride + 4L * c) : 0;
+            sum += Integer.toUnsignedLong(word);
+            assertThat(target.getAtIndex(ValueLayout.JAVA_INT, (long) k * TILE_COLUMNS + c))
+                .as("step %d of column %d of %d", k, c, columns)
+                .isEqualTo(word);
+          }
+        }
+        assertThat(found).isEqualTo(sum);
+        for (long i = words; i < words + 8; i++) {
+          assertThat(target.getAtIndex(ValueLayout.JAVA_INT, i)).isEqualTo(guard);
+        }
+      }
+    }
+  }
 }

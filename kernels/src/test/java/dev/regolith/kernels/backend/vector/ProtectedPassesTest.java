@@ -257,6 +257,28 @@ class ProtectedPassesTest {
     }
   }
 
+  @ParameterizedTest
+  @CsvSource({"1, 1", "3, 16", "2, 48", "3, 53", "24, 100", "4, 127", "2, 120"})
+  void shortRowsAreFilledUp(int rows, int columns) {
+    MemorySegment memory = floats(rows * STRIDE);
+    int row = (int) BlockPass.STAGED_STRIDE / 4;
+    MemorySegment staged = floats((rows + 1) * row);
+    var raw = new long[SealLanes.RAW];
+    float[] expected = staged.toArray(ValueLayout.JAVA_FLOAT);
+    for (int i = 0; i < rows; i++) {
+      for (int j = 0; j < CheckBlock.pitch(columns); j++) {
+        expected[i * row + j] = j < columns ? at(memory, 2 + i * STRIDE + j) : 0;
+      }
+    }
+    BlockPass.stage(memory, 8, 4L * STRIDE, rows, columns, staged, raw);
+    assertThat(staged.toArray(ValueLayout.JAVA_FLOAT)).isEqualTo(expected);
+    assertThatThrownBy(
+            () -> BlockPass.stage(memory, 8, 4L * STRIDE, rows + 1, columns, staged, raw))
+        .isInstanceOf(IndexOutOfBoundsException.class);
+    assertThatThrownBy(() -> BlockPass.stage(memory, -4, 4L * STRIDE, rows, columns, staged, raw))
+        .isInstanceOf(IndexOutOfBoundsException.class);
+  }
+
   @Test
   void rowsOutsideAreRefused() {
     MemorySegment a = floats(4 * STRIDE);
