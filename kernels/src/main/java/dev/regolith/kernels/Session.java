@@ -5,6 +5,7 @@ import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.KeyValuePages;
 import dev.regolith.kernels.backend.Residence;
 import dev.regolith.kernels.backend.RowOperator;
+import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.backend.scalar.ScalarGemm;
 import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.exec.Team;
@@ -123,7 +124,9 @@ public final class Session implements AutoCloseable {
    * @return whether anything was found; the result is right unless {@link Status#DETECTED}
    * @throws IllegalArgumentException if shapes or types do not fit, or C shares an element with A,
    *     B or itself; nothing was written
-   * @throws IllegalStateException if the session or an arena is closed; nothing was written
+   * @throws IllegalStateException if the session or an arena is closed; nothing was written, unless
+   *     an arena was closed, or B written, while it was read: then C holds neither the old values
+   *     nor a result
    * @throws dev.regolith.kernels.fault.UncorrectableFaultException if a block of C could be neither
    *     verified nor reproduced; it holds NaN
    */
@@ -640,6 +643,7 @@ public final class Session implements AutoCloseable {
     attention.close();
     rows.close();
     execution.team().close();
+    execution.helpers().forEach(Workspace::close);
     execution.backend().close();
     arena.close();
   }

@@ -2,6 +2,7 @@ package dev.regolith.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.params.provider.Arguments.arguments;
 
 import dev.regolith.kernels.FaultyGemm.Outcome;
 import dev.regolith.kernels.FaultyGemm.Variant;
@@ -9,9 +10,10 @@ import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
-import java.util.Set;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** A call that broke off in the middle (a closed arena, say) leaves nothing to the next one. */
@@ -20,14 +22,15 @@ import org.junit.jupiter.params.provider.MethodSource;
 class BrokenOffCallTest {
   private static final Probe.Hook SILENT = (point, memory, offset, rows, rowBytes, stride) -> {};
 
-  static Set<ProbePoint> points() {
-    return Variant.PACKED.points();
+  static Stream<Arguments> points() {
+    return Stream.of(Variant.PACKED, Variant.PASSING)
+        .flatMap(variant -> variant.points().stream().map(point -> arguments(variant, point)));
   }
 
   @ParameterizedTest
   @MethodSource("points")
-  void theNextCallIsClean(ProbePoint point) {
-    try (var gemm = new FaultyGemm(Variant.PACKED, Protection.CORRECT)) {
+  void theNextCallIsClean(Variant variant, ProbePoint point) {
+    try (var gemm = new FaultyGemm(variant, Protection.CORRECT)) {
       Probe.Hook breaksOff =
           (here, memory, offset, rows, rowBytes, stride) -> {
             if (here == point) {

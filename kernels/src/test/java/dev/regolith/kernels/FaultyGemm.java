@@ -81,6 +81,8 @@ final class FaultyGemm implements AutoCloseable {
     PACKED(1, Compute.BEST, true, false),
     /** B packed by the call, A and old C sealed before, two threads. */
     SEALED(2, Compute.BEST, false, true),
+    /** The same, but B packed while computing, one thread. */
+    PASSING(1, Compute.BEST, false, true),
     /** Packed weights, the scalar twin. */
     SCALAR(1, Compute.SCALAR, true, false);
 

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.regolith.kernels.SessionOptions.Compute;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.fault.Finding;
+import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
 import dev.regolith.kernels.fault.UncorrectableFaultException;
 import dev.regolith.kernels.probe.Probe;
@@ -17,10 +18,14 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.List;
 import java.util.SplittableRandom;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** A fresh B whose panels are packed where they are needed, and gone when they were used. */
@@ -127,6 +132,75 @@ class PassingPanelsTest {
       }
       assertThat(c.toArray()).isEqualTo(expected);
       assertThat(source.toArray(ValueLayout.JAVA_FLOAT)).isEqualTo(bElements);
+    }
+  }
+
+  /** What is beyond repair is made again, if the source is still what was packed. */
+  @ParameterizedTest
+  @EnumSource(names = {"CHECK_VECTORS_LAST_USE", "CHECK_VECTORS_SEAL", "PACKED_B_SEAL"})
+  void codesBeyondRepair(ProbePoint where) {
+    var b = Tensor.of(arena, bElements, K, N);
+    var struck = new AtomicBoolean();
+    Probe.Hook twice =
+        (point, memory, offset, rows, rowBytes, stride) -> {
+          if (point == where && !struck.getAndSet(true)) {
+            flip(memory, offset);
+            flip(memory, offset + 12);
+          }
+        };
+    try (var under = open(1)) {
+      try (var _ = ProbeRelay.lend(twice)) {
+        assertThat(under.session().gemm(a, b, c)).isEqualTo(Status.CORRECTED);
+      }
+      assertThat(struck).isTrue();
+      assertThat(c.toArray()).isEqualTo(expected);
+    }
+  }
+
+  /** The place is about to be taken over: the report says what was damaged, not where. */
+  @Test
+  void anUpsetInThePlaceIsNamed() {
+    var b = Tensor.of(arena, bElements, K, N);
+    var upset = new Upset(ProbePoint.PACKED_B_LAST_USE, 5, UpsetKind.BIT_30, random);
+    try (var under = open(1)) {
+      try (var _ = ProbeRelay.lend(upset)) {
+        assertThat(under.session().gemm(a, b, c)).isEqualTo(Status.CORRECTED);
+      }
+      assertThat(c.toArray()).isEqualTo(expected);
+      assertThat(under.report().findings()).extracting(Finding::component).containsOnly(PACKED_B);
+    }
+  }
+
+  /** Batches of several k-blocks and check blocks, from all kinds of memory, in turn. */
+  @ParameterizedTest
+  @CsvSource({
+    "1, CORRECT, OWNED",
+    "2, CORRECT, OWNED",
+    "2, OFF, OWNED",
+    "2, DETECT, HEAP",
+    "1, OFF, HEAP"
+  })
+  void batches(int threads, Protection protection, Operand.Memory memory) {
+    int batch = 4;
+    float[] as = Operand.gaussian(random, batch * M * K);
+    float[] bs = Operand.gaussian(random, batch * K * N);
+    boolean heap = memory == Operand.Memory.HEAP;
+    var x = heap ? Tensor.wrap(as, batch, M, K) : Tensor.of(arena, as, batch, M, K);
+    var rows = heap ? Tensor.wrap(bs, batch, K, N) : Tensor.of(arena, bs, batch, K, N);
+    var columns = heap ? Tensor.wrap(bs, batch, N, K) : Tensor.of(arena, bs, batch, N, K);
+    try (var under =
+        SessionUnderTest.open(
+            o -> o.compute(Compute.VECTOR).threads(threads).protection(protection))) {
+      for (Tensor b : List.of(rows, columns.transposed(), rows)) {
+        var out = Tensor.zeros(arena, DType.FLOAT32, batch, M, N);
+        assertThat(under.session().gemm(x, b, out)).isEqualTo(Status.CLEAN);
+        for (int i = 0; i < batch; i++) {
+          float[] left = x.slice(0, i, i + 1).toArray();
+          float[] right = b.slice(0, i, i + 1).toArray();
+          assertThat(out.slice(0, i, i + 1).toArray())
+              .isEqualTo(Chain.multiply(1, left, right, 0, new float[M * N], M, N, K));
+        }
+      }
     }
   }
 

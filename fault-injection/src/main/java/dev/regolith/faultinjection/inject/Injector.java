@@ -78,6 +78,10 @@ final class Injector implements Probe.Hook {
     }
     int number = passed.merge(point, 1, Integer::sum) - 1;
     if (recording != null) {
+      if (point == ProbePoint.PACKED_B_WRITTEN) {
+        // What was read there before was another panel.
+        seen.remove(new Place(ProbePoint.PACKED_B_READ, memory.address() + offset, rowBytes));
+      }
       boolean repeated = !seen.add(new Place(point, memory.address() + offset, rowBytes));
       boolean blank = Occurrence.isBlank(memory, offset, rows, rowBytes, stride);
       recording.add(

@@ -9,8 +9,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * One product, as a backend sees it: {@code C = alpha A B + beta C}, a batch of row-major matrices
- * in native memory with unit stride along k (A) and along n (C), and packed B. Everything that does
- * not have this form was brought into it before. Reused from call to call.
+ * in native memory with unit stride along k (A) and along n (C), and packed B, or a B to be packed.
+ * Everything that does not have this form was brought into it before. Reused from call to call.
  *
  * <p>Offsets and strides are in bytes.
  */
@@ -104,6 +104,11 @@ public final class GemmProblem {
 
   /** From a matrix of the old C to the next. */
   public long oldCBatchStride;
+
+  /** Whether the backend packs B, and keeps no panels; see {@link #bSource}. */
+  public boolean packsB() {
+    return bRange != null;
+  }
 
   /** First byte of a row of A. */
   public long aRow(long matrix, long row) {

@@ -118,13 +118,15 @@ public final class PackedB {
   }
 
   /** Has panels kept as they are packed, from here on; their words are arbitrary. */
-  public void keepPanels() {
+  public synchronized void keepPanels() {
+    copied.clear();
     panels = panelRoom.atLeast(panelBytes());
     source = null;
   }
 
   /** Frees memory that {@link #reshape} allocated. */
   public void release() {
+    source = null;
     panels = MemorySegment.NULL;
     records = MemorySegment.NULL;
     panelRoom.close();
@@ -347,6 +349,30 @@ public final class PackedB {
       differences |= panelDigests[at + i] ^ sums[from + i];
     }
     return differences == 0;
+  }
+
+  /**
+   * Whether all panels are what was packed, as their seals say; or, where a seal is damaged itself,
+   * their digests.
+   */
+  public boolean isIntact() {
+    var found = new long[Seal.SUMS];
+    var sums = new long[Digest.SUMS * lanes()];
+    boolean intact = true;
+    for (long panel = 0; panel < panelCount(); panel++) {
+      for (int kBlock = 0; kBlock < kBlocks(); kBlock++) {
+        long offset = panelOffset(panel, kBlock);
+        scan(panelsWith(panel), offset, panelWords(kBlock), found, 0);
+        boolean sealed = Seal.same(found, 0, panelSeals, panelSealAt(panel, kBlock));
+        if (!sealed && !hasItsSeal(panel, kBlock)) {
+          Digest.of(panels, offset, panelWords(kBlock), lanes(), sums, 0);
+          int at = panelDigestAt(panel, kBlock);
+          sealed = Arrays.equals(sums, 0, sums.length, panelDigests, at, at + sums.length);
+        }
+        intact &= sealed;
+      }
+    }
+    return intact;
   }
 
   /** Check vectors and tolerance coefficients. */

@@ -27,9 +27,9 @@ public final class PackedBCheck {
       long offset = b.panelOffset(panel, kBlock);
       int words = b.panelWords(kBlock);
       if (Probe.ON) {
-        Probe.reach(ProbePoint.PACKED_B_LAST_USE, b.panels(), offset, 1, 4L * words, 0);
+        Probe.reach(ProbePoint.PACKED_B_LAST_USE, b.panelsWith(panel), offset, 1, 4L * words, 0);
       }
-      backend.scan(b.panels(), offset, words, found, workspace);
+      backend.scan(b.panelsWith(panel), offset, words, found, workspace);
       compare(p, region, panel, kBlock, found, sink);
     }
   }

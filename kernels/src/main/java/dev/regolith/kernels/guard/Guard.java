@@ -217,6 +217,10 @@ public final class Guard implements EvidenceSink {
 
   @Override
   public void panelDiffers(GemmProblem p, Region region, long panel, int kBlock) {
+    if (p.packsB() && mends) {
+      // What was read is about to go, and what is mended is a copy of its own.
+      doubts.incident().find(Component.PACKED_B, -1, 0, true);
+    }
     mendPanel(p.b, panel, kBlock);
     doubts.addRegion(p, region);
   }

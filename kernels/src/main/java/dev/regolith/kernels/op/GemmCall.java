@@ -34,8 +34,8 @@ import org.jspecify.annotations.Nullable;
  * <p>Three phases, each spread over the team:
  *
  * <ol>
- *   <li><b>prepare</b>: pack B; seal A where nobody did, or copy it into the form the kernels read;
- *       keep the old C if beta is not 0;
+ *   <li><b>prepare</b>: pack B, unless each region packs its own; seal A where nobody did, or copy
+ *       it into the form the kernels read; keep the old C if beta is not 0;
  *   <li><b>compute</b>: regions of C;
  *   <li><b>verify</b>: the seals of every input, after its last use.
  * </ol>
@@ -47,8 +47,8 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     VERIFY
   }
 
-  /** Of how many shares one may be missing for threads to have the same work. */
-  private static final int UNEVEN = 8;
+  /** Threads have about the same work if at most one turn in so many finds nothing to do. */
+  private static final int TURNS = 8;
 
   private static final PackedB NOTHING = new PackedB(CheckBlock.COLUMNS);
 
@@ -284,7 +284,7 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     long shares = problem.batch * across(CheckBlock.span(problem.depth));
     long threads = threads();
     long idle = Math.ceilDiv(shares, threads) * threads - shares;
-    return !shared && UNEVEN * idle <= shares;
+    return !shared && TURNS * idle <= shares;
   }
 
   private long across(int blocks) {
@@ -301,7 +301,7 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
    */
   private void cut() {
     int threads = threads();
-    boolean once = problem.bRange != null;
+    boolean once = problem.packsB();
     down = CheckBlock.down(problem.rows);
     width = once ? CheckBlock.span(problem.depth) : 1;
     across = across(width);
@@ -438,6 +438,9 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     }
     execution.team().run(tasks, this, together);
     if (!Repairs.OF_TENSORS.noneSince(mark)) {
+      // Copies and their seals may have been made of what somebody has put back since.
+      copyAgain(Component.OPERAND_A);
+      copyAgain(Component.OPERAND_B);
       guard.everythingDiffers(problem);
     }
     beginReading();
@@ -495,7 +498,7 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
         yield true;
       }
       case OPERAND_B -> right.packAgain(problem.b, workspace);
-      case PACKED_B -> right.copyAgain(problem.b, workspace);
+      case PACKED_B -> right.renew(problem.b, workspace);
       default -> false;
     };
   }

@@ -62,7 +62,10 @@ final class RightOperand implements AutoCloseable, PackedB.Source {
     return fresh.matrices() * fresh.blocks() * fresh.kBlocks();
   }
 
-  /** Tasks of {@link #pack}: one per check block of columns and k-block; 0 if packed ahead. */
+  /**
+   * Tasks of {@link #pack}: one per check block of columns and k-block; 0 if B was packed ahead, or
+   * is packed while computing.
+   */
   long tasks() {
     return tasks;
   }
@@ -75,11 +78,16 @@ final class RightOperand implements AutoCloseable, PackedB.Source {
     backend.pack(source, range, matrix, fresh, block, kBlock, verify, workspace);
   }
 
-  /** Has panels anew that are beyond repair: those that were packed, and no others. */
-  boolean copyAgain(PackedB used, Workspace workspace) {
+  /**
+   * Has panels and their records anew that are beyond repair. Of panels that were not kept, only
+   * those that were packed will do: other results of the call were computed from them.
+   *
+   * @return whether there is a source to do that from
+   */
+  boolean renew(PackedB used, Workspace workspace) {
     if (passing && used == fresh) {
       fresh.copyFrom(this);
-      return true;
+      return fresh.isIntact() && packAgain(used, workspace);
     }
     return packAgain(used, workspace);
   }
@@ -108,7 +116,9 @@ final class RightOperand implements AutoCloseable, PackedB.Source {
         long k = (long) kBlock * PackedB.DEPTH;
         long j = block * CheckBlock.COLUMNS + (long) i * width;
         long columns = Math.min(width, packed.columns() - j);
-        panels.asSlice(to, 4L * depth * width).fill((byte) 0);
+        if (columns < width) {
+          panels.asSlice(to, 4L * depth * width).fill((byte) 0);
+        }
         Staging.gather(source, range, matrix, k, depth, j, columns, panels, to, 4L * width);
       }
     }

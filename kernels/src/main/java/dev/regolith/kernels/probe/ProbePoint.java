@@ -177,5 +177,7 @@ public enum ProbePoint {
   /** An accelerator's check records, before it predicts from them. */
   DEVICE_RECORDS_READ,
   /** The same after their last use in the task, before they are summed up. */
-  DEVICE_RECORDS_LAST_USE
+  DEVICE_RECORDS_LAST_USE,
+  /** A panel that was packed while computing, to where another one was before. */
+  PACKED_B_WRITTEN
 }

@@ -67,8 +67,8 @@ public final class ScalarGemm implements Backend {
     long offset = packed.panelOffset(panel, kBlock);
     int words = packed.panelWords(kBlock);
     long[] digest = ((Buffers) workspace).digest;
-    PackedB.scan(packed.panels(), offset, words, found, 0);
-    Digest.of(packed.panels(), offset, words, packed.lanes(), digest, 0);
+    PackedB.scan(packed.panelsWith(panel), offset, words, found, 0);
+    Digest.of(packed.panelsWith(panel), offset, words, packed.lanes(), digest, 0);
     return Seal.same(found, 0, packed.panelSeals(), packed.panelSealAt(panel, kBlock))
         && packed.agrees(panel, kBlock, digest);
   }
@@ -268,12 +268,13 @@ public final class ScalarGemm implements Backend {
     long panel = b.panel(region.matrix, region.block);
     int count = PackedBCheck.panels(region, b);
     for (int i = 0; i < count; i++) {
+      MemorySegment panels = b.panelsWith(panel + i);
       long from = b.panelOffset(panel + i, kBlock);
       if (Probe.ON) {
-        Probe.reach(ProbePoint.PACKED_B_READ, b.panels(), from, 1, 4L * b.panelWords(kBlock), 0);
+        Probe.reach(ProbePoint.PACKED_B_READ, panels, from, 1, 4L * b.panelWords(kBlock), 0);
       }
       for (int k = 0; k < depth; k++) {
-        chain(w.row, i * width, p.a.get(FLOAT, a + 4L * k), b.panels(), from, width);
+        chain(w.row, i * width, p.a.get(FLOAT, a + 4L * k), panels, from, width);
         from += 4L * width;
       }
     }

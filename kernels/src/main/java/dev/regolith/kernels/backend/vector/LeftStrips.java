@@ -25,7 +25,7 @@ final class LeftStrips {
   /** Copies a k-block of the region's rows of A, and predicts from their source. */
   static void copy(GemmProblem p, Region region, int kBlock, VectorWorkspace w, EvidenceSink sink) {
     int depth = p.b.depthOf(kBlock);
-    boolean predicts = p.verify && p.bRange == null;
+    boolean predicts = p.verify && !p.packsB();
     if (predicts) {
       openPrediction(p, region, kBlock, w);
     }
@@ -51,7 +51,7 @@ final class LeftStrips {
 
   /** Predicts when the k-block was multiplied, if check records were made meanwhile. */
   static void predictLate(GemmProblem p, Region region, int kBlock, VectorWorkspace w) {
-    if (p.verify && p.bRange != null) {
+    if (p.verify && p.packsB()) {
       openPrediction(p, region, kBlock, w);
       for (int top = 0; top < region.rows; top += CheckBlock.ROWS) {
         predict(p, region, kBlock, top, Math.min(CheckBlock.ROWS, region.rows - top), w);
@@ -79,7 +79,7 @@ final class LeftStrips {
 
   /** What is known of a check block's rows; of each until the end, if predictions come late. */
   private static RowSurvey survey(GemmProblem p, int row, VectorWorkspace w) {
-    return w.survey(p.bRange == null ? 0 : row / CheckBlock.ROWS);
+    return w.survey(p.packsB() ? row / CheckBlock.ROWS : 0);
   }
 
   private static long aRow(GemmProblem p, Region region, int row, int kBlock) {

@@ -114,7 +114,7 @@ final class MachinePasses {
     Bounds.check(0, targetStride, rows, 4L * width, target.byteSize());
     Bounds.check(0, 0, 1, 2L * WIDE_LANES, sums.length);
     int full = columns / LANES;
-    Bounds.check(full, 0, 1, 0, width / LANES);
+    Bounds.check(0, 0, 1, columns, width);
     try {
       Stage.CALL.invokeExact(
           memory,

@@ -103,7 +103,7 @@ final class PanelCopy {
 
   /** Rows that are copied panel by panel before the next ones. */
   static int chunk(int depth) {
-    return depth <= IN_CACHE ? Math.max(1, depth) : CHUNK;
+    return depth <= IN_CACHE ? depth : CHUNK;
   }
 
   /**

@@ -17,7 +17,7 @@ final class PanelPlace {
 
   /** Has the panels among all the others. */
   void keep(PackedB b, long panel, int kBlock) {
-    memory = b.panels();
+    memory = b.panelsWith(panel);
     first = b.panelOffset(panel, kBlock);
     stride = b.panelStride();
   }
@@ -42,6 +42,11 @@ final class PanelPlace {
   /** Bytes from a panel to the next. */
   long stride() {
     return stride;
+  }
+
+  /** Lets go of panels that somebody else keeps. */
+  void forget() {
+    memory = MemorySegment.NULL;
   }
 
   /** Frees the place. */

@@ -86,6 +86,7 @@ public final class VectorGemm implements Backend {
     var w = (VectorWorkspace) workspace;
     w.place.keep(target, target.panel(matrix, block), kBlock);
     PanelPacker.pack(source, range, matrix, target, block, kBlock, verify, w.place, w);
+    w.place.forget();
   }
 
   @Override
@@ -236,6 +237,9 @@ public final class VectorGemm implements Backend {
     } else {
       w.place.pass(p.b, kBlock);
       PanelPacker.pack(p.bSource, range, region.matrix, p.b, block, kBlock, p.verify, w.place, w);
+      if (Probe.ON) {
+        probePanels(ProbePoint.PACKED_B_WRITTEN, p.b, kBlock, 0, p.b.panelsOf(block), w.place);
+      }
     }
   }
 
@@ -295,7 +299,7 @@ public final class VectorGemm implements Backend {
                     0,
                     w.digests,
                     digest,
-                    p.bRange == null ? ahead(b, kBlock, count, strip) : 0,
+                    p.packsB() ? 0 : ahead(b, kBlock, count, strip),
                     w.panelSums,
                     finishes ? p.c : MemorySegment.NULL,
                     p.cRow(region.matrix, region.row + row) + column + 4L * i * TILE_COLUMNS,

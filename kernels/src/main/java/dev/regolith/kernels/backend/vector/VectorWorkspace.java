@@ -160,6 +160,7 @@ final class VectorWorkspace implements Workspace {
   /** The region is done, and every sum taken. */
   void finish() {
     inUse = false;
+    place.forget();
   }
 
   /** How many of the last rows a checking kernel multiplies: neither it nor the rest is too low. */

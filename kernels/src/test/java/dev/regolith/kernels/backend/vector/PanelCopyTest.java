@@ -2,11 +2,13 @@ package dev.regolith.kernels.backend.vector;
 
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -82,6 +84,22 @@ class PanelCopyTest {
           assertThat(target.getAtIndex(ValueLayout.JAVA_INT, i)).isEqualTo(guard);
         }
       }
+    }
+  }
+
+  @Test
+  void moreColumnsThanThereIsRoomForAreRefused() {
+    try (var arena = Arena.ofConfined()) {
+      MemorySegment source = arena.allocate(4L * 8 * TILE_COLUMNS, 64);
+      MemorySegment target = arena.allocate(4L * 4 * TILE_COLUMNS, 64);
+      var raw = new long[SealLanes.RAW];
+      int more = TILE_COLUMNS + 1;
+      if (VectorShapes.MACHINE_CODE) {
+        assertThatThrownBy(() -> PanelCopy.fillUp(source, 0, 4L * more, more, target, 2, raw))
+            .isInstanceOf(IndexOutOfBoundsException.class);
+      }
+      assertThatThrownBy(() -> PanelCopy.fillUp(source, 0, 4L * 9, 9, target, 5, raw))
+          .isInstanceOf(IndexOutOfBoundsException.class);
     }
   }
 }

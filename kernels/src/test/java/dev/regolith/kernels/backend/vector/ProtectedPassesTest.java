@@ -191,11 +191,12 @@ class ProtectedPassesTest {
 
   /** One row, chunks of rows that end evenly and not, one panel and a check block of them. */
   @ParameterizedTest
-  @CsvSource({"1, 1", "77, 1", "128, 3", "129, 2", "160, 3", "511, 1"})
+  @CsvSource({"1, 1", "77, 1", "128, 8", "129, 2", "160, 16", "511, 1"})
   void packedRowsAreSurveyed(int depth, int wanted) {
-    int count = Math.min(wanted, CheckBlock.COLUMNS / TILE_COLUMNS - 1);
+    int count = Math.min(wanted, CheckBlock.COLUMNS / TILE_COLUMNS);
+    int from = count == CheckBlock.COLUMNS / TILE_COLUMNS ? 0 : 1;
     MemorySegment source = floats(depth * STRIDE);
-    int signs = CheckBlock.COLUMNS + TILE_COLUMNS;
+    int signs = CheckBlock.COLUMNS + from * TILE_COLUMNS;
     var survey = new PanelCopy.Survey();
     survey.open(depth);
     var raw = new long[count * PanelCopy.RAW];
@@ -203,7 +204,7 @@ class ProtectedPassesTest {
     packed.allocate(arena, depth, CheckBlock.COLUMNS);
     var place = new PanelPlace();
     place.keep(packed, 0, 0);
-    PanelCopy.checked(source, 8, 4L * STRIDE, place, 1, count, depth, signs, survey, raw);
+    PanelCopy.checked(source, 8, 4L * STRIDE, place, from, count, depth, signs, survey, raw);
     var expected = new long[count][SealLanes.RAW];
     var plain = new float[LANES];
     var total = new float[LANES];
@@ -212,7 +213,7 @@ class ProtectedPassesTest {
         for (int k = first; k < Math.min(depth, first + PanelCopy.chunk(depth)); k++) {
           int at = 2 + k * STRIDE + panel * TILE_COLUMNS;
           chain(source, at, TILE_COLUMNS, expected[panel], new long[WIDE_LANES]);
-          int to = (int) place.offset(1 + panel) / 4 + k * TILE_COLUMNS;
+          int to = (int) place.offset(from + panel) / 4 + k * TILE_COLUMNS;
           for (int lane = 0; lane < LANES; lane++) {
             float x = at(source, at + lane);
             float y = at(source, at + lane + LANES);
@@ -245,8 +246,8 @@ class ProtectedPassesTest {
     }
     PanelPlace plainly = new PanelPlace();
     plainly.pass(packed, 0);
-    PanelCopy.copy(source, 8, 4L * STRIDE, plainly, 1, count, Math.min(depth, 512));
-    for (int panel = 1; panel <= count; panel++) {
+    PanelCopy.copy(source, 8, 4L * STRIDE, plainly, from, count, depth);
+    for (int panel = from; panel < from + count; panel++) {
       long bytes = 4L * depth * TILE_COLUMNS;
       assertThat(
               plainly
