@@ -21,7 +21,7 @@ import jdk.incubator.vector.VectorOperators;
 /**
  * What tolerances need to know of a check block's rows in a k-block: a vector of partial sums of
  * squares for every {@link Tolerance#GRAIN} steps, and one of the words themselves. Made in float32
- * while its strips are copied; where that left its range, the words are walked again.
+ * while they are copied; where that left its range, the words are walked again.
  */
 final class RowSurvey {
   /** Floats from one row's squares to the next row's. */

@@ -14,10 +14,10 @@ import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /**
- * The copy of a few rows of A that a strip of tiles reads: rows at a constant stride in a {@code
- * float[]}, so that broadcasts have constant displacements. A digest (the lane-wise 64-bit sum of
- * the words, made from the registers they pass through) tells afterwards whether the copy stayed
- * what it was; there is nothing to locate, since mending is copying again.
+ * The copy of rows of A that strips of tiles read: at a constant stride in a {@code float[]}, so
+ * that broadcasts have constant displacements. A digest (the lane-wise 64-bit sum of the words,
+ * made from the registers they pass through) tells afterwards whether the copy stayed what it was;
+ * there is nothing to locate, since mending is copying again.
  */
 final class Strip {
   private Strip() {}

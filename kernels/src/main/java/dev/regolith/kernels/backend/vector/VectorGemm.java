@@ -36,8 +36,10 @@ import java.lang.foreign.ValueLayout;
  * <p>Loop order within a region (at most 288 x 3072 of C): k-blocks of 512 steps, check blocks of
  * 128 columns, strips of up to {@link VectorShapes#TILE_ROWS} rows, panels of {@link
  * VectorShapes#TILE_COLUMNS} columns. The region's rows of A are copied once per k-block; a strip
- * of them stays in L1 while it meets a check block's panels, which stay in L2 for all strips. Tiles
- * are parked between k-blocks and reloaded, so that every element is one chain in increasing k.
+ * of them stays in L1 while it meets a check block's panels, which stay in L2 for all strips (where
+ * k is short, strips go through the panels together). A B that is not packed yet is packed here, a
+ * check block's panels at a time. Tiles are parked between k-blocks and reloaded, so that every
+ * element is one chain in increasing k.
  */
 public final class VectorGemm implements Backend {
   /** Steps along k at which a check block's strips, and a panel, are in L1 together. */
@@ -168,13 +170,13 @@ public final class VectorGemm implements Backend {
       openEvidence(region, b, w);
     }
     for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
-      LeftStrips.copy(p, region, kBlock, w, sink);
+      LeftCopy.copy(p, region, kBlock, w, sink);
       for (int block = 0; block < region.blocks; block++) {
         place(p, region, kBlock, region.block + block, w);
         multiply(p, region, kBlock, block, w, sink);
       }
-      LeftStrips.predictLate(p, region, kBlock, w);
-      LeftStrips.verify(p, region, kBlock, w, sink);
+      LeftCopy.predictLate(p, region, kBlock, w);
+      LeftCopy.verify(p, region, kBlock, w, sink);
       if (p.verify) {
         PackedBCheck.verifyRecords(this, p, region, kBlock, w.found, w, sink);
       }
@@ -197,7 +199,7 @@ public final class VectorGemm implements Backend {
     w.open(region.rows, 1, true);
     openEvidence(region, b, w);
     for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
-      LeftStrips.copy(p, region, kBlock, w, sink);
+      LeftCopy.copy(p, region, kBlock, w, sink);
       w.forgetDigests();
       PackedBCheck.verifyRecords(this, p, region, kBlock, w.found, w, sink);
     }
@@ -420,7 +422,7 @@ public final class VectorGemm implements Backend {
     int rows = w.row[strip + 1] - row;
     for (int i = 0; i < panels; i++) {
       probePanels(ProbePoint.PACKED_B_READ, b, kBlock, panel + i, 1, w.place);
-      LeftStrips.probe(ProbePoint.PACKED_A_READ, row, rows, b.depthOf(kBlock), w);
+      LeftCopy.probe(ProbePoint.PACKED_A_READ, row, rows, b.depthOf(kBlock), w);
       if (!first) {
         Probe.reach(ProbePoint.PARTIAL_SUM_READ, w.tiles, from + i * TILE, rows * TILE_COLUMNS);
       }

@@ -16,11 +16,9 @@ import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
 import java.lang.foreign.MemorySegment;
 
-/**
- * A region's rows of A, copied in strips for a k-block: checked on the way in, and after their use.
- */
-final class LeftStrips {
-  private LeftStrips() {}
+/** A region's rows of A, copied for a k-block: checked on the way in, and after their use. */
+final class LeftCopy {
+  private LeftCopy() {}
 
   /** Copies a k-block of the region's rows of A, and predicts from their source. */
   static void copy(GemmProblem p, Region region, int kBlock, VectorWorkspace w, EvidenceSink sink) {
