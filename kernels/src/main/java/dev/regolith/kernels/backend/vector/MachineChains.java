@@ -1,7 +1,6 @@
 package dev.regolith.kernels.backend.vector;
 
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
-import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 import static dev.regolith.kernels.machine.VectorOp.VPADDQ;
 
 import dev.regolith.kernels.machine.Assembler;
@@ -21,9 +20,6 @@ final class MachineChains {
 
   private static final int UPPER = 3;
   private static final int CHAIN = 3;
-
-  /** Longs of both chains. */
-  static final int RAW_SUMS = 2 * CHAIN * WIDE_LANES;
 
   private static final int HALVED = 14;
 

@@ -1,6 +1,5 @@
 package dev.regolith.kernels.backend.vector;
 
-import static dev.regolith.kernels.backend.vector.MachineChains.RAW_SUMS;
 import static dev.regolith.kernels.backend.vector.MachineChains.VECTOR;
 import static dev.regolith.kernels.backend.vector.MachineChains.X;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
@@ -96,7 +95,7 @@ final class MachinePacking {
     Bounds.check(0, LANES, depth, LANES, survey.squares.length);
     Bounds.check(0, 0, 1, LANES, survey.plain.length);
     Bounds.check(0, 0, 1, LANES, survey.total.length);
-    Bounds.check(0, RAW_SUMS, count, RAW_SUMS, raw.length);
+    Bounds.check(0, SealLanes.RAW, count, SealLanes.RAW, raw.length);
     int chunk = PanelCopy.chunk(depth);
     try {
       Checked.CALL.invokeExact(
@@ -338,7 +337,7 @@ final class MachinePacking {
         });
     if (checks) {
       MachineChains.store(code, RAW);
-      code.add(RAW, 8 * RAW_SUMS);
+      code.add(RAW, 8 * SealLanes.RAW);
       code.add(SIGNS, PAIR * VECTOR);
     }
     code.add(FIRST, PAIR * VECTOR);

@@ -1,6 +1,5 @@
 package dev.regolith.kernels.backend.vector;
 
-import static dev.regolith.kernels.backend.vector.MachineChains.RAW_SUMS;
 import static dev.regolith.kernels.backend.vector.MachineChains.VECTOR;
 import static dev.regolith.kernels.backend.vector.MachineChains.X;
 import static dev.regolith.kernels.backend.vector.MicroKernel.STRIP_STRIDE;
@@ -67,7 +66,7 @@ final class MachinePasses {
     Bounds.check(offset, stride, rows, 4L * width, a.byteSize());
     Bounds.check(k, STRIP_STRIDE, 1, width, STRIP_STRIDE);
     Bounds.check((long) at + k, STRIP_STRIDE, rows, width, strip.length);
-    Bounds.check(0, 0, 1, RAW_SUMS, raw.length);
+    Bounds.check(0, 0, 1, SealLanes.RAW, raw.length);
     Bounds.check(0, LANES, rows, LANES, survey.sums.length);
     int grains = ceilDiv(width, Tolerance.GRAIN) * LANES;
     int squares = RowSurvey.at(0, k / Tolerance.GRAIN);
@@ -147,7 +146,7 @@ final class MachinePasses {
     Bounds.check(offset, stride, rows, 4L * width, c.byteSize());
     Bounds.check((long) pattern * CheckBlock.COLUMNS, 0, 1, width, BlockPass.SIGNS.length);
     Bounds.check(0, LANES, rows, LANES, lanes.length);
-    Bounds.check(0, 0, 1, RAW_SUMS, raw.length);
+    Bounds.check(0, 0, 1, SealLanes.RAW, raw.length);
     Bounds.check(digestAt, 0, 1, WIDE_LANES, digest.length);
     try {
       Show.CALL.invokeExact(
@@ -170,7 +169,7 @@ final class MachinePasses {
   /** See {@link BlockPass#scan}. */
   static void scan(
       MemorySegment memory, long offset, long stride, int rows, int width, long[] raw) {
-    Bounds.check(0, 0, 1, RAW_SUMS, raw.length);
+    Bounds.check(0, 0, 1, SealLanes.RAW, raw.length);
     if (width == 0) {
       Arrays.fill(raw, 0);
       return;

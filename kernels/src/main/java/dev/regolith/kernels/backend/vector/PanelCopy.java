@@ -85,9 +85,6 @@ final class PanelCopy {
 
   private static final int HIGH = 32;
 
-  /** Longs of a panel's running sums. */
-  static final int RAW = 6 * WIDE_LANES;
-
   /** Rows that all panels take before the next ones. */
   private static final int CHUNK = 32;
 
@@ -225,7 +222,7 @@ final class PanelCopy {
    * @param panel the first of them
    * @param signs place of its columns' signs in {@link BlockPass#SIGNS}
    * @param raw receives the running sums of the panels' words, see {@link SealLanes}, from
-   *     multiples of {@link #RAW} on
+   *     multiples of {@link SealLanes#RAW} on
    */
   static void checked(
       MemorySegment source,
@@ -238,7 +235,7 @@ final class PanelCopy {
       int signs,
       Survey survey,
       long[] raw) {
-    Arrays.fill(raw, 0, count * RAW, 0);
+    Arrays.fill(raw, 0, count * SealLanes.RAW, 0);
     if (depth == 0) {
       return;
     }
@@ -261,7 +258,7 @@ final class PanelCopy {
             signs + i * TILE_COLUMNS,
             survey,
             raw,
-            i * RAW);
+            i * SealLanes.RAW);
       }
     }
   }

@@ -81,7 +81,7 @@ final class PanelPacker {
     PanelCopy.checked(source, from, stride, place, number, count, depth, signs, w.packing, sums);
     for (int i = 0; i < count; i++) {
       long panel = target.panel(matrix, block) + number + i;
-      int at = i * PanelCopy.RAW;
+      int at = i * SealLanes.RAW;
       SealLanes.finish(sums, at, 2 * depth, target.panelSeals(), target.panelSealAt(panel, kBlock));
       target.keepDigest(panel, kBlock, sums, at);
     }

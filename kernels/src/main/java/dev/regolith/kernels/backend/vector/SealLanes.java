@@ -25,7 +25,7 @@ import jdk.incubator.vector.VectorOperators;
  */
 final class SealLanes {
   /** Length of a raw array: six sums of a vector each. */
-  static final int RAW = 6 * 8;
+  static final int RAW = 6 * WIDE_LANES;
 
   /** Place of the second chain in a raw array. */
   static final int UPPER = 3 * WIDE_LANES;

@@ -67,7 +67,7 @@ final class VectorWorkspace implements Workspace {
   final int tileDigest = digests.length - WIDE_LANES;
 
   /** Running sums of the panels that a checking kernel read, or that were packed. */
-  final long[] panelSums = new long[PANELS * Math.max(Digest.SUMS * WIDE_LANES, PanelCopy.RAW)];
+  final long[] panelSums = new long[PANELS * Math.max(Digest.SUMS * WIDE_LANES, SealLanes.RAW)];
 
   /** Running sums, see {@link SealLanes}. */
   final long[] raw = new long[SealLanes.RAW];

@@ -199,7 +199,7 @@ class ProtectedPassesTest {
     int signs = CheckBlock.COLUMNS + from * TILE_COLUMNS;
     var survey = new PanelCopy.Survey();
     survey.open(depth);
-    var raw = new long[count * PanelCopy.RAW];
+    var raw = new long[count * SealLanes.RAW];
     var packed = new PackedB(TILE_COLUMNS);
     packed.allocate(arena, depth, CheckBlock.COLUMNS);
     var place = new PanelPlace();
@@ -241,8 +241,8 @@ class ProtectedPassesTest {
     assertThat(survey.plain).isEqualTo(plain);
     assertThat(survey.total).isEqualTo(total);
     for (int panel = 0; panel < count; panel++) {
-      long[] of = Arrays.copyOfRange(raw, panel * PanelCopy.RAW, (panel + 1) * PanelCopy.RAW);
-      assertThat(of).isEqualTo(Arrays.copyOf(expected[panel], PanelCopy.RAW));
+      long[] of = Arrays.copyOfRange(raw, panel * SealLanes.RAW, (panel + 1) * SealLanes.RAW);
+      assertThat(of).isEqualTo(expected[panel]);
     }
     PanelPlace plainly = new PanelPlace();
     plainly.pass(packed, 0);
