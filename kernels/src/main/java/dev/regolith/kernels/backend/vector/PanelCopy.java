@@ -137,6 +137,15 @@ final class PanelCopy {
     }
   }
 
+  /** Makes rows of a panel's columns zero; a slice that is filled would be allocated. */
+  static void clear(MemorySegment target, int depth) {
+    target = known(target);
+    FloatVector zero = FloatVector.zero(FLOATS);
+    for (int k = 0; k < depth * TILE_COLUMNS; k += LANES) {
+      zero.intoMemorySegment(target, 4L * k, ORDER);
+    }
+  }
+
   /**
    * Copies rows of fewer columns than a panel has, zeros in place of those it lacks.
    *

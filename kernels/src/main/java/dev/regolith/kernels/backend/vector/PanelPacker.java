@@ -120,7 +120,7 @@ final class PanelPacker {
       read = PanelCopy.fillUp(source, from, 4 * range.rowStride(), columns, copy, depth, w.raw);
     } else {
       if (!full) {
-        copy.asSlice(0, depth * stride).fill((byte) 0);
+        PanelCopy.clear(copy, depth);
       }
       read = Staging.gather(source, range, matrix, k, depth, j, columns, copy, 0, stride);
     }
