@@ -105,6 +105,18 @@ public final class GemmProblem {
   /** From a matrix of the old C to the next. */
   public long oldCBatchStride;
 
+  /** Leaves B to the backend, to be packed from where it lies. */
+  public void beginPacking(MemorySegment source, Range range) {
+    bSource = source;
+    bRange = range;
+  }
+
+  /** Has panels read from {@link #b} from here on. */
+  public void endPacking() {
+    bSource = MemorySegment.NULL;
+    bRange = null;
+  }
+
   /** Whether the backend packs B, and keeps no panels; see {@link #bSource}. */
   public boolean packsB() {
     return bRange != null;

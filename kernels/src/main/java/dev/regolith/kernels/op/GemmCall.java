@@ -235,8 +235,7 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     computeAll();
     computed = true;
     // What is computed again reads panels that were packed once, under the seals of that time.
-    problem.bSource = MemorySegment.NULL;
-    problem.bRange = null;
+    problem.endPacking();
     if (Probe.ON) {
       probeInputs();
     }
@@ -263,8 +262,7 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     }
     problem.a = MemorySegment.NULL;
     problem.b = NOTHING;
-    problem.bSource = MemorySegment.NULL;
-    problem.bRange = null;
+    problem.endPacking();
     problem.c = MemorySegment.NULL;
     problem.aStorage = null;
     left.forget();

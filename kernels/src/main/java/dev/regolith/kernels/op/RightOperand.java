@@ -50,8 +50,7 @@ final class RightOperand implements AutoCloseable, PackedB.Source {
     passing = read && once && backend.packsItself();
     if (passing) {
       fresh.reshape(matrices, problem.depth, problem.columns, this);
-      problem.bSource = source;
-      problem.bRange = range;
+      problem.beginPacking(source, range);
     } else {
       fresh.reshape(matrices, problem.depth, problem.columns);
       tasks = allTasks();

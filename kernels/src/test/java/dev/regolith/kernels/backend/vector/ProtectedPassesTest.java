@@ -244,7 +244,7 @@ class ProtectedPassesTest {
       long[] of = Arrays.copyOfRange(raw, panel * SealLanes.RAW, (panel + 1) * SealLanes.RAW);
       assertThat(of).isEqualTo(expected[panel]);
     }
-    PanelPlace plainly = new PanelPlace();
+    var plainly = new PanelPlace();
     plainly.pass(packed, 0);
     PanelCopy.copy(source, 8, 4L * STRIDE, plainly, from, count, depth);
     for (int panel = from; panel < from + count; panel++) {
@@ -256,6 +256,7 @@ class ProtectedPassesTest {
                   .mismatch(place.memory().asSlice(place.offset(panel), bytes)))
           .isEqualTo(-1);
     }
+    plainly.close();
   }
 
   @ParameterizedTest
