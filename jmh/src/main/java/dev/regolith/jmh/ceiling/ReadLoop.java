@@ -6,11 +6,14 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
-/** Reads memory and adds it up, as fast as a core can. */
+/**
+ * Reads memory and adds it up, as fast as a core can: the four quarters of a range side by side,
+ * since a processor's prefetchers run ahead of several streams further than of one.
+ */
 final class ReadLoop {
   private static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_PREFERRED;
   private static final ByteOrder ORDER = ByteOrder.nativeOrder();
-  private static final int STREAMS = 8;
+  private static final int STREAMS = 4;
 
   private ReadLoop() {}
 
@@ -25,15 +28,16 @@ final class ReadLoop {
     FloatVector s5 = s0;
     FloatVector s6 = s0;
     FloatVector s7 = s0;
-    for (long at = from; at < to; at += (long) STREAMS * bytes) {
+    long quarter = (to - from) / STREAMS;
+    for (long at = from; at < from + quarter; at += 2L * bytes) {
       s0 = s0.add(FloatVector.fromMemorySegment(FLOATS, memory, at, ORDER));
       s1 = s1.add(FloatVector.fromMemorySegment(FLOATS, memory, at + bytes, ORDER));
-      s2 = s2.add(FloatVector.fromMemorySegment(FLOATS, memory, at + 2L * bytes, ORDER));
-      s3 = s3.add(FloatVector.fromMemorySegment(FLOATS, memory, at + 3L * bytes, ORDER));
-      s4 = s4.add(FloatVector.fromMemorySegment(FLOATS, memory, at + 4L * bytes, ORDER));
-      s5 = s5.add(FloatVector.fromMemorySegment(FLOATS, memory, at + 5L * bytes, ORDER));
-      s6 = s6.add(FloatVector.fromMemorySegment(FLOATS, memory, at + 6L * bytes, ORDER));
-      s7 = s7.add(FloatVector.fromMemorySegment(FLOATS, memory, at + 7L * bytes, ORDER));
+      s2 = s2.add(FloatVector.fromMemorySegment(FLOATS, memory, at + quarter, ORDER));
+      s3 = s3.add(FloatVector.fromMemorySegment(FLOATS, memory, at + bytes + quarter, ORDER));
+      s4 = s4.add(FloatVector.fromMemorySegment(FLOATS, memory, at + 2 * quarter, ORDER));
+      s5 = s5.add(FloatVector.fromMemorySegment(FLOATS, memory, at + bytes + 2 * quarter, ORDER));
+      s6 = s6.add(FloatVector.fromMemorySegment(FLOATS, memory, at + 3 * quarter, ORDER));
+      s7 = s7.add(FloatVector.fromMemorySegment(FLOATS, memory, at + bytes + 3 * quarter, ORDER));
     }
     return s0.add(s1)
         .add(s2.add(s3))
@@ -43,6 +47,6 @@ final class ReadLoop {
 
   /** What a range must be a multiple of. */
   static long blockBytes() {
-    return (long) STREAMS * FLOATS.vectorByteSize();
+    return 2L * STREAMS * FLOATS.vectorByteSize();
   }
 }

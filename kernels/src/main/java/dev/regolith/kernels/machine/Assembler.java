@@ -43,10 +43,13 @@ public final class Assembler {
   private static final List<Gpr> CALLERS =
       List.of(Gpr.RBX, Gpr.RBP, Gpr.R12, Gpr.R13, Gpr.R14, Gpr.R15);
 
+  private static final int OWN_ALIGNMENT = 64;
+
   private final boolean evex;
   private final int length;
   private final ByteArrayOutputStream code = new ByteArrayOutputStream();
   private final List<Label> labels = new ArrayList<>();
+  private int own;
 
   /**
    * An empty function.
@@ -296,19 +299,37 @@ public final class Assembler {
 
   /** Starts a function that may change all general registers but RSP. */
   public void enter() {
+    enter(0);
+  }
+
+  /** The same for one that has so many bytes of its own on the stack, as much as a few pages. */
+  public void enter(int bytes) {
     for (Gpr register : CALLERS) {
       push(register);
     }
+    if (bytes > 0) {
+      own = bytes + OWN_ALIGNMENT;
+      subtract(Gpr.RSP, own);
+    }
+  }
+
+  /** {@code to =} where the function's own bytes on the stack start, a multiple of 64. */
+  public void own(Gpr to) {
+    address(to, new Memory(Gpr.RSP, OWN_ALIGNMENT - 1));
+    arithmetic(4, to, -OWN_ALIGNMENT); // and
   }
 
   /** A parameter after the sixth, counted from 0, in a function that has been entered. */
   public Memory parameter(int index) {
-    return new Memory(Gpr.RSP, 8 * (CALLERS.size() + 1 + index));
+    return new Memory(Gpr.RSP, own + 8 * (CALLERS.size() + 1 + index));
   }
 
   /** Ends a function that was entered. */
   public void leave() {
     zeroUpper();
+    if (own > 0) {
+      add(Gpr.RSP, own);
+    }
     for (Gpr register : CALLERS.reversed()) {
       pop(register);
     }

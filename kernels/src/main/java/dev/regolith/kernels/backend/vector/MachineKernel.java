@@ -61,6 +61,33 @@ final class MachineKernel extends MicroKernel {
     if (count == 0) {
       return 0;
     }
+    if (strips > 1 && rows <= MachineKernelWriter.ROWS_ABREAST) {
+      requireStrips(strips, repeats(continues, checks, into));
+      for (int strip = 0; strip < strips; strip++) {
+        int row = strip * rows;
+        sweep(
+            a,
+            at + row * STRIP_STRIDE,
+            1,
+            panels,
+            offset,
+            stride,
+            count,
+            depth,
+            tiles,
+            from + strip * step,
+            to + strip * step,
+            step,
+            digest,
+            digestAt,
+            ahead,
+            sums,
+            c,
+            cAt + row * cStride,
+            cStride);
+      }
+      return 0;
+    }
     int tile = rows * TILE_COLUMNS;
     Bounds.check(at, STRIP_STRIDE, Math.multiplyExact(rows, strips), depth, a.length);
     Bounds.check(offset, stride, count, 4L * depth * TILE_COLUMNS, panels.byteSize());

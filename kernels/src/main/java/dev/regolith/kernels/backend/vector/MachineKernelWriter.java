@@ -33,15 +33,28 @@ import dev.regolith.kernels.machine.Assembler.Label;
 import dev.regolith.kernels.machine.Assembler.Memory;
 import dev.regolith.kernels.machine.Assembler.When;
 import dev.regolith.kernels.machine.Gpr;
+import java.util.function.IntConsumer;
 
 /**
  * Writes the micro-kernels as machine code, for the System V calling convention: the loops of
  * {@link MicroKernel#sweep} with everything in registers. A step along k of a tile of six rows is
  * twenty instructions for twelve multiply-adds; of the bytecode the JIT makes thirty-five.
+ *
+ * <p>Kernels of few rows wait for memory. They read a few panels abreast, some steps of each in
+ * turn, with the accumulators on the stack meanwhile: the processor's prefetchers run ahead of
+ * several streams further than of one (docs/decisions.md).
  */
 final class MachineKernelWriter {
   /** Steps along k in one turn of the loop. */
   private static final int STEPS = 4;
+
+  /** Most rows of a kernel that reads panels abreast. */
+  static final int ROWS_ABREAST = 3;
+
+  /** Panels that it reads abreast, and the turns through one before it goes on to the next. */
+  private static final int ABREAST = 4;
+
+  private static final int TURNS_ABREAST = 2;
 
   // What stays in general registers throughout: parameters of the sweep, and places that move.
   private static final Gpr STRIP = RBX;
@@ -55,12 +68,17 @@ final class MachineKernelWriter {
   private static final Gpr DIGEST = RDX;
   private static final Gpr AHEAD = R13;
 
+  // Of a kernel that reads panels abreast: panels of a group, and those left in a pass over them.
+  private static final Gpr GROUP = R13;
+  private static final Gpr EACH = R9;
+
   // What moves along k: three rows of A, those behind them, a row of B, what will be read soon;
-  // steps left.
+  // steps left. Instead of what will be read soon: where a panel's accumulators are on the stack.
   private static final Gpr UPPER = RDI;
   private static final Gpr LOWER = R11;
   private static final Gpr B = RSI;
   private static final Gpr SOON = R10;
+  private static final Gpr KEPT = R10;
   private static final Gpr LEFT = RAX;
 
   /** Floats in a cache line. */
@@ -74,6 +92,11 @@ final class MachineKernelWriter {
   private static final int SUM = REGISTERS - 6;
   private static final int B0 = REGISTERS - 4;
   private static final int[] X = {REGISTERS - 2, REGISTERS - 1};
+
+  /** What is done with a register and its place in memory. */
+  private interface Use {
+    void accept(int vector, Memory place);
+  }
 
   private final Assembler code = VectorShapes.assembler();
   private final int rows;
@@ -99,7 +122,8 @@ final class MachineKernelWriter {
   }
 
   private void function() {
-    code.enter();
+    boolean abreast = rows <= ROWS_ABREAST;
+    code.enter(abreast ? ABREAST * kept() : 0);
     code.move(STRIP, RDI);
     code.add(STRIP, code.parameter(10));
     code.move(PANEL, RSI);
@@ -116,19 +140,112 @@ final class MachineKernelWriter {
       code.move(TO, code.parameter(7));
       code.add(TO, code.parameter(8));
     }
+    if (abreast) {
+      groups();
+    } else {
+      code.countDown(
+          COUNT,
+          () -> {
+            if (MicroKernel.repeats(continues, checks, into)) {
+              strips();
+            } else {
+              tile();
+              code.add(FROM, 4 * TILE);
+              code.add(TO, across());
+            }
+            code.add(PANEL, STRIDE);
+          });
+    }
+    code.leave();
+  }
+
+  /** From a tile to the next panel's. */
+  private int across() {
+    return into == Into.TILES ? 4 * TILE : 4 * TILE_COLUMNS;
+  }
+
+  /**
+   * The tiles of a strip, a group of panels abreast at a time; parameters that were read keep what
+   * has no register.
+   */
+  private void groups() {
+    Memory strip = code.parameter(0);
+    Memory panel = code.parameter(1);
+    Memory depth = code.parameter(2);
+    code.move(strip, STRIP);
+    code.move(depth, DEPTH);
+    var again = new Label();
+    var full = new Label();
+    code.bind(again);
+    code.set(GROUP, ABREAST);
+    code.subtract(COUNT, ABREAST);
+    code.jump(When.NOT_LESS, full);
+    code.add(GROUP, COUNT);
+    code.set(COUNT, 0);
+    code.bind(full);
+    code.move(panel, PANEL);
+    eachPanel(() -> {
+      openTile();
+      eachKept((vector, place) -> code.store(place, vector));
+      code.add(FROM, 4 * TILE);
+    });
+    code.move(PANEL, panel);
+    code.move(LEFT, depth);
+    turns(STEPS * TURNS_ABREAST, this::proceed);
+    code.move(STRIP, strip);
+    code.move(PANEL, panel);
+    eachPanel(() -> {
+      eachKept(code::load);
+      close();
+      code.add(TO, across());
+    });
+    code.subtract(COUNT, 0);
+    code.jump(When.NOT_ZERO, again);
+  }
+
+  /** So many steps along k with every panel of a group. */
+  private void proceed(int count) {
+    Memory panel = code.parameter(3);
+    code.move(panel, PANEL);
+    eachPanel(() -> {
+      eachKept(code::load);
+      openRows();
+      for (int done = 0; done < count; done += STEPS) {
+        steps(Math.min(count, STEPS));
+      }
+      eachKept((vector, place) -> code.store(place, vector));
+    });
+    code.move(PANEL, panel);
+    code.add(STRIP, 4 * count);
+    code.add(PANEL, 4 * TILE_COLUMNS * count);
+  }
+
+  /** What {@code body} writes, for a panel of a group after the other. */
+  private void eachPanel(Runnable body) {
+    code.own(KEPT);
+    code.move(EACH, GROUP);
     code.countDown(
-        COUNT,
+        EACH,
         () -> {
-          if (MicroKernel.repeats(continues, checks, into)) {
-            strips();
-          } else {
-            tile();
-            code.add(FROM, 4 * TILE);
-            code.add(TO, into == Into.TILES ? 4 * TILE : 4 * TILE_COLUMNS);
-          }
+          body.run();
+          code.add(KEPT, kept());
           code.add(PANEL, STRIDE);
         });
-    code.leave();
+  }
+
+  /** Bytes on the stack for a panel: accumulators and sums. */
+  private int kept() {
+    return 4 * LANES * (2 * rows + (checks ? Digest.SUMS : 0));
+  }
+
+  /** Calls back with every register that is kept on the stack, and its place there. */
+  private void eachKept(Use use) {
+    for (int i = 0; i < 2 * rows; i++) {
+      use.accept(i, new Memory(KEPT, 4 * LANES * i));
+    }
+    for (int i = 0; checks && i < Digest.SUMS; i++) {
+      use.accept(SUM + i, new Memory(KEPT, 4 * LANES * (2 * rows + i)));
+    }
   }
 
   /**
@@ -157,34 +274,40 @@ final class MachineKernelWriter {
   }
 
   private void tile() {
-    open();
-    var turns = new Label();
-    var rest = new Label();
-    var done = new Label();
+    openTile();
+    openRows();
+    code.move(SOON, PANEL);
+    code.add(SOON, AHEAD);
+    // The next panel's tile: parked tiles come from far away.
+    for (int line = 0; continues && line < rows * TILE_COLUMNS; line += LINE) {
+      code.prefetch(new Memory(FROM, 4 * (TILE + line)));
+    }
     code.move(LEFT, DEPTH);
-    code.subtract(LEFT, STEPS);
-    code.jump(When.LESS, rest);
-    code.align(32);
-    code.bind(turns);
-    steps(STEPS);
-    code.subtract(LEFT, STEPS);
-    code.jump(When.NOT_LESS, turns);
-    code.bind(rest);
-    code.add(LEFT, STEPS);
-    code.jump(When.ZERO, done);
-    code.countDown(LEFT, () -> steps(1));
-    code.bind(done);
+    turns(STEPS, this::steps);
     close();
   }
 
-  private void open() {
-    code.move(UPPER, STRIP);
-    if (rows > 3) {
-      code.address(LOWER, new Memory(STRIP, 3 * ROWS_APART));
-    }
-    code.move(B, PANEL);
-    code.move(SOON, PANEL);
-    code.add(SOON, AHEAD);
+  /** All steps that are left: as many of them as a turn has, and then those that remain. */
+  private void turns(int steps, IntConsumer body) {
+    var turns = new Label();
+    var rest = new Label();
+    var done = new Label();
+    code.subtract(LEFT, steps);
+    code.jump(When.LESS, rest);
+    code.align(32);
+    code.bind(turns);
+    body.accept(steps);
+    code.subtract(LEFT, steps);
+    code.jump(When.NOT_LESS, turns);
+    code.bind(rest);
+    code.add(LEFT, steps);
+    code.jump(When.ZERO, done);
+    code.countDown(LEFT, () -> body.accept(1));
+    code.bind(done);
+  }
+
+  /** The accumulators and sums that a tile begins with. */
+  private void openTile() {
     for (int row = 0; row < rows; row++) {
       for (int half = 0; half < 2; half++) {
         if (continues) {
@@ -197,10 +320,15 @@ final class MachineKernelWriter {
     for (int i = 0; checks && i < Digest.SUMS; i++) {
       code.zero(SUM + i);
     }
-    // The next panel's tile: parked tiles come from far away.
-    for (int line = 0; continues && line < rows * TILE_COLUMNS; line += LINE) {
-      code.prefetch(new Memory(FROM, 4 * (TILE + line)));
+  }
+
+  /** The first step's rows of A and B. */
+  private void openRows() {
+    code.move(UPPER, STRIP);
+    if (rows > 3) {
+      code.address(LOWER, new Memory(STRIP, 3 * ROWS_APART));
     }
+    code.move(B, PANEL);
   }
 
   private void steps(int count) {
@@ -208,7 +336,7 @@ final class MachineKernelWriter {
       for (int half = 0; half < 2; half++) {
         code.load(B0 + half, new Memory(B, 4 * (step * TILE_COLUMNS + half * LANES)));
       }
-      if (step * AHEAD_STEP % 64 == 0 && count > 1) {
+      if (step * AHEAD_STEP % 64 == 0 && asks(count)) {
         code.prefetch(new Memory(SOON, step * AHEAD_STEP));
       }
       for (int row = 0; row < rows; row++) {
@@ -228,9 +356,14 @@ final class MachineKernelWriter {
       code.add(LOWER, 4 * count);
     }
     code.add(B, 4 * TILE_COLUMNS * count);
-    if (count > 1) {
+    if (asks(count)) {
       code.add(SOON, AHEAD_STEP * count);
     }
+  }
+
+  /** Whether steps ask for what will be read soon. */
+  private boolean asks(int count) {
+    return count > 1 && rows > ROWS_ABREAST;
   }
 
   private void close() {

@@ -24,7 +24,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** Every kernel that this JVM may use, against a scalar loop: tiles, C, digests, panel sums. */
 class MicroKernelTest {
   private static final int[] DEPTHS = {1, 2, 3, 4, 5, 8, 127, 128, 130, 512};
-  private static final int PANELS = 3;
+
+  /** A kernel of few rows reads four of them abreast. */
+  private static final int PANELS = 6;
 
   /** What lies around that must not be written. */
   private static final float UNTOUCHED = -77;
@@ -59,10 +61,13 @@ class MicroKernelTest {
   @MethodSource("kinds")
   void aSweepIsTheScalarLoop(Kind kind) {
     var random = new SplittableRandom(kind.hashCode());
+    int most = kind.into() == Into.ROWS ? Math.min(PANELS, MicroKernel.ROW / TILE_COLUMNS) : PANELS;
     for (int depth : DEPTHS) {
-      sweep(kind, 1, depth, random);
-      if (kind.repeats()) {
-        sweep(kind, 3, depth, random);
+      for (int count : new int[] {3, most}) {
+        sweep(kind, 1, count, depth, random);
+        if (kind.repeats()) {
+          sweep(kind, 3, count, depth, random);
+        }
       }
     }
   }
@@ -76,7 +81,7 @@ class MicroKernelTest {
     };
   }
 
-  private static void sweep(Kind kind, int strips, int depth, SplittableRandom random) {
+  private static void sweep(Kind kind, int strips, int count, int depth, SplittableRandom random) {
     int rows = kind.rows();
     // Panels lie further apart than they are long, as those of several k-blocks do.
     int gap = 5;
@@ -86,16 +91,16 @@ class MicroKernelTest {
     int first = 3 * MicroKernel.STRIP_STRIDE;
     float[] a = floats(random, first + strips * rows * MicroKernel.STRIP_STRIDE);
     boolean inRows = kind.into() == Into.ROWS;
-    int step = inRows ? rows * MicroKernel.ROW : PANELS * TILE + 7;
+    int step = inRows ? rows * MicroKernel.ROW : count * TILE + 7;
     int room = strips * Math.max(step, rows * MicroKernel.ROW);
     float[] tiles = floats(random, 2 * room);
     float[] before = tiles.clone();
     int from = room;
     var digests = new long[3 * WIDE_LANES];
     digests[WIDE_LANES] = 5;
-    var sums = new long[PANELS * Digest.SUMS * WIDE_LANES];
+    var sums = new long[count * Digest.SUMS * WIDE_LANES];
     try (var arena = Arena.ofConfined()) {
-      MemorySegment panels = arena.allocate(offset + PANELS * stride, 64);
+      MemorySegment panels = arena.allocate(offset + count * stride, 64);
       for (long i = 0; i < panels.byteSize() / 4; i++) {
         panels.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) random.nextDouble(-2, 2));
       }
@@ -111,7 +116,7 @@ class MicroKernelTest {
               panels,
               offset,
               stride,
-              PANELS,
+              count,
               depth,
               tiles,
               from,
@@ -131,7 +136,7 @@ class MicroKernelTest {
       var digest = new long[WIDE_LANES];
       digest[0] = 5;
       for (int strip = 0; strip < strips; strip++) {
-        for (int panel = 0; panel < PANELS; panel++) {
+        for (int panel = 0; panel < count; panel++) {
           for (int i = 0; i < rows; i++) {
             for (int j = 0; j < TILE_COLUMNS; j++) {
               int tile = strip * step + panel * TILE + i * TILE_COLUMNS + j;
@@ -152,7 +157,7 @@ class MicroKernelTest {
       }
       assertThat(tiles).as("depth %d, %d strips", depth, strips).isEqualTo(expected);
       assertThat(c.toArray(ValueLayout.JAVA_FLOAT)).as("depth %d", depth).isEqualTo(expectedC);
-      for (int panel = 0; kind.checks() && panel < PANELS; panel++) {
+      for (int panel = 0; kind.checks() && panel < count; panel++) {
         var expectedSums = new long[Digest.SUMS * WIDE_LANES];
         Digest.of(panels, offset + panel * stride, panelFloats, WIDE_LANES, expectedSums, 0);
         int at = panel * expectedSums.length;
