@@ -30,7 +30,9 @@ public final class Assembler {
     /** It gave less than zero. */
     LESS(12),
     /** It did not. */
-    NOT_LESS(13);
+    NOT_LESS(13),
+    /** It gave more than zero. */
+    MORE(15);
 
     private final int code;
 
@@ -233,6 +235,11 @@ public final class Assembler {
   public void add(Gpr to, Memory value) {
     emit(rex(to.high(), value.base), 0x03);
     memory(to.low(), value);
+  }
+
+  /** {@code to *= value}. */
+  public void multiply(Gpr to, Gpr value) {
+    emit(rex(to.high(), value), 0x0F, 0xAF, direct(to.low(), value.low())); // imul
   }
 
   /** {@code to -= value}. */

@@ -41,6 +41,7 @@ class AssemblerTest {
       case "prefetcht0" -> a.prefetch(memory(words[1]));
       case "lea" -> a.address(gpr(words[1]), memory(words[2]));
       case "sub" -> a.subtract(gpr(words[1]), Integer.parseInt(words[2]));
+      case "imul" -> a.multiply(gpr(words[1]), gpr(words[2]));
       case "mov" -> {
         if (words[1].startsWith("[")) {
           a.move(memory(words[1]), gpr(words[2]));
@@ -149,9 +150,11 @@ class AssemblerTest {
     a.bind(top);
     a.jump(When.ZERO, end);
     a.jump(When.NOT_LESS, top);
+    a.jump(When.MORE, top);
     a.bind(end);
     a.ret();
-    assertThat(HexFormat.of().formatHex(a.bytes())).isEqualTo("0f84060000000f8df4ffffffc3");
+    assertThat(HexFormat.of().formatHex(a.bytes()))
+        .isEqualTo("0f840c0000000f8df4ffffff0f8feeffffffc3");
   }
 
   @Test

@@ -51,6 +51,29 @@ class MachineCodeTest {
     }
   }
 
+  /** A function's own bytes lie between the caller's registers and its parameters. */
+  @Test
+  void aFunctionHasBytesOfItsOwn() throws Throwable {
+    int bytes = 3000;
+    var code = new Assembler(256, false);
+    code.enter(bytes);
+    code.move(Gpr.RBX, new Memory(Gpr.RDI, 0));
+    code.own(Gpr.R12);
+    code.move(new Memory(Gpr.RDI, 0), Gpr.R12);
+    for (int at = 0; at < bytes; at += 8) {
+      code.move(new Memory(Gpr.R12, at), Gpr.RBX);
+    }
+    code.move(Gpr.R13, code.parameter(0));
+    code.multiply(Gpr.R13, Gpr.RBX);
+    code.move(new Memory(Gpr.RDI, 8), Gpr.R13);
+    code.leave();
+    var results = new long[] {-3, 0};
+    MachineCode.caller(code.bytes(), "pllllll")
+        .invoke(MemorySegment.ofArray(results), 0L, 0L, 0L, 0L, 0L, 14L);
+    assertThat(results[0]).isNotZero().matches(address -> address % 64 == 0);
+    assertThat(results[1]).isEqualTo(-42);
+  }
+
   @Test
   void aClosedArenaIsAnExceptionNotACrash() {
     MemorySegment closed;

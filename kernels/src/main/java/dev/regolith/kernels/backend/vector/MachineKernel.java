@@ -17,6 +17,9 @@ import java.lang.invoke.MethodHandle;
  * several strips some fifty.
  */
 final class MachineKernel extends MicroKernel {
+  /** Bytes of panels behind each other, read beside others. */
+  private static final long SHORTEST_STREAM = 16 << 10;
+
   private final MemorySegment code;
   private final int rows;
   private final boolean continues;
@@ -61,7 +64,8 @@ final class MachineKernel extends MicroKernel {
     if (count == 0) {
       return 0;
     }
-    if (strips > 1 && rows <= MachineKernelWriter.ROWS_ABREAST) {
+    boolean abreast = rows <= MachineKernelWriter.ROWS_ABREAST;
+    if (strips > 1 && abreast) {
       requireStrips(strips, repeats(continues, checks, into));
       for (int strip = 0; strip < strips; strip++) {
         int row = strip * rows;
@@ -137,12 +141,22 @@ final class MachineKernel extends MicroKernel {
           cAt,
           cStride,
           4L * at,
-          (long) strips,
+          (long) (abreast ? rounds(count, depth) : strips),
           apart,
           across - strips * apart);
       return 0;
     } catch (Throwable e) {
       throw MachineCode.unexpected(e);
     }
+  }
+
+  /**
+   * In how many rounds a kernel that reads panels abreast goes through them: short streams end
+   * before the processor's prefetchers are ahead of them.
+   */
+  private static int rounds(int count, int depth) {
+    long bytes = 4L * depth * TILE_COLUMNS * count;
+    long abreast = Math.clamp(bytes / SHORTEST_STREAM, 2, MachineKernelWriter.ABREAST);
+    return Math.toIntExact(Math.ceilDiv(count, abreast));
   }
 }

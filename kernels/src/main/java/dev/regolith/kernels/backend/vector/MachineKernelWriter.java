@@ -51,8 +51,8 @@ final class MachineKernelWriter {
   /** Most rows of a kernel that reads panels abreast. */
   static final int ROWS_ABREAST = 3;
 
-  /** Panels that it reads abreast, and the turns through one before it goes on to the next. */
-  private static final int ABREAST = 4;
+  /** Most panels that it reads abreast, and the turns through one before the next. */
+  static final int ABREAST = 4;
 
   private static final int TURNS_ABREAST = 2;
 
@@ -68,8 +68,8 @@ final class MachineKernelWriter {
   private static final Gpr DIGEST = RDX;
   private static final Gpr AHEAD = R13;
 
-  // Of a kernel that reads panels abreast: panels of a group, and those left in a pass over them.
-  private static final Gpr GROUP = R13;
+  // Of a kernel that reads panels abreast: rounds to go, and what is left of a pass over panels.
+  private static final Gpr ROUNDS = R13;
   private static final Gpr EACH = R9;
 
   // What moves along k: three rows of A, those behind them, a row of B, what will be read soon;
@@ -141,7 +141,7 @@ final class MachineKernelWriter {
       code.add(TO, code.parameter(8));
     }
     if (abreast) {
-      groups();
+      rounds();
     } else {
       code.countDown(
           COUNT,
@@ -152,6 +152,7 @@ final class MachineKernelWriter {
               tile();
               code.add(FROM, 4 * TILE);
               code.add(TO, across());
+              code.add(SUMS, ofSums());
             }
             code.add(PANEL, STRIDE);
           });
@@ -159,53 +160,94 @@ final class MachineKernelWriter {
     code.leave();
   }
 
-  /** From a tile to the next panel's. */
+  /** From where a panel's result goes to the next panel's. */
   private int across() {
     return into == Into.TILES ? 4 * TILE : 4 * TILE_COLUMNS;
   }
 
-  /**
-   * The tiles of a strip, a group of panels abreast at a time; parameters that were read keep what
-   * has no register.
-   */
-  private void groups() {
-    Memory strip = code.parameter(0);
-    Memory panel = code.parameter(1);
-    Memory depth = code.parameter(2);
-    code.move(strip, STRIP);
-    code.move(depth, DEPTH);
-    var again = new Label();
-    var full = new Label();
-    code.bind(again);
-    code.set(GROUP, ABREAST);
-    code.subtract(COUNT, ABREAST);
-    code.jump(When.NOT_LESS, full);
-    code.add(GROUP, COUNT);
-    code.set(COUNT, 0);
-    code.bind(full);
-    code.move(panel, PANEL);
-    eachPanel(() -> {
-      openTile();
-      eachKept((vector, place) -> code.store(place, vector));
-      code.add(FROM, 4 * TILE);
-    });
-    code.move(PANEL, panel);
-    code.move(LEFT, depth);
-    turns(STEPS * TURNS_ABREAST, this::proceed);
-    code.move(STRIP, strip);
-    code.move(PANEL, panel);
-    eachPanel(() -> {
-      eachKept(code::load);
-      close();
-      code.add(TO, across());
-    });
-    code.subtract(COUNT, 0);
-    code.jump(When.NOT_ZERO, again);
+  /** Bytes of a panel's sums. */
+  private int ofSums() {
+    return checks ? 4 * LANES * Digest.SUMS : 0;
   }
 
-  /** So many steps along k with every panel of a group. */
+  /**
+   * The tiles of a strip with panels that lie as many panels apart as there are rounds; then with
+   * those behind them, so that every stream goes on where it was. Parameters that were read keep
+   * what has no register.
+   */
+  private void rounds() {
+    Memory strip = code.parameter(0);
+    Memory depth = code.parameter(1);
+    Memory panel = code.parameter(2);
+    Memory from = code.parameter(3);
+    Memory to = code.parameter(4);
+    Memory sums = code.parameter(5);
+    Memory fromStep = code.parameter(6);
+    Memory toStep = code.parameter(7);
+    Memory sumsStep = code.parameter(8);
+    code.move(ROUNDS, code.parameter(11));
+    apart(fromStep, 4 * TILE);
+    apart(toStep, across());
+    apart(sumsStep, ofSums());
+    apart(panelsDone(), -1);
+    code.move(LEFT, STRIDE);
+    code.multiply(LEFT, ROUNDS);
+    code.move(panelStep(), LEFT);
+    code.move(strip, STRIP);
+    code.move(depth, DEPTH);
+    code.countDown(
+        ROUNDS,
+        () -> {
+          code.move(panel, PANEL);
+          code.move(from, FROM);
+          eachPanel(() -> {
+            openTile();
+            eachKept((vector, place) -> code.store(place, vector));
+            code.add(FROM, fromStep);
+          });
+          code.move(PANEL, panel);
+          code.move(LEFT, depth);
+          turns(STEPS * TURNS_ABREAST, this::proceed);
+          code.move(STRIP, strip);
+          code.move(to, TO);
+          code.move(sums, SUMS);
+          eachPanel(() -> {
+            eachKept(code::load);
+            close();
+            code.add(TO, toStep);
+            code.add(SUMS, sumsStep);
+          });
+          code.move(PANEL, panel);
+          code.add(PANEL, STRIDE);
+          code.move(FROM, from);
+          code.add(FROM, 4 * TILE);
+          code.move(TO, to);
+          code.add(TO, across());
+          code.move(SUMS, sums);
+          code.add(SUMS, ofSums());
+          code.subtract(COUNT, 1);
+        });
+  }
+
+  /** Keeps as many bytes as lie between what belongs to panels that are read abreast. */
+  private void apart(Memory step, int bytes) {
+    code.set(LEFT, bytes);
+    code.multiply(LEFT, ROUNDS);
+    code.move(step, LEFT);
+  }
+
+  /** Where what is left of a pass over panels finds how many it leaves behind, negative. */
+  private Memory panelsDone() {
+    return code.parameter(10);
+  }
+
+  private Memory panelStep() {
+    return code.parameter(11);
+  }
+
+  /** So many steps along k with every panel of a round. */
   private void proceed(int count) {
-    Memory panel = code.parameter(3);
+    Memory panel = code.parameter(12);
     code.move(panel, PANEL);
     eachPanel(() -> {
       eachKept(code::load);
@@ -220,17 +262,17 @@ final class MachineKernelWriter {
     code.add(PANEL, 4 * TILE_COLUMNS * count);
   }
 
-  /** What {@code body} writes, for a panel of a group after the other. */
+  /** What {@code body} writes, for a panel of a round after the other. */
   private void eachPanel(Runnable body) {
     code.own(KEPT);
-    code.move(EACH, GROUP);
-    code.countDown(
-        EACH,
-        () -> {
-          body.run();
-          code.add(KEPT, kept());
-          code.add(PANEL, STRIDE);
-        });
+    code.move(EACH, COUNT);
+    var again = new Label();
+    code.bind(again);
+    body.run();
+    code.add(KEPT, kept());
+    code.add(PANEL, panelStep());
+    code.add(EACH, panelsDone());
+    code.jump(When.MORE, again);
   }
 
   /** Bytes on the stack for a panel: accumulators and sums. */
@@ -389,11 +431,8 @@ final class MachineKernelWriter {
       }
     }
     code.store(new Memory(DIGEST, 0), digest);
-    if (checks) {
-      for (int i = 0; i < Digest.SUMS; i++) {
-        code.store(new Memory(SUMS, 4 * LANES * i), SUM + i);
-      }
-      code.add(SUMS, 4 * LANES * Digest.SUMS);
+    for (int i = 0; checks && i < Digest.SUMS; i++) {
+      code.store(new Memory(SUMS, 4 * LANES * i), SUM + i);
     }
   }
 
