@@ -5,15 +5,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
-import org.junit.jupiter.api.parallel.Execution;
-import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** In the steady state a call allocates nothing on the heap, on no thread. */
 @Tag("once")
-@Execution(ExecutionMode.CONCURRENT)
 class AllocationTest {
   /** Programs that count, and how many cases they have. */
   static Stream<Arguments> workouts() {

@@ -7,8 +7,6 @@ import java.util.List;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.parallel.Execution;
-import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -18,7 +16,6 @@ import org.junit.jupiter.params.provider.ValueSource;
  * docs/decisions.md, "The JIT trap".
  */
 @Tag("once")
-@Execution(ExecutionMode.CONCURRENT)
 class JitTest {
   /** Tier and class of a method that was compiled, not for one loop only. */
   private static final Pattern COMPILED = Pattern.compile("\\s([1-4])\\s+(dev\\.regolith\\S+)::");

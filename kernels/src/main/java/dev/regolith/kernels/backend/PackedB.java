@@ -12,8 +12,6 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.Arrays;
-import java.util.BitSet;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The right operand, packed: panels of a few columns, each {@code [depth][panelColumns]} and padded
@@ -51,11 +49,8 @@ public final class PackedB {
 
   private final int panelColumns;
   private final Repairs repairs = new Repairs();
-  private final Scratch panelRoom = new Scratch();
+  private final PanelMemory panels = new PanelMemory(this);
   private final Scratch recordRoom = new Scratch();
-  private volatile @Nullable Source source;
-  private final BitSet copied = new BitSet();
-  private MemorySegment panels = MemorySegment.NULL;
   private MemorySegment records = MemorySegment.NULL;
   private long[] panelSeals = {};
   private long[] panelDigests = {};
@@ -81,7 +76,7 @@ public final class PackedB {
     matrices = newMatrices;
     depth = newDepth;
     columns = newColumns;
-    panels = arena.allocate(Math.max(64, panelBytes()), 64);
+    panels.keepIn(arena.allocate(Math.max(64, panelBytes()), 64));
     records = arena.allocate(Math.max(64, allRecordBytes()), 64);
     version++;
     ensureSeals();
@@ -97,15 +92,14 @@ public final class PackedB {
    * The same, for panels that are not kept as they are packed. Whoever asks for them all the same
    * gets copies, which are held against the seals that were made when they were packed.
    */
-  public void reshape(long newMatrices, long newDepth, long newColumns, Source newSource) {
+  public void reshape(long newMatrices, long newDepth, long newColumns, Source source) {
     reshapeRecords(newMatrices, newDepth, newColumns);
-    copyFrom(newSource);
+    copyFrom(source);
   }
 
   /** Has panels copied when they are asked for the next time, under the seals that there are. */
-  public synchronized void copyFrom(Source newSource) {
-    copied.clear();
-    source = newSource;
+  public void copyFrom(Source source) {
+    panels.copyFrom(source);
   }
 
   private void reshapeRecords(long newMatrices, long newDepth, long newColumns) {
@@ -118,18 +112,14 @@ public final class PackedB {
   }
 
   /** Has panels kept as they are packed, from here on; their words are arbitrary. */
-  public synchronized void keepPanels() {
-    copied.clear();
-    panels = panelRoom.atLeast(panelBytes());
-    source = null;
+  public void keepPanels() {
+    panels.keep();
   }
 
   /** Frees memory that {@link #reshape} allocated. */
   public void release() {
-    source = null;
-    panels = MemorySegment.NULL;
+    panels.close();
     records = MemorySegment.NULL;
-    panelRoom.close();
     recordRoom.close();
   }
 
@@ -148,7 +138,8 @@ public final class PackedB {
     }
   }
 
-  private long panelBytes() {
+  /** Bytes of all panels. */
+  long panelBytes() {
     return 4 * panelCount() * panelColumns * depth;
   }
 
@@ -237,42 +228,12 @@ public final class PackedB {
 
   /** The packed panels; copied first, if they were not kept. */
   public MemorySegment panels() {
-    if (source != null) {
-      copyAll();
-    }
-    return panels;
+    return panels.all();
   }
 
   /** The same memory, if only the panels of one panel's check block are read. */
   public MemorySegment panelsWith(long panel) {
-    if (source != null) {
-      copy(panel / panelsPerMatrix(), panel % panelsPerMatrix() / panelsPerBlock());
-    }
-    return panels;
-  }
-
-  private synchronized void copyAll() {
-    for (long matrix = 0; matrix < matrices; matrix++) {
-      for (long block = 0; block < blocks(); block++) {
-        copy(matrix, block);
-      }
-    }
-    source = null;
-  }
-
-  private synchronized void copy(long matrix, long block) {
-    Source from = source;
-    if (from == null) {
-      return;
-    }
-    if (copied.isEmpty()) {
-      panels = panelRoom.atLeast(panelBytes());
-    }
-    int number = Math.toIntExact(matrix * blocks() + block);
-    if (!copied.get(number)) {
-      from.copyPanels(this, matrix, block, panels);
-      copied.set(number);
-    }
+    return panels.with(panel / panelsPerMatrix(), panel % panelsPerMatrix() / panelsPerBlock());
   }
 
   /** First byte of a panel's k-block. */
@@ -365,7 +326,7 @@ public final class PackedB {
         scan(panelsWith(panel), offset, panelWords(kBlock), found, 0);
         boolean sealed = Seal.same(found, 0, panelSeals, panelSealAt(panel, kBlock));
         if (!sealed && !hasItsSeal(panel, kBlock)) {
-          Digest.of(panels, offset, panelWords(kBlock), lanes(), sums, 0);
+          Digest.of(panels(), offset, panelWords(kBlock), lanes(), sums, 0);
           int at = panelDigestAt(panel, kBlock);
           sealed = Arrays.equals(sums, 0, sums.length, panelDigests, at, at + sums.length);
         }
@@ -448,7 +409,7 @@ public final class PackedB {
 
   /** Makes all words zero, with seals, digests and records that say so. */
   public void clear() {
-    panels.fill((byte) 0);
+    panels().fill((byte) 0);
     records.fill((byte) 0);
     Arrays.fill(panelSeals, 0);
     Arrays.fill(panelDigests, 0);
@@ -463,7 +424,7 @@ public final class PackedB {
   public void put(long matrix, int k, int j, int word) {
     long panel = index(matrix) * panelsPerMatrix() + j / panelColumns;
     int at = k * panelColumns + j % panelColumns;
-    panels.set(ValueLayout.JAVA_INT, panelOffset(panel, 0) + 4L * at, word);
+    panels().set(ValueLayout.JAVA_INT, panelOffset(panel, 0) + 4L * at, word);
     int seal = panelSealAt(panel, 0);
     Seal.add(panelSeals, seal, word, at + 1L);
     int digest = panelDigestAt(panel, 0);

@@ -8,6 +8,7 @@ import dev.regolith.kernels.checksum.Digest;
 import dev.regolith.kernels.machine.MachineCode;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
+import java.util.Objects;
 
 /**
  * A kernel in machine code, written by {@link MachineKernelWriter}. Whatever else the JIT has seen
@@ -64,34 +65,6 @@ final class MachineKernel extends MicroKernel {
     if (count == 0) {
       return 0;
     }
-    boolean abreast = rows <= MachineKernelWriter.ROWS_ABREAST;
-    if (strips > 1 && abreast) {
-      requireStrips(strips, repeats(continues, checks, into));
-      for (int strip = 0; strip < strips; strip++) {
-        int row = strip * rows;
-        sweep(
-            a,
-            at + row * STRIP_STRIDE,
-            1,
-            panels,
-            offset,
-            stride,
-            count,
-            depth,
-            tiles,
-            from + strip * step,
-            to + strip * step,
-            step,
-            digest,
-            digestAt,
-            ahead,
-            sums,
-            c,
-            cAt + row * cStride,
-            cStride);
-      }
-      return 0;
-    }
     int tile = rows * TILE_COLUMNS;
     Bounds.check(at, STRIP_STRIDE, Math.multiplyExact(rows, strips), depth, a.length);
     Bounds.check(offset, stride, count, 4L * depth * TILE_COLUMNS, panels.byteSize());
@@ -121,29 +94,36 @@ final class MachineKernel extends MicroKernel {
       }
     }
     requireStrips(strips, repeats(continues, checks, into));
+    // A kernel that reads panels abreast takes one strip after the other.
+    boolean abreast = rows <= MachineKernelWriter.ROWS_ABREAST;
+    int calls = abreast ? strips : 1;
+    long turns = abreast ? rounds(count, depth) : strips;
     try {
-      Linked.CALL.invokeExact(
-          code,
-          MemorySegment.ofArray(a),
-          panels,
-          offset,
-          stride,
-          (long) count,
-          (long) depth,
-          MemorySegment.ofArray(tiles),
-          4L * from,
-          4L * to,
-          MemorySegment.ofArray(digest),
-          8L * digestAt,
-          ahead,
-          MemorySegment.ofArray(sums),
-          c,
-          cAt,
-          cStride,
-          4L * at,
-          (long) (abreast ? rounds(count, depth) : strips),
-          apart,
-          across - strips * apart);
+      for (int call = 0; call < calls; call++) {
+        long moved = call * apart;
+        Linked.CALL.invokeExact(
+            code,
+            MemorySegment.ofArray(a),
+            panels,
+            offset,
+            stride,
+            (long) count,
+            (long) depth,
+            MemorySegment.ofArray(tiles),
+            4L * from + moved,
+            4L * to + moved,
+            MemorySegment.ofArray(digest),
+            8L * digestAt,
+            ahead,
+            MemorySegment.ofArray(sums),
+            c,
+            cAt + moved,
+            cStride,
+            4 * (at + (long) call * rows * STRIP_STRIDE),
+            turns,
+            apart,
+            across - strips * apart);
+      }
       return 0;
     } catch (Throwable e) {
       throw MachineCode.unexpected(e);
@@ -154,9 +134,12 @@ final class MachineKernel extends MicroKernel {
    * In how many rounds a kernel that reads panels abreast goes through them: short streams end
    * before the processor's prefetchers are ahead of them.
    */
-  private static int rounds(int count, int depth) {
+  static long rounds(int count, int depth) {
     long bytes = 4L * depth * TILE_COLUMNS * count;
-    long abreast = Math.clamp(bytes / SHORTEST_STREAM, 2, MachineKernelWriter.ABREAST);
-    return Math.toIntExact(Math.ceilDiv(count, abreast));
+    int abreast = Math.clamp(bytes / SHORTEST_STREAM, 2, MachineKernelWriter.ABREAST);
+    int rounds = Math.ceilDiv(count, abreast);
+    // As many panels have room on the stack.
+    Objects.checkIndex(Math.ceilDiv(count, rounds) - 1, MachineKernelWriter.ABREAST);
+    return Bounds.turns(rounds);
   }
 }

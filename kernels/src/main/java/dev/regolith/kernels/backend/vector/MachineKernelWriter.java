@@ -51,10 +51,11 @@ final class MachineKernelWriter {
   /** Most rows of a kernel that reads panels abreast. */
   static final int ROWS_ABREAST = 3;
 
-  /** Most panels that it reads abreast, and the turns through one before the next. */
+  /** Most panels that it reads abreast. */
   static final int ABREAST = 4;
 
-  private static final int TURNS_ABREAST = 2;
+  /** Steps along k with one of them before the next. */
+  private static final int STEPS_ABREAST = 2 * STEPS;
 
   // What stays in general registers throughout: parameters of the sweep, and places that move.
   private static final Gpr STRIP = RBX;
@@ -68,9 +69,9 @@ final class MachineKernelWriter {
   private static final Gpr DIGEST = RDX;
   private static final Gpr AHEAD = R13;
 
-  // Of a kernel that reads panels abreast: rounds to go, and what is left of a pass over panels.
+  // Of a kernel that reads panels abreast: rounds to go, and panels from the one at hand on.
   private static final Gpr ROUNDS = R13;
-  private static final Gpr EACH = R9;
+  private static final Gpr TO_GO = R9;
 
   // What moves along k: three rows of A, those behind them, a row of B, what will be read soon;
   // steps left. Instead of what will be read soon: where a panel's accumulators are on the stack.
@@ -96,6 +97,33 @@ final class MachineKernelWriter {
   /** What is done with a register and its place in memory. */
   private interface Use {
     void accept(int vector, Memory place);
+  }
+
+  /**
+   * What a kernel that reads panels abreast has no register for: where a parameter was that has
+   * been read.
+   */
+  private enum Slot {
+    FIRST_STRIP(0),
+    ALL_STEPS(1),
+    FIRST_PANEL(2),
+    FIRST_FROM(3),
+    FIRST_TO(4),
+    FIRST_SUMS(5),
+    PANEL_STEP(6),
+    FROM_STEP(7),
+    TO_STEP(8),
+    /** Still that parameter. */
+    ROW_OF_C(9),
+    SUMS_STEP(10),
+    MINUS_ROUNDS(11),
+    PANEL_AT_HAND(12);
+
+    private final int parameter;
+
+    Slot(int parameter) {
+      this.parameter = parameter;
+    }
   }
 
   private final Assembler code = VectorShapes.assembler();
@@ -134,7 +162,9 @@ final class MachineKernelWriter {
     code.add(TO, code.parameter(2));
     code.move(DIGEST, code.parameter(3));
     code.add(DIGEST, code.parameter(4));
-    code.move(AHEAD, code.parameter(5));
+    if (!abreast) {
+      code.move(AHEAD, code.parameter(5));
+    }
     code.move(SUMS, code.parameter(6));
     if (into == Into.C) {
       code.move(TO, code.parameter(7));
@@ -172,92 +202,76 @@ final class MachineKernelWriter {
 
   /**
    * The tiles of a strip with panels that lie as many panels apart as there are rounds; then with
-   * those behind them, so that every stream goes on where it was. Parameters that were read keep
-   * what has no register.
+   * those behind them, so that every stream goes on where it was.
    */
   private void rounds() {
-    Memory strip = code.parameter(0);
-    Memory depth = code.parameter(1);
-    Memory panel = code.parameter(2);
-    Memory from = code.parameter(3);
-    Memory to = code.parameter(4);
-    Memory sums = code.parameter(5);
-    Memory fromStep = code.parameter(6);
-    Memory toStep = code.parameter(7);
-    Memory sumsStep = code.parameter(8);
-    code.move(ROUNDS, code.parameter(11));
-    apart(fromStep, 4 * TILE);
-    apart(toStep, across());
-    apart(sumsStep, ofSums());
-    apart(panelsDone(), -1);
+    code.move(ROUNDS, code.parameter(11)); // other kernels have a number of strips there
+    timesRounds(slot(Slot.FROM_STEP), 4 * TILE);
+    timesRounds(slot(Slot.TO_STEP), across());
+    timesRounds(slot(Slot.SUMS_STEP), ofSums());
+    timesRounds(slot(Slot.MINUS_ROUNDS), -1);
     code.move(LEFT, STRIDE);
     code.multiply(LEFT, ROUNDS);
-    code.move(panelStep(), LEFT);
-    code.move(strip, STRIP);
-    code.move(depth, DEPTH);
+    code.move(slot(Slot.PANEL_STEP), LEFT);
+    code.move(slot(Slot.FIRST_STRIP), STRIP);
+    code.move(slot(Slot.ALL_STEPS), DEPTH);
     code.countDown(
         ROUNDS,
         () -> {
-          code.move(panel, PANEL);
-          code.move(from, FROM);
+          code.move(slot(Slot.FIRST_PANEL), PANEL);
+          code.move(slot(Slot.FIRST_FROM), FROM);
           eachPanel(() -> {
             openTile();
             eachKept((vector, place) -> code.store(place, vector));
-            code.add(FROM, fromStep);
+            code.add(FROM, slot(Slot.FROM_STEP));
           });
-          code.move(PANEL, panel);
-          code.move(LEFT, depth);
-          turns(STEPS * TURNS_ABREAST, this::proceed);
-          code.move(STRIP, strip);
-          code.move(to, TO);
-          code.move(sums, SUMS);
+          code.move(PANEL, slot(Slot.FIRST_PANEL));
+          code.move(LEFT, slot(Slot.ALL_STEPS));
+          turns(STEPS_ABREAST, this::proceed);
+          code.move(STRIP, slot(Slot.FIRST_STRIP));
+          code.move(PANEL, slot(Slot.FIRST_PANEL));
+          code.move(slot(Slot.FIRST_TO), TO);
+          code.move(slot(Slot.FIRST_SUMS), SUMS);
           eachPanel(() -> {
             eachKept(code::load);
             close();
-            code.add(TO, toStep);
-            code.add(SUMS, sumsStep);
+            code.add(TO, slot(Slot.TO_STEP));
+            code.add(SUMS, slot(Slot.SUMS_STEP));
           });
-          code.move(PANEL, panel);
+          code.move(PANEL, slot(Slot.FIRST_PANEL));
           code.add(PANEL, STRIDE);
-          code.move(FROM, from);
+          code.move(FROM, slot(Slot.FIRST_FROM));
           code.add(FROM, 4 * TILE);
-          code.move(TO, to);
+          code.move(TO, slot(Slot.FIRST_TO));
           code.add(TO, across());
-          code.move(SUMS, sums);
+          code.move(SUMS, slot(Slot.FIRST_SUMS));
           code.add(SUMS, ofSums());
           code.subtract(COUNT, 1);
         });
   }
 
-  /** Keeps as many bytes as lie between what belongs to panels that are read abreast. */
-  private void apart(Memory step, int bytes) {
-    code.set(LEFT, bytes);
+  private Memory slot(Slot slot) {
+    return code.parameter(slot.parameter);
+  }
+
+  private void timesRounds(Memory product, int factor) {
+    code.set(LEFT, factor);
     code.multiply(LEFT, ROUNDS);
-    code.move(step, LEFT);
-  }
-
-  /** Where what is left of a pass over panels finds how many it leaves behind, negative. */
-  private Memory panelsDone() {
-    return code.parameter(10);
-  }
-
-  private Memory panelStep() {
-    return code.parameter(11);
+    code.move(product, LEFT);
   }
 
   /** So many steps along k with every panel of a round. */
   private void proceed(int count) {
-    Memory panel = code.parameter(12);
-    code.move(panel, PANEL);
+    code.move(slot(Slot.PANEL_AT_HAND), PANEL);
     eachPanel(() -> {
       eachKept(code::load);
       openRows();
       for (int done = 0; done < count; done += STEPS) {
-        steps(Math.min(count, STEPS));
+        steps(Math.min(count - done, STEPS));
       }
       eachKept((vector, place) -> code.store(place, vector));
     });
-    code.move(PANEL, panel);
+    code.move(PANEL, slot(Slot.PANEL_AT_HAND));
     code.add(STRIP, 4 * count);
     code.add(PANEL, 4 * TILE_COLUMNS * count);
   }
@@ -265,13 +279,13 @@ final class MachineKernelWriter {
   /** What {@code body} writes, for a panel of a round after the other. */
   private void eachPanel(Runnable body) {
     code.own(KEPT);
-    code.move(EACH, COUNT);
+    code.move(TO_GO, COUNT);
     var again = new Label();
     code.bind(again);
     body.run();
     code.add(KEPT, kept());
-    code.add(PANEL, panelStep());
-    code.add(EACH, panelsDone());
+    code.add(PANEL, slot(Slot.PANEL_STEP));
+    code.add(TO_GO, slot(Slot.MINUS_ROUNDS));
     code.jump(When.MORE, again);
   }
 
@@ -427,7 +441,7 @@ final class MachineKernelWriter {
         code.vector(VPADDQ, digest, digest, accumulator);
       }
       if (into == Into.C) {
-        code.add(B, code.parameter(9));
+        code.add(B, slot(Slot.ROW_OF_C));
       }
     }
     code.store(new Memory(DIGEST, 0), digest);

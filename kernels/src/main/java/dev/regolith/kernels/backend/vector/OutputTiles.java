@@ -53,7 +53,10 @@ final class OutputTiles {
     }
   }
 
-  /** Brings a finished tile into C that has factors, or fewer columns than a tile has room for. */
+  /**
+   * Brings finished tiles of a strip into C that has factors, or fewer columns than a tile has room
+   * for.
+   */
   static void finish(
       GemmProblem p,
       Region region,
@@ -61,14 +64,31 @@ final class OutputTiles {
       int rows,
       int block,
       int panel,
-      int blockDigest,
+      int count,
       VectorWorkspace w,
       EvidenceSink sink) {
+    for (int i = 0; i < count; i++) {
+      finish(p, region, row, rows, block, panel + i, w.lastTiles + i * TILE, w);
+    }
+    if (!w.takeZero(w.lastDigest) && p.verify) {
+      VectorGemm.suspect(p, region, row, rows, block, 1, Component.PARTIAL_SUM, sink);
+    }
+  }
+
+  private static void finish(
+      GemmProblem p,
+      Region region,
+      int row,
+      int rows,
+      int block,
+      int panel,
+      int tile,
+      VectorWorkspace w) {
     int left = panel * TILE_COLUMNS;
     int columns = Math.min(TILE_COLUMNS, p.b.columnsOf(region.block + block) - left);
     long column = (region.block + block) * CheckBlock.COLUMNS + left;
     if (Probe.ON) {
-      Probe.reach(ProbePoint.TILE_WRITTEN, w.tiles, w.lastTile, rows * TILE_COLUMNS);
+      Probe.reach(ProbePoint.TILE_WRITTEN, w.tiles, tile, rows * TILE_COLUMNS);
     }
     if (p.beta != 0) {
       long old = p.oldCRow(region.matrix, region.row + row) + 4 * column;
@@ -77,7 +97,7 @@ final class OutputTiles {
       }
       Tile.blend(
           w.tiles,
-          w.lastTile,
+          tile,
           rows,
           columns,
           p.alpha,
@@ -86,25 +106,22 @@ final class OutputTiles {
           old,
           p.oldCStride,
           w.digests,
-          w.tileDigest);
+          w.lastDigest);
     } else if (p.alpha != 1) {
-      Tile.scale(w.tiles, w.lastTile, rows * TILE_COLUMNS, p.alpha, w.digests, w.tileDigest);
+      Tile.scale(w.tiles, tile, rows * TILE_COLUMNS, p.alpha, w.digests, w.lastDigest);
     }
     long to = p.cRow(region.matrix, region.row + row) + 4 * column;
     Tile.store(
         w.tiles,
-        w.lastTile,
+        tile,
         rows,
         columns,
         p.c,
         to,
         p.cStride,
         w.digests,
-        w.tileDigest,
-        blockDigest);
-    if (!w.takeZero(w.tileDigest) && p.verify) {
-      VectorGemm.suspect(p, region, row, rows, block, 1, Component.PARTIAL_SUM, sink);
-    }
+        w.lastDigest,
+        w.blockDigest(row));
   }
 
   /** After the last strip of a check block: reads C back, for its checksums and seals. */

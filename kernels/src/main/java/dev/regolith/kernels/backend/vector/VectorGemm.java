@@ -272,15 +272,15 @@ public final class VectorGemm implements Backend {
       boolean checking = p.verify && strip == w.strips - 1;
       int i = together && !checking ? finished : 0;
       while (i < count) {
-        // What a kernel brings into C goes there panel after panel, so do tiles that are parked;
-        // what is finished outside of it goes through one tile.
+        // What a kernel brings into C goes there panel after panel, so do tiles that are parked
+        // and, in a place of their own, those that are finished outside of it.
         boolean finishes = i < finished;
-        int panels = finishes ? finished : last ? 1 : count;
+        int panels = finishes ? finished : count - i;
         int from = to + PANELS * TILE;
         int digest =
             finishes
                 ? w.blockDigest(row)
-                : last ? w.tileDigest : w.partialDigest(kBlock & 1, strip, block);
+                : last ? w.lastDigest : w.partialDigest(kBlock & 1, strip, block);
         if (Probe.ON) {
           probeSweep(p, kBlock, i, panels, first, checking, strip, from, w);
         }
@@ -297,7 +297,7 @@ public final class VectorGemm implements Backend {
                     depth,
                     w.tiles,
                     from,
-                    last ? w.lastTile : to,
+                    last ? w.lastTiles : to,
                     0,
                     w.digests,
                     digest,
@@ -314,7 +314,7 @@ public final class VectorGemm implements Backend {
           OutputTiles.takePartial(kBlock, block, strip, rows, from, panels, w);
         }
         if (last && !finishes) {
-          OutputTiles.finish(p, region, row, rows, block, i, w.blockDigest(row), w, sink);
+          OutputTiles.finish(p, region, row, rows, block, i, panels, w, sink);
         }
         to += panels * TILE;
         i += panels;

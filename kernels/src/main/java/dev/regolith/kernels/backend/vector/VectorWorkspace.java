@@ -48,23 +48,23 @@ final class VectorWorkspace implements Workspace {
   float touched;
 
   /**
-   * Tiles: the last one on its way to C, then partial sums, with a check block's places to spare
-   * for every k-block. Grows with the first product that has several k-blocks.
+   * Tiles: a strip's last ones on their way to C, then partial sums, with a check block's places to
+   * spare for every k-block. Grows with the first product that has several k-blocks.
    */
-  float[] tiles = new float[TILE];
+  float[] tiles = new float[PANELS * TILE];
 
-  /** Place of the last tile. */
-  final int lastTile = 0;
+  /** Place of the last tiles. */
+  final int lastTiles = 0;
 
   /**
    * Digests, a vector each: of parked tiles, one for a strip's tiles in a check block, of this
    * k-block and of the last; of the copies and of what was stored into C, one for a check block's
-   * rows; of the last tile.
+   * rows; of the last tiles.
    */
   final long[] digests = new long[(2 * MAX_STRIPS * Region.MAX_BLOCKS + 2 * DOWN + 1) * WIDE_LANES];
 
-  /** Place of the last tile's digest. */
-  final int tileDigest = digests.length - WIDE_LANES;
+  /** Place of the last tiles' digest. */
+  final int lastDigest = digests.length - WIDE_LANES;
 
   /** Running sums of the panels that a checking kernel read, or that were packed. */
   final long[] panelSums = new long[PANELS * Math.max(Digest.SUMS * WIDE_LANES, SealLanes.RAW)];
@@ -147,8 +147,8 @@ final class VectorWorkspace implements Workspace {
     }
     row[strips] = rows;
     if (kBlocks > 1) {
-      long places = (MAX_STRIPS * Region.MAX_BLOCKS + kBlocks + 1L) * PANELS + 1;
-      int room = Math.toIntExact(places * TILE);
+      long places = MAX_STRIPS * Region.MAX_BLOCKS + kBlocks + 2L;
+      int room = Math.toIntExact(places * PANELS * TILE);
       tiles = tiles.length < room ? new float[room] : tiles;
     }
     if (inUse) {
@@ -177,7 +177,7 @@ final class VectorWorkspace implements Workspace {
 
   /** Place of the first strip's first partial tile of a check block. */
   int tileAt(int block) {
-    return TILE + block * PANELS * strips * TILE;
+    return (1 + block * strips) * PANELS * TILE;
   }
 
   /** Place of the digest of a strip's parked tiles in a check block. */
@@ -228,7 +228,7 @@ final class VectorWorkspace implements Workspace {
 
   /** Drops the digests of copied rows and of C, where nobody multiplied or stored registers. */
   void forgetDigests() {
-    Arrays.fill(digests, copyDigest(0), tileDigest, 0);
+    Arrays.fill(digests, copyDigest(0), lastDigest, 0);
   }
 
   /** Whether a digest is zero; it is afterwards. */

@@ -23,10 +23,12 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** Every kernel that this JVM may use, against a scalar loop: tiles, C, digests, panel sums. */
 class MicroKernelTest {
-  private static final int[] DEPTHS = {1, 2, 3, 4, 5, 8, 127, 128, 130, 512};
+  private static final int[] DEPTHS = {0, 1, 2, 3, 4, 5, 8, 127, 128, 130, 512};
 
-  /** A kernel of few rows reads four of them abreast. */
-  private static final int PANELS = 6;
+  private static final int PANELS = 8;
+
+  /** Kernels of few rows read up to four abreast, in up to two rounds here. */
+  private static final int[] COUNTS = {1, 2, 3, 4, 7, PANELS};
 
   /** What lies around that must not be written. */
   private static final float UNTOUCHED = -77;
@@ -61,15 +63,30 @@ class MicroKernelTest {
   @MethodSource("kinds")
   void aSweepIsTheScalarLoop(Kind kind) {
     var random = new SplittableRandom(kind.hashCode());
-    int most = kind.into() == Into.ROWS ? Math.min(PANELS, MicroKernel.ROW / TILE_COLUMNS) : PANELS;
+    int most = kind.into() == Into.ROWS ? MicroKernel.ROW / TILE_COLUMNS : PANELS;
     for (int depth : DEPTHS) {
-      for (int count : new int[] {3, most}) {
-        sweep(kind, 1, count, depth, random);
-        if (kind.repeats()) {
+      for (int count : COUNTS) {
+        if (count <= most) {
+          sweep(kind, 1, count, depth, random);
+        }
+        if (count <= most && kind.repeats()) {
           sweep(kind, 3, count, depth, random);
         }
       }
     }
+  }
+
+  /** Panels that are read abreast have room on the stack, and every round has one. */
+  @Test
+  void roundsHaveNoMorePanelsThanThereIsRoomFor() {
+    for (int count = 1; count <= 100; count++) {
+      for (int depth = 0; depth <= 512; depth++) {
+        int rounds = Math.toIntExact(MachineKernel.rounds(count, depth));
+        assertThat(rounds).isBetween(1, count);
+        assertThat(Math.ceilDiv(count, rounds)).isBetween(1, MachineKernelWriter.ABREAST);
+      }
+    }
+    assertThat(Math.ceilDiv(8, MachineKernel.rounds(8, 512))).isEqualTo(4);
   }
 
   /** Where a sweep leaves one number: tiles and rows in an array, or C. */
