@@ -326,7 +326,7 @@ public final class PackedB {
         scan(panelsWith(panel), offset, panelWords(kBlock), found, 0);
         boolean sealed = Seal.same(found, 0, panelSeals, panelSealAt(panel, kBlock));
         if (!sealed && !hasItsSeal(panel, kBlock)) {
-          Digest.of(panels(), offset, panelWords(kBlock), lanes(), sums, 0);
+          Digest.of(panelsWith(panel), offset, panelWords(kBlock), lanes(), sums, 0);
           int at = panelDigestAt(panel, kBlock);
           sealed = Arrays.equals(sums, 0, sums.length, panelDigests, at, at + sums.length);
         }
