@@ -8,24 +8,30 @@ import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.Test;
 
 class ReadLoopTest {
+  private static final int BLOCKS = 9;
+
   /** Every float of a range is read once, and none around it: numbers below 2^24 add up exactly. */
   @Test
   void everyWordIsReadOnce() {
     long block = ReadLoop.blockBytes();
     try (var arena = Arena.ofConfined()) {
-      MemorySegment memory = arena.allocate(9 * block, 64);
-      for (long i = 0; i < memory.byteSize() / 4; i++) {
-        memory.setAtIndex(ValueLayout.JAVA_FLOAT, i, i % 61);
+      MemorySegment memory = arena.allocate(BLOCKS * block, 64);
+      for (long at = 0; at < memory.byteSize(); at += 4) {
+        memory.set(ValueLayout.JAVA_FLOAT, at, number(at));
       }
-      for (long from = 0; from < 4; from++) {
-        for (long to = from; to <= 9; to++) {
-          float expected = 0;
-          for (long i = from * block / 4; i < to * block / 4; i++) {
-            expected += i % 61;
+      for (long from = 0; from < memory.byteSize(); from += block) {
+        for (long to = from; to <= memory.byteSize(); to += block) {
+          long expected = 0;
+          for (long at = from; at < to; at += 4) {
+            expected += number(at);
           }
-          assertThat(ReadLoop.sum(memory, from * block, to * block)).isEqualTo(expected);
+          assertThat(ReadLoop.sum(memory, from, to)).isEqualTo((float) expected);
         }
       }
     }
+  }
+
+  private static int number(long at) {
+    return (int) (at / 4 % 61);
   }
 }
