@@ -8,7 +8,7 @@ import jdk.incubator.vector.VectorSpecies;
 
 /**
  * Reads memory and adds it up, as fast as a core can: the four quarters of a range side by side,
- * since a processor's prefetchers run ahead of several streams further than of one.
+ * since several streams come faster than one.
  */
 final class ReadLoop {
   private static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_PREFERRED;

@@ -41,8 +41,8 @@ import java.util.function.IntConsumer;
  * twenty instructions for twelve multiply-adds; of the bytecode the JIT makes thirty-five.
  *
  * <p>Kernels of few rows wait for memory. They read a few panels abreast, some steps of each in
- * turn, with the accumulators on the stack meanwhile: the processor's prefetchers run ahead of
- * several streams further than of one (docs/decisions.md).
+ * turn, with the accumulators on the stack meanwhile: several streams of memory come faster than
+ * one (measured, docs/decisions.md).
  */
 final class MachineKernelWriter {
   /** Steps along k in one turn of the loop. */

@@ -68,60 +68,49 @@ final class OutputTiles {
       VectorWorkspace w,
       EvidenceSink sink) {
     for (int i = 0; i < count; i++) {
-      finish(p, region, row, rows, block, panel + i, w.lastTiles + i * TILE, w);
-    }
-    if (!w.takeZero(w.lastDigest) && p.verify) {
-      VectorGemm.suspect(p, region, row, rows, block, 1, Component.PARTIAL_SUM, sink);
-    }
-  }
-
-  private static void finish(
-      GemmProblem p,
-      Region region,
-      int row,
-      int rows,
-      int block,
-      int panel,
-      int tile,
-      VectorWorkspace w) {
-    int left = panel * TILE_COLUMNS;
-    int columns = Math.min(TILE_COLUMNS, p.b.columnsOf(region.block + block) - left);
-    long column = (region.block + block) * CheckBlock.COLUMNS + left;
-    if (Probe.ON) {
-      Probe.reach(ProbePoint.TILE_WRITTEN, w.tiles, tile, rows * TILE_COLUMNS);
-    }
-    if (p.beta != 0) {
-      long old = p.oldCRow(region.matrix, region.row + row) + 4 * column;
+      int tile = w.lastTiles + i * TILE;
+      int left = (panel + i) * TILE_COLUMNS;
+      int columns = Math.min(TILE_COLUMNS, p.b.columnsOf(region.block + block) - left);
+      long column = (region.block + block) * CheckBlock.COLUMNS + left;
       if (Probe.ON) {
-        Probe.reach(ProbePoint.OLD_C_READ, p.oldC, old, rows, 4L * columns, p.oldCStride);
+        Probe.reach(ProbePoint.TILE_WRITTEN, w.tiles, tile, rows * TILE_COLUMNS);
       }
-      Tile.blend(
+      if (p.beta != 0) {
+        long old = p.oldCRow(region.matrix, region.row + row) + 4 * column;
+        if (Probe.ON) {
+          Probe.reach(ProbePoint.OLD_C_READ, p.oldC, old, rows, 4L * columns, p.oldCStride);
+        }
+        Tile.blend(
+            w.tiles,
+            tile,
+            rows,
+            columns,
+            p.alpha,
+            p.beta,
+            p.oldC,
+            old,
+            p.oldCStride,
+            w.digests,
+            w.lastDigest);
+      } else if (p.alpha != 1) {
+        Tile.scale(w.tiles, tile, rows * TILE_COLUMNS, p.alpha, w.digests, w.lastDigest);
+      }
+      long to = p.cRow(region.matrix, region.row + row) + 4 * column;
+      Tile.store(
           w.tiles,
           tile,
           rows,
           columns,
-          p.alpha,
-          p.beta,
-          p.oldC,
-          old,
-          p.oldCStride,
+          p.c,
+          to,
+          p.cStride,
           w.digests,
-          w.lastDigest);
-    } else if (p.alpha != 1) {
-      Tile.scale(w.tiles, tile, rows * TILE_COLUMNS, p.alpha, w.digests, w.lastDigest);
+          w.lastDigest,
+          w.blockDigest(row));
     }
-    long to = p.cRow(region.matrix, region.row + row) + 4 * column;
-    Tile.store(
-        w.tiles,
-        tile,
-        rows,
-        columns,
-        p.c,
-        to,
-        p.cStride,
-        w.digests,
-        w.lastDigest,
-        w.blockDigest(row));
+    if (!w.takeZero(w.lastDigest) && p.verify) {
+      VectorGemm.suspect(p, region, row, rows, block, 1, Component.PARTIAL_SUM, sink);
+    }
   }
 
   /** After the last strip of a check block: reads C back, for its checksums and seals. */
