@@ -14,6 +14,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.EnumSet;
 import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.stream.Stream;
 
 /**
  * A product in which everything occurs that a fault can hit: three k-blocks, two check blocks along
@@ -22,9 +23,6 @@ import java.util.SplittableRandom;
 final class FaultyGemm implements AutoCloseable {
   private static final int M = 29;
   private static final int N = 150;
-  private static final int K = 1100;
-  private static final float ALPHA = -1.5f;
-  private static final float BETA = 0.5f;
 
   /** What the scalar backend does not have: it copies no strip and parks no partial sum. */
   private static final Set<ProbePoint> NOT_SCALAR =
@@ -75,6 +73,24 @@ final class FaultyGemm implements AutoCloseable {
           ProbePoint.CHECK_VECTORS_LAST_USE,
           ProbePoint.TOLERANCE_COEFFICIENTS_READ);
 
+  /** What there is only where A and B are multiplied where they lie. */
+  private static final Set<ProbePoint> OF_DIRECT =
+      EnumSet.of(ProbePoint.B_READ, ProbePoint.B_MULTIPLIED, ProbePoint.B_LAST_USE);
+
+  /** What there is not, then: nobody multiplies copies, and there is one k-block. */
+  private static final Set<ProbePoint> NOT_DIRECT =
+      EnumSet.of(
+          ProbePoint.PACKED_A_READ,
+          ProbePoint.PACKED_A_LAST_USE,
+          ProbePoint.PACKED_A_DIGEST,
+          ProbePoint.PACKED_B_READ,
+          ProbePoint.PACKED_B_LAST_USE,
+          ProbePoint.PACKED_B_SEAL,
+          ProbePoint.PACKED_B_DIGEST,
+          ProbePoint.PARTIAL_SUM_READ,
+          ProbePoint.PARTIAL_SUM_LAST_USE,
+          ProbePoint.PARTIAL_SUM_DIGEST);
+
   /** How it is computed, and with what. */
   enum Variant {
     /** Packed weights, A sealed by the call, one thread. */
@@ -83,6 +99,10 @@ final class FaultyGemm implements AutoCloseable {
     SEALED(2, Compute.BEST, false, true),
     /** The same, but B packed while computing, one thread. */
     PASSING(1, Compute.BEST, false, true),
+    /** A, B and old C sealed before, and A and B multiplied where they lie, one thread. */
+    DIRECT(1, Compute.BEST, false, true, 130, -1.5f, 0.5f),
+    /** The same without factors, two threads. */
+    DIRECT_INTO_C(2, Compute.BEST, false, true, 130, 1, 0),
     /** Packed weights, the scalar twin. */
     SCALAR(1, Compute.SCALAR, true, false);
 
@@ -90,19 +110,54 @@ final class FaultyGemm implements AutoCloseable {
     private final Compute compute;
     private final boolean packed;
     private final boolean sealed;
+    private final int depth;
+    private final float alpha;
+    private final float beta;
 
     Variant(int threads, Compute compute, boolean packed, boolean sealed) {
+      this(threads, compute, packed, sealed, 1100, -1.5f, 0.5f);
+    }
+
+    Variant(
+        int threads,
+        Compute compute,
+        boolean packed,
+        boolean sealed,
+        int depth,
+        float alpha,
+        float beta) {
       this.threads = threads;
       this.compute = compute;
       this.packed = packed;
       this.sealed = sealed;
+      this.depth = depth;
+      this.alpha = alpha;
+      this.beta = beta;
+    }
+
+    /** Whether A and B are multiplied where they lie, where that is done at all. */
+    private boolean isDirect() {
+      return this == DIRECT || this == DIRECT_INTO_C;
+    }
+
+    /** The variants that differ from all others in this JVM. */
+    static Stream<Variant> all() {
+      boolean direct = !SessionUnderTest.isDeviceComputing() && SessionUnderTest.isInMachineCode();
+      return Stream.of(values()).filter(variant -> direct || !variant.isDirect());
     }
 
     /** The moments at which a fault can hit this variant. */
     Set<ProbePoint> points() {
       var points = EnumSet.copyOf(OF_GEMM);
+      if (beta == 0) {
+        points.removeAll(
+            EnumSet.of(ProbePoint.OLD_C_READ, ProbePoint.OLD_C_LAST_USE, ProbePoint.OLD_C_SEAL));
+      }
       if (this == SCALAR) {
         points.removeAll(NOT_SCALAR);
+      } else if (isDirect()) {
+        points.removeAll(NOT_DIRECT);
+        points.addAll(OF_DIRECT);
       } else if (SessionUnderTest.isDeviceComputing()) {
         points.removeAll(NOT_DEVICE);
         points.addAll(OF_DEVICE);
@@ -141,10 +196,12 @@ final class FaultyGemm implements AutoCloseable {
     this.variant = variant;
     under = SessionUnderTest.kept(variant.threads, protection, variant.compute);
     var random = new SplittableRandom(99);
-    aElements = Operand.gaussian(random, M * K);
-    bElements = Operand.gaussian(random, K * N);
+    int k = variant.depth;
+    aElements = Operand.gaussian(random, M * k);
+    bElements = Operand.gaussian(random, k * N);
     oldElements = Operand.gaussian(random, M * N);
-    expected = Chain.multiply(ALPHA, aElements, bElements, BETA, oldElements, M, N, K);
+    expected =
+        Chain.multiply(variant.alpha, aElements, bElements, variant.beta, oldElements, M, N, k);
     repack();
   }
 
@@ -154,7 +211,7 @@ final class FaultyGemm implements AutoCloseable {
 
   /** Packs the weights anew, for protections that leave them damaged. */
   void repack() {
-    weights = under.session().pack(arena, Tensor.wrap(bElements, K, N).transposed());
+    weights = under.session().pack(arena, Tensor.wrap(bElements, variant.depth, N).transposed());
     PackedB packed = weights.transposed().asRightOperand();
     panels = arena.allocate(packed.panels().byteSize()).copyFrom(packed.panels());
     records = arena.allocate(packed.records().byteSize()).copyFrom(packed.records());
@@ -177,19 +234,22 @@ final class FaultyGemm implements AutoCloseable {
     under.reports().clear();
     var session = under.session();
     try (var call = Arena.ofShared()) {
-      var a = Tensor.of(call, aElements, M, K);
-      var b = Tensor.of(call, bElements, K, N);
+      var a = Tensor.of(call, aElements, M, variant.depth);
+      var b = Tensor.of(call, bElements, variant.depth, N);
       var c = Tensor.of(call, oldElements, M, N);
       if (variant.sealed) {
         session.seal(a);
         session.seal(c);
       }
+      if (variant.isDirect()) {
+        session.seal(b);
+      }
       Status status;
       try (var _ = ProbeRelay.lend(hook)) {
         status =
             variant.packed
-                ? session.gemm(ALPHA, a, weights.transposed(), BETA, c)
-                : session.gemm(ALPHA, a, b, BETA, c);
+                ? session.gemm(variant.alpha, a, weights.transposed(), variant.beta, c)
+                : session.gemm(variant.alpha, a, b, variant.beta, c);
       }
       boolean atOnce = ReferenceGemm.firstDifference(expected, c.toArray()) < 0;
       var verified = session.verify(c);
@@ -198,6 +258,9 @@ final class FaultyGemm implements AutoCloseable {
         assertWeightsIntact();
         if (variant.sealed) {
           session.verify(a); // what happened after its last use is for its next reader to find
+        }
+        if (variant.isDirect()) {
+          session.verify(b);
         }
         assertThat(a.toArray()).as("A afterwards").isEqualTo(aElements);
         assertThat(b.toArray()).as("B afterwards").isEqualTo(bElements);

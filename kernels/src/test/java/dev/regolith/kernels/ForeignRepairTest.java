@@ -10,6 +10,8 @@ import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
+import java.util.EnumSet;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Tag;
@@ -23,19 +25,32 @@ import org.junit.jupiter.params.provider.CsvSource;
 @Tag("once")
 class ForeignRepairTest {
   private static final int N = 140;
-  private static final int K = 90;
 
-  /** Rows of A: few, so that B is packed while computing, and more than a region has. */
+  /** What comes after operands were multiplied, copied or where they lie. */
+  private static final Set<ProbePoint> MULTIPLIED =
+      EnumSet.of(ProbePoint.PACKED_A_LAST_USE, ProbePoint.B_MULTIPLIED);
+
+  /**
+   * Rows of A: few, so that B is packed while computing, and more than a region has. With a short k
+   * a sealed B is multiplied where it lies.
+   */
   @ParameterizedTest
-  @CsvSource({"40, true", "40, false", "300, true", "300, false"})
-  void whatWasCopiedIsCopiedAgain(int m, boolean damagesA) {
+  @CsvSource({
+    "40, 90, true",
+    "40, 90, false",
+    "40, 300, false",
+    "300, 90, true",
+    "300, 90, false",
+    "300, 300, false"
+  })
+  void whatWasCopiedIsCopiedAgain(int m, int k, boolean damagesA) {
     var random = new SplittableRandom(m);
     try (var arena = Arena.ofShared();
         var under = SessionUnderTest.open(o -> o.compute(Compute.VECTOR).threads(1));
         var other = SessionUnderTest.open(o -> o.compute(Compute.VECTOR).threads(1))) {
-      var columns = Tensor.of(arena, Operand.gaussian(random, K * m), K, m);
+      var columns = Tensor.of(arena, Operand.gaussian(random, k * m), k, m);
       Tensor a = columns.transposed(); // is copied
-      var b = Tensor.of(arena, Operand.gaussian(random, K * N), K, N);
+      var b = Tensor.of(arena, Operand.gaussian(random, k * N), k, N);
       float[] expected = Chain.multiply(a, b);
       Tensor damaged = damagesA ? columns : b;
       under.session().seal(damaged);
@@ -45,7 +60,7 @@ class ForeignRepairTest {
       var mended = new AtomicBoolean();
       Probe.Hook mends =
           (point, where, offset, rows, rowBytes, stride) -> {
-            if (point == ProbePoint.PACKED_A_LAST_USE && !mended.getAndSet(true)) {
+            if (MULTIPLIED.contains(point) && !mended.getAndSet(true)) {
               assertThat(other.session().verify(damaged)).isEqualTo(Status.CORRECTED);
             }
           };

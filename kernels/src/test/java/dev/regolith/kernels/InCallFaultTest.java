@@ -30,7 +30,7 @@ class InCallFaultTest {
   private static final Outcome CLEAN = new Outcome(Status.CLEAN, Status.CLEAN, true, true);
 
   static Stream<Arguments> pointsOfVariants() {
-    return Stream.of(Variant.values())
+    return Variant.all()
         .flatMap(variant -> variant.points().stream().map(point -> Arguments.of(variant, point)));
   }
 

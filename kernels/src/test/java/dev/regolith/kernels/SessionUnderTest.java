@@ -42,6 +42,11 @@ record SessionUnderTest(Session session, List<FaultReport> reports) implements A
     return new SessionUnderTest(session, reports);
   }
 
+  /** Whether kernels of the CPU are in machine code in this JVM. */
+  static boolean isInMachineCode() {
+    return kept(1, Protection.OFF, Compute.VECTOR).session.backend().contains("machine code");
+  }
+
   /** Whether {@link Compute#BEST} is an accelerator in this JVM. */
   static boolean isDeviceComputing() {
     return named().isAccelerator();

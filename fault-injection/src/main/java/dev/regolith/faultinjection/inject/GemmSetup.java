@@ -23,6 +23,7 @@ final class GemmSetup implements Setup {
       EnumSet.of(
           ProbePoint.A_READ,
           ProbePoint.A_SEAL,
+          ProbePoint.B_READ,
           ProbePoint.PACKED_B_READ,
           ProbePoint.PACKED_B_SEAL,
           ProbePoint.PACKED_B_DIGEST,
@@ -59,15 +60,25 @@ final class GemmSetup implements Setup {
     writeLeft(a, workload.a());
     Tensor right = Tensor.of(arena, workload.weights(), workload.n(), workload.k());
     weights = workload.packed() ? right : null;
-    b = workload.packed() ? null : right.transposed();
+    b = workload.packed() ? null : workload.direct() ? rowMajor(arena) : right.transposed();
     ofRun = onDevice && !verifies ? Arena.ofShared() : null;
     pack(ofRun == null ? arena : ofRun);
     if (verifies && workload.sealed()) {
       session.seal(a);
+      if (b != null && workload.direct()) {
+        session.seal(b);
+      }
     }
     c = output(arena);
     second = output(arena);
     predecessor = onDevice ? predecessor(arena) : null;
+  }
+
+  /** The right operand with rows along n. */
+  private Tensor rowMajor(Arena arena) {
+    Tensor tensor = Tensor.zeros(arena, DType.FLOAT32, workload.k(), workload.n());
+    write(tensor.transposed(), workload.weights());
+    return tensor;
   }
 
   /** An output that may stay with a device; or one that its owner has a segment of. */
@@ -170,7 +181,8 @@ final class GemmSetup implements Setup {
     boolean ofB =
         occurrence.point() != ProbePoint.A_READ && occurrence.point() != ProbePoint.A_SEAL;
     // A strided A is read from a copy that ends with the call.
-    boolean made = ofB ? workload.packed() : workload.sealed() && !workload.strided();
+    boolean sealedB = workload.sealed() && workload.direct();
+    boolean made = ofB ? workload.packed() || sealedB : workload.sealed() && !workload.strided();
     return lasts && made;
   }
 
@@ -207,7 +219,7 @@ final class GemmSetup implements Setup {
     if (!(verifies && workload.sealed())) {
       writeLeft(a, workload.a());
     }
-    if (b != null) {
+    if (b != null && !b.isSealed()) {
       write(b.transposed(), workload.weights());
     }
   }

@@ -9,6 +9,9 @@ import static dev.regolith.kernels.probe.ProbePoint.A_LAST_USE;
 import static dev.regolith.kernels.probe.ProbePoint.A_PREDICTED;
 import static dev.regolith.kernels.probe.ProbePoint.A_READ;
 import static dev.regolith.kernels.probe.ProbePoint.A_SEAL;
+import static dev.regolith.kernels.probe.ProbePoint.B_LAST_USE;
+import static dev.regolith.kernels.probe.ProbePoint.B_MULTIPLIED;
+import static dev.regolith.kernels.probe.ProbePoint.B_READ;
 import static dev.regolith.kernels.probe.ProbePoint.CHECK_VECTORS_LAST_USE;
 import static dev.regolith.kernels.probe.ProbePoint.CHECK_VECTORS_READ;
 import static dev.regolith.kernels.probe.ProbePoint.CHECK_VECTORS_SEAL;
@@ -65,6 +68,7 @@ final class GemmWindows {
     PACKED,
     PACKED_SEALED,
     FRESH,
+    DIRECT,
     BLENDING,
     IN_PLACE;
 
@@ -75,6 +79,7 @@ final class GemmWindows {
         case PACKED -> workload.packed();
         case PACKED_SEALED -> workload.packed() && workload.sealed() && !workload.strided();
         case FRESH -> !workload.packed();
+        case DIRECT -> workload.direct();
         case BLENDING -> workload.beta() != 0;
         case IN_PLACE -> !workload.strided();
       };
@@ -105,6 +110,10 @@ final class GemmWindows {
           line(Place.CPU, "weights", "between-reads", AGAIN, Offer.PACKED, PACKED_B_READ),
           line(Place.CPU, "weights", "last-use-to-check", DURING, Offer.PACKED, PACKED_B_LAST_USE),
           line(Place.CPU, "weights", "check-to-next-read", AFTER, Offer.PACKED, PACKED_B_READ),
+          line(Place.CPU, "b", "before-call", BEFORE, Offer.DIRECT, B_READ),
+          line(Place.CPU, "b", "multiplied-to-summed-up", DURING, Offer.DIRECT, B_MULTIPLIED),
+          line(Place.CPU, "b", "last-use-to-check", DURING, Offer.DIRECT, B_LAST_USE),
+          line(Place.CPU, "b", "check-to-next-read", AFTER, Offer.DIRECT, B_READ),
           line(Place.CPU, "packed-a", "before-first-read", DURING, Offer.ANY, PACKED_A_WRITTEN),
           line(Place.CPU, "packed-a", "between-reads", DURING, Offer.ANY, PACKED_A_READ),
           line(Place.CPU, "packed-a", "last-use-to-check", DURING, Offer.ANY, PACKED_A_LAST_USE),

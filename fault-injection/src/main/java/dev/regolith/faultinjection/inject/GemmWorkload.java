@@ -15,6 +15,8 @@ package dev.regolith.faultinjection.inject;
  * @param packed whether the right operand is packed ahead, as weights are, or given as a tensor
  * @param sealed whether the left operand was sealed by whoever made it, or is sealed by the call
  * @param strided whether A and C are transposed views, which the kernels read and write as copies
+ * @param direct whether the right operand is given as a tensor with rows along n, which kernels can
+ *     multiply where it lies
  */
 @SuppressWarnings("ArrayRecordComponent") // a bundle of operands; nobody compares or prints it
 record GemmWorkload(
@@ -29,38 +31,49 @@ record GemmWorkload(
     float[] old,
     boolean packed,
     boolean sealed,
-    boolean strided)
+    boolean strided,
+    boolean direct)
     implements Workload {
 
   /** A product with a packed right operand, without factors. */
   static GemmWorkload packed(String name, int m, int k, int n, float[] a, float[] weights) {
-    return new GemmWorkload(name, m, k, n, a, weights, 1, 0, new float[0], true, true, false);
+    return new GemmWorkload(
+        name, m, k, n, a, weights, 1, 0, new float[0], true, true, false, false);
   }
 
   /** The same product with both operands as tensors. */
   GemmWorkload fresh(String newName) {
-    return new GemmWorkload(newName, m, k, n, a, weights, alpha, beta, old, false, sealed, strided);
+    return new GemmWorkload(
+        newName, m, k, n, a, weights, alpha, beta, old, false, sealed, strided, direct);
   }
 
   /** The same product with nothing sealed before the call. */
   GemmWorkload unsealed(String newName) {
-    return new GemmWorkload(newName, m, k, n, a, weights, alpha, beta, old, packed, false, strided);
+    return new GemmWorkload(
+        newName, m, k, n, a, weights, alpha, beta, old, packed, false, strided, direct);
   }
 
   /** The same product added to an old C. */
   GemmWorkload onto(String newName, float newAlpha, float newBeta, float[] newOld) {
     return new GemmWorkload(
-        newName, m, k, n, a, weights, newAlpha, newBeta, newOld, packed, sealed, strided);
+        newName, m, k, n, a, weights, newAlpha, newBeta, newOld, packed, sealed, strided, direct);
   }
 
   /** The same product of another left operand. */
   GemmWorkload of(String newName, float[] newA) {
     return new GemmWorkload(
-        newName, m, k, n, newA, weights, alpha, beta, old, packed, sealed, strided);
+        newName, m, k, n, newA, weights, alpha, beta, old, packed, sealed, strided, direct);
   }
 
   /** The same product with A and C as transposed views. */
   GemmWorkload strided(String newName) {
-    return new GemmWorkload(newName, m, k, n, a, weights, alpha, beta, old, packed, sealed, true);
+    return new GemmWorkload(
+        newName, m, k, n, a, weights, alpha, beta, old, packed, sealed, true, direct);
+  }
+
+  /** The same product with both operands as tensors, the right one with rows along n. */
+  GemmWorkload direct(String newName) {
+    return new GemmWorkload(
+        newName, m, k, n, a, weights, alpha, beta, old, false, sealed, strided, true);
   }
 }

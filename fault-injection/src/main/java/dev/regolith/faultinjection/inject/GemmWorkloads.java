@@ -42,9 +42,15 @@ final class GemmWorkloads {
     all.add(stacked.unsealed("unsealed, " + stacked.name()));
     all.add(widest.fresh("fresh, " + widest.name()));
     all.add(widest.fresh("").unsealed("fresh and unsealed, " + widest.name()));
+    all.add(first.direct("direct, " + first.name()));
+    all.add(widest.direct("direct, " + widest.name()));
     all.add(widest.strided("strided, " + widest.name()));
     all.add(stacked.strided("").fresh("fresh and strided, " + stacked.name()));
     float[] residual = repeat(first.a(), first.m() * deepest.n());
+    all.add(
+        first
+            .onto("", 0.5f, 1, repeat(first.a(), first.m() * first.n()))
+            .direct("direct, residual, " + first.name()));
     all.add(deepest.onto("residual, " + deepest.name(), 1, 1, residual));
     all.add(
         stacked.onto(

@@ -47,6 +47,14 @@ public interface Backend extends AutoCloseable {
     return false;
   }
 
+  /**
+   * Whether {@link #run} can multiply A and B where they lie, see {@link GemmProblem#isDirect}, and
+   * had better do so.
+   */
+  default boolean multipliesDirectly(GemmProblem problem, MemorySegment source, Range range) {
+    return false;
+  }
+
   /** Float32 lanes in which {@link #pack} adds a check vector's columns up; 0 for double. */
   default int checkVectorLanes() {
     return 0;

@@ -66,14 +66,14 @@ public final class GemmProblem {
   /** The right operand. */
   public PackedB b = new PackedB(CheckBlock.COLUMNS);
 
-  /**
-   * Where B lies, if its panels are to be packed while computing: each belongs to one region, and
-   * is not kept. Else they are packed already.
-   */
+  /** Where B lies, if the backend packs it while computing, or multiplies it there. */
   public MemorySegment bSource = MemorySegment.NULL;
 
-  /** How B lies there, as {@code [batch, K, N]}; null if its panels are packed already. */
+  /** How B lies there, as {@code [batch, K, N]}; null if everything is in its panels. */
   public @Nullable Range bRange;
+
+  private boolean packsB;
+  private boolean direct;
 
   /** The output. */
   public MemorySegment c = MemorySegment.NULL;
@@ -105,21 +105,36 @@ public final class GemmProblem {
   /** From a matrix of the old C to the next. */
   public long oldCBatchStride;
 
-  /** Leaves B to the backend, to be packed from where it lies. */
-  public void beginPacking(MemorySegment source, Range range) {
+  /**
+   * Leaves B to the backend where it lies.
+   *
+   * @param packs whether its panels are to be packed from there while computing, each by one
+   *     region, and not to be kept; else they are packed already
+   * @param directly whether it is to be multiplied there, and panels serve its evidence only
+   */
+  public void openSource(MemorySegment source, Range range, boolean packs, boolean directly) {
     bSource = source;
     bRange = range;
+    packsB = packs;
+    direct = directly;
   }
 
   /** Has panels read from {@link #b} from here on. */
-  public void endPacking() {
+  public void closeSource() {
     bSource = MemorySegment.NULL;
     bRange = null;
+    packsB = false;
+    direct = false;
   }
 
-  /** Whether the backend packs B, and keeps no panels; see {@link #bSource}. */
+  /** Whether the backend packs B, and keeps no panels. */
   public boolean packsB() {
-    return bRange != null;
+    return packsB;
+  }
+
+  /** Whether the backend multiplies A and B where they lie. */
+  public boolean isDirect() {
+    return direct;
   }
 
   /** First byte of a row of A. */
@@ -162,6 +177,8 @@ public final class GemmProblem {
     b = other.b;
     bSource = other.bSource;
     bRange = other.bRange;
+    packsB = other.packsB;
+    direct = other.direct;
     c = other.c;
     cOffset = other.cOffset;
     cStride = other.cStride;

@@ -28,13 +28,17 @@ public final class Region {
   /** Number of check blocks. */
   public int blocks;
 
-  /** Sets all. */
+  /** Matrix that the same thread will probably compute next; this one, if there is none. */
+  public long nextMatrix;
+
+  /** Sets all; nothing is known of what comes next. */
   public Region set(long newMatrix, long newRow, int newRows, long newBlock, int newBlocks) {
     matrix = newMatrix;
     row = newRow;
     rows = newRows;
     block = newBlock;
     blocks = newBlocks;
+    nextMatrix = newMatrix;
     return this;
   }
 }

@@ -3,6 +3,7 @@ package dev.regolith.kernels.machine;
 import java.io.ByteArrayOutputStream;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Writes x86-64 machine code: the few instructions that kernels need, after Intel's "64 and IA-32
@@ -12,8 +13,22 @@ import java.util.List;
  * <p>Operands are in the order of that manual: the destination first. Vector registers are numbers.
  */
 public final class Assembler {
-  /** {@code [base + displacement]}. */
-  public record Memory(Gpr base, int displacement) {}
+  /**
+   * {@code [base + scale * index + displacement]}.
+   *
+   * @param index any register but RSP; null if there is none
+   * @param scale 1, 2, 4 or 8
+   */
+  public record Memory(Gpr base, @Nullable Gpr index, int scale, int displacement) {
+    /** {@code [base + displacement]}. */
+    public Memory(Gpr base, int displacement) {
+      this(base, null, 1, displacement);
+    }
+
+    private int indexHigh() {
+      return index == null ? 0 : index.high();
+    }
+  }
 
   /** A place in the code. */
   public static final class Label {
@@ -99,7 +114,7 @@ public final class Assembler {
 
   /** {@code to = op(first, memory)}. */
   public void vector(VectorOp op, int to, int first, Memory second) {
-    prefix(op, to, first, 0, second.base.high());
+    prefix(op, to, first, second.indexHigh(), second.base.high());
     emit(op.opcode);
     memory(to, second);
   }
@@ -194,13 +209,13 @@ public final class Assembler {
 
   /** Loads a register. */
   public void move(Gpr to, Memory from) {
-    emit(rex(to.high(), from.base), 0x8B);
+    emit(rex(to.high(), from), 0x8B);
     memory(to.low(), from);
   }
 
   /** Stores a register. */
   public void move(Memory to, Gpr from) {
-    emit(rex(from.high(), to.base), 0x89);
+    emit(rex(from.high(), to), 0x89);
     memory(from.low(), to);
   }
 
@@ -217,7 +232,7 @@ public final class Assembler {
 
   /** {@code to = address}. */
   public void address(Gpr to, Memory address) {
-    emit(rex(to.high(), address.base), 0x8D); // lea
+    emit(rex(to.high(), address), 0x8D); // lea
     memory(to.low(), address);
   }
 
@@ -233,7 +248,7 @@ public final class Assembler {
 
   /** {@code to += value}. */
   public void add(Gpr to, Memory value) {
-    emit(rex(to.high(), value.base), 0x03);
+    emit(rex(to.high(), value), 0x03);
     memory(to.low(), value);
   }
 
@@ -259,7 +274,7 @@ public final class Assembler {
 
   /** Asks for the cache line of an address. */
   public void prefetch(Memory address) {
-    emit(0x40 | address.base.high(), 0x0F, 0x18); // prefetcht0
+    emit(0x40 | address.indexHigh() << 1 | address.base.high(), 0x0F, 0x18); // prefetcht0
     memory(1, address);
   }
 
@@ -354,13 +369,13 @@ public final class Assembler {
   }
 
   private void load(VectorOp op, int width, int vector, Memory from) {
-    prefix(op, width, vector, 0, 0, from.base.high());
+    prefix(op, width, vector, 0, from.indexHigh(), from.base.high());
     emit(op.opcode);
     memory(vector, from);
   }
 
   private void store(VectorOp op, int width, Memory to, int vector) {
-    prefix(op, width, vector, 0, 0, to.base.high());
+    prefix(op, width, vector, 0, to.indexHigh(), to.base.high());
     emit(op.opcode + 1);
     memory(vector, to);
   }
@@ -385,6 +400,10 @@ public final class Assembler {
     return 0x48 | register << 2 | base.high();
   }
 
+  private static int rex(int register, Memory memory) {
+    return rex(register, memory.base) | memory.indexHigh() << 1;
+  }
+
   private static int direct(int register, int second) {
     return 0xC0 | (register & 7) << 3 | second;
   }
@@ -396,9 +415,13 @@ public final class Assembler {
     boolean none = displacement == 0 && base != Gpr.RBP.low();
     boolean small = (!evex || displacement == 0) && displacement == (byte) displacement;
     int mode = none ? 0 : small ? 0x40 : 0x80;
-    emit(mode | (register & 7) << 3 | base);
-    if (base == Gpr.RSP.low()) {
-      emit(0x24); // a second byte, which says that there is no index
+    Gpr index = memory.index;
+    boolean second = index != null || base == Gpr.RSP.low();
+    emit(mode | (register & 7) << 3 | (second ? Gpr.RSP.low() : base));
+    if (second) {
+      int scale = Integer.numberOfTrailingZeros(memory.scale);
+      int noIndex = Gpr.RSP.low(); // as an index, says that there is none
+      emit(scale << 6 | (index == null ? noIndex : index.low()) << 3 | base);
     }
     if (!none && small) {
       emit(displacement);

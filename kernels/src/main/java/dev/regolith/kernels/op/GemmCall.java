@@ -25,6 +25,7 @@ import dev.regolith.kernels.probe.ProbePoint;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -234,8 +235,11 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     cut();
     computeAll();
     computed = true;
+    if (Probe.ON && problem.isDirect()) {
+      probeRight();
+    }
     // What is computed again reads panels that were packed once, under the seals of that time.
-    problem.endPacking();
+    problem.closeSource();
     if (Probe.ON) {
       probeInputs();
     }
@@ -262,7 +266,7 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     }
     problem.a = MemorySegment.NULL;
     problem.b = NOTHING;
-    problem.endPacking();
+    problem.closeSource();
     problem.c = MemorySegment.NULL;
     problem.aStorage = null;
     left.forget();
@@ -347,6 +351,8 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     long last = Math.min(across(1), (group + 1) * across / groups * width);
     Region region =
         regions[worker].set(matrix, row, (int) (end - row), block, (int) (last - block));
+    long next = (task + threads()) / chunks / groups;
+    region.nextMatrix = next < problem.batch ? next : matrix;
     execution.backend().run(problem, region, w, guard);
   }
 
@@ -402,6 +408,17 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
       }
     }
     return inputs[inputCount++];
+  }
+
+  private void probeRight() {
+    Range range = Objects.requireNonNull(problem.bRange);
+    Probe.reach(
+        ProbePoint.B_LAST_USE,
+        problem.bSource,
+        4 * range.offset(),
+        problem.depth,
+        4 * problem.columns,
+        4 * range.rowStride());
   }
 
   private void probeInputs() {

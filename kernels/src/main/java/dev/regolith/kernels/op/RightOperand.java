@@ -6,6 +6,7 @@ import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Staging;
 import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.CheckBlock;
+import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.memory.Range;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -47,14 +48,27 @@ final class RightOperand implements AutoCloseable, PackedB.Source {
     source = b != null && read ? b.storage().segment() : MemorySegment.NULL;
     long matrices = read ? range.batch() : 1;
     problem.b = fresh;
+    // What is multiplied where it lies, by whoever, is verified there after its last use.
+    boolean directly =
+        b != null
+            && read
+            && (!verify || isSealedWhole(b))
+            && backend.multipliesDirectly(problem, source, range);
     passing = read && once && backend.packsItself();
-    if (passing) {
+    if (passing || (directly && !verify)) {
       fresh.reshape(matrices, problem.depth, problem.columns, this);
-      problem.beginPacking(source, range);
     } else {
       fresh.reshape(matrices, problem.depth, problem.columns);
       tasks = allTasks();
     }
+    if (passing || directly) {
+      problem.openSource(source, range, passing, directly);
+    }
+  }
+
+  private static boolean isSealedWhole(Tensor tensor) {
+    var watch = (SealGrid) tensor.storage().watchOf(tensor.range());
+    return watch != null && watch.inForce();
   }
 
   private long allTasks() {

@@ -179,5 +179,11 @@ public enum ProbePoint {
   /** The same after their last use in the task, before they are summed up. */
   DEVICE_RECORDS_LAST_USE,
   /** A panel that was packed while computing, to where another one was before. */
-  PACKED_B_WRITTEN
+  PACKED_B_WRITTEN,
+  /** Before columns of B are multiplied where they lie. */
+  B_READ,
+  /** Columns of B that were multiplied where they lie, before anything else is made of them. */
+  B_MULTIPLIED,
+  /** B that was multiplied where it lies, after its last use, before its seals are compared. */
+  B_LAST_USE
 }

@@ -18,7 +18,8 @@ import org.junit.jupiter.params.provider.CsvFileSource;
 /** Every instruction is encoded as another assembler encodes it. */
 @Tag("once")
 class AssemblerTest {
-  private static final Pattern ADDRESS = Pattern.compile("\\[(\\w+)(?:([+-]+\\d+))?]");
+  private static final Pattern ADDRESS =
+      Pattern.compile("\\[(\\w+)(?:\\+(\\w+)\\*(\\d))?(?:([+-]+\\d+))?]");
 
   @ParameterizedTest(name = "{2}, {0} bits {1}")
   @CsvFileSource(resources = "instructions.csv", delimiter = ';')
@@ -137,9 +138,13 @@ class AssemblerTest {
   private static Memory memory(String operand) {
     var match = ADDRESS.matcher(operand);
     assertThat(match.matches()).as(operand).isTrue();
-    String displacement = match.group(2);
+    String displacement = match.group(4);
     int bytes = displacement == null ? 0 : Integer.parseInt(displacement.replace("+-", "-"));
-    return new Memory(gpr(match.group(1)), bytes);
+    Gpr base = gpr(match.group(1));
+    String index = match.group(2);
+    return index == null
+        ? new Memory(base, bytes)
+        : new Memory(base, gpr(index), Integer.parseInt(match.group(3)), bytes);
   }
 
   @Test

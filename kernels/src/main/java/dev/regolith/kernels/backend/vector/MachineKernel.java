@@ -38,7 +38,7 @@ final class MachineKernel extends MicroKernel {
 
   /** Linked when it is first needed, and constant from then on. */
   private static final class Linked {
-    static final MethodHandle CALL = MachineCode.caller("ppllllpllpllppllllll");
+    static final MethodHandle CALL = MachineCode.caller("plplllplplpllllllllp");
   }
 
   @Override
@@ -104,25 +104,25 @@ final class MachineKernel extends MicroKernel {
         Linked.CALL.invokeExact(
             code,
             MemorySegment.ofArray(a),
+            4 * (at + (long) call * rows * STRIP_STRIDE),
             panels,
             offset,
-            stride,
             (long) count,
             (long) depth,
             MemorySegment.ofArray(tiles),
-            4L * from + moved,
             4L * to + moved,
             MemorySegment.ofArray(digest),
             8L * digestAt,
-            ahead,
-            MemorySegment.ofArray(sums),
             c,
             cAt + moved,
             cStride,
-            4 * (at + (long) call * rows * STRIP_STRIDE),
             turns,
             apart,
-            across - strips * apart);
+            across - strips * apart,
+            stride,
+            4L * from + moved,
+            ahead,
+            MemorySegment.ofArray(sums));
       }
       return 0;
     } catch (Throwable e) {

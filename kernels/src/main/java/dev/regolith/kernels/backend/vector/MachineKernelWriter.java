@@ -46,7 +46,7 @@ import java.util.function.IntConsumer;
  */
 final class MachineKernelWriter {
   /** Steps along k in one turn of the loop. */
-  private static final int STEPS = 4;
+  static final int STEPS = 4;
 
   /** Most rows of a kernel that reads panels abreast. */
   static final int ROWS_ABREAST = 3;
@@ -87,6 +87,36 @@ final class MachineKernelWriter {
 
   private static final int ROWS_APART = 4 * STRIP_STRIDE;
 
+  // Of a kernel that reads operands where they lie: from a row of B to the next, and three times
+  // that; from a row of A to the next, and every third row of A; what will be read soon, where
+  // other kernels have the place of the digest.
+  private static final Gpr ROW_OF_B = RCX;
+  private static final Gpr ROWS_OF_B = R13;
+  private static final Gpr ROW_OF_A = R14;
+  private static final Gpr[] THIRD_ROWS = {RDI, R11, R10, RBP};
+  private static final Gpr NEXT_LINE = RDX;
+
+  // Parameters on the stack that every kernel has; a kernel of several strips keeps places there.
+  private static final int TILES_BASE = 0;
+  private static final int TO_AT = 1;
+  private static final int DIGESTS = 2;
+  private static final int DIGEST_AT = 3;
+  private static final int C_BASE = 4;
+  private static final int C_AT = 5;
+  private static final int STRIPS = 7;
+  private static final int APART = 8;
+  private static final int BACK = 9;
+  private static final int PANELS_APART = 10;
+
+  // Those of a kernel that reads copies, and of one that reads operands where they lie.
+  private static final int FROM_AT = 11;
+  private static final int AHEAD_BY = 12;
+  private static final int SUMS_BASE = 13;
+  private static final int A_STRIDE = 11;
+  private static final int B_STRIDE = 12;
+  private static final int AHEAD_AT = 13;
+  private static final int AHEAD_STEP_BYTES = 14;
+
   // Vector registers: accumulators come first, two for each row; then the running sums of a kernel
   // that checks.
   private static final int REGISTERS = VectorShapes.hasThirtyTwoRegisters() ? 32 : 16;
@@ -110,13 +140,13 @@ final class MachineKernelWriter {
     FIRST_FROM(3),
     FIRST_TO(4),
     FIRST_SUMS(5),
-    PANEL_STEP(6),
-    FROM_STEP(7),
-    TO_STEP(8),
     /** Still that parameter. */
-    ROW_OF_C(9),
-    SUMS_STEP(10),
-    MINUS_ROUNDS(11),
+    ROW_OF_C(6),
+    MINUS_ROUNDS(7),
+    PANEL_STEP(8),
+    FROM_STEP(9),
+    TO_STEP(10),
+    SUMS_STEP(11),
     PANEL_AT_HAND(12);
 
     private final int parameter;
@@ -132,7 +162,11 @@ final class MachineKernelWriter {
   private final boolean checks;
   private final Into into;
 
-  private MachineKernelWriter(int rows, boolean continues, boolean checks, Into into) {
+  /** Whether A and B are read where they lie, and not from copies. */
+  private final boolean direct;
+
+  private MachineKernelWriter(
+      int rows, boolean continues, boolean checks, Into into, boolean direct) {
     if (rows < 1 || rows > (checks ? CHECKING_ROWS : TILE_ROWS)) {
       throw new IllegalArgumentException("no registers for a tile of " + rows + " rows");
     }
@@ -140,39 +174,48 @@ final class MachineKernelWriter {
     this.continues = continues;
     this.checks = checks;
     this.into = into;
+    this.direct = direct;
   }
 
   /** A new kernel; see {@link MicroKernels#of}. */
   static MachineKernel write(int rows, boolean continues, boolean checks, Into into) {
-    var writer = new MachineKernelWriter(rows, continues, checks, into);
+    var writer = new MachineKernelWriter(rows, continues, checks, into, false);
     writer.function();
     return new MachineKernel(writer.code.bytes(), rows, continues, checks, into);
   }
 
+  /** A new kernel; see {@link DirectKernel#of}. */
+  static DirectKernel writeDirect(int rows, Into into) {
+    var writer = new MachineKernelWriter(rows, false, false, into, true);
+    writer.function();
+    return new DirectKernel(writer.code.bytes(), rows, into);
+  }
+
   private void function() {
-    boolean abreast = rows <= ROWS_ABREAST;
+    boolean abreast = rows <= ROWS_ABREAST && !direct;
     code.enter(abreast ? ABREAST * kept() : 0);
     code.move(STRIP, RDI);
-    code.add(STRIP, code.parameter(10));
-    code.move(PANEL, RSI);
-    code.add(PANEL, RDX);
-    code.move(FROM, code.parameter(0));
-    code.move(TO, FROM);
-    code.add(FROM, code.parameter(1));
-    code.add(TO, code.parameter(2));
-    code.move(DIGEST, code.parameter(3));
-    code.add(DIGEST, code.parameter(4));
-    if (!abreast) {
-      code.move(AHEAD, code.parameter(5));
-    }
-    code.move(SUMS, code.parameter(6));
-    if (into == Into.C) {
-      code.move(TO, code.parameter(7));
-      code.add(TO, code.parameter(8));
+    code.add(STRIP, RSI);
+    code.move(PANEL, RDX);
+    code.add(PANEL, RCX);
+    code.move(DIGEST, code.parameter(DIGESTS));
+    code.add(DIGEST, code.parameter(DIGEST_AT));
+    code.move(TO, code.parameter(into == Into.C ? C_BASE : TILES_BASE));
+    code.add(TO, code.parameter(into == Into.C ? C_AT : TO_AT));
+    if (direct) {
+      openDirect();
+    } else {
+      code.move(STRIDE, code.parameter(PANELS_APART));
+      code.move(FROM, code.parameter(TILES_BASE));
+      code.add(FROM, code.parameter(FROM_AT));
+      code.move(SUMS, code.parameter(SUMS_BASE));
     }
     if (abreast) {
       rounds();
     } else {
+      if (!direct) {
+        code.move(AHEAD, code.parameter(AHEAD_BY));
+      }
       code.countDown(
           COUNT,
           () -> {
@@ -184,10 +227,29 @@ final class MachineKernelWriter {
               code.add(TO, across());
               code.add(SUMS, ofSums());
             }
-            code.add(PANEL, STRIDE);
+            nextPanel();
           });
     }
     code.leave();
+  }
+
+  private void openDirect() {
+    code.move(code.parameter(DIGESTS), DIGEST);
+    code.move(NEXT_LINE, code.parameter(AHEAD_AT));
+    code.move(ROW_OF_B, code.parameter(B_STRIDE));
+    code.address(ROWS_OF_B, new Memory(ROW_OF_B, ROW_OF_B, 2, 0));
+    code.move(ROW_OF_A, code.parameter(A_STRIDE));
+    code.set(LEFT, rows);
+    code.multiply(LEFT, ROW_OF_A);
+    code.move(code.parameter(A_STRIDE), LEFT); // a strip's rows from here on
+  }
+
+  private void nextPanel() {
+    if (direct) {
+      code.add(PANEL, code.parameter(PANELS_APART));
+    } else {
+      code.add(PANEL, STRIDE);
+    }
   }
 
   /** From where a panel's result goes to the next panel's. */
@@ -205,7 +267,7 @@ final class MachineKernelWriter {
    * those behind them, so that every stream goes on where it was.
    */
   private void rounds() {
-    code.move(ROUNDS, code.parameter(11)); // other kernels have a number of strips there
+    code.move(ROUNDS, code.parameter(STRIPS)); // there is one strip
     timesRounds(slot(Slot.FROM_STEP), 4 * TILE);
     timesRounds(slot(Slot.TO_STEP), across());
     timesRounds(slot(Slot.SUMS_STEP), ofSums());
@@ -308,32 +370,40 @@ final class MachineKernelWriter {
    * The tiles of all strips with one panel; parameters that were read keep what has no register.
    */
   private void strips() {
-    Memory first = code.parameter(0);
-    Memory left = code.parameter(1);
-    Memory step = code.parameter(12);
-    Memory back = code.parameter(13);
+    Memory first = code.parameter(TILES_BASE);
+    Memory left = code.parameter(TO_AT);
+    Memory step = code.parameter(APART);
+    Memory back = code.parameter(BACK);
     code.move(first, STRIP);
-    code.move(LEFT, code.parameter(11));
+    code.move(LEFT, code.parameter(STRIPS));
     var again = new Label();
     code.bind(again);
     code.move(left, LEFT);
     tile();
-    code.add(STRIP, rows * ROWS_APART);
-    code.add(FROM, step);
     code.add(TO, step);
+    if (direct) {
+      code.add(STRIP, code.parameter(A_STRIDE));
+    } else {
+      code.add(STRIP, rows * ROWS_APART);
+      code.add(FROM, step);
+    }
     code.move(LEFT, left);
     code.subtract(LEFT, 1);
     code.jump(When.NOT_ZERO, again);
     code.move(STRIP, first);
-    code.add(FROM, back);
     code.add(TO, back);
+    if (!direct) {
+      code.add(FROM, back);
+    }
   }
 
   private void tile() {
     openTile();
     openRows();
-    code.move(SOON, PANEL);
-    code.add(SOON, AHEAD);
+    if (!direct) {
+      code.move(SOON, PANEL);
+      code.add(SOON, AHEAD);
+    }
     // The next panel's tile: parked tiles come from far away.
     for (int line = 0; continues && line < rows * TILE_COLUMNS; line += LINE) {
       code.prefetch(new Memory(FROM, 4 * (TILE + line)));
@@ -380,25 +450,74 @@ final class MachineKernelWriter {
 
   /** The first step's rows of A and B. */
   private void openRows() {
+    code.move(B, PANEL);
     code.move(UPPER, STRIP);
-    if (rows > 3) {
+    for (int row = 3; direct && row < rows; row += 3) {
+      Gpr third = THIRD_ROWS[row / 3];
+      code.address(third, new Memory(THIRD_ROWS[row / 3 - 1], ROW_OF_A, 2, 0));
+      code.add(third, ROW_OF_A);
+    }
+    if (!direct && rows > 3) {
       code.address(LOWER, new Memory(STRIP, 3 * ROWS_APART));
     }
-    code.move(B, PANEL);
+  }
+
+  /** A row of B, some steps on. */
+  private Memory ofB(int step, int half) {
+    if (!direct) {
+      return new Memory(B, 4 * (step * TILE_COLUMNS + half * LANES));
+    }
+    int column = 4 * half * LANES;
+    return switch (step) {
+      case 0 -> new Memory(B, column);
+      case 3 -> new Memory(B, ROWS_OF_B, 1, column);
+      default -> new Memory(B, ROW_OF_B, step, column);
+    };
+  }
+
+  /** An element of A. */
+  private Memory ofA(int row, int step) {
+    if (!direct) {
+      Gpr base = row < 3 ? UPPER : LOWER;
+      return new Memory(base, (row < 3 ? row : row - 3) * ROWS_APART + 4 * step);
+    }
+    Gpr third = THIRD_ROWS[row / 3];
+    int behind = row % 3;
+    return behind == 0
+        ? new Memory(third, 4 * step)
+        : new Memory(third, ROW_OF_A, behind, 4 * step);
+  }
+
+  private void advance(int count) {
+    if (!direct) {
+      code.add(UPPER, 4 * count);
+      if (rows > 3) {
+        code.add(LOWER, 4 * count);
+      }
+      code.add(B, 4 * TILE_COLUMNS * count);
+      return;
+    }
+    for (int row = 0; row < rows; row += 3) {
+      code.add(THIRD_ROWS[row / 3], 4 * count);
+    }
+    code.address(B, new Memory(B, ROW_OF_B, count, 0));
   }
 
   private void steps(int count) {
     for (int step = 0; step < count; step++) {
       for (int half = 0; half < 2; half++) {
-        code.load(B0 + half, new Memory(B, 4 * (step * TILE_COLUMNS + half * LANES)));
+        code.load(B0 + half, ofB(step, half));
+      }
+      if (direct && step == 0 && count > 1) {
+        code.prefetch(new Memory(NEXT_LINE, 0));
+        code.add(NEXT_LINE, code.parameter(AHEAD_STEP_BYTES));
       }
       if (step * AHEAD_STEP % 64 == 0 && asks(count)) {
         code.prefetch(new Memory(SOON, step * AHEAD_STEP));
       }
       for (int row = 0; row < rows; row++) {
         int x = X[(step * rows + row) % X.length];
-        Gpr base = row < 3 ? UPPER : LOWER;
-        code.broadcast(x, new Memory(base, (row < 3 ? row : row - 3) * ROWS_APART + 4 * step));
+        code.broadcast(x, ofA(row, step));
         code.vector(VFMADD231PS, 2 * row, x, B0);
         code.vector(VFMADD231PS, 2 * row + 1, x, B0 + 1);
       }
@@ -407,11 +526,7 @@ final class MachineKernelWriter {
         code.vector(VPADDQ, SUM + 1, SUM + 1, SUM);
       }
     }
-    code.add(UPPER, 4 * count);
-    if (rows > 3) {
-      code.add(LOWER, 4 * count);
-    }
-    code.add(B, 4 * TILE_COLUMNS * count);
+    advance(count);
     if (asks(count)) {
       code.add(SOON, AHEAD_STEP * count);
     }
@@ -419,12 +534,16 @@ final class MachineKernelWriter {
 
   /** Whether steps ask for what will be read soon. */
   private boolean asks(int count) {
-    return count > 1 && rows > ROWS_ABREAST;
+    return count > 1 && rows > ROWS_ABREAST && !direct;
   }
 
   private void close() {
     int digest = B0;
-    code.load(digest, new Memory(DIGEST, 0));
+    Gpr digestAt = direct ? LEFT : DIGEST;
+    if (direct) {
+      code.move(digestAt, code.parameter(DIGESTS));
+    }
+    code.load(digest, new Memory(digestAt, 0));
     if (into == Into.C) {
       code.move(B, TO);
     }
@@ -444,7 +563,7 @@ final class MachineKernelWriter {
         code.add(B, slot(Slot.ROW_OF_C));
       }
     }
-    code.store(new Memory(DIGEST, 0), digest);
+    code.store(new Memory(digestAt, 0), digest);
     for (int i = 0; checks && i < Digest.SUMS; i++) {
       code.store(new Memory(SUMS, 4 * LANES * i), SUM + i);
     }

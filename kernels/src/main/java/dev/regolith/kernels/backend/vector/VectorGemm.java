@@ -97,6 +97,11 @@ public final class VectorGemm implements Backend {
   }
 
   @Override
+  public boolean multipliesDirectly(GemmProblem problem, MemorySegment source, Range range) {
+    return DirectGemm.serves(problem, source, range);
+  }
+
+  @Override
   public void scan(
       MemorySegment memory, SealGrid grid, long block, long[] found, Workspace workspace) {
     if (!memory.isNative() || grid.range().columnStride() != 1) {
@@ -165,6 +170,10 @@ public final class VectorGemm implements Backend {
     var w = (VectorWorkspace) workspace;
     PackedB b = p.b;
     long mark = b.repairs().mark();
+    if (p.isDirect()) {
+      DirectGemm.run(this, p, region, w, sink);
+      return;
+    }
     w.open(region.rows, b.kBlocks(), p.verify);
     if (p.verify) {
       openEvidence(region, b, w);
@@ -219,7 +228,7 @@ public final class VectorGemm implements Backend {
     return LANES;
   }
 
-  private static void openEvidence(Region region, PackedB b, VectorWorkspace w) {
+  static void openEvidence(Region region, PackedB b, VectorWorkspace w) {
     w.evidence.open(region.rows, region.blocks, b.depth());
     w.evidence.lanes(
         Prediction.LANES_USED,
@@ -231,10 +240,9 @@ public final class VectorGemm implements Backend {
   }
 
   /** Finds a check block's panels, or packs them. */
-  private static void place(
-      GemmProblem p, Region region, int kBlock, long block, VectorWorkspace w) {
+  static void place(GemmProblem p, Region region, int kBlock, long block, VectorWorkspace w) {
     Range range = p.bRange;
-    if (range == null) {
+    if (range == null || !p.packsB()) {
       w.place.keep(p.b, p.b.panel(region.matrix, block), kBlock);
     } else {
       w.place.pass(p.b, kBlock);

@@ -35,6 +35,9 @@ final class VectorWorkspace implements Workspace {
   /** Whether a region is in progress, or broke off and left its sums behind. */
   private boolean inUse;
 
+  /** Bytes of the next matrices that kernels of this region have asked for. */
+  long asked;
+
   /** Number of strips of the region. */
   int strips;
 

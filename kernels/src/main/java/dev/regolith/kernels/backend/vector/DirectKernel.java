@@ -1,0 +1,134 @@
+package dev.regolith.kernels.backend.vector;
+
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE;
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_ROWS;
+import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
+
+import dev.regolith.kernels.backend.vector.MicroKernel.Into;
+import dev.regolith.kernels.machine.MachineCode;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandle;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A kernel in machine code that reads A and B where they lie: a product that is small enough for
+ * the caches needs no copies. Computes the bits of a {@link MicroKernel}.
+ */
+final class DirectKernel {
+  private static final @Nullable DirectKernel[] KERNELS =
+      new @Nullable DirectKernel[Into.values().length * (TILE_ROWS + 1)];
+
+  private final MemorySegment code;
+  private final int rows;
+  private final Into into;
+
+  /** A kernel of {@code rows} rows; see {@link #of}. */
+  DirectKernel(byte[] code, int rows, Into into) {
+    this.code = MachineCode.place(code);
+    this.rows = rows;
+    this.into = into;
+  }
+
+  /** Linked when it is first needed, and constant from then on. */
+  private static final class Linked {
+    static final MethodHandle CALL = MachineCode.caller("plplll" + "plplp" + "llllllllll");
+  }
+
+  /**
+   * The kernel for a number of rows, written when it is first asked for.
+   *
+   * @param into tiles, or C
+   */
+  static DirectKernel of(int rows, Into into) {
+    int at = Into.values().length * rows + into.number;
+    DirectKernel kernel = KERNELS[at];
+    if (kernel == null) {
+      // Kernels have no state: a race writes one twice, or shows it late, and does no harm.
+      kernel = MachineKernelWriter.writeDirect(rows, into);
+      KERNELS[at] = kernel;
+    }
+    return kernel;
+  }
+
+  /**
+   * Computes the tiles of strips, whose rows follow each other, with the columns of {@code count}
+   * panels.
+   *
+   * @param a native; the first strip's first row starts at {@code aAt}, rows {@code aStride} bytes
+   *     apart
+   * @param b native; the first panel's first row starts at {@code bAt}, rows {@code bStride} bytes
+   *     apart, the next panel's columns behind it
+   * @param tiles receives the tiles of one strip, from {@code to} on, unless they go into C
+   * @param digest the lane-wise 64-bit sum of all stored registers is added to the vector at {@code
+   *     digestAt}
+   * @param c native; receives the result from {@code cAt} on, with rows {@code cStride} bytes apart
+   * @param ahead address of what will be read soon, of which {@code aheadStep} bytes are asked for
+   *     with every {@link MachineKernelWriter#STEPS} steps along k; need not be anybody's memory
+   */
+  void multiply(
+      MemorySegment a,
+      long aAt,
+      long aStride,
+      int strips,
+      MemorySegment b,
+      long bAt,
+      long bStride,
+      int count,
+      int depth,
+      float[] tiles,
+      int to,
+      long[] digest,
+      int digestAt,
+      MemorySegment c,
+      long cAt,
+      long cStride,
+      long ahead,
+      long aheadStep) {
+    int allRows = Math.multiplyExact(rows, strips);
+    long across = 4L * TILE_COLUMNS;
+    long width = count * across;
+    if (depth > 0) {
+      Bounds.check(aAt, aStride, allRows, 4L * depth, a.byteSize());
+      Bounds.check(bAt, bStride, depth, width, b.byteSize());
+    }
+    Bounds.check(digestAt, 0, 1, WIDE_LANES, digest.length);
+    long apart = 0;
+    long next = across;
+    if (into == Into.C) {
+      Bounds.check(cAt, cStride, allRows, width, c.byteSize());
+      apart = rows * cStride;
+    } else {
+      MicroKernel.requireStrips(strips, false);
+      Bounds.check(to, TILE, count, (long) rows * TILE_COLUMNS, tiles.length);
+      next = 4L * TILE;
+    }
+    try {
+      Linked.CALL.invokeExact(
+          code,
+          a,
+          aAt,
+          b,
+          bAt,
+          Bounds.turns(count),
+          (long) depth,
+          MemorySegment.ofArray(tiles),
+          4L * to,
+          MemorySegment.ofArray(digest),
+          8L * digestAt,
+          c,
+          cAt,
+          cStride,
+          Bounds.turns(strips),
+          apart,
+          next - strips * apart,
+          across,
+          aStride,
+          bStride,
+          ahead,
+          aheadStep);
+    } catch (Throwable e) {
+      throw MachineCode.unexpected(e);
+    }
+  }
+}

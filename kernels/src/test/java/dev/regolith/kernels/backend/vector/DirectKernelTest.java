@@ -1,0 +1,216 @@
+package dev.regolith.kernels.backend.vector;
+
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE;
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_ROWS;
+import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.regolith.kernels.backend.vector.MicroKernel.Into;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** Kernels that read operands where they lie, against a scalar loop. */
+class DirectKernelTest {
+  private static final int[] DEPTHS = {0, 1, 2, 3, 4, 5, 7, 64, 129};
+
+  /** What lies around that must not be written. */
+  private static final float UNTOUCHED = -77;
+
+  @BeforeEach
+  void onlyInMachineCode() {
+    assumeTrue(VectorShapes.MACHINE_CODE);
+  }
+
+  @Test
+  void stripsAreMultipliedIntoC() {
+    var random = new SplittableRandom(1);
+    for (int rows = 1; rows <= TILE_ROWS; rows++) {
+      for (int strips = 1; strips <= 4; strips++) {
+        for (int panels = 1; panels <= 3; panels++) {
+          for (int depth : DEPTHS) {
+            multiply(rows, strips, panels, depth, Into.C, random);
+          }
+        }
+      }
+    }
+  }
+
+  @Test
+  void aStripIsMultipliedIntoTiles() {
+    var random = new SplittableRandom(2);
+    for (int rows = 1; rows <= TILE_ROWS; rows++) {
+      for (int panels = 1; panels <= 3; panels++) {
+        for (int depth : DEPTHS) {
+          multiply(rows, 1, panels, depth, Into.TILES, random);
+        }
+      }
+    }
+  }
+
+  private static void multiply(
+      int rows, int strips, int panels, int depth, Into into, SplittableRandom random) {
+    int allRows = rows * strips;
+    int columns = panels * TILE_COLUMNS;
+    // Rows are further apart than they are long, and nothing lies behind the last.
+    int aRow = depth + random.nextInt(5);
+    int bRow = columns + random.nextInt(20);
+    int cRow = columns + random.nextInt(5);
+    int first = random.nextInt(3);
+    try (var arena = Arena.ofConfined()) {
+      MemorySegment a = floats(arena, random, first + Math.max(0, (allRows - 1) * aRow + depth));
+      MemorySegment b = floats(arena, random, first + Math.max(0, (depth - 1) * bRow + columns));
+      MemorySegment c = arena.allocate(4L * (first + allRows * cRow), 4);
+      for (long i = 0; i < c.byteSize() / 4; i++) {
+        c.setAtIndex(JAVA_FLOAT, i, UNTOUCHED);
+      }
+      var tiles = new float[2 + 3 * TILE];
+      Arrays.fill(tiles, UNTOUCHED);
+      var digests = new long[3 * WIDE_LANES];
+      digests[WIDE_LANES] = 5;
+      boolean intoC = into == Into.C;
+      DirectKernel.of(rows, into)
+          .multiply(
+              a,
+              4L * first,
+              4L * aRow,
+              strips,
+              b,
+              4L * first,
+              4L * bRow,
+              panels,
+              depth,
+              tiles,
+              2,
+              digests,
+              WIDE_LANES,
+              intoC ? c : MemorySegment.NULL,
+              4L * first,
+              4L * cRow,
+              b.address(),
+              random.nextInt(2) * 64L);
+
+      var expectedC = new float[(int) (c.byteSize() / 4)];
+      Arrays.fill(expectedC, UNTOUCHED);
+      var expectedTiles = new float[tiles.length];
+      Arrays.fill(expectedTiles, UNTOUCHED);
+      var digest = new long[WIDE_LANES];
+      digest[0] = 5;
+      for (int i = 0; i < allRows; i++) {
+        for (int j = 0; j < columns; j++) {
+          float sum = 0;
+          for (int k = 0; k < depth; k++) {
+            float x = a.getAtIndex(JAVA_FLOAT, first + (long) i * aRow + k);
+            sum = Math.fma(x, b.getAtIndex(JAVA_FLOAT, first + (long) k * bRow + j), sum);
+          }
+          if (intoC) {
+            expectedC[first + i * cRow + j] = sum;
+          } else {
+            int panel = j / TILE_COLUMNS * TILE;
+            expectedTiles[2 + panel + i * TILE_COLUMNS + j % TILE_COLUMNS] = sum;
+          }
+          digest[j / 2 % WIDE_LANES] +=
+              Integer.toUnsignedLong(Float.floatToRawIntBits(sum)) << (32 * (j % 2));
+        }
+      }
+      String what =
+          "%d strips of %d rows, %d panels, %d steps".formatted(strips, rows, panels, depth);
+      assertThat(c.toArray(JAVA_FLOAT)).as(what).isEqualTo(expectedC);
+      assertThat(tiles).as(what).isEqualTo(expectedTiles);
+      var all = new long[3 * WIDE_LANES];
+      System.arraycopy(digest, 0, all, WIDE_LANES, WIDE_LANES);
+      assertThat(digests).as(what).isEqualTo(all);
+    }
+  }
+
+  @Test
+  void nothingIsReadOrWrittenElsewhere() {
+    try (var arena = Arena.ofConfined()) {
+      MemorySegment a = arena.allocate(4 * 3 * 10);
+      MemorySegment b = arena.allocate(4L * 10 * TILE_COLUMNS);
+      MemorySegment c = arena.allocate(4L * 3 * TILE_COLUMNS);
+      long row = 4L * TILE_COLUMNS;
+      intoC(a, 0, 40, 1, b, 0, row, 1, c, 0, row);
+      assertRefused(() -> intoC(a, 4, 40, 1, b, 0, row, 1, c, 0, row));
+      assertRefused(() -> intoC(a, -4, 40, 1, b, 0, row, 1, c, 0, row));
+      assertRefused(() -> intoC(a, 0, 44, 1, b, 0, row, 1, c, 0, row));
+      assertRefused(() -> intoC(a, 0, -40, 1, b, 0, row, 1, c, 0, row));
+      assertRefused(() -> intoC(a, 0, 0, 0, b, 0, row, 1, c, 0, row));
+      assertRefused(() -> intoC(a, 0, 0, 2, b, 0, row, 1, c, 0, row));
+      assertRefused(() -> intoC(a, 0, 40, 1, b, 4, row, 1, c, 0, row));
+      assertRefused(() -> intoC(a, 0, 40, 1, b, 0, row + 4, 1, c, 0, row));
+      assertRefused(() -> intoC(a, 0, 40, 1, b, 0, row, 2, c, 0, row));
+      assertRefused(() -> intoC(a, 0, 40, 1, b, 0, row, 0, c, 0, row));
+      assertRefused(() -> intoC(a, 0, 40, 1, b, 0, row, 1, c, 4, row));
+      assertRefused(() -> intoC(a, 0, 40, 1, b, 0, row, 1, c, 0, row + 4));
+      assertRefused(() -> intoTiles(a, 2, b, new float[TILE], 0, new long[WIDE_LANES], 0));
+      assertRefused(() -> intoTiles(a, 1, b, new float[TILE], TILE, new long[WIDE_LANES], 0));
+      assertRefused(() -> intoTiles(a, 1, b, new float[TILE], -1, new long[WIDE_LANES], 0));
+      assertRefused(() -> intoTiles(a, 1, b, new float[TILE], 0, new long[WIDE_LANES], 1));
+      intoTiles(a, 1, b, new float[TILE], 0, new long[WIDE_LANES], 0);
+    }
+  }
+
+  private static void intoC(
+      MemorySegment a,
+      long aAt,
+      long aStride,
+      int strips,
+      MemorySegment b,
+      long bAt,
+      long bStride,
+      int panels,
+      MemorySegment c,
+      long cAt,
+      long cStride) {
+    var digests = new long[WIDE_LANES];
+    DirectKernel.of(3, Into.C)
+        .multiply(
+            a,
+            aAt,
+            aStride,
+            strips,
+            b,
+            bAt,
+            bStride,
+            panels,
+            10,
+            new float[1],
+            0,
+            digests,
+            0,
+            c,
+            cAt,
+            cStride,
+            0,
+            0);
+  }
+
+  private static void intoTiles(
+      MemorySegment a, int strips, MemorySegment b, float[] tiles, int to, long[] digests, int at) {
+    MemorySegment none = MemorySegment.NULL;
+    long row = 4L * TILE_COLUMNS;
+    DirectKernel.of(1, Into.TILES)
+        .multiply(a, 0, 40, strips, b, 0, row, 1, 10, tiles, to, digests, at, none, 0, 0, 0, 0);
+  }
+
+  private static void assertRefused(Runnable call) {
+    assertThatThrownBy(call::run)
+        .isInstanceOfAny(IndexOutOfBoundsException.class, IllegalArgumentException.class);
+  }
+
+  private static MemorySegment floats(Arena arena, SplittableRandom random, int count) {
+    MemorySegment floats = arena.allocate(4L * count, 4);
+    for (int i = 0; i < count; i++) {
+      floats.setAtIndex(JAVA_FLOAT, i, (float) random.nextDouble(-2, 2));
+    }
+    return floats;
+  }
+}
