@@ -46,6 +46,11 @@ class GemmBitsTest {
 
     var under =
         SessionUnderTest.kept(it.way().threads(), it.way().protection(), it.way().compute());
+    // With sealed operands a product takes other ways.
+    if (it.way().protection() != Protection.OFF && it.seed() % 2 == 0) {
+      under.session().seal(a.tensor());
+      under.session().seal(b.tensor());
+    }
     Status status;
     if (it.way().packed()) {
       var weights = under.session().pack(arena, b.tensor().transposed());

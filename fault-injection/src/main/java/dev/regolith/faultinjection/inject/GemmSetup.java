@@ -177,12 +177,15 @@ final class GemmSetup implements Setup {
 
   @Override
   public boolean outlivesCall(Occurrence occurrence) {
-    boolean lasts = PERSISTENT.contains(occurrence.point());
-    boolean ofB =
-        occurrence.point() != ProbePoint.A_READ && occurrence.point() != ProbePoint.A_SEAL;
-    // A strided A is read from a copy that ends with the call.
-    boolean sealedB = workload.sealed() && workload.direct();
-    boolean made = ofB ? workload.packed() || sealedB : workload.sealed() && !workload.strided();
+    ProbePoint point = occurrence.point();
+    boolean lasts = PERSISTENT.contains(point);
+    boolean made =
+        switch (point) {
+          // A strided A is read from a copy that ends with the call.
+          case A_READ, A_SEAL -> workload.sealed() && !workload.strided();
+          case B_READ -> workload.sealed();
+          default -> workload.packed();
+        };
     return lasts && made;
   }
 
