@@ -91,6 +91,17 @@ final class FaultyGemm implements AutoCloseable {
           ProbePoint.PARTIAL_SUM_LAST_USE,
           ProbePoint.PARTIAL_SUM_DIGEST);
 
+  /** What there is not, either, where nothing but a second result is evidence. */
+  private static final Set<ProbePoint> NOT_TWICE =
+      EnumSet.of(
+          ProbePoint.PACKED_A_WRITTEN,
+          ProbePoint.CHECK_VECTORS_READ,
+          ProbePoint.CHECK_VECTORS_LAST_USE,
+          ProbePoint.CHECK_VECTORS_SEAL,
+          ProbePoint.TOLERANCE_COEFFICIENTS_READ,
+          ProbePoint.EVIDENCE,
+          ProbePoint.TOLERANCE);
+
   /** How it is computed, and with what. */
   enum Variant {
     /** Packed weights, A sealed by the call, one thread. */
@@ -103,6 +114,8 @@ final class FaultyGemm implements AutoCloseable {
     DIRECT(1, Compute.BEST, false, true, 130, -1.5f, 0.5f),
     /** The same without factors, two threads. */
     DIRECT_INTO_C(2, Compute.BEST, false, true, 130, 1, 0),
+    /** The same of so few steps that it is computed twice. */
+    TWICE(1, Compute.BEST, false, true, 25, 1, 0),
     /** Packed weights, the scalar twin. */
     SCALAR(1, Compute.SCALAR, true, false);
 
@@ -137,7 +150,7 @@ final class FaultyGemm implements AutoCloseable {
 
     /** Whether A and B are multiplied where they lie, where that is done at all. */
     private boolean isDirect() {
-      return this == DIRECT || this == DIRECT_INTO_C;
+      return this == DIRECT || this == DIRECT_INTO_C || this == TWICE;
     }
 
     /** The variants that differ from all others in this JVM. */
@@ -158,6 +171,9 @@ final class FaultyGemm implements AutoCloseable {
       } else if (isDirect()) {
         points.removeAll(NOT_DIRECT);
         points.addAll(OF_DIRECT);
+        if (this == TWICE) {
+          points.removeAll(NOT_TWICE);
+        }
       } else if (SessionUnderTest.isDeviceComputing()) {
         points.removeAll(NOT_DEVICE);
         points.addAll(OF_DEVICE);

@@ -74,6 +74,7 @@ public final class GemmProblem {
 
   private boolean packsB;
   private boolean direct;
+  private boolean twice;
 
   /** The output. */
   public MemorySegment c = MemorySegment.NULL;
@@ -111,12 +112,15 @@ public final class GemmProblem {
    * @param packs whether its panels are to be packed from there while computing, each by one
    *     region, and not to be kept; else they are packed already
    * @param directly whether it is to be multiplied there, and panels serve its evidence only
+   * @param doubly whether that happens a second time, instead of evidence
    */
-  public void openSource(MemorySegment source, Range range, boolean packs, boolean directly) {
+  public void openSource(
+      MemorySegment source, Range range, boolean packs, boolean directly, boolean doubly) {
     bSource = source;
     bRange = range;
     packsB = packs;
     direct = directly;
+    twice = doubly;
   }
 
   /** Has panels read from {@link #b} from here on. */
@@ -125,6 +129,7 @@ public final class GemmProblem {
     bRange = null;
     packsB = false;
     direct = false;
+    twice = false;
   }
 
   /** Whether the backend packs B, and keeps no panels. */
@@ -135,6 +140,11 @@ public final class GemmProblem {
   /** Whether the backend multiplies A and B where they lie. */
   public boolean isDirect() {
     return direct;
+  }
+
+  /** Whether it does so a second time and compares, and there is no evidence, nor any panels. */
+  public boolean isTwice() {
+    return twice;
   }
 
   /** First byte of a row of A. */
@@ -179,6 +189,7 @@ public final class GemmProblem {
     bRange = other.bRange;
     packsB = other.packsB;
     direct = other.direct;
+    twice = other.twice;
     c = other.c;
     cOffset = other.cOffset;
     cStride = other.cStride;

@@ -238,6 +238,7 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     if (Probe.ON && problem.isDirect()) {
       probeRight();
     }
+    boolean twice = problem.isTwice();
     // What is computed again reads panels that were packed once, under the seals of that time.
     problem.closeSource();
     if (Probe.ON) {
@@ -245,6 +246,9 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     }
     if (verify) {
       verifyInputs();
+    }
+    if (twice && guard.isInDoubt(problem, workspace)) {
+      right.packAgain(problem.b, workspace); // for the first time
     }
     if (isNeededHere()) {
       comeBack();

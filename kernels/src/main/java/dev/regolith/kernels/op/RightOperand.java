@@ -54,15 +54,16 @@ final class RightOperand implements AutoCloseable, PackedB.Source {
             && read
             && (!verify || isSealedWhole(b))
             && backend.multipliesDirectly(problem, source, range);
-    passing = read && once && backend.packsItself();
-    if (passing || (directly && !verify)) {
+    boolean twice = directly && verify && backend.multipliesTwice(problem);
+    passing = read && once && backend.packsItself() && !twice;
+    if (passing || twice || (directly && !verify)) {
       fresh.reshape(matrices, problem.depth, problem.columns, this);
     } else {
       fresh.reshape(matrices, problem.depth, problem.columns);
       tasks = allTasks();
     }
     if (passing || directly) {
-      problem.openSource(source, range, passing, directly);
+      problem.openSource(source, range, passing, directly, twice);
     }
   }
 

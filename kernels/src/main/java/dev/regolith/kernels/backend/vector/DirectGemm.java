@@ -7,15 +7,18 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_ROWS;
 import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.EvidenceSink;
 import dev.regolith.kernels.backend.GemmProblem;
+import dev.regolith.kernels.backend.LeftCheck;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.PackedBCheck;
 import dev.regolith.kernels.backend.Region;
-import dev.regolith.kernels.backend.vector.MicroKernel.Into;
+import dev.regolith.kernels.backend.vector.DirectKernel.Result;
 import dev.regolith.kernels.checksum.CheckBlock;
+import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.memory.Range;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.Objects;
 
 /**
@@ -34,6 +37,9 @@ final class DirectGemm {
 
   private static final long ELEMENTS_OF_FEW = 1 << 18;
 
+  /** Most multiply-adds of a product that is computed twice. */
+  private static final long TINY = Long.getLong("tiny", 48 * 48 * 48);
+
   private static final int LINE = 64;
 
   private DirectGemm() {}
@@ -48,35 +54,45 @@ final class DirectGemm {
         && range.columnStride() == 1;
   }
 
+  /** Whether it takes less to compute it twice than to make evidence. */
+  static boolean isTiny(GemmProblem p) {
+    return p.alpha == 1 && p.beta == 0 && p.rows * p.depth * p.columns <= TINY;
+  }
+
   /** See {@link Backend#run}. */
   static void run(
       Backend backend, GemmProblem p, Region region, VectorWorkspace w, EvidenceSink sink) {
+    boolean evident = p.verify && !p.isTwice();
     w.open(region.rows, 1, false);
     w.asked = 0;
-    if (p.verify) {
+    if (evident) {
       VectorGemm.openEvidence(region, p.b, w);
     }
     for (int block = 0; block < region.blocks; block++) {
       if (Probe.ON) {
-        long a = p.aRow(region.matrix, region.row);
-        Probe.reach(ProbePoint.A_READ, p.a, a, region.rows, 4 * p.depth, p.aStride);
-        probe(ProbePoint.B_READ, p, region, block);
+        probe(p, region, block, ProbePoint.A_READ, ProbePoint.B_READ);
       }
       multiply(p, region, block, w, sink);
       if (Probe.ON) {
-        probe(ProbePoint.B_MULTIPLIED, p, region, block);
+        probe(p, region, block, ProbePoint.A_PREDICTED, ProbePoint.B_MULTIPLIED);
       }
-      if (p.verify) {
+      if (evident) {
         VectorGemm.place(p, region, 0, region.block + block, w);
+      }
+      if (p.isTwice()) {
+        repeat(p, region, block, w, sink);
       }
       OutputTiles.close(p, region, block, w, sink);
     }
-    if (p.verify) {
+    if (evident) {
       LeftCopy.copy(p, region, 0, w, sink);
       LeftCopy.predictLate(p, region, 0, w);
       PackedBCheck.verifyRecords(backend, p, region, 0, w.found, w, sink);
       OutputTiles.evidence(p, region, w, sink);
       w.forgetDigests(); // of copies that nobody multiplied
+    }
+    if (p.isTwice()) {
+      LeftCheck.verify(backend, p, region, w.found, w, sink);
     }
     w.finish();
   }
@@ -84,89 +100,207 @@ final class DirectGemm {
   /** Multiplies all strips with the columns of a check block. */
   private static void multiply(
       GemmProblem p, Region region, int block, VectorWorkspace w, EvidenceSink sink) {
-    Range range = Objects.requireNonNull(p.bRange);
-    long first = (region.block + block) * CheckBlock.COLUMNS;
     int columns = p.b.columnsOf(region.block + block);
-    int depth = p.b.depthOf(0);
+    int panels = Math.ceilDiv(columns, TILE_COLUMNS);
     int full = columns / TILE_COLUMNS;
     int finished = p.alpha == 1 && p.beta == 0 ? full : 0;
-    int panels = Math.ceilDiv(columns, TILE_COLUMNS);
-    long b = 4 * range.word(region.matrix, 0, first);
-    long bStride = 4 * range.rowStride();
     if (full < panels) {
-      // Columns that do not fill a vector: a copy has zeros behind them.
-      long at = b + 4L * full * TILE_COLUMNS;
-      PanelCopy.fillUp(
-          p.bSource, at, bStride, columns - full * TILE_COLUMNS, w.staging, depth, w.raw);
+      stageLast(p, region, block, w);
     }
     int strips;
     for (int strip = 0; strip < w.strips; strip += strips) {
       int row = w.row[strip];
       int rows = w.row[strip + 1] - row;
       strips = w.alike(strip, w.strips);
-      long a = p.aRow(region.matrix, region.row + row);
       if (finished > 0) {
-        long lines = (long) strips * finished * (depth / MachineKernelWriter.STEPS);
-        long ahead = ahead(p, region, lines, w);
-        DirectKernel.of(rows, Into.C)
-            .multiply(
-                p.a,
-                a,
-                p.aStride,
-                strips,
-                p.bSource,
-                b,
-                bStride,
-                finished,
-                depth,
-                w.tiles,
-                0,
-                w.digests,
-                w.blockDigest(row),
-                p.c,
-                p.cRow(region.matrix, region.row + row) + 4 * first,
-                p.cStride,
-                ahead,
-                ahead == 0 ? 0 : LINE);
+        into(Result.C, p, region, row, rows, strips, block, finished, w.blockDigest(row), w);
       }
       for (int i = 0; i < strips && finished < panels; i++) {
-        long top = a + (long) i * rows * p.aStride;
-        if (finished < full) {
-          tiles(p, top, rows, p.bSource, b, bStride, full, depth, w.lastTiles, w);
-        }
-        if (full < panels) {
-          int to = w.lastTiles + (full - finished) * TILE;
-          tiles(p, top, rows, w.staging, 0, 4L * TILE_COLUMNS, 1, depth, to, w);
-        }
-        OutputTiles.finish(
-            p, region, row + i * rows, rows, block, finished, panels - finished, w, sink);
+        int top = row + i * rows;
+        tiles(p, region, top, rows, block, finished, full, panels, w);
+        OutputTiles.finish(p, region, top, rows, block, finished, panels - finished, w, sink);
       }
     }
   }
 
-  /** Multiplies one strip into tiles that are not finished yet. */
+  /**
+   * Multiplies everything a second time, with other rows together and factors the other way round,
+   * and compares with C. Where they differ, a plain loop has the last word.
+   */
+  private static void repeat(
+      GemmProblem p, Region region, int block, VectorWorkspace w, EvidenceSink sink) {
+    if (Probe.ON) {
+      OutputTiles.probe(ProbePoint.C_STORED, p, region, block);
+    }
+    int columns = p.b.columnsOf(region.block + block);
+    int panels = Math.ceilDiv(columns, TILE_COLUMNS);
+    int full = columns / TILE_COLUMNS;
+    for (int top = 0; top < region.rows; top += CheckBlock.ROWS) {
+      int left = Math.min(CheckBlock.ROWS, region.rows - top);
+      int high = Math.min(left, TILE_ROWS - 1);
+      int strips = left / high;
+      boolean same = compare(p, region, top, high, strips, block, full, panels, w);
+      if (strips * high < left) {
+        int row = top + strips * high;
+        same &= compare(p, region, row, left % high, 1, block, full, panels, w);
+      }
+      if (!same && !isRight(p, region, top, left, block)) {
+        VectorGemm.suspect(p, region, top, left, block, 1, Component.ARITHMETIC, sink);
+      }
+    }
+  }
+
+  private static boolean compare(
+      GemmProblem p,
+      Region region,
+      int row,
+      int rows,
+      int strips,
+      int block,
+      int full,
+      int panels,
+      VectorWorkspace w) {
+    if (full > 0) {
+      into(Result.COMPARED, p, region, row, rows, strips, block, full, w.lastDigest, w);
+    }
+    boolean same = w.takeZero(w.lastDigest);
+    for (int i = 0; i < strips && full < panels; i++) {
+      int top = row + i * rows;
+      tiles(p, region, top, rows, block, full, full, panels, w);
+      w.takeZero(w.lastDigest);
+      int left = p.b.columnsOf(region.block + block) - full * TILE_COLUMNS;
+      long first = (region.block + block) * CheckBlock.COLUMNS + (long) full * TILE_COLUMNS;
+      for (int j = 0; j < rows; j++) {
+        long c = p.cRow(region.matrix, region.row + top + j) + 4 * first;
+        for (int k = 0; k < left; k++) {
+          int second = Float.floatToRawIntBits(w.tiles[w.lastTiles + j * TILE_COLUMNS + k]);
+          same &= second == p.c.get(ValueLayout.JAVA_INT, c + 4L * k);
+        }
+      }
+    }
+    return same;
+  }
+
+  /** Whether a check block of C is what a plain loop computes; any NaN is as good as another. */
+  private static boolean isRight(GemmProblem p, Region region, int row, int rows, int block) {
+    Range range = Objects.requireNonNull(p.bRange);
+    long first = (region.block + block) * CheckBlock.COLUMNS;
+    int columns = p.b.columnsOf(region.block + block);
+    for (long i = region.row + row; i < region.row + row + rows; i++) {
+      long a = p.aRow(region.matrix, i);
+      long c = p.cRow(region.matrix, i) + 4 * first;
+      for (int j = 0; j < columns; j++) {
+        float sum = 0;
+        for (int k = 0; k < p.depth; k++) {
+          float x = p.a.get(ValueLayout.JAVA_FLOAT, a + 4L * k);
+          long b = 4 * range.word(region.matrix, k, first + j);
+          sum = Math.fma(x, p.bSource.get(ValueLayout.JAVA_FLOAT, b), sum);
+        }
+        float stored = p.c.get(ValueLayout.JAVA_FLOAT, c + 4L * j);
+        if (Float.floatToIntBits(sum) != Float.floatToIntBits(stored)) {
+          return false;
+        }
+      }
+    }
+    return true;
+  }
+
+  /** Copies the columns behind the last full panel, zeros behind them. */
+  private static void stageLast(GemmProblem p, Region region, int block, VectorWorkspace w) {
+    Range range = Objects.requireNonNull(p.bRange);
+    int columns = p.b.columnsOf(region.block + block);
+    int left = columns % TILE_COLUMNS;
+    long first = (region.block + block) * CheckBlock.COLUMNS + columns - left;
+    long at = 4 * range.word(region.matrix, 0, first);
+    long stride = 4 * range.rowStride();
+    PanelCopy.fillUp(p.bSource, at, stride, left, w.staging, p.b.depthOf(0), w.raw);
+  }
+
+  /** Multiplies strips with the first panels of a check block, into C or to be compared with it. */
+  private static void into(
+      Result result,
+      GemmProblem p,
+      Region region,
+      int row,
+      int rows,
+      int strips,
+      int block,
+      int panels,
+      int digest,
+      VectorWorkspace w) {
+    Range range = Objects.requireNonNull(p.bRange);
+    long first = (region.block + block) * CheckBlock.COLUMNS;
+    int depth = p.b.depthOf(0);
+    long lines = (long) strips * panels * (depth / MachineKernelWriter.STEPS);
+    long ahead = ahead(p, region, lines, w);
+    DirectKernel.of(rows, result)
+        .multiply(
+            p.a,
+            p.aRow(region.matrix, region.row + row),
+            p.aStride,
+            strips,
+            p.bSource,
+            4 * range.word(region.matrix, 0, first),
+            4 * range.rowStride(),
+            panels,
+            depth,
+            w.tiles,
+            0,
+            w.digests,
+            digest,
+            p.c,
+            p.cRow(region.matrix, region.row + row) + 4 * first,
+            p.cStride,
+            ahead,
+            ahead == 0 ? 0 : LINE);
+  }
+
+  /** Multiplies one strip with panels from one on, full ones and the copied last, into tiles. */
   private static void tiles(
       GemmProblem p,
-      long a,
+      Region region,
+      int row,
+      int rows,
+      int block,
+      int from,
+      int full,
+      int panels,
+      VectorWorkspace w) {
+    Range range = Objects.requireNonNull(p.bRange);
+    long first = (region.block + block) * CheckBlock.COLUMNS + (long) from * TILE_COLUMNS;
+    int to = w.lastTiles;
+    if (from < full) {
+      long b = 4 * range.word(region.matrix, 0, first);
+      tiles(p, region, row, rows, p.bSource, b, 4 * range.rowStride(), full - from, to, w);
+    }
+    if (full < panels) {
+      to += (full - from) * TILE;
+      tiles(p, region, row, rows, w.staging, 0, 4L * TILE_COLUMNS, 1, to, w);
+    }
+  }
+
+  private static void tiles(
+      GemmProblem p,
+      Region region,
+      int row,
       int rows,
       MemorySegment b,
       long bAt,
       long bStride,
       int panels,
-      int depth,
       int to,
       VectorWorkspace w) {
-    DirectKernel.of(rows, Into.TILES)
+    DirectKernel.of(rows, Result.TILES)
         .multiply(
             p.a,
-            a,
+            p.aRow(region.matrix, region.row + row),
             p.aStride,
             1,
             b,
             bAt,
             bStride,
             panels,
-            depth,
+            p.b.depthOf(0),
             w.tiles,
             to,
             w.digests,
@@ -207,11 +341,14 @@ final class DirectGemm {
         : 0;
   }
 
-  private static void probe(ProbePoint point, GemmProblem p, Region region, int block) {
+  private static void probe(
+      GemmProblem p, Region region, int block, ProbePoint ofA, ProbePoint ofB) {
     Range range = Objects.requireNonNull(p.bRange);
     long first = (region.block + block) * CheckBlock.COLUMNS;
+    long a = p.aRow(region.matrix, region.row);
+    Probe.reach(ofA, p.a, a, region.rows, 4 * p.depth, p.aStride);
     long b = 4 * range.word(region.matrix, 0, first);
     long bytes = 4L * p.b.columnsOf(region.block + block);
-    Probe.reach(point, p.bSource, b, p.b.depthOf(0), bytes, 4 * range.rowStride());
+    Probe.reach(ofB, p.bSource, b, p.b.depthOf(0), bytes, 4 * range.rowStride());
   }
 }

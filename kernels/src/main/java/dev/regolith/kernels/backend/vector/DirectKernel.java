@@ -5,7 +5,6 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_ROWS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 
-import dev.regolith.kernels.backend.vector.MicroKernel.Into;
 import dev.regolith.kernels.machine.MachineCode;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
@@ -16,18 +15,35 @@ import org.jspecify.annotations.Nullable;
  * the caches needs no copies. Computes the bits of a {@link MicroKernel}.
  */
 final class DirectKernel {
+  /** What becomes of accumulators. */
+  enum Result {
+    /** They are stored as tiles. */
+    TILES(0),
+    /** They are stored into C. */
+    C(1),
+    /** They are compared with C. */
+    COMPARED(2);
+
+    private final int number;
+
+    Result(int number) {
+      this.number = number;
+    }
+  }
+
+  private static final int KINDS = Result.values().length;
   private static final @Nullable DirectKernel[] KERNELS =
-      new @Nullable DirectKernel[Into.values().length * (TILE_ROWS + 1)];
+      new @Nullable DirectKernel[KINDS * (TILE_ROWS + 1)];
 
   private final MemorySegment code;
   private final int rows;
-  private final Into into;
+  private final Result result;
 
   /** A kernel of {@code rows} rows; see {@link #of}. */
-  DirectKernel(byte[] code, int rows, Into into) {
+  DirectKernel(byte[] code, int rows, Result result) {
     this.code = MachineCode.place(code);
     this.rows = rows;
-    this.into = into;
+    this.result = result;
   }
 
   /** Linked when it is first needed, and constant from then on. */
@@ -35,17 +51,13 @@ final class DirectKernel {
     static final MethodHandle CALL = MachineCode.caller("plplll" + "plplp" + "llllllllll");
   }
 
-  /**
-   * The kernel for a number of rows, written when it is first asked for.
-   *
-   * @param into tiles, or C
-   */
-  static DirectKernel of(int rows, Into into) {
-    int at = Into.values().length * rows + into.number;
+  /** The kernel for a number of rows, written when it is first asked for. */
+  static DirectKernel of(int rows, Result result) {
+    int at = KINDS * rows + result.number;
     DirectKernel kernel = KERNELS[at];
     if (kernel == null) {
       // Kernels have no state: a race writes one twice, or shows it late, and does no harm.
-      kernel = MachineKernelWriter.writeDirect(rows, into);
+      kernel = MachineKernelWriter.writeDirect(rows, result);
       KERNELS[at] = kernel;
     }
     return kernel;
@@ -61,8 +73,9 @@ final class DirectKernel {
    *     apart, the next panel's columns behind it
    * @param tiles receives the tiles of one strip, from {@code to} on, unless they go into C
    * @param digest the lane-wise 64-bit sum of all stored registers is added to the vector at {@code
-   *     digestAt}
-   * @param c native; receives the result from {@code cAt} on, with rows {@code cStride} bytes apart
+   *     digestAt}; or, where they are compared, every bit that differs is set there
+   * @param c native; receives the result from {@code cAt} on, with rows {@code cStride} bytes
+   *     apart; or has it already
    * @param ahead address of what will be read soon, of which {@code aheadStep} bytes are asked for
    *     with every {@link MachineKernelWriter#STEPS} steps along k; need not be anybody's memory
    */
@@ -95,7 +108,7 @@ final class DirectKernel {
     Bounds.check(digestAt, 0, 1, WIDE_LANES, digest.length);
     long apart = 0;
     long next = across;
-    if (into == Into.C) {
+    if (result != Result.TILES) {
       Bounds.check(cAt, cStride, allRows, width, c.byteSize());
       apart = rows * cStride;
     } else {

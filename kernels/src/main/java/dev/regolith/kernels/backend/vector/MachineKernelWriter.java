@@ -25,6 +25,8 @@ import static dev.regolith.kernels.machine.Gpr.RDX;
 import static dev.regolith.kernels.machine.Gpr.RSI;
 import static dev.regolith.kernels.machine.VectorOp.VFMADD231PS;
 import static dev.regolith.kernels.machine.VectorOp.VPADDQ;
+import static dev.regolith.kernels.machine.VectorOp.VPOR;
+import static dev.regolith.kernels.machine.VectorOp.VPXOR;
 
 import dev.regolith.kernels.backend.vector.MicroKernel.Into;
 import dev.regolith.kernels.checksum.Digest;
@@ -165,8 +167,11 @@ final class MachineKernelWriter {
   /** Whether A and B are read where they lie, and not from copies. */
   private final boolean direct;
 
+  /** Whether the result is not stored into C, but compared with it. */
+  private final boolean compares;
+
   private MachineKernelWriter(
-      int rows, boolean continues, boolean checks, Into into, boolean direct) {
+      int rows, boolean continues, boolean checks, Into into, boolean direct, boolean compares) {
     if (rows < 1 || rows > (checks ? CHECKING_ROWS : TILE_ROWS)) {
       throw new IllegalArgumentException("no registers for a tile of " + rows + " rows");
     }
@@ -175,20 +180,23 @@ final class MachineKernelWriter {
     this.checks = checks;
     this.into = into;
     this.direct = direct;
+    this.compares = compares;
   }
 
   /** A new kernel; see {@link MicroKernels#of}. */
   static MachineKernel write(int rows, boolean continues, boolean checks, Into into) {
-    var writer = new MachineKernelWriter(rows, continues, checks, into, false);
+    var writer = new MachineKernelWriter(rows, continues, checks, into, false, false);
     writer.function();
     return new MachineKernel(writer.code.bytes(), rows, continues, checks, into);
   }
 
   /** A new kernel; see {@link DirectKernel#of}. */
-  static DirectKernel writeDirect(int rows, Into into) {
-    var writer = new MachineKernelWriter(rows, false, false, into, true);
+  static DirectKernel writeDirect(int rows, DirectKernel.Result result) {
+    var into = result == DirectKernel.Result.TILES ? Into.TILES : Into.C;
+    boolean compares = result == DirectKernel.Result.COMPARED;
+    var writer = new MachineKernelWriter(rows, false, false, into, true, compares);
     writer.function();
-    return new DirectKernel(writer.code.bytes(), rows, into);
+    return new DirectKernel(writer.code.bytes(), rows, result);
   }
 
   private void function() {
@@ -518,8 +526,12 @@ final class MachineKernelWriter {
       for (int row = 0; row < rows; row++) {
         int x = X[(step * rows + row) % X.length];
         code.broadcast(x, ofA(row, step));
-        code.vector(VFMADD231PS, 2 * row, x, B0);
-        code.vector(VFMADD231PS, 2 * row + 1, x, B0 + 1);
+        for (int half = 0; half < 2; half++) {
+          // A second computation has the factors the other way round.
+          int first = compares ? B0 + half : x;
+          int second = compares ? x : B0 + half;
+          code.vector(VFMADD231PS, 2 * row + half, first, second);
+        }
       }
       for (int half = 0; checks && half < 2; half++) {
         code.vector(VPADDQ, SUM, SUM, B0 + half);
@@ -556,8 +568,13 @@ final class MachineKernelWriter {
               case ROWS -> new Memory(TO, 4 * (row * ROW + half * LANES));
               case C -> new Memory(B, 4 * half * LANES);
             };
-        code.store(to, accumulator);
-        code.vector(VPADDQ, digest, digest, accumulator);
+        if (compares) {
+          code.vector(VPXOR, accumulator, accumulator, to);
+          code.vector(VPOR, digest, digest, accumulator);
+        } else {
+          code.store(to, accumulator);
+          code.vector(VPADDQ, digest, digest, accumulator);
+        }
       }
       if (into == Into.C) {
         code.add(B, slot(Slot.ROW_OF_C));

@@ -129,7 +129,7 @@ final class OutputTiles {
     }
   }
 
-  private static void probe(ProbePoint point, GemmProblem p, Region region, int block) {
+  static void probe(ProbePoint point, GemmProblem p, Region region, int block) {
     long c = p.cRow(region.matrix, region.row) + 4 * (region.block + block) * CheckBlock.COLUMNS;
     int columns = p.b.columnsOf(region.block + block);
     Probe.reach(point, p.c, c, region.rows, 4L * columns, p.cStride);
@@ -164,7 +164,6 @@ final class OutputTiles {
     long at =
         p.cRow(region.matrix, region.row + row) + 4 * (region.block + block) * CheckBlock.COLUMNS;
     int pattern = (int) ((region.block + block) % Signs.PATTERNS);
-    int shown = evidence.at(row, evidence.checkOf(block));
     MemorySegment memory = p.c;
     long stride = p.cStride;
     int width = CheckBlock.pitch(columns);
@@ -176,7 +175,10 @@ final class OutputTiles {
     }
     int digest = w.blockDigest(row);
     BlockPass.show(memory, at, stride, rows, width, pattern, w.raw, w.digests, digest, w.lanes);
-    BlockPass.addUp(w.lanes, rows, evidence.shown, shown, evidence.checks());
+    if (!p.isTwice()) {
+      int shown = evidence.at(row, evidence.checkOf(block));
+      BlockPass.addUp(w.lanes, rows, evidence.shown, shown, evidence.checks());
+    }
   }
 
   /** Completes the evidence of a region and hands it over. */

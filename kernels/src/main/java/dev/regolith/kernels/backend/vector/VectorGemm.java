@@ -102,6 +102,11 @@ public final class VectorGemm implements Backend {
   }
 
   @Override
+  public boolean multipliesTwice(GemmProblem problem) {
+    return DirectGemm.isTiny(problem);
+  }
+
+  @Override
   public void scan(
       MemorySegment memory, SealGrid grid, long block, long[] found, Workspace workspace) {
     if (!memory.isNative() || grid.range().columnStride() != 1) {

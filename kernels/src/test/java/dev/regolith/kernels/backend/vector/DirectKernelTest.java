@@ -5,11 +5,12 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_ROWS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import dev.regolith.kernels.backend.vector.MicroKernel.Into;
+import dev.regolith.kernels.backend.vector.DirectKernel.Result;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -36,7 +37,7 @@ class DirectKernelTest {
       for (int strips = 1; strips <= 4; strips++) {
         for (int panels = 1; panels <= 3; panels++) {
           for (int depth : DEPTHS) {
-            multiply(rows, strips, panels, depth, Into.C, random);
+            multiply(rows, strips, panels, depth, Result.C, random);
           }
         }
       }
@@ -49,14 +50,14 @@ class DirectKernelTest {
     for (int rows = 1; rows <= TILE_ROWS; rows++) {
       for (int panels = 1; panels <= 3; panels++) {
         for (int depth : DEPTHS) {
-          multiply(rows, 1, panels, depth, Into.TILES, random);
+          multiply(rows, 1, panels, depth, Result.TILES, random);
         }
       }
     }
   }
 
   private static void multiply(
-      int rows, int strips, int panels, int depth, Into into, SplittableRandom random) {
+      int rows, int strips, int panels, int depth, Result into, SplittableRandom random) {
     int allRows = rows * strips;
     int columns = panels * TILE_COLUMNS;
     // Rows are further apart than they are long, and nothing lies behind the last.
@@ -75,7 +76,7 @@ class DirectKernelTest {
       Arrays.fill(tiles, UNTOUCHED);
       var digests = new long[3 * WIDE_LANES];
       digests[WIDE_LANES] = 5;
-      boolean intoC = into == Into.C;
+      boolean intoC = into == Result.C;
       DirectKernel.of(rows, into)
           .multiply(
               a,
@@ -130,6 +131,75 @@ class DirectKernelTest {
     }
   }
 
+  /** Computed a second time: nothing differs but what was changed, and that to the bit. */
+  @Test
+  void everyBitIsCompared() {
+    var random = new SplittableRandom(3);
+    int strips = 2;
+    int columns = 2 * TILE_COLUMNS;
+    try (var arena = Arena.ofConfined()) {
+      for (int rows = 1; rows <= TILE_ROWS; rows++) {
+        for (int depth : DEPTHS) {
+          int all = rows * strips;
+          MemorySegment a = floats(arena, random, all * depth);
+          MemorySegment b = floats(arena, random, depth * columns);
+          MemorySegment c = arena.allocate(4L * all * columns, 4);
+          var digests = new long[2 * WIDE_LANES];
+          multiply(rows, strips, depth, a, b, c, Result.C, digests, 0);
+          var differences = new long[2 * WIDE_LANES];
+          multiply(rows, strips, depth, a, b, c, Result.COMPARED, differences, WIDE_LANES);
+          assertThat(differences).as("%d rows, %d steps", rows, depth).containsOnly(0);
+          for (int word = 0; word < all * columns; word++) {
+            int bit = random.nextInt(32);
+            int before = c.getAtIndex(JAVA_INT, word);
+            c.setAtIndex(JAVA_INT, word, before ^ 1 << bit);
+            multiply(rows, strips, depth, a, b, c, Result.COMPARED, differences, WIDE_LANES);
+            var expected = new long[2 * WIDE_LANES];
+            int lane = WIDE_LANES + word / 2 % WIDE_LANES;
+            expected[lane] = Integer.toUnsignedLong(1 << bit) << (32 * (word % 2));
+            assertThat(differences).as("%d rows, word %d", rows, word).isEqualTo(expected);
+            assertThat(c.getAtIndex(JAVA_INT, word)).isEqualTo(before ^ 1 << bit);
+            c.setAtIndex(JAVA_INT, word, before);
+            Arrays.fill(differences, 0);
+          }
+        }
+      }
+    }
+  }
+
+  private static void multiply(
+      int rows,
+      int strips,
+      int depth,
+      MemorySegment a,
+      MemorySegment b,
+      MemorySegment c,
+      Result result,
+      long[] digests,
+      int digest) {
+    long row = 8L * TILE_COLUMNS;
+    DirectKernel.of(rows, result)
+        .multiply(
+            a,
+            0,
+            4L * depth,
+            strips,
+            b,
+            0,
+            row,
+            2,
+            depth,
+            new float[1],
+            0,
+            digests,
+            digest,
+            c,
+            0,
+            row,
+            0,
+            0);
+  }
+
   @Test
   void nothingIsReadOrWrittenElsewhere() {
     try (var arena = Arena.ofConfined()) {
@@ -171,7 +241,7 @@ class DirectKernelTest {
       long cAt,
       long cStride) {
     var digests = new long[WIDE_LANES];
-    DirectKernel.of(3, Into.C)
+    DirectKernel.of(3, Result.C)
         .multiply(
             a,
             aAt,
@@ -197,7 +267,7 @@ class DirectKernelTest {
       MemorySegment a, int strips, MemorySegment b, float[] tiles, int to, long[] digests, int at) {
     MemorySegment none = MemorySegment.NULL;
     long row = 4L * TILE_COLUMNS;
-    DirectKernel.of(1, Into.TILES)
+    DirectKernel.of(1, Result.TILES)
         .multiply(a, 0, 40, strips, b, 0, row, 1, 10, tiles, to, digests, at, none, 0, 0, 0, 0);
   }
 
