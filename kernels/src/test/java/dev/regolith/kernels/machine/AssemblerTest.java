@@ -96,13 +96,15 @@ class AssemblerTest {
       }
       case "vextractf64x4", "vextractf32x4", "vextractf128" ->
           a.upperHalf(words[2].startsWith("z") ? 512 : 256, vector(words[1]), vector(words[2]));
-      case "vpermilps" ->
-          a.vector(
-              VectorOp.VPERMILPS,
-              vector(words[1]),
-              0,
-              vector(words[2]),
-              Integer.parseInt(words[3]));
+      case "vpermilps" -> {
+        int to = vector(words[1]);
+        int immediate = Integer.parseInt(words[3]);
+        if (words[2].startsWith("[")) {
+          a.vector(VectorOp.VPERMILPS, to, 0, memory(words[2]), immediate);
+        } else {
+          a.vector(VectorOp.VPERMILPS, to, 0, vector(words[2]), immediate);
+        }
+      }
       default -> {
         // Behind EVEX, bits are combined in elements of a size.
         String name = words[0].replaceFirst("^(vpx?or|vpand)d$", "$1");

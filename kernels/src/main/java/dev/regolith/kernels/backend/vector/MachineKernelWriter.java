@@ -25,6 +25,7 @@ import static dev.regolith.kernels.machine.Gpr.RDX;
 import static dev.regolith.kernels.machine.Gpr.RSI;
 import static dev.regolith.kernels.machine.VectorOp.VFMADD231PS;
 import static dev.regolith.kernels.machine.VectorOp.VPADDQ;
+import static dev.regolith.kernels.machine.VectorOp.VPERMILPS;
 import static dev.regolith.kernels.machine.VectorOp.VPOR;
 import static dev.regolith.kernels.machine.VectorOp.VPXOR;
 
@@ -83,6 +84,9 @@ final class MachineKernelWriter {
   private static final Gpr SOON = R10;
   private static final Gpr KEPT = R10;
   private static final Gpr LEFT = RAX;
+
+  /** Every four floats the other way round. */
+  private static final int REVERSED = 0x1B;
 
   /** Floats in a cache line. */
   private static final int LINE = 16;
@@ -167,7 +171,10 @@ final class MachineKernelWriter {
   /** Whether A and B are read where they lie, and not from copies. */
   private final boolean direct;
 
-  /** Whether the result is not stored into C, but compared with it. */
+  /**
+   * Whether the result is not stored into C, but compared with it. Then columns are in other lanes,
+   * and factors the other way round: what a defect makes of a product depends on both.
+   */
   private final boolean compares;
 
   private MachineKernelWriter(
@@ -514,7 +521,11 @@ final class MachineKernelWriter {
   private void steps(int count) {
     for (int step = 0; step < count; step++) {
       for (int half = 0; half < 2; half++) {
-        code.load(B0 + half, ofB(step, half));
+        if (compares) {
+          code.vector(VPERMILPS, B0 + half, 0, ofB(step, half), REVERSED);
+        } else {
+          code.load(B0 + half, ofB(step, half));
+        }
       }
       if (direct && step == 0 && count > 1) {
         code.prefetch(new Memory(NEXT_LINE, 0));
@@ -527,7 +538,6 @@ final class MachineKernelWriter {
         int x = X[(step * rows + row) % X.length];
         code.broadcast(x, ofA(row, step));
         for (int half = 0; half < 2; half++) {
-          // A second computation has the factors the other way round.
           int first = compares ? B0 + half : x;
           int second = compares ? x : B0 + half;
           code.vector(VFMADD231PS, 2 * row + half, first, second);
@@ -569,7 +579,8 @@ final class MachineKernelWriter {
               case C -> new Memory(B, 4 * half * LANES);
             };
         if (compares) {
-          code.vector(VPXOR, accumulator, accumulator, to);
+          code.vector(VPERMILPS, X[0], 0, to, REVERSED);
+          code.vector(VPXOR, accumulator, accumulator, X[0]);
           code.vector(VPOR, digest, digest, accumulator);
         } else {
           code.store(to, accumulator);
