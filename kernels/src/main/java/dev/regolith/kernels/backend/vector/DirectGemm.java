@@ -38,20 +38,31 @@ final class DirectGemm {
   private static final long ELEMENTS_OF_FEW = 1 << 18;
 
   /** Most multiply-adds of a product that is computed twice. */
-  private static final long TINY = Long.getLong("tiny", 48 * 48 * 48);
+  private static final long TINY = 40 * 40 * 40;
 
   private static final int LINE = 64;
 
+  /** Bytes of a row of a panel; where B lies, the next panel's columns are so far away. */
+  private static final long ROW_OF_PANEL = 4L * TILE_COLUMNS;
+
   private DirectGemm() {}
 
-  /** Whether a product is one of them. */
+  /** Whether a product with a B of this form is one of them. */
   static boolean serves(GemmProblem p, MemorySegment source, Range range) {
     boolean few = p.rows <= FEW_ROWS;
-    return VectorShapes.MACHINE_CODE
-        && p.depth <= (few ? PackedB.DEPTH : DEPTH)
-        && p.depth * p.columns <= (few ? ELEMENTS_OF_FEW : ELEMENTS)
-        && source.isNative()
-        && range.columnStride() == 1;
+    return source.isNative()
+        && range.columnStride() == 1
+        && fits(p, few ? PackedB.DEPTH : DEPTH, few ? ELEMENTS_OF_FEW : ELEMENTS);
+  }
+
+  /** Whether a product with packed panels is, of which nobody wants evidence. */
+  static boolean servesPanels(GemmProblem p) {
+    boolean abreast = p.rows <= MachineKernelWriter.ROWS_ABREAST;
+    return !p.verify && !abreast && fits(p, DEPTH, ELEMENTS);
+  }
+
+  private static boolean fits(GemmProblem p, int depth, long elements) {
+    return VectorShapes.MACHINE_CODE && p.depth <= depth && p.depth * p.columns <= elements;
   }
 
   /** Whether it takes less to compute it twice than to make evidence. */
@@ -72,9 +83,18 @@ final class DirectGemm {
       if (Probe.ON) {
         probe(p, region, block, ProbePoint.A_READ, ProbePoint.B_READ);
       }
+      if (!p.isDirect()) {
+        VectorGemm.place(p, region, 0, region.block + block, w);
+        for (int strip = 0; Probe.ON && strip < w.strips; strip++) {
+          probePanels(ProbePoint.PACKED_B_READ, p, region, block, w);
+        }
+      }
       multiply(p, region, block, w, sink);
       if (Probe.ON) {
         probe(p, region, block, ProbePoint.A_PREDICTED, ProbePoint.B_MULTIPLIED);
+      }
+      if (Probe.ON && !p.isDirect()) {
+        probePanels(ProbePoint.PACKED_B_LAST_USE, p, region, block, w);
       }
       if (evident) {
         VectorGemm.place(p, region, 0, region.block + block, w);
@@ -104,7 +124,7 @@ final class DirectGemm {
     int panels = Math.ceilDiv(columns, TILE_COLUMNS);
     int full = columns / TILE_COLUMNS;
     int finished = p.alpha == 1 && p.beta == 0 ? full : 0;
-    if (full < panels) {
+    if (full < panels && p.isDirect()) {
       stageLast(p, region, block, w);
     }
     int strips;
@@ -228,7 +248,7 @@ final class DirectGemm {
       int panels,
       int digest,
       VectorWorkspace w) {
-    Range range = Objects.requireNonNull(p.bRange);
+    Range range = p.isDirect() ? p.bRange : null;
     long first = (region.block + block) * CheckBlock.COLUMNS;
     int depth = p.b.depthOf(0);
     long lines = (long) strips * panels * (depth / MachineKernelWriter.STEPS);
@@ -239,9 +259,10 @@ final class DirectGemm {
             p.aRow(region.matrix, region.row + row),
             p.aStride,
             strips,
-            p.bSource,
-            4 * range.word(region.matrix, 0, first),
-            4 * range.rowStride(),
+            range == null ? w.place.memory() : p.bSource,
+            range == null ? w.place.offset(0) : 4 * range.word(region.matrix, 0, first),
+            range == null ? ROW_OF_PANEL : 4 * range.rowStride(),
+            range == null ? w.place.stride() : ROW_OF_PANEL,
             panels,
             depth,
             w.tiles,
@@ -266,16 +287,32 @@ final class DirectGemm {
       int full,
       int panels,
       VectorWorkspace w) {
-    Range range = Objects.requireNonNull(p.bRange);
-    long first = (region.block + block) * CheckBlock.COLUMNS + (long) from * TILE_COLUMNS;
+    Range range = p.isDirect() ? p.bRange : null;
     int to = w.lastTiles;
+    if (range == null) {
+      tiles(
+          p,
+          region,
+          row,
+          rows,
+          w.place.memory(),
+          w.place.offset(from),
+          ROW_OF_PANEL,
+          w.place.stride(),
+          panels - from,
+          to,
+          w);
+      return;
+    }
     if (from < full) {
+      long first = (region.block + block) * CheckBlock.COLUMNS + (long) from * TILE_COLUMNS;
       long b = 4 * range.word(region.matrix, 0, first);
-      tiles(p, region, row, rows, p.bSource, b, 4 * range.rowStride(), full - from, to, w);
+      long stride = 4 * range.rowStride();
+      tiles(p, region, row, rows, p.bSource, b, stride, ROW_OF_PANEL, full - from, to, w);
     }
     if (full < panels) {
       to += (full - from) * TILE;
-      tiles(p, region, row, rows, w.staging, 0, 4L * TILE_COLUMNS, 1, to, w);
+      tiles(p, region, row, rows, w.staging, 0, ROW_OF_PANEL, ROW_OF_PANEL, 1, to, w);
     }
   }
 
@@ -287,6 +324,7 @@ final class DirectGemm {
       MemorySegment b,
       long bAt,
       long bStride,
+      long across,
       int panels,
       int to,
       VectorWorkspace w) {
@@ -299,6 +337,7 @@ final class DirectGemm {
             b,
             bAt,
             bStride,
+            across,
             panels,
             p.b.depthOf(0),
             w.tiles,
@@ -318,15 +357,15 @@ final class DirectGemm {
    */
   private static long ahead(GemmProblem p, Region region, long lines, VectorWorkspace w) {
     long next = region.nextMatrix;
-    Range range = Objects.requireNonNull(p.bRange);
+    Range range = p.isDirect() ? p.bRange : null;
     if (next == region.matrix) {
       return 0;
     }
     long at = w.asked;
     w.asked += LINE * lines;
-    boolean readsB = range.batch() > 1 && range.rowStride() == p.columns;
+    boolean readsB = range != null && range.batch() > 1 && range.rowStride() == p.columns;
     long bytes = readsB ? 4 * p.depth * p.columns : 0;
-    if (at < bytes) {
+    if (range != null && at < bytes) {
       return p.bSource.address() + 4 * range.word(next, 0, 0) + at;
     }
     at -= bytes;
@@ -341,14 +380,21 @@ final class DirectGemm {
         : 0;
   }
 
+  private static void probePanels(
+      ProbePoint point, GemmProblem p, Region region, int block, VectorWorkspace w) {
+    VectorGemm.probePanels(point, p.b, 0, 0, p.b.panelsOf(region.block + block), w.place);
+  }
+
   private static void probe(
       GemmProblem p, Region region, int block, ProbePoint ofA, ProbePoint ofB) {
-    Range range = Objects.requireNonNull(p.bRange);
-    long first = (region.block + block) * CheckBlock.COLUMNS;
     long a = p.aRow(region.matrix, region.row);
     Probe.reach(ofA, p.a, a, region.rows, 4 * p.depth, p.aStride);
-    long b = 4 * range.word(region.matrix, 0, first);
-    long bytes = 4L * p.b.columnsOf(region.block + block);
-    Probe.reach(ofB, p.bSource, b, p.b.depthOf(0), bytes, 4 * range.rowStride());
+    Range range = p.isDirect() ? p.bRange : null;
+    if (range != null) {
+      long first = (region.block + block) * CheckBlock.COLUMNS;
+      long b = 4 * range.word(region.matrix, 0, first);
+      long bytes = 4L * p.b.columnsOf(region.block + block);
+      Probe.reach(ofB, p.bSource, b, p.b.depthOf(0), bytes, 4 * range.rowStride());
+    }
   }
 }

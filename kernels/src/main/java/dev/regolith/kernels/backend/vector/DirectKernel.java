@@ -70,7 +70,7 @@ final class DirectKernel {
    * @param a native; the first strip's first row starts at {@code aAt}, rows {@code aStride} bytes
    *     apart
    * @param b native; the first panel's first row starts at {@code bAt}, rows {@code bStride} bytes
-   *     apart, the next panel's columns behind it
+   *     apart, and {@code panelStride} bytes on the next panel's
    * @param tiles receives the tiles of one strip, from {@code to} on, unless they go into C
    * @param digest the lane-wise 64-bit sum of all stored registers is added to the vector at {@code
    *     digestAt}; or, where they are compared, every bit that differs is set there
@@ -87,6 +87,7 @@ final class DirectKernel {
       MemorySegment b,
       long bAt,
       long bStride,
+      long panelStride,
       int count,
       int depth,
       float[] tiles,
@@ -103,7 +104,9 @@ final class DirectKernel {
     long width = count * across;
     if (depth > 0) {
       Bounds.check(aAt, aStride, allRows, 4L * depth, a.byteSize());
-      Bounds.check(bAt, bStride, depth, width, b.byteSize());
+      long last = Math.multiplyExact(count - 1L, panelStride);
+      Bounds.check(bAt, panelStride, count, across, b.byteSize());
+      Bounds.check(Math.addExact(bAt, last), bStride, depth, across, b.byteSize());
     }
     Bounds.check(digestAt, 0, 1, WIDE_LANES, digest.length);
     long apart = 0;
@@ -135,7 +138,7 @@ final class DirectKernel {
           Bounds.turns(strips),
           apart,
           next - strips * apart,
-          across,
+          panelStride,
           aStride,
           bStride,
           ahead,

@@ -175,7 +175,7 @@ public final class VectorGemm implements Backend {
     var w = (VectorWorkspace) workspace;
     PackedB b = p.b;
     long mark = b.repairs().mark();
-    if (p.isDirect()) {
+    if (p.isDirect() || DirectGemm.servesPanels(p)) {
       DirectGemm.run(this, p, region, w, sink);
       return;
     }
@@ -445,7 +445,7 @@ public final class VectorGemm implements Backend {
     }
   }
 
-  private static void probePanels(
+  static void probePanels(
       ProbePoint point, PackedB b, int kBlock, int panel, int count, PanelPlace place) {
     for (int i = panel; i < panel + count; i++) {
       Probe.reach(point, place.memory(), place.offset(i), 1, 4L * b.panelWords(kBlock), 0);

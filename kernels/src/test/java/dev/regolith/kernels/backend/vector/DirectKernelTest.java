@@ -62,12 +62,15 @@ class DirectKernelTest {
     int columns = panels * TILE_COLUMNS;
     // Rows are further apart than they are long, and nothing lies behind the last.
     int aRow = depth + random.nextInt(5);
-    int bRow = columns + random.nextInt(20);
+    boolean inPanels = random.nextBoolean();
+    int bRow = (inPanels ? TILE_COLUMNS : columns) + random.nextInt(20);
+    int nextPanel = inPanels ? depth * bRow + random.nextInt(20) : TILE_COLUMNS;
     int cRow = columns + random.nextInt(5);
     int first = random.nextInt(3);
     try (var arena = Arena.ofConfined()) {
       MemorySegment a = floats(arena, random, first + Math.max(0, (allRows - 1) * aRow + depth));
-      MemorySegment b = floats(arena, random, first + Math.max(0, (depth - 1) * bRow + columns));
+      int last = first + (panels - 1) * nextPanel + (depth - 1) * bRow + TILE_COLUMNS;
+      MemorySegment b = floats(arena, random, depth == 0 ? 0 : last);
       MemorySegment c = arena.allocate(4L * (first + allRows * cRow), 4);
       for (long i = 0; i < c.byteSize() / 4; i++) {
         c.setAtIndex(JAVA_FLOAT, i, UNTOUCHED);
@@ -86,6 +89,7 @@ class DirectKernelTest {
               b,
               4L * first,
               4L * bRow,
+              4L * nextPanel,
               panels,
               depth,
               tiles,
@@ -106,10 +110,11 @@ class DirectKernelTest {
       digest[0] = 5;
       for (int i = 0; i < allRows; i++) {
         for (int j = 0; j < columns; j++) {
+          long firstOfB = first + (long) j / TILE_COLUMNS * nextPanel + j % TILE_COLUMNS;
           float sum = 0;
           for (int k = 0; k < depth; k++) {
             float x = a.getAtIndex(JAVA_FLOAT, first + (long) i * aRow + k);
-            sum = Math.fma(x, b.getAtIndex(JAVA_FLOAT, first + (long) k * bRow + j), sum);
+            sum = Math.fma(x, b.getAtIndex(JAVA_FLOAT, firstOfB + (long) k * bRow), sum);
           }
           if (intoC) {
             expectedC[first + i * cRow + j] = sum;
@@ -189,6 +194,7 @@ class DirectKernelTest {
             b,
             0,
             row,
+            4L * TILE_COLUMNS,
             2,
             depth,
             new float[1],
@@ -252,6 +258,7 @@ class DirectKernelTest {
             b,
             bAt,
             bStride,
+            4L * TILE_COLUMNS,
             panels,
             10,
             new float[1],
@@ -270,7 +277,8 @@ class DirectKernelTest {
     MemorySegment none = MemorySegment.NULL;
     long row = 4L * TILE_COLUMNS;
     DirectKernel.of(1, Result.TILES)
-        .multiply(a, 0, 40, strips, b, 0, row, 1, 10, tiles, to, digests, at, none, 0, 0, 0, 0);
+        .multiply(
+            a, 0, 40, strips, b, 0, row, row, 1, 10, tiles, to, digests, at, none, 0, 0, 0, 0);
   }
 
   private static void assertRefused(Runnable call) {
