@@ -14,8 +14,10 @@ import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
@@ -79,24 +81,56 @@ class RowFaultTest {
             variant -> Stream.of(Setting.values()).map(setting -> Arguments.of(variant, setting)));
   }
 
+  /** What a variant computes with, and what the scalar loop makes of it; the same in every run. */
+  @SuppressWarnings("ArrayRecordComponent")
+  private record Known(float[] x, float[] y, float[] weight, float[] bias, float[][] expected) {
+    private static final Map<RowVariant, Known> OF = new EnumMap<>(RowVariant.class);
+
+    static Known of(RowVariant variant) {
+      return OF.computeIfAbsent(variant, Known::make);
+    }
+
+    private static Known make(RowVariant variant) {
+      var random = new SplittableRandom(7);
+      int count = BATCH * ROWS * COLUMNS;
+      int length = variant.isRope() ? POSITIONS * RowVariant.pairs(COLUMNS) : COLUMNS;
+      float[] x = Operand.gaussian(random, count);
+      float[] y = Operand.gaussian(random, count);
+      float[] weight = Operand.gaussian(random, length);
+      float[] bias = Operand.gaussian(random, length);
+      var scalar = SessionUnderTest.kept(1, Protection.OFF, Compute.SCALAR).session();
+      var out = Tensor.wrap(new float[count], BATCH, ROWS, COLUMNS);
+      var sum = Tensor.wrap(new float[count], BATCH, ROWS, COLUMNS);
+      variant.call(
+          scalar,
+          new RowVariant.Tensors(
+              Tensor.wrap(x.clone(), BATCH, ROWS, COLUMNS),
+              Tensor.wrap(y.clone(), BATCH, ROWS, COLUMNS),
+              Tensor.wrap(weight.clone(), ofParameters(variant)),
+              Tensor.wrap(bias.clone(), ofParameters(variant)),
+              sum,
+              out));
+      return new Known(x, y, weight, bias, new float[][] {out.toArray(), sum.toArray()});
+    }
+
+    static long[] ofParameters(RowVariant variant) {
+      return variant.isRope()
+          ? new long[] {POSITIONS, RowVariant.pairs(COLUMNS)}
+          : new long[] {COLUMNS};
+    }
+  }
+
   private static Outcome run(
       RowVariant variant, Setting setting, SessionUnderTest under, Probe.Hook hook) {
-    var random = new SplittableRandom(7);
+    var known = Known.of(variant);
+    float[][] expected = known.expected;
     int count = BATCH * ROWS * COLUMNS;
-    int pairs = RowVariant.pairs(COLUMNS);
-    float[] xs = Operand.gaussian(random, count);
-    float[] ys = Operand.gaussian(random, count);
-    int length = variant.isRope() ? POSITIONS * pairs : COLUMNS;
-    long[] ofParameters = variant.isRope() ? new long[] {POSITIONS, pairs} : new long[] {COLUMNS};
-    float[] ws = Operand.gaussian(random, length);
-    float[] bs = Operand.gaussian(random, length);
     under.reports().clear();
     try (var arena = Arena.ofShared()) {
-      var x = Tensor.of(arena, xs, BATCH, ROWS, COLUMNS);
-      var y = Tensor.of(arena, ys, BATCH, ROWS, COLUMNS);
-      var weight = Tensor.of(arena, ws, ofParameters);
-      var bias = Tensor.of(arena, bs, ofParameters);
-      float[][] expected = expected(variant, x, y, weight, bias);
+      var x = Tensor.of(arena, known.x, BATCH, ROWS, COLUMNS);
+      var y = Tensor.of(arena, known.y, BATCH, ROWS, COLUMNS);
+      var weight = Tensor.of(arena, known.weight, Known.ofParameters(variant));
+      var bias = Tensor.of(arena, known.bias, Known.ofParameters(variant));
       var session = under.session();
       if (setting.sealed) {
         Stream.of(x, y, weight, bias).forEach(session::seal);
@@ -120,26 +154,16 @@ class RowFaultTest {
           session.verify(input); // what happened after its last use is for its next reader to find
         }
         if (out != x) {
-          assertThat(x.toArray()).as("x afterwards").isEqualTo(xs);
+          assertThat(x.toArray()).as("x afterwards").isEqualTo(known.x);
         }
         if (sum != y) {
-          assertThat(y.toArray()).as("y afterwards").isEqualTo(ys);
+          assertThat(y.toArray()).as("y afterwards").isEqualTo(known.y);
         }
-        assertThat(weight.toArray()).as("weights afterwards").isEqualTo(ws);
-        assertThat(bias.toArray()).as("biases afterwards").isEqualTo(bs);
+        assertThat(weight.toArray()).as("weights afterwards").isEqualTo(known.weight);
+        assertThat(bias.toArray()).as("biases afterwards").isEqualTo(known.bias);
       }
       return new Outcome(status, verified, atOnce, later);
     }
-  }
-
-  private static float[][] expected(
-      RowVariant variant, Tensor x, Tensor y, Tensor weight, Tensor bias) {
-    var scalar = SessionUnderTest.kept(1, Protection.OFF, Compute.SCALAR).session();
-    int count = BATCH * ROWS * COLUMNS;
-    var out = Tensor.wrap(new float[count], BATCH, ROWS, COLUMNS);
-    var sum = Tensor.wrap(new float[count], BATCH, ROWS, COLUMNS);
-    variant.call(scalar, new RowVariant.Tensors(x, y, weight, bias, sum, out));
-    return new float[][] {out.toArray(), sum.toArray()};
   }
 
   private static boolean same(float[][] expected, Tensor out, Tensor sum, boolean writesSum) {
