@@ -23,7 +23,9 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
@@ -37,6 +39,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 class DeviceAttentionTest {
   private static final Compute DEVICE = SessionUnderTest.accelerator();
 
+  /** Right results, for operands that are the same in every test. */
+  private static final Map<String, int[]> KNOWN = new ConcurrentHashMap<>();
+
   private final Arena arena = Arena.ofShared();
   private final AttentionCase c = new AttentionCase(1, 4, 2, 140, 300, 40, 24, new Random(1));
   private final Tensor q = AttentionCase.tensor(arena, c.q, Layout.HEADS_FIRST);
@@ -47,7 +52,7 @@ class DeviceAttentionTest {
   private final int[] expected;
 
   DeviceAttentionTest() {
-    expected = scalarBits(k, v, 140, out);
+    expected = KNOWN.computeIfAbsent("scalar", _ -> scalarBits(k, v, 140, out));
   }
 
   /** What the scalar loop makes of the first queries. */
@@ -295,11 +300,15 @@ class DeviceAttentionTest {
     Tensor oneK = AttentionCase.tensor(arena, one.k, Layout.HEADS_FIRST);
     Tensor oneV = AttentionCase.tensor(arena, one.v, Layout.HEADS_FIRST);
     Tensor result = Tensor.zeros(arena, DType.FLOAT32, 1, 1, 127, 4);
-    int[] right;
-    try (var host = Regolith.open(o -> o.compute(Compute.VECTOR))) {
-      host.attention(oneQ, oneK, oneV, result, AttentionOptions.defaults());
-      right = bits(result);
-    }
+    int[] right =
+        KNOWN.computeIfAbsent(
+            "several launches",
+            _ -> {
+              try (var host = Regolith.open(o -> o.compute(Compute.VECTOR))) {
+                host.attention(oneQ, oneK, oneV, result, AttentionOptions.defaults());
+                return bits(result);
+              }
+            });
     try (var under = SessionUnderTest.open(o -> o.compute(DEVICE).threads(1))) {
       var launches = new AtomicInteger();
       var repeated = new AtomicInteger();
