@@ -12,8 +12,10 @@ import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.EnumSet;
+import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
 
 /**
@@ -191,16 +193,29 @@ final class FaultyGemm implements AutoCloseable {
     }
   }
 
+  /** What is multiplied, and what comes of it; made once per JVM. */
+  @SuppressWarnings("ArrayRecordComponent") // a bundle of operands; nobody compares or prints it
+  private record Operands(float[] a, float[] b, float[] old, float[] expected) {
+    static Operands of(Variant variant) {
+      var random = new SplittableRandom(99);
+      int k = variant.depth;
+      float[] a = Operand.gaussian(random, M * k);
+      float[] b = Operand.gaussian(random, k * N);
+      float[] old = Operand.gaussian(random, M * N);
+      float[] expected = Chain.multiply(variant.alpha, a, b, variant.beta, old, M, N, k);
+      return new Operands(a, b, old, expected);
+    }
+  }
+
+  private static final Map<Variant, Operands> OPERANDS = new ConcurrentHashMap<>();
+
   /** What came of one product. */
   record Outcome(Status status, Status verified, boolean bitsRightAtOnce, boolean bitsRight) {}
 
   private final Variant variant;
   private final SessionUnderTest under;
   private final Arena arena = Arena.ofShared();
-  private final float[] aElements;
-  private final float[] bElements;
-  private final float[] oldElements;
-  private final float[] expected;
+  private final Operands operands;
   private PackedMatrix weights;
   private MemorySegment panels = MemorySegment.NULL;
   private MemorySegment records = MemorySegment.NULL;
@@ -211,13 +226,7 @@ final class FaultyGemm implements AutoCloseable {
   FaultyGemm(Variant variant, Protection protection) {
     this.variant = variant;
     under = SessionUnderTest.kept(variant.threads, protection, variant.compute);
-    var random = new SplittableRandom(99);
-    int k = variant.depth;
-    aElements = Operand.gaussian(random, M * k);
-    bElements = Operand.gaussian(random, k * N);
-    oldElements = Operand.gaussian(random, M * N);
-    expected =
-        Chain.multiply(variant.alpha, aElements, bElements, variant.beta, oldElements, M, N, k);
+    operands = OPERANDS.computeIfAbsent(variant, Operands::of);
     repack();
   }
 
@@ -227,7 +236,7 @@ final class FaultyGemm implements AutoCloseable {
 
   /** Packs the weights anew, for protections that leave them damaged. */
   void repack() {
-    weights = under.session().pack(arena, Tensor.wrap(bElements, variant.depth, N).transposed());
+    weights = under.session().pack(arena, Tensor.wrap(operands.b, variant.depth, N).transposed());
     PackedB packed = weights.transposed().asRightOperand();
     panels = arena.allocate(packed.panels().byteSize()).copyFrom(packed.panels());
     records = arena.allocate(packed.records().byteSize()).copyFrom(packed.records());
@@ -250,9 +259,9 @@ final class FaultyGemm implements AutoCloseable {
     under.reports().clear();
     var session = under.session();
     try (var call = Arena.ofShared()) {
-      var a = Tensor.of(call, aElements, M, variant.depth);
-      var b = Tensor.of(call, bElements, variant.depth, N);
-      var c = Tensor.of(call, oldElements, M, N);
+      var a = Tensor.of(call, operands.a, M, variant.depth);
+      var b = Tensor.of(call, operands.b, variant.depth, N);
+      var c = Tensor.of(call, operands.old, M, N);
       if (variant.sealed) {
         session.seal(a);
         session.seal(c);
@@ -267,9 +276,9 @@ final class FaultyGemm implements AutoCloseable {
                 ? session.gemm(variant.alpha, a, weights.transposed(), variant.beta, c)
                 : session.gemm(variant.alpha, a, b, variant.beta, c);
       }
-      boolean atOnce = ReferenceGemm.firstDifference(expected, c.toArray()) < 0;
+      boolean atOnce = ReferenceGemm.firstDifference(operands.expected, c.toArray()) < 0;
       var verified = session.verify(c);
-      boolean later = ReferenceGemm.firstDifference(expected, c.toArray()) < 0;
+      boolean later = ReferenceGemm.firstDifference(operands.expected, c.toArray()) < 0;
       if (session.protection() == Protection.CORRECT) {
         assertWeightsIntact();
         if (variant.sealed) {
@@ -278,8 +287,8 @@ final class FaultyGemm implements AutoCloseable {
         if (variant.isDirect()) {
           session.verify(b);
         }
-        assertThat(a.toArray()).as("A afterwards").isEqualTo(aElements);
-        assertThat(b.toArray()).as("B afterwards").isEqualTo(bElements);
+        assertThat(Operand.elements(a)).as("A afterwards").isEqualTo(operands.a);
+        assertThat(Operand.elements(b)).as("B afterwards").isEqualTo(operands.b);
         assertThat(session.verify(c)).as("C, verified once more").isEqualTo(Status.CLEAN);
         assertThat(session.verify(a)).as("A, verified").isEqualTo(Status.CLEAN);
       }

@@ -129,6 +129,15 @@ final class Operand {
     return java.util.Arrays.mismatch(expected, now);
   }
 
+  /** All elements of a row-major tensor that fills its memory, copied in one go. */
+  static float[] elements(Tensor tensor) {
+    float[] elements = tensor.storage().segment().toArray(ValueLayout.JAVA_FLOAT);
+    if (elements.length != tensor.elements()) {
+      throw new IllegalArgumentException(tensor + " does not fill its memory");
+    }
+    return elements;
+  }
+
   /** Standard normal elements. */
   static float[] gaussian(RandomGenerator random, int count) {
     var elements = new float[count];

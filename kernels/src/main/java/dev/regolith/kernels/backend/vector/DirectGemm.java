@@ -74,6 +74,7 @@ final class DirectGemm {
   static void run(
       Backend backend, GemmProblem p, Region region, VectorWorkspace w, EvidenceSink sink) {
     boolean evident = p.verify && !p.isTwice();
+    long mark = p.b.repairs().mark();
     w.open(region.rows, 1, false);
     w.asked = 0;
     if (evident) {
@@ -110,6 +111,10 @@ final class DirectGemm {
       PackedBCheck.verifyRecords(backend, p, region, 0, w.found, w, sink);
       OutputTiles.evidence(p, region, w, sink);
       w.forgetDigests(); // of copies that nobody multiplied
+      if (!p.b.repairs().noneSince(mark)) {
+        // Somebody put a check record right that this region may have read before.
+        sink.suspect(p, region, Component.CHECK_VECTOR);
+      }
     }
     if (p.isTwice()) {
       LeftCheck.verify(backend, p, region, w.found, w, sink);
