@@ -79,14 +79,15 @@ final class FaultyGemm implements AutoCloseable {
   private static final Set<ProbePoint> OF_DIRECT =
       EnumSet.of(ProbePoint.B_READ, ProbePoint.B_MULTIPLIED, ProbePoint.B_LAST_USE);
 
-  /** What there is not, then: nobody multiplies copies, and there is one k-block. */
+  /**
+   * What there is not, then: nobody multiplies copies but of the last columns, and there is one
+   * k-block.
+   */
   private static final Set<ProbePoint> NOT_DIRECT =
       EnumSet.of(
           ProbePoint.PACKED_A_READ,
           ProbePoint.PACKED_A_LAST_USE,
           ProbePoint.PACKED_A_DIGEST,
-          ProbePoint.PACKED_B_READ,
-          ProbePoint.PACKED_B_LAST_USE,
           ProbePoint.PACKED_B_SEAL,
           ProbePoint.PACKED_B_DIGEST,
           ProbePoint.PARTIAL_SUM_READ,
@@ -117,7 +118,7 @@ final class FaultyGemm implements AutoCloseable {
     /** The same without factors, two threads. */
     DIRECT_INTO_C(2, Compute.BEST, false, true, 130, 1, 0),
     /** The same of so few steps that it is computed twice. */
-    TWICE(1, Compute.BEST, false, true, 25, 1, 0),
+    TWICE(1, Compute.BEST, false, true, 14, 1, 0),
     /** Packed weights, the scalar twin. */
     SCALAR(1, Compute.SCALAR, true, false);
 
@@ -151,7 +152,7 @@ final class FaultyGemm implements AutoCloseable {
     }
 
     /** Whether A and B are multiplied where they lie, where that is done at all. */
-    private boolean isDirect() {
+    boolean isDirect() {
       return this == DIRECT || this == DIRECT_INTO_C || this == TWICE;
     }
 

@@ -41,6 +41,7 @@ class ForeignRepairTest {
     "40, 300, false",
     "300, 90, true",
     "300, 90, false",
+    "10, 14, false",
     "300, 300, false"
   })
   void whatWasCopiedIsCopiedAgain(int m, int k, boolean damagesA) {

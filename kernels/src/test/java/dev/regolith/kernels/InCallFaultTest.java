@@ -16,6 +16,7 @@ import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -89,6 +90,26 @@ class InCallFaultTest {
       }
     }
     assertThat(failures).isEmpty();
+  }
+
+  /** What the others would pass if a product were computed in another way than its variant says. */
+  @Test
+  void everyVariantIsComputedAsItSays() {
+    for (Variant variant : Variant.all().toList()) {
+      try (var gemm = new FaultyGemm(variant, Protection.CORRECT)) {
+        Set<ProbePoint> reached = EnumSet.noneOf(ProbePoint.class);
+        gemm.run((point, memory, offset, rows, rowBytes, stride) -> {
+          synchronized (reached) {
+            reached.add(point);
+          }
+        });
+        assertThat(reached).as(variant.name()).containsAll(variant.points());
+        if (variant.isDirect()) {
+          reached.remove(ProbePoint.PACKED_B_WRITTEN); // by who makes check records, and no further
+          assertThat(reached).as(variant.name()).isEqualTo(variant.points());
+        }
+      }
+    }
   }
 
   /** The first, the last, and some between. */

@@ -1,5 +1,7 @@
 package dev.regolith.faultinjection.inject;
 
+import java.util.Arrays;
+
 /**
  * A matrix product with real operands: {@code C = alpha A B^T + beta C}.
  *
@@ -69,6 +71,24 @@ record GemmWorkload(
   GemmWorkload strided(String newName) {
     return new GemmWorkload(
         newName, m, k, n, a, weights, alpha, beta, old, packed, sealed, true, direct);
+  }
+
+  /** The first rows and columns of a product without an old C. */
+  GemmWorkload part(String newName, int rows, int columns) {
+    return new GemmWorkload(
+        newName,
+        rows,
+        k,
+        columns,
+        Arrays.copyOf(a, rows * k),
+        Arrays.copyOf(weights, columns * k),
+        alpha,
+        0,
+        new float[0],
+        packed,
+        sealed,
+        strided,
+        direct);
   }
 
   /** The same product with both operands as tensors, the right one with rows along n. */

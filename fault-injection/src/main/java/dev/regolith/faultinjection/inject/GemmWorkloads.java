@@ -8,9 +8,9 @@ import java.util.List;
 
 /**
  * The products of a campaign: every linear layer of the model on a real forward pass, and variants
- * of them that bring in what single layers lack: k-blocks, an unpacked right operand, an old C,
- * factors, operands nobody sealed, strided operands, and legitimate NaN, infinities and subnormal
- * numbers.
+ * of them that bring in what single layers lack: k-blocks, an unpacked right operand, one that is
+ * multiplied where it lies, an old C, factors, operands nobody sealed, strided operands, and
+ * legitimate NaN, infinities and subnormal numbers.
  */
 final class GemmWorkloads {
   /** Bytes of text, that is rows of A. */
@@ -18,6 +18,11 @@ final class GemmWorkloads {
 
   /** From here on a product has several k-blocks; the stacked products reach beyond. */
   private static final int STACKED_DEPTH = 2048;
+
+  /** A product that is so small that it is computed twice. */
+  private static final int TINY_ROWS = 12;
+
+  private static final int TINY_COLUMNS = 20;
 
   private GemmWorkloads() {}
 
@@ -44,6 +49,10 @@ final class GemmWorkloads {
     all.add(widest.fresh("").unsealed("fresh and unsealed, " + widest.name()));
     all.add(first.direct("direct, " + first.name()));
     all.add(widest.direct("direct, " + widest.name()));
+    all.add(
+        first
+            .part("", TINY_ROWS, TINY_COLUMNS)
+            .direct("direct, %d x %d of %s".formatted(TINY_ROWS, TINY_COLUMNS, first.name())));
     all.add(widest.strided("strided, " + widest.name()));
     all.add(stacked.strided("").fresh("fresh and strided, " + stacked.name()));
     float[] residual = repeat(first.a(), first.m() * deepest.n());

@@ -13,6 +13,9 @@ public interface EvidenceSink {
   void evidence(
       GemmProblem problem, Region region, long row, int rows, Evidence evidence, int evidenceRow);
 
+  /** So many rows were computed twice, and compared. */
+  default void compared(int rows) {}
+
   /**
    * An exact code says that a buffer the region was computed from is not what it was; the buffer is
    * a copy, so nothing but the region needs mending.

@@ -90,7 +90,8 @@ public final class PackedB {
 
   /**
    * The same, for panels that are not kept as they are packed. Whoever asks for them all the same
-   * gets copies, which are held against the seals that were made when they were packed.
+   * gets copies, which are held against the seals that were made when they were packed. Where none
+   * were packed, nobody may ask for any.
    */
   public void reshape(long newMatrices, long newDepth, long newColumns, Source source) {
     reshapeRecords(newMatrices, newDepth, newColumns);

@@ -4,7 +4,8 @@ package dev.regolith.kernels.fault;
  * What a session counted since it was opened.
  *
  * @param calls operator calls that computed under protection
- * @param checks rows of check blocks whose evidence was compared
+ * @param checks rows of check blocks whose evidence was compared, or that were computed twice since
+ *     they are small
  * @param refined checks whose tolerance was worked out exactly, since the estimate was exceeded
  * @param corrected incidents put right
  * @param refuted incidents that were false alarms

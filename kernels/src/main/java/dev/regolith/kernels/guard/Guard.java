@@ -197,6 +197,11 @@ public final class Guard implements EvidenceSink {
   }
 
   @Override
+  public void compared(int rows) {
+    log.checks(rows);
+  }
+
+  @Override
   public void suspect(GemmProblem p, Region region, Component component) {
     doubts.incident().find(component, -1, 0, mends);
     doubts.addRegion(p, region);

@@ -35,8 +35,9 @@ import org.jspecify.annotations.Nullable;
  * <p>Three phases, each spread over the team:
  *
  * <ol>
- *   <li><b>prepare</b>: pack B, unless each region packs its own; seal A where nobody did, or copy
- *       it into the form the kernels read; keep the old C if beta is not 0;
+ *   <li><b>prepare</b>: pack B, unless each region packs its own, or multiplies it where it lies;
+ *       seal A where nobody did, or copy it into the form the kernels read; keep the old C if beta
+ *       is not 0;
  *   <li><b>compute</b>: regions of C;
  *   <li><b>verify</b>: the seals of every input, after its last use.
  * </ol>
@@ -50,6 +51,11 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
 
   /** Threads have about the same work if at most one turn in so many finds nothing to do. */
   private static final int TURNS = 8;
+
+  /** Most multiply-adds, and elements of B, of a product that one thread computes sooner. */
+  private static final long ALONE = 1 << 18;
+
+  private static final long ALONE_WITH = 1 << 16;
 
   private static final PackedB NOTHING = new PackedB(CheckBlock.COLUMNS);
 
@@ -131,6 +137,7 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     if (!together) {
       Announcement.confined();
     }
+    together &= isWorthSharing();
     computed = false;
     beginReading();
     try {
@@ -138,6 +145,12 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     } finally {
       forget();
     }
+  }
+
+  /** Whether it takes longer to compute, or to read B, than to wake other threads. */
+  private boolean isWorthSharing() {
+    long ofB = problem.depth * problem.columns;
+    return problem.batch * problem.rows * ofB > ALONE || ofB > ALONE_WITH;
   }
 
   private Status computeAndDeliver(

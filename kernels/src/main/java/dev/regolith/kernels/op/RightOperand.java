@@ -12,7 +12,10 @@ import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
-/** B: packed ahead, packed for the length of the call, or panel by panel while it is computed. */
+/**
+ * B: packed ahead, packed for the length of the call, panel by panel while it is computed, or
+ * multiplied where it lies.
+ */
 final class RightOperand implements AutoCloseable, PackedB.Source {
   private static final Range NONE = new Range(0, 0, 0, 0, 0, 0, 0);
 
@@ -78,7 +81,7 @@ final class RightOperand implements AutoCloseable, PackedB.Source {
 
   /**
    * Tasks of {@link #pack}: one per check block of columns and k-block; 0 if B was packed ahead, or
-   * is packed while computing.
+   * is packed while computing, or not at all.
    */
   long tasks() {
     return tasks;

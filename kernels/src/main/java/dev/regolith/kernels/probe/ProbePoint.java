@@ -2,9 +2,12 @@ package dev.regolith.kernels.probe;
 
 /** Moments in the life of a buffer at which a campaign may change it. */
 public enum ProbePoint {
-  /** Before a strip of A is read from its source. */
+  /** Before rows of A are read from their source, to be copied, multiplied or summed up. */
   A_READ,
-  /** A strip of A was copied; before it is read again, from its source, for the prediction. */
+  /**
+   * Rows of A were copied, or multiplied; before they are read again, from their source, for the
+   * prediction or to be multiplied a second time.
+   */
   A_PREDICTED,
   /** After the last read of A, before its seals are verified. */
   A_LAST_USE,

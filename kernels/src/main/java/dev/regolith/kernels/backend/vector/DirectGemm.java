@@ -1,5 +1,6 @@
 package dev.regolith.kernels.backend.vector;
 
+import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_ROWS;
@@ -13,6 +14,7 @@ import dev.regolith.kernels.backend.PackedBCheck;
 import dev.regolith.kernels.backend.Region;
 import dev.regolith.kernels.backend.vector.DirectKernel.Result;
 import dev.regolith.kernels.checksum.CheckBlock;
+import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.memory.Range;
 import dev.regolith.kernels.probe.Probe;
@@ -41,9 +43,6 @@ final class DirectGemm {
   private static final long TINY = 40 * 40 * 40;
 
   private static final int LINE = 64;
-
-  /** Bytes of a row of a panel; where B lies, the next panel's columns are so far away. */
-  private static final long ROW_OF_PANEL = 4L * TILE_COLUMNS;
 
   private DirectGemm() {}
 
@@ -98,7 +97,9 @@ final class DirectGemm {
         probePanels(ProbePoint.PACKED_B_LAST_USE, p, region, block, w);
       }
       if (evident) {
+        sumStagedUp(p, region, block, w);
         VectorGemm.place(p, region, 0, region.block + block, w);
+        verifyStaged(p, region, block, w, sink);
       }
       if (p.isTwice()) {
         repeat(p, region, block, w, sink);
@@ -129,7 +130,9 @@ final class DirectGemm {
     int panels = Math.ceilDiv(columns, TILE_COLUMNS);
     int full = columns / TILE_COLUMNS;
     int finished = p.alpha == 1 && p.beta == 0 ? full : 0;
-    if (full < panels && p.isDirect()) {
+    boolean stages = p.isDirect() && full < panels;
+    Columns b = open(p, region, block, w);
+    if (stages) {
       stageLast(p, region, block, w);
     }
     int strips;
@@ -138,19 +141,36 @@ final class DirectGemm {
       int rows = w.row[strip + 1] - row;
       strips = w.alike(strip, w.strips);
       if (finished > 0) {
-        into(Result.C, p, region, row, rows, strips, block, finished, w.blockDigest(row), w);
+        long c = p.cRow(region.matrix, region.row + row) + firstColumn(region, block);
+        long lines = (long) strips * finished * (p.b.depthOf(0) / MachineKernelWriter.STEPS);
+        long ahead = ahead(p, region, lines, w);
+        int digest = w.blockDigest(row);
+        call(
+            Result.C, p, region, row, rows, strips, b, 0, finished, 0, digest, p.c, c, p.cStride,
+            ahead, w);
       }
       for (int i = 0; i < strips && finished < panels; i++) {
         int top = row + i * rows;
-        tiles(p, region, top, rows, block, finished, full, panels, w);
+        int inPlace = stages ? full : panels;
+        if (finished < inPlace) {
+          tiles(p, region, top, rows, b, finished, inPlace - finished, w.lastTiles, w);
+        }
+        if (stages) {
+          int to = w.lastTiles + (full - finished) * TILE;
+          tiles(p, region, top, rows, w.stagedColumns, 0, 1, to, w);
+        }
         OutputTiles.finish(p, region, top, rows, block, finished, panels - finished, w, sink);
       }
+    }
+    if (stages && Probe.ON) {
+      probeStaged(ProbePoint.PACKED_B_LAST_USE, p, w);
     }
   }
 
   /**
-   * Multiplies everything a second time, with other rows together and factors the other way round,
-   * and compares with C. Where they differ, a plain loop has the last word.
+   * Multiplies everything a second time, with other rows together where there are several, columns
+   * in other lanes, and factors the other way round, and compares with C. Where they differ, a
+   * plain loop has the last word.
    */
   private static void repeat(
       GemmProblem p, Region region, int block, VectorWorkspace w, EvidenceSink sink) {
@@ -158,52 +178,69 @@ final class DirectGemm {
       OutputTiles.probe(ProbePoint.C_STORED, p, region, block);
     }
     int columns = p.b.columnsOf(region.block + block);
-    int panels = Math.ceilDiv(columns, TILE_COLUMNS);
     int full = columns / TILE_COLUMNS;
-    for (int top = 0; top < region.rows; top += CheckBlock.ROWS) {
+    if (full * TILE_COLUMNS < columns) {
+      stageLast(p, region, block, w); // the first copy is part of the first computation
+    }
+    for (int strip = 0; strip < w.strips; ) {
+      int top = w.row[strip];
       int left = Math.min(CheckBlock.ROWS, region.rows - top);
-      int high = Math.min(left, TILE_ROWS - 1);
+      int high = Math.max(1, w.row[strip + 1] - top - 1);
       int strips = left / high;
-      boolean same = compare(p, region, top, high, strips, block, full, panels, w);
-      if (strips * high < left) {
-        int row = top + strips * high;
-        same &= compare(p, region, row, left % high, 1, block, full, panels, w);
+      boolean same = isSame(p, region, top, high, strips, block, w);
+      int done = strips * high;
+      if (done < left) {
+        same &= isSame(p, region, top + done, left - done, 1, block, w);
       }
       if (!same && !isRight(p, region, top, left, block)) {
         VectorGemm.suspect(p, region, top, left, block, 1, Component.ARITHMETIC, sink);
       }
-    }
-  }
-
-  private static boolean compare(
-      GemmProblem p,
-      Region region,
-      int row,
-      int rows,
-      int strips,
-      int block,
-      int full,
-      int panels,
-      VectorWorkspace w) {
-    if (full > 0) {
-      into(Result.COMPARED, p, region, row, rows, strips, block, full, w.lastDigest, w);
-    }
-    boolean same = w.takeZero(w.lastDigest);
-    for (int i = 0; i < strips && full < panels; i++) {
-      int top = row + i * rows;
-      tiles(p, region, top, rows, block, full, full, panels, w);
-      w.takeZero(w.lastDigest);
-      int left = p.b.columnsOf(region.block + block) - full * TILE_COLUMNS;
-      long first = (region.block + block) * CheckBlock.COLUMNS + (long) full * TILE_COLUMNS;
-      for (int j = 0; j < rows; j++) {
-        long c = p.cRow(region.matrix, region.row + top + j) + 4 * first;
-        for (int k = 0; k < left; k++) {
-          int second = Float.floatToRawIntBits(w.tiles[w.lastTiles + j * TILE_COLUMNS + k]);
-          same &= second == p.c.get(ValueLayout.JAVA_INT, c + 4L * k);
-        }
+      while (strip < w.strips && w.row[strip] < top + left) {
+        strip++;
       }
     }
-    return same;
+    sink.compared(region.rows);
+  }
+
+  /** Multiplies strips a second time; whether C, of which they are, is the same. */
+  private static boolean isSame(
+      GemmProblem p, Region region, int row, int rows, int strips, int block, VectorWorkspace w) {
+    int columns = p.b.columnsOf(region.block + block);
+    int full = columns / TILE_COLUMNS;
+    int left = columns % TILE_COLUMNS;
+    long c = p.cRow(region.matrix, region.row + row) + firstColumn(region, block);
+    int digest = w.lastDigest;
+    if (full > 0) {
+      long lines = (long) strips * full * (p.b.depthOf(0) / MachineKernelWriter.STEPS);
+      long ahead = ahead(p, region, lines, w);
+      Columns b = w.columns;
+      call(
+          Result.COMPARED,
+          p,
+          region,
+          row,
+          rows,
+          strips,
+          b,
+          0,
+          full,
+          0,
+          digest,
+          p.c,
+          c,
+          p.cStride,
+          ahead,
+          w);
+    }
+    if (left > 0) {
+      long from = c + full * Columns.PANEL;
+      long to = BlockPass.STAGED_STRIDE;
+      BlockPass.stage(p.c, from, p.cStride, strips * rows, left, w.staged, w.raw);
+      Columns b = w.stagedColumns;
+      call(
+          Result.COMPARED, p, region, row, rows, strips, b, 0, 1, 0, digest, w.staged, 0, to, 0, w);
+    }
+    return w.takeZero(digest);
   }
 
   /** Whether a check block of C is what a plain loop computes; any NaN is as good as another. */
@@ -230,130 +267,128 @@ final class DirectGemm {
     return true;
   }
 
-  /** Copies the columns behind the last full panel, zeros behind them. */
-  private static void stageLast(GemmProblem p, Region region, int block, VectorWorkspace w) {
-    Range range = Objects.requireNonNull(p.bRange);
-    int columns = p.b.columnsOf(region.block + block);
-    int left = columns % TILE_COLUMNS;
-    long first = (region.block + block) * CheckBlock.COLUMNS + columns - left;
-    long at = 4 * range.word(region.matrix, 0, first);
-    long stride = 4 * range.rowStride();
-    PanelCopy.fillUp(p.bSource, at, stride, left, w.staging, p.b.depthOf(0), w.raw);
+  /** Where a check block's columns of B are. */
+  static final class Columns {
+    /** Bytes of a panel's row. */
+    static final long PANEL = 4L * TILE_COLUMNS;
+
+    private MemorySegment memory = MemorySegment.NULL;
+    private long at;
+    private long rowStride;
+    private long panelStride;
+
+    private Columns set(MemorySegment where, long first, long fromRow, long fromPanel) {
+      memory = where;
+      at = first;
+      rowStride = fromRow;
+      panelStride = fromPanel;
+      return this;
+    }
   }
 
-  /** Multiplies strips with the first panels of a check block, into C or to be compared with it. */
-  private static void into(
+  private static Columns open(GemmProblem p, Region region, int block, VectorWorkspace w) {
+    Range range = p.bRange;
+    if (!p.isDirect() || range == null) {
+      PanelPlace place = w.place;
+      return w.columns.set(place.memory(), place.offset(0), Columns.PANEL, place.stride());
+    }
+    long b = 4 * range.word(region.matrix, 0, 0) + firstColumn(region, block);
+    return w.columns.set(p.bSource, b, 4 * range.rowStride(), Columns.PANEL);
+  }
+
+  private static long firstColumn(Region region, int block) {
+    return 4 * (region.block + block) * CheckBlock.COLUMNS;
+  }
+
+  /** Copies the columns behind the last full panel, zeros behind them. */
+  private static void stageLast(GemmProblem p, Region region, int block, VectorWorkspace w) {
+    Columns b = w.columns;
+    int columns = p.b.columnsOf(region.block + block);
+    int full = columns / TILE_COLUMNS;
+    int left = columns % TILE_COLUMNS;
+    long from = b.at + full * Columns.PANEL;
+    PanelCopy.fillUp(b.memory, from, b.rowStride, left, w.staging, p.b.depthOf(0), w.raw);
+    w.stagedColumns.set(w.staging, 0, Columns.PANEL, Columns.PANEL);
+    if (Probe.ON) {
+      probeStaged(ProbePoint.PACKED_B_READ, p, w);
+    }
+  }
+
+  /** Sums the copied columns up, after their last use. */
+  private static void sumStagedUp(GemmProblem p, Region region, int block, VectorWorkspace w) {
+    if (p.b.columnsOf(region.block + block) % TILE_COLUMNS > 0) {
+      int words = p.b.panelWords(0);
+      BlockPass.scan(w.staging, 0, 0, 1, words, w.raw);
+      SealLanes.finish(w.raw, words / LANES, w.stagedSums, 0);
+    }
+  }
+
+  /** Holds these sums against the seal of the same columns, packed. */
+  private static void verifyStaged(
+      GemmProblem p, Region region, int block, VectorWorkspace w, EvidenceSink sink) {
+    PackedB b = p.b;
+    if (b.columnsOf(region.block + block) % TILE_COLUMNS > 0) {
+      long first = b.panel(region.matrix, region.block + block);
+      long panel = first + b.panelsOf(region.block + block) - 1;
+      if (!Seal.same(w.stagedSums, 0, b.panelSeals(), b.panelSealAt(panel, 0))) {
+        VectorGemm.suspect(p, region, 0, region.rows, block, 1, Component.PACKED_B, sink);
+      }
+    }
+  }
+
+  /** Multiplies one strip with panels, into tiles that are not finished yet. */
+  private static void tiles(
+      GemmProblem p,
+      Region region,
+      int row,
+      int rows,
+      Columns b,
+      int from,
+      int count,
+      int to,
+      VectorWorkspace w) {
+    MemorySegment none = MemorySegment.NULL;
+    call(Result.TILES, p, region, row, rows, 1, b, from, count, to, w.lastDigest, none, 0, 0, 0, w);
+  }
+
+  private static void call(
       Result result,
       GemmProblem p,
       Region region,
       int row,
       int rows,
       int strips,
-      int block,
-      int panels,
+      Columns b,
+      int from,
+      int count,
+      int to,
       int digest,
+      MemorySegment c,
+      long cAt,
+      long cStride,
+      long ahead,
       VectorWorkspace w) {
-    Range range = p.isDirect() ? p.bRange : null;
-    long first = (region.block + block) * CheckBlock.COLUMNS;
-    int depth = p.b.depthOf(0);
-    long lines = (long) strips * panels * (depth / MachineKernelWriter.STEPS);
-    long ahead = ahead(p, region, lines, w);
     DirectKernel.of(rows, result)
         .multiply(
             p.a,
             p.aRow(region.matrix, region.row + row),
             p.aStride,
             strips,
-            range == null ? w.place.memory() : p.bSource,
-            range == null ? w.place.offset(0) : 4 * range.word(region.matrix, 0, first),
-            range == null ? ROW_OF_PANEL : 4 * range.rowStride(),
-            range == null ? w.place.stride() : ROW_OF_PANEL,
-            panels,
-            depth,
-            w.tiles,
-            0,
-            w.digests,
-            digest,
-            p.c,
-            p.cRow(region.matrix, region.row + row) + 4 * first,
-            p.cStride,
-            ahead,
-            ahead == 0 ? 0 : LINE);
-  }
-
-  /** Multiplies one strip with panels from one on, full ones and the copied last, into tiles. */
-  private static void tiles(
-      GemmProblem p,
-      Region region,
-      int row,
-      int rows,
-      int block,
-      int from,
-      int full,
-      int panels,
-      VectorWorkspace w) {
-    Range range = p.isDirect() ? p.bRange : null;
-    int to = w.lastTiles;
-    if (range == null) {
-      tiles(
-          p,
-          region,
-          row,
-          rows,
-          w.place.memory(),
-          w.place.offset(from),
-          ROW_OF_PANEL,
-          w.place.stride(),
-          panels - from,
-          to,
-          w);
-      return;
-    }
-    if (from < full) {
-      long first = (region.block + block) * CheckBlock.COLUMNS + (long) from * TILE_COLUMNS;
-      long b = 4 * range.word(region.matrix, 0, first);
-      long stride = 4 * range.rowStride();
-      tiles(p, region, row, rows, p.bSource, b, stride, ROW_OF_PANEL, full - from, to, w);
-    }
-    if (full < panels) {
-      to += (full - from) * TILE;
-      tiles(p, region, row, rows, w.staging, 0, ROW_OF_PANEL, ROW_OF_PANEL, 1, to, w);
-    }
-  }
-
-  private static void tiles(
-      GemmProblem p,
-      Region region,
-      int row,
-      int rows,
-      MemorySegment b,
-      long bAt,
-      long bStride,
-      long across,
-      int panels,
-      int to,
-      VectorWorkspace w) {
-    DirectKernel.of(rows, Result.TILES)
-        .multiply(
-            p.a,
-            p.aRow(region.matrix, region.row + row),
-            p.aStride,
-            1,
-            b,
-            bAt,
-            bStride,
-            across,
-            panels,
+            b.memory,
+            b.at + from * b.panelStride,
+            b.rowStride,
+            b.panelStride,
+            count,
             p.b.depthOf(0),
             w.tiles,
             to,
             w.digests,
-            w.lastDigest,
-            MemorySegment.NULL,
-            0,
-            0,
-            0,
-            0);
+            digest,
+            c,
+            cAt,
+            cStride,
+            ahead,
+            ahead == 0 ? 0 : LINE);
   }
 
   /**
@@ -383,6 +418,10 @@ final class DirectGemm {
     return p.cStride == 4 * p.columns && at < p.rows * p.cStride
         ? p.c.address() + p.cRow(next, 0) + at
         : 0;
+  }
+
+  private static void probeStaged(ProbePoint point, GemmProblem p, VectorWorkspace w) {
+    Probe.reach(point, w.staging, 0, 1, 4L * p.b.panelWords(0), 0);
   }
 
   private static void probePanels(

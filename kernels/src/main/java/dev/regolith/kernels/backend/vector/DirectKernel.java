@@ -5,9 +5,11 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_ROWS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 
+import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.machine.MachineCode;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -99,6 +101,7 @@ final class DirectKernel {
       long cStride,
       long ahead,
       long aheadStep) {
+    Objects.checkIndex(depth, PackedB.DEPTH + 1);
     int allRows = Math.multiplyExact(rows, strips);
     long across = 4L * TILE_COLUMNS;
     long width = count * across;

@@ -40,8 +40,9 @@ import java.util.function.IntConsumer;
 
 /**
  * Writes the micro-kernels as machine code, for the System V calling convention: the loops of
- * {@link MicroKernel#sweep} with everything in registers. A step along k of a tile of six rows is
- * twenty instructions for twelve multiply-adds; of the bytecode the JIT makes thirty-five.
+ * {@link MicroKernel#sweep} and {@link DirectKernel#multiply} with everything in registers. A step
+ * along k of a tile of six rows is twenty instructions for twelve multiply-adds; of the bytecode
+ * the JIT makes thirty-five.
  *
  * <p>Kernels of few rows wait for memory. They read a few panels abreast, some steps of each in
  * turn, with the accumulators on the stack meanwhile: several streams of memory come faster than
@@ -99,7 +100,7 @@ final class MachineKernelWriter {
   private static final Gpr ROW_OF_B = RCX;
   private static final Gpr ROWS_OF_B = R13;
   private static final Gpr ROW_OF_A = R14;
-  private static final Gpr[] THIRD_ROWS = {RDI, R11, R10, RBP};
+  private static final Gpr[] THIRD_ROWS = {UPPER, LOWER, SOON, SUMS};
   private static final Gpr NEXT_LINE = RDX;
 
   // Parameters on the stack that every kernel has; a kernel of several strips keeps places there.

@@ -39,7 +39,7 @@ import java.lang.foreign.ValueLayout;
  * of them stays in L1 while it meets a check block's panels, which stay in L2 for all strips (where
  * k is short, strips go through the panels together). A B that is not packed yet is packed here, a
  * check block's panels at a time. Tiles are parked between k-blocks and reloaded, so that every
- * element is one chain in increasing k.
+ * element is one chain in increasing k. Small products go another way: {@link DirectGemm}.
  */
 public final class VectorGemm implements Backend {
   /** Steps along k at which a check block's strips, and a panel, are in L1 together. */
@@ -173,12 +173,12 @@ public final class VectorGemm implements Backend {
   @Override
   public void run(GemmProblem p, Region region, Workspace workspace, EvidenceSink sink) {
     var w = (VectorWorkspace) workspace;
-    PackedB b = p.b;
-    long mark = b.repairs().mark();
     if (p.isDirect() || DirectGemm.servesPanels(p)) {
       DirectGemm.run(this, p, region, w, sink);
       return;
     }
+    PackedB b = p.b;
+    long mark = b.repairs().mark();
     w.open(region.rows, b.kBlocks(), p.verify);
     if (p.verify) {
       openEvidence(region, b, w);

@@ -35,6 +35,14 @@ final class VectorWorkspace implements Workspace {
   /** Whether a region is in progress, or broke off and left its sums behind. */
   private boolean inUse;
 
+  /** Where a check block's columns of B are, and a copy of those that fill no panel. */
+  final DirectGemm.Columns columns = new DirectGemm.Columns();
+
+  final DirectGemm.Columns stagedColumns = new DirectGemm.Columns();
+
+  /** Sums of these copies. */
+  final long[] stagedSums = new long[Seal.SUMS];
+
   /** Bytes of the next matrices that kernels of this region have asked for. */
   long asked;
 
@@ -115,7 +123,7 @@ final class VectorWorkspace implements Workspace {
   /** Evidence of a region. */
   final Evidence evidence = new Evidence();
 
-  /** A k-block of a panel's columns, brought into row-major order. */
+  /** A k-block of a panel's columns, brought into row-major order, or filled up with zeros. */
   final MemorySegment staging =
       Arena.ofAuto().allocate(4L * PackedB.DEPTH * VectorShapes.TILE_COLUMNS, 64);
 

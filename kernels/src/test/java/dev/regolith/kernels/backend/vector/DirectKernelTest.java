@@ -233,6 +233,10 @@ class DirectKernelTest {
       assertRefused(() -> intoTiles(a, 1, b, new float[TILE], -1, new long[WIDE_LANES], 0));
       assertRefused(() -> intoTiles(a, 1, b, new float[TILE], 0, new long[WIDE_LANES], 1));
       intoTiles(a, 1, b, new float[TILE], 0, new long[WIDE_LANES], 0);
+      assertRefused(() -> reading(a, b, c, -1, 4L * TILE_COLUMNS));
+      assertRefused(() -> reading(a, b, c, 513, 4L * TILE_COLUMNS));
+      assertRefused(() -> reading(a, b, c, 10, -4));
+      assertRefused(() -> reading(a, b, c, 10, Long.MAX_VALUE));
     }
   }
 
@@ -268,6 +272,34 @@ class DirectKernelTest {
             c,
             cAt,
             cStride,
+            0,
+            0);
+  }
+
+  /** Compares two panels of a depth. */
+  private static void reading(
+      MemorySegment a, MemorySegment b, MemorySegment c, int depth, long panelStride) {
+    var digests = new long[WIDE_LANES];
+    long row = 4L * TILE_COLUMNS;
+    DirectKernel.of(1, Result.COMPARED)
+        .multiply(
+            a,
+            0,
+            40,
+            1,
+            b,
+            0,
+            row,
+            panelStride,
+            2,
+            depth,
+            new float[1],
+            0,
+            digests,
+            0,
+            c,
+            0,
+            row,
             0,
             0);
   }
