@@ -168,9 +168,9 @@ final class DirectGemm {
   }
 
   /**
-   * Multiplies everything a second time, with other rows together where there are several, columns
-   * in other lanes, and factors the other way round, and compares with C. Where they differ, a
-   * plain loop has the last word.
+   * Multiplies everything a second time, in strips of another height if there are any, with columns
+   * in other lanes and factors the other way round, and compares with C. Where they differ, a plain
+   * loop has the last word.
    */
   private static void repeat(
       GemmProblem p, Region region, int block, VectorWorkspace w, EvidenceSink sink) {
