@@ -284,6 +284,11 @@ final class DirectGemm {
       panelStride = fromPanel;
       return this;
     }
+
+    /** Lets go of memory that somebody else keeps. */
+    void forget() {
+      memory = MemorySegment.NULL;
+    }
   }
 
   private static Columns open(GemmProblem p, Region region, int block, VectorWorkspace w) {

@@ -172,6 +172,7 @@ final class VectorWorkspace implements Workspace {
   void finish() {
     inUse = false;
     place.forget();
+    columns.forget();
   }
 
   /** How many of the last rows a checking kernel multiplies: neither it nor the rest is too low. */
