@@ -73,7 +73,8 @@ final class LeftOperand implements AutoCloseable {
     return residence.has(a.storage()) && (!verify || verifiedThere);
   }
 
-  private static boolean isSealedWhole(Tensor tensor) {
+  /** Whether seals of exactly a tensor's words are in force. */
+  static boolean isSealedWhole(Tensor tensor) {
     SealGrid watch = watchOf(tensor);
     return watch != null && watch.inForce();
   }

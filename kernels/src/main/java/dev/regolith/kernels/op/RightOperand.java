@@ -6,7 +6,6 @@ import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Staging;
 import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.CheckBlock;
-import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.memory.Range;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -55,7 +54,7 @@ final class RightOperand implements AutoCloseable, PackedB.Source {
     boolean directly =
         b != null
             && read
-            && (!verify || isSealedWhole(b))
+            && (!verify || LeftOperand.isSealedWhole(b))
             && backend.multipliesDirectly(problem, source, range);
     boolean twice = directly && verify && backend.multipliesTwice(problem);
     passing = read && once && backend.packsItself() && !twice;
@@ -68,11 +67,6 @@ final class RightOperand implements AutoCloseable, PackedB.Source {
     if (passing || directly) {
       problem.openSource(source, range, passing, directly, twice);
     }
-  }
-
-  private static boolean isSealedWhole(Tensor tensor) {
-    var watch = (SealGrid) tensor.storage().watchOf(tensor.range());
-    return watch != null && watch.inForce();
   }
 
   private long allTasks() {

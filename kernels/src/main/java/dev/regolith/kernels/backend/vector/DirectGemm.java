@@ -142,8 +142,7 @@ final class DirectGemm {
       strips = w.alike(strip, w.strips);
       if (finished > 0) {
         long c = p.cRow(region.matrix, region.row + row) + firstColumn(region, block);
-        long lines = (long) strips * finished * (p.b.depthOf(0) / MachineKernelWriter.STEPS);
-        long ahead = ahead(p, region, lines, w);
+        long ahead = ahead(p, region, (long) strips * finished, w);
         int digest = w.blockDigest(row);
         call(
             Result.C, p, region, row, rows, strips, b, 0, finished, 0, digest, p.c, c, p.cStride,
@@ -211,8 +210,7 @@ final class DirectGemm {
     long c = p.cRow(region.matrix, region.row + row) + firstColumn(region, block);
     int digest = w.lastDigest;
     if (full > 0) {
-      long lines = (long) strips * full * (p.b.depthOf(0) / MachineKernelWriter.STEPS);
-      long ahead = ahead(p, region, lines, w);
+      long ahead = ahead(p, region, (long) strips * full, w);
       Columns b = w.columns;
       call(
           Result.COMPARED,
@@ -397,17 +395,17 @@ final class DirectGemm {
   }
 
   /**
-   * Address of what kernels may ask for meanwhile, so many lines: B, A, then C of the next matrix,
+   * Address of what kernels may ask for during so many tiles: B, A, then C of the next matrix,
    * where they are dense; 0 if there is nothing.
    */
-  private static long ahead(GemmProblem p, Region region, long lines, VectorWorkspace w) {
+  private static long ahead(GemmProblem p, Region region, long tiles, VectorWorkspace w) {
     long next = region.nextMatrix;
     Range range = p.isDirect() ? p.bRange : null;
     if (next == region.matrix) {
       return 0;
     }
     long at = w.asked;
-    w.asked += LINE * lines;
+    w.asked += LINE * tiles * (p.b.depthOf(0) / MachineKernelWriter.STEPS);
     boolean readsB = range != null && range.batch() > 1 && range.rowStride() == p.columns;
     long bytes = readsB ? 4 * p.depth * p.columns : 0;
     if (range != null && at < bytes) {
