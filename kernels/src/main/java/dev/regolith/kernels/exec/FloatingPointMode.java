@@ -5,14 +5,17 @@ package dev.regolith.kernels.exec;
  * which no result here would be IEEE 754.
  */
 public final class FloatingPointMode {
-  // Not final: the JIT must not compute with them ahead of time.
-  private static volatile float smallestNormal = Float.MIN_NORMAL;
+  // Not final: the JIT must not compute with it ahead of time.
   private static volatile float smallest = Float.MIN_VALUE;
 
   private FloatingPointMode() {}
 
   /** Whether this thread keeps subnormal results and operands. */
   public static boolean keepsSubnormals() {
-    return smallestNormal * 0.5f != 0 && smallest * 0x1p100f != 0;
+    // Flushed if either operands or results are. Processors add subnormals without taking longer,
+    // but
+    // not all of them multiply so.
+    float tiny = smallest;
+    return Float.floatToRawIntBits(tiny + tiny) != 0;
   }
 }
