@@ -104,6 +104,11 @@ public final class PackedB {
   }
 
   private void reshapeRecords(long newMatrices, long newDepth, long newColumns) {
+    boolean same = newMatrices == matrices && newDepth == depth && newColumns == columns;
+    if (same && records.byteSize() > 0) {
+      version++;
+      return; // there is room already
+    }
     matrices = newMatrices;
     depth = newDepth;
     columns = newColumns;

@@ -39,8 +39,14 @@ final class PanelMemory implements AutoCloseable {
     keepIn(room.atLeast(packed.panelBytes()));
   }
 
-  /** Has panels copied when they are asked for. */
-  synchronized void copyFrom(Source newSource) {
+  /** Has panels copied when they are asked for, by whom it may be, from here on. */
+  void copyFrom(Source newSource) {
+    if (!newSource.equals(source) || !copied.isEmpty()) {
+      open(newSource);
+    }
+  }
+
+  private synchronized void open(Source newSource) {
     copied.clear();
     source = newSource;
   }

@@ -302,12 +302,24 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     boolean shared = problem.batch > 1 && b.range().batch() == 1;
     long shares = problem.batch * across(CheckBlock.span(problem.depth));
     long threads = threads();
-    long idle = Math.ceilDiv(shares, threads) * threads - shares;
-    return !shared && TURNS * idle <= shares;
+    long idle = pieces(shares, threads) * threads - shares;
+    return !shared && (threads == 1 || TURNS * idle <= shares);
   }
 
   private long across(int blocks) {
-    return Math.ceilDiv(CheckBlock.across(problem.columns), blocks);
+    return pieces(CheckBlock.across(problem.columns), blocks);
+  }
+
+  // Small products are over before a processor has divided often.
+
+  /** Pieces of at most a size; one of nothing. */
+  private static long pieces(long whole, long size) {
+    return whole <= size ? 1 : Math.ceilDiv(whole, size);
+  }
+
+  /** Where a piece starts, of several of about the same size. */
+  private static long start(long piece, long pieces, long whole) {
+    return pieces == 1 ? piece * whole : piece * whole / pieces;
   }
 
   private int threads() {
@@ -324,8 +336,8 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     down = CheckBlock.down(problem.rows);
     width = once ? CheckBlock.span(problem.depth) : 1;
     across = across(width);
-    chunks = Math.ceilDiv(down, execution.backend().regionRows() / CheckBlock.ROWS);
-    groups = Math.ceilDiv(across, Region.MAX_BLOCKS / width);
+    chunks = pieces(down, execution.backend().regionRows() / CheckBlock.ROWS);
+    groups = pieces(across, Region.MAX_BLOCKS / width);
     long others = problem.batch * groups;
     if (threads > 1 && others < 4L * threads) {
       long even = Math.ceilDiv(chunks * others, threads) * threads;
@@ -359,16 +371,18 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
   }
 
   private void compute(long task, int worker, Workspace w) {
-    long chunk = task % chunks;
-    long group = task / chunks % groups;
-    long matrix = task / chunks / groups;
-    long row = chunk * down / chunks * CheckBlock.ROWS;
-    long end = Math.min(problem.rows, (chunk + 1) * down / chunks * CheckBlock.ROWS);
-    long block = group * across / groups * width;
-    long last = Math.min(across(1), (group + 1) * across / groups * width);
+    long ofMatrix = chunks * groups;
+    long matrix = ofMatrix == 1 ? task : task / ofMatrix;
+    long chunk = chunks == 1 ? 0 : task % chunks;
+    long group = groups == 1 ? 0 : task / chunks % groups;
+    long row = start(chunk, chunks, down) * CheckBlock.ROWS;
+    long end = Math.min(problem.rows, start(chunk + 1, chunks, down) * CheckBlock.ROWS);
+    long block = start(group, groups, across) * width;
+    long last = Math.min(across(1), start(group + 1, groups, across) * width);
     Region region =
         regions[worker].set(matrix, row, (int) (end - row), block, (int) (last - block));
-    long next = (task + threads()) / chunks / groups;
+    long nextTask = task + threads();
+    long next = ofMatrix == 1 ? nextTask : nextTask / ofMatrix;
     region.nextMatrix = next < problem.batch ? next : matrix;
     execution.backend().run(problem, region, w, guard);
   }
