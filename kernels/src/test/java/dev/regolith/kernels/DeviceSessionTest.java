@@ -262,7 +262,8 @@ class DeviceSessionTest {
   @ParameterizedTest
   @CsvSource({"CORRECT, false", "CORRECT, true", "DETECT, false"})
   void damagedPanelsOfTheHostAllowNothing(Protection protection, boolean mendedMeanwhile) {
-    try (var under = SessionUnderTest.open(o -> o.compute(DEVICE).protection(protection))) {
+    try (var under =
+        SessionUnderTest.open(o -> o.compute(DEVICE).threads(1).protection(protection))) {
       var session = under.session();
       var weights = session.pack(b.transposed()).transposed();
       assertThat(session.gemm(a, weights, c)).isEqualTo(Status.CLEAN);
