@@ -94,6 +94,12 @@ final class FaultyGemm implements AutoCloseable {
           ProbePoint.PARTIAL_SUM_LAST_USE,
           ProbePoint.PARTIAL_SUM_DIGEST);
 
+  /**
+   * What there is not, either, where kernels bring also the last columns into C from where B is.
+   */
+  private static final Set<ProbePoint> NOT_MASKED =
+      EnumSet.of(ProbePoint.PACKED_B_READ, ProbePoint.PACKED_B_LAST_USE, ProbePoint.TILE_WRITTEN);
+
   /** What there is not, either, where nothing but a second result is evidence. */
   private static final Set<ProbePoint> NOT_TWICE =
       EnumSet.of(
@@ -174,6 +180,9 @@ final class FaultyGemm implements AutoCloseable {
       } else if (isDirect()) {
         points.removeAll(NOT_DIRECT);
         points.addAll(OF_DIRECT);
+        if (beta == 0 && SessionUnderTest.isMasked()) {
+          points.removeAll(NOT_MASKED);
+        }
         if (this == TWICE) {
           points.removeAll(NOT_TWICE);
         }

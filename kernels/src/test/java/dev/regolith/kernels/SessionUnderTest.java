@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
+import jdk.incubator.vector.FloatVector;
 
 /** A session together with the reports that its listener got. */
 record SessionUnderTest(Session session, List<FaultReport> reports) implements AutoCloseable {
@@ -45,6 +46,11 @@ record SessionUnderTest(Session session, List<FaultReport> reports) implements A
   /** Whether kernels of the CPU are in machine code in this JVM. */
   static boolean isInMachineCode() {
     return kept(1, Protection.OFF, Compute.VECTOR).session.backend().contains("machine code");
+  }
+
+  /** Whether kernels in machine code have masks for columns that fill no tile. */
+  static boolean isMasked() {
+    return isInMachineCode() && FloatVector.SPECIES_PREFERRED.vectorBitSize() >= 512;
   }
 
   /** Whether {@link Compute#BEST} is an accelerator in this JVM. */

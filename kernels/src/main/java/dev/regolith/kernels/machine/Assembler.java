@@ -62,6 +62,10 @@ public final class Assembler {
 
   private static final int OWN_ALIGNMENT = 64;
 
+  // Behind EVEX: k1 is the mask, and other lanes become zero.
+  private static final int MASK = 1;
+  private static final int ZEROS = 0x80;
+
   private final boolean evex;
   private final int length;
   private final ByteArrayOutputStream code = new ByteArrayOutputStream();
@@ -149,6 +153,44 @@ public final class Assembler {
   /** Loads one float64, and zeros into the other lanes. */
   public void loadDouble(int vector, Memory from) {
     load(VectorOp.VMOVSD, 0, vector, from);
+  }
+
+  // The mask: bits of the lanes that masked instructions read or write, from the first lane on.
+  // Behind
+  // EVEX only.
+
+  /** Loads the mask: k1. */
+  public void mask(Memory from) {
+    int registers = (from.indexHigh() << 6 | from.base.high() << 5) ^ 0xE0;
+    emit(0xC4, registers | VectorOp.MAP_0F, 0x78, 0x90); // kmovw
+    memory(1, from);
+  }
+
+  /** Loads the lanes of the mask, and zeros into the others: nothing else is read. */
+  public void loadMasked(int vector, Memory from) {
+    masked(MASK | ZEROS, vector, from.indexHigh(), from.base.high());
+    emit(VectorOp.VMOVUPS.opcode);
+    memory(vector, from);
+  }
+
+  /** Stores the lanes of the mask, and nothing else. */
+  public void storeMasked(Memory to, int vector) {
+    masked(MASK, vector, to.indexHigh(), to.base.high());
+    emit(VectorOp.VMOVUPS.opcode + 1);
+    memory(vector, to);
+  }
+
+  /** Zeros into the lanes that are not in the mask. */
+  public void zeroUnmasked(int vector) {
+    masked(MASK | ZEROS, vector, vector >> 4 & 1, vector >> 3 & 1);
+    emit(VectorOp.VMOVUPS.opcode, direct(vector, vector & 7));
+  }
+
+  private void masked(int mask, int vector, int x, int b) {
+    if (!evex) {
+      throw new IllegalStateException("there are no masks without AVX-512");
+    }
+    evex(VectorOp.VMOVUPS, length, vector, 0, x, b, mask);
   }
 
   /** Stores a vector. */
@@ -386,14 +428,26 @@ public final class Assembler {
 
   /** The prefix of a vector instruction; bits of register numbers are in it inverted. */
   private void prefix(VectorOp op, int width, int register, int first, int x, int b) {
-    int registers = ((register >> 3 & 1) << 7 | x << 6 | b << 5) ^ 0xE0;
-    int source = (~first & 15) << 3 | op.prefix;
     if (evex) {
-      emit(0x62, registers | (~register >> 4 & 1) << 4 | op.map, op.wide << 7 | source | 4);
-      emit(width << 5 | (~first >> 4 & 1) << 3);
+      evex(op, width, register, first, x, b, 0);
     } else {
-      emit(0xC4, registers | op.map, source | width << 2);
+      emit(0xC4, registers(register, x, b) | op.map, source(op, first) | width << 2);
     }
+  }
+
+  /** The longer one, with a mask and what becomes of the other lanes. */
+  private void evex(VectorOp op, int width, int register, int first, int x, int b, int mask) {
+    int registers = registers(register, x, b) | (~register >> 4 & 1) << 4;
+    emit(0x62, registers | op.map, op.wide << 7 | source(op, first) | 4);
+    emit(width << 5 | (~first >> 4 & 1) << 3 | mask);
+  }
+
+  private static int registers(int register, int x, int b) {
+    return ((register >> 3 & 1) << 7 | x << 6 | b << 5) ^ 0xE0;
+  }
+
+  private static int source(VectorOp op, int first) {
+    return (~first & 15) << 3 | op.prefix;
   }
 
   private static int rex(int register, Gpr base) {

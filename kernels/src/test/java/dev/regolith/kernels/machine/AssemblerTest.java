@@ -63,8 +63,18 @@ class AssemblerTest {
           a.add(gpr(words[1]), Integer.parseInt(words[2]));
         }
       }
+      case "kmovw" -> a.mask(memory(words[2]));
       case "vmovups" -> {
-        if (words[1].startsWith("[")) {
+        if (words[1].endsWith("]{k1}")) {
+          a.storeMasked(memory(words[1].replace("{k1}", "")), vector(words[2]));
+        } else if (words[1].endsWith("{k1}{z}")) {
+          int vector = vector(words[1].replace("{k1}{z}", ""));
+          if (words[2].startsWith("[")) {
+            a.loadMasked(vector, memory(words[2]));
+          } else {
+            a.zeroUnmasked(vector); // one register, to itself
+          }
+        } else if (words[1].startsWith("[")) {
           a.store(memory(words[1]), vector(words[2]));
         } else {
           a.load(vector(words[1]), memory(words[2]));
@@ -169,6 +179,12 @@ class AssemblerTest {
     var a = new Assembler(256, false);
     a.jump(When.LESS, new Label());
     assertThatThrownBy(a::bytes).hasMessageContaining("nowhere");
+  }
+
+  @Test
+  void masksNeedEvex() {
+    var a = new Assembler(256, false);
+    assertThatThrownBy(() -> a.zeroUnmasked(1)).hasMessageContaining("AVX-512");
   }
 
   @Test

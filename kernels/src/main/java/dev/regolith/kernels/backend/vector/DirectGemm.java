@@ -129,8 +129,9 @@ final class DirectGemm {
     int columns = p.b.columnsOf(region.block + block);
     int panels = Math.ceilDiv(columns, TILE_COLUMNS);
     int full = columns / TILE_COLUMNS;
-    int finished = p.alpha == 1 && p.beta == 0 ? full : 0;
-    boolean stages = p.isDirect() && full < panels;
+    boolean finishes = p.alpha == 1 && p.beta == 0;
+    boolean stages = stages(p, region, block);
+    int finished = finishes ? stages || !DirectKernel.masks() ? full : panels : 0;
     Columns b = open(p, region, block, w);
     if (stages) {
       stageLast(p, region, block, w);
@@ -141,12 +142,7 @@ final class DirectGemm {
       int rows = w.row[strip + 1] - row;
       strips = w.alike(strip, w.strips);
       if (finished > 0) {
-        long c = p.cRow(region.matrix, region.row + row) + firstColumn(region, block);
-        long ahead = ahead(p, region, (long) strips * finished, w);
-        int digest = w.blockDigest(row);
-        call(
-            Result.C, p, region, row, rows, strips, b, 0, finished, 0, digest, p.c, c, p.cStride,
-            ahead, w);
+        intoC(Result.C, p, region, row, rows, strips, block, finished, w.blockDigest(row), w);
       }
       for (int i = 0; i < strips && finished < panels; i++) {
         int top = row + i * rows;
@@ -166,6 +162,61 @@ final class DirectGemm {
     }
   }
 
+  /** Whether columns that fill no tile are copied: not if a kernel takes a part of one. */
+  private static boolean stages(GemmProblem p, Region region, int block) {
+    boolean masked = DirectKernel.masks() && p.alpha == 1 && p.beta == 0;
+    return p.isDirect() && !masked && p.b.columnsOf(region.block + block) % TILE_COLUMNS > 0;
+  }
+
+  /**
+   * Multiplies strips with so many panels of a check block, of which the last may have fewer
+   * columns, into C or to be compared with it.
+   */
+  private static void intoC(
+      Result result,
+      GemmProblem p,
+      Region region,
+      int row,
+      int rows,
+      int strips,
+      int block,
+      int panels,
+      int digest,
+      VectorWorkspace w) {
+    int columns = Math.min(panels * TILE_COLUMNS, p.b.columnsOf(region.block + block));
+    int full = columns / TILE_COLUMNS;
+    long c = p.cRow(region.matrix, region.row + row) + firstColumn(region, block);
+    long ahead = ahead(p, region, (long) strips * panels, w);
+    Columns b = w.columns;
+    if (full > 0) {
+      call(
+          result,
+          p,
+          region,
+          row,
+          rows,
+          strips,
+          b,
+          0,
+          full,
+          TILE_COLUMNS,
+          0,
+          digest,
+          p.c,
+          c,
+          p.cStride,
+          ahead,
+          w);
+    }
+    int left = columns % TILE_COLUMNS;
+    if (left > 0) {
+      c += full * Columns.PANEL;
+      call(
+          result, p, region, row, rows, strips, b, full, 1, left, 0, digest, p.c, c, p.cStride, 0,
+          w);
+    }
+  }
+
   /**
    * Multiplies everything a second time, in strips of another height if there are any, with columns
    * in other lanes and factors the other way round, and compares with C. Where they differ, a plain
@@ -176,9 +227,7 @@ final class DirectGemm {
     if (Probe.ON) {
       OutputTiles.probe(ProbePoint.C_STORED, p, region, block);
     }
-    int columns = p.b.columnsOf(region.block + block);
-    int full = columns / TILE_COLUMNS;
-    if (full * TILE_COLUMNS < columns) {
+    if (stages(p, region, block)) {
       stageLast(p, region, block, w); // the first copy is part of the first computation
     }
     for (int strip = 0; strip < w.strips; ) {
@@ -204,14 +253,21 @@ final class DirectGemm {
   /** Multiplies strips a second time; whether C, of which they are, is the same. */
   private static boolean isSame(
       GemmProblem p, Region region, int row, int rows, int strips, int block, VectorWorkspace w) {
+    int digest = w.lastDigest;
     int columns = p.b.columnsOf(region.block + block);
     int full = columns / TILE_COLUMNS;
-    int left = columns % TILE_COLUMNS;
-    long c = p.cRow(region.matrix, region.row + row) + firstColumn(region, block);
-    int digest = w.lastDigest;
-    if (full > 0) {
-      long ahead = ahead(p, region, (long) strips * full, w);
-      Columns b = w.columns;
+    boolean stages = stages(p, region, block);
+    int inPlace = stages ? full : Math.ceilDiv(columns, TILE_COLUMNS);
+    if (inPlace > 0) {
+      intoC(Result.COMPARED, p, region, row, rows, strips, block, inPlace, digest, w);
+    }
+    if (stages) {
+      long c = p.cRow(region.matrix, region.row + row) + firstColumn(region, block);
+      long from = c + full * Columns.PANEL;
+      long to = BlockPass.STAGED_STRIDE;
+      int left = columns % TILE_COLUMNS;
+      BlockPass.stage(p.c, from, p.cStride, strips * rows, left, w.staged, w.raw);
+      Columns b = w.stagedColumns;
       call(
           Result.COMPARED,
           p,
@@ -221,22 +277,15 @@ final class DirectGemm {
           strips,
           b,
           0,
-          full,
+          1,
+          TILE_COLUMNS,
           0,
           digest,
-          p.c,
-          c,
-          p.cStride,
-          ahead,
+          w.staged,
+          0,
+          to,
+          0,
           w);
-    }
-    if (left > 0) {
-      long from = c + full * Columns.PANEL;
-      long to = BlockPass.STAGED_STRIDE;
-      BlockPass.stage(p.c, from, p.cStride, strips * rows, left, w.staged, w.raw);
-      Columns b = w.stagedColumns;
-      call(
-          Result.COMPARED, p, region, row, rows, strips, b, 0, 1, 0, digest, w.staged, 0, to, 0, w);
     }
     return w.takeZero(digest);
   }
@@ -319,7 +368,7 @@ final class DirectGemm {
 
   /** Sums the copied columns up, after their last use. */
   private static void sumStagedUp(GemmProblem p, Region region, int block, VectorWorkspace w) {
-    if (p.b.columnsOf(region.block + block) % TILE_COLUMNS > 0) {
+    if (stages(p, region, block)) {
       int words = p.b.panelWords(0);
       BlockPass.scan(w.staging, 0, 0, 1, words, w.raw);
       SealLanes.finish(w.raw, words / LANES, w.stagedSums, 0);
@@ -330,7 +379,7 @@ final class DirectGemm {
   private static void verifyStaged(
       GemmProblem p, Region region, int block, VectorWorkspace w, EvidenceSink sink) {
     PackedB b = p.b;
-    if (b.columnsOf(region.block + block) % TILE_COLUMNS > 0) {
+    if (stages(p, region, block)) {
       long first = b.panel(region.matrix, region.block + block);
       long panel = first + b.panelsOf(region.block + block) - 1;
       if (!Seal.same(w.stagedSums, 0, b.panelSeals(), b.panelSealAt(panel, 0))) {
@@ -351,7 +400,24 @@ final class DirectGemm {
       int to,
       VectorWorkspace w) {
     MemorySegment none = MemorySegment.NULL;
-    call(Result.TILES, p, region, row, rows, 1, b, from, count, to, w.lastDigest, none, 0, 0, 0, w);
+    call(
+        Result.TILES,
+        p,
+        region,
+        row,
+        rows,
+        1,
+        b,
+        from,
+        count,
+        TILE_COLUMNS,
+        to,
+        w.lastDigest,
+        none,
+        0,
+        0,
+        0,
+        w);
   }
 
   private static void call(
@@ -364,6 +430,7 @@ final class DirectGemm {
       Columns b,
       int from,
       int count,
+      int columns,
       int to,
       int digest,
       MemorySegment c,
@@ -371,7 +438,7 @@ final class DirectGemm {
       long cStride,
       long ahead,
       VectorWorkspace w) {
-    DirectKernel.of(rows, result)
+    DirectKernel.of(rows, result, columns)
         .multiply(
             p.a,
             p.aRow(region.matrix, region.row + row),
@@ -382,6 +449,7 @@ final class DirectGemm {
             b.rowStride,
             b.panelStride,
             count,
+            columns,
             p.b.depthOf(0),
             w.tiles,
             to,

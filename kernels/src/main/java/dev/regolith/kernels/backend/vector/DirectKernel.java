@@ -1,5 +1,6 @@
 package dev.regolith.kernels.backend.vector;
 
+import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_ROWS;
@@ -33,33 +34,73 @@ final class DirectKernel {
     }
   }
 
+  /** How many columns a panel has. */
+  enum Width {
+    /** {@link VectorShapes#TILE_COLUMNS}. */
+    FULL(0, 2),
+    /** At most that, more than a vector. */
+    TWO_VECTORS(1, 2),
+    /** At most a vector. */
+    ONE_VECTOR(2, 1);
+
+    private final int number;
+
+    /** Of a panel's row. */
+    final int vectors;
+
+    Width(int number, int vectors) {
+      this.number = number;
+      this.vectors = vectors;
+    }
+
+    static Width of(int columns) {
+      return columns == TILE_COLUMNS ? FULL : columns > LANES ? TWO_VECTORS : ONE_VECTOR;
+    }
+  }
+
   private static final int KINDS = Result.values().length;
+  private static final int WIDTHS = Width.values().length;
   private static final @Nullable DirectKernel[] KERNELS =
-      new @Nullable DirectKernel[KINDS * (TILE_ROWS + 1)];
+      new @Nullable DirectKernel[WIDTHS * KINDS * (TILE_ROWS + 1)];
 
   private final MemorySegment code;
   private final int rows;
   private final Result result;
+  private final Width width;
 
   /** A kernel of {@code rows} rows; see {@link #of}. */
-  DirectKernel(byte[] code, int rows, Result result) {
+  DirectKernel(byte[] code, int rows, Result result, Width width) {
     this.code = MachineCode.place(code);
     this.rows = rows;
     this.result = result;
+    this.width = width;
+  }
+
+  /** Whether there are kernels for panels that are not full, into C or compared with it. */
+  static boolean masks() {
+    return VectorShapes.hasThirtyTwoRegisters();
   }
 
   /** Linked when it is first needed, and constant from then on. */
   private static final class Linked {
-    static final MethodHandle CALL = MachineCode.caller("plplll" + "plplp" + "llllllllll");
+    static final MethodHandle CALL = MachineCode.caller("plplll" + "plplp" + "lllllllllll");
   }
 
-  /** The kernel for a number of rows, written when it is first asked for. */
+  /** The kernel for a number of rows, and full panels. */
   static DirectKernel of(int rows, Result result) {
-    int at = KINDS * rows + result.number;
+    return of(rows, result, TILE_COLUMNS);
+  }
+
+  /**
+   * The kernel for a number of rows and of a panel's columns, written when it is first asked for.
+   */
+  static DirectKernel of(int rows, Result result, int columns) {
+    Width width = Width.of(columns);
+    int at = (KINDS * rows + result.number) * WIDTHS + width.number;
     DirectKernel kernel = KERNELS[at];
     if (kernel == null) {
       // Kernels have no state: a race writes one twice, or shows it late, and does no harm.
-      kernel = MachineKernelWriter.writeDirect(rows, result);
+      kernel = MachineKernelWriter.writeDirect(rows, result, width);
       KERNELS[at] = kernel;
     }
     return kernel;
@@ -73,6 +114,7 @@ final class DirectKernel {
    *     apart
    * @param b native; the first panel's first row starts at {@code bAt}, rows {@code bStride} bytes
    *     apart, and {@code panelStride} bytes on the next panel's
+   * @param columns of a panel, of which there is one if it is not full
    * @param tiles receives the tiles of one strip, from {@code to} on, unless they go into C
    * @param digest the lane-wise 64-bit sum of all stored registers is added to the vector at {@code
    *     digestAt}; or, where they are compared, every bit that differs is set there
@@ -91,6 +133,7 @@ final class DirectKernel {
       long bStride,
       long panelStride,
       int count,
+      int columns,
       int depth,
       float[] tiles,
       int to,
@@ -103,8 +146,11 @@ final class DirectKernel {
       long aheadStep) {
     Objects.checkIndex(depth, PackedB.DEPTH + 1);
     int allRows = Math.multiplyExact(rows, strips);
-    long across = 4L * TILE_COLUMNS;
-    long width = count * across;
+    if (Width.of(columns) != width || columns < 1 || (width != Width.FULL && count != 1)) {
+      throw new IllegalArgumentException(
+          "no kernel for %d panels of %d columns".formatted(count, columns));
+    }
+    long across = 4L * columns;
     if (depth > 0) {
       Bounds.check(aAt, aStride, allRows, 4L * depth, a.byteSize());
       long last = Math.multiplyExact(count - 1L, panelStride);
@@ -115,7 +161,7 @@ final class DirectKernel {
     long apart = 0;
     long next = across;
     if (result != Result.TILES) {
-      Bounds.check(cAt, cStride, allRows, width, c.byteSize());
+      Bounds.check(cAt, cStride, allRows, count * across, c.byteSize());
       apart = rows * cStride;
     } else {
       MicroKernel.requireStrips(strips, false);
@@ -145,7 +191,8 @@ final class DirectKernel {
           aStride,
           bStride,
           ahead,
-          aheadStep);
+          aheadStep,
+          (1L << (columns - (width.vectors - 1) * LANES)) - 1);
     } catch (Throwable e) {
       throw MachineCode.unexpected(e);
     }

@@ -123,6 +123,7 @@ final class MachineKernelWriter {
   private static final int B_STRIDE = 12;
   private static final int AHEAD_AT = 13;
   private static final int AHEAD_STEP_BYTES = 14;
+  private static final int LAST_LANES = 15;
 
   // Vector registers: accumulators come first, two for each row; then the running sums of a kernel
   // that checks.
@@ -178,8 +179,19 @@ final class MachineKernelWriter {
    */
   private final boolean compares;
 
+  /** Vectors of a panel's row; and whether the last has only the lanes of a mask. */
+  private final int vectors;
+
+  private final boolean masks;
+
   private MachineKernelWriter(
-      int rows, boolean continues, boolean checks, Into into, boolean direct, boolean compares) {
+      int rows,
+      boolean continues,
+      boolean checks,
+      Into into,
+      boolean direct,
+      boolean compares,
+      DirectKernel.Width width) {
     if (rows < 1 || rows > (checks ? CHECKING_ROWS : TILE_ROWS)) {
       throw new IllegalArgumentException("no registers for a tile of " + rows + " rows");
     }
@@ -189,22 +201,28 @@ final class MachineKernelWriter {
     this.into = into;
     this.direct = direct;
     this.compares = compares;
+    this.vectors = width.vectors;
+    this.masks = width != DirectKernel.Width.FULL;
+    if (masks && into != Into.C) {
+      throw new IllegalArgumentException("tiles are full");
+    }
   }
 
   /** A new kernel; see {@link MicroKernels#of}. */
   static MachineKernel write(int rows, boolean continues, boolean checks, Into into) {
-    var writer = new MachineKernelWriter(rows, continues, checks, into, false, false);
+    var full = DirectKernel.Width.FULL;
+    var writer = new MachineKernelWriter(rows, continues, checks, into, false, false, full);
     writer.function();
     return new MachineKernel(writer.code.bytes(), rows, continues, checks, into);
   }
 
   /** A new kernel; see {@link DirectKernel#of}. */
-  static DirectKernel writeDirect(int rows, DirectKernel.Result result) {
+  static DirectKernel writeDirect(int rows, DirectKernel.Result result, DirectKernel.Width width) {
     var into = result == DirectKernel.Result.TILES ? Into.TILES : Into.C;
     boolean compares = result == DirectKernel.Result.COMPARED;
-    var writer = new MachineKernelWriter(rows, false, false, into, true, compares);
+    var writer = new MachineKernelWriter(rows, false, false, into, true, compares, width);
     writer.function();
-    return new DirectKernel(writer.code.bytes(), rows, result);
+    return new DirectKernel(writer.code.bytes(), rows, result, width);
   }
 
   private void function() {
@@ -254,6 +272,9 @@ final class MachineKernelWriter {
     code.move(NEXT_LINE, code.parameter(AHEAD_AT));
     code.move(ROW_OF_B, code.parameter(B_STRIDE));
     code.address(ROWS_OF_B, new Memory(ROW_OF_B, ROW_OF_B, 2, 0));
+    if (masks) {
+      code.mask(code.parameter(LAST_LANES));
+    }
     code.move(ROW_OF_A, code.parameter(A_STRIDE));
     code.set(LEFT, rows);
     code.multiply(LEFT, ROW_OF_A);
@@ -451,7 +472,7 @@ final class MachineKernelWriter {
   /** The accumulators and sums that a tile begins with. */
   private void openTile() {
     for (int row = 0; row < rows; row++) {
-      for (int half = 0; half < 2; half++) {
+      for (int half = 0; half < vectors; half++) {
         if (continues) {
           code.load(2 * row + half, inTile(FROM, row, half));
         } else {
@@ -521,12 +542,8 @@ final class MachineKernelWriter {
 
   private void steps(int count) {
     for (int step = 0; step < count; step++) {
-      for (int half = 0; half < 2; half++) {
-        if (compares) {
-          code.vector(VPERMILPS, B0 + half, 0, ofB(step, half), REVERSED);
-        } else {
-          code.load(B0 + half, ofB(step, half));
-        }
+      for (int half = 0; half < vectors; half++) {
+        load(B0 + half, ofB(step, half), half);
       }
       if (direct && step == 0 && count > 1) {
         code.prefetch(new Memory(NEXT_LINE, 0));
@@ -538,7 +555,7 @@ final class MachineKernelWriter {
       for (int row = 0; row < rows; row++) {
         int x = X[(step * rows + row) % X.length];
         code.broadcast(x, ofA(row, step));
-        for (int half = 0; half < 2; half++) {
+        for (int half = 0; half < vectors; half++) {
           int first = compares ? B0 + half : x;
           int second = compares ? x : B0 + half;
           code.vector(VFMADD231PS, 2 * row + half, first, second);
@@ -553,6 +570,26 @@ final class MachineKernelWriter {
     if (asks(count)) {
       code.add(SOON, AHEAD_STEP * count);
     }
+  }
+
+  /**
+   * Loads a vector of a panel's row, or of C's that is compared, in the kernel's order of lanes.
+   */
+  private void load(int vector, Memory from, int half) {
+    if (isMasked(half)) {
+      code.loadMasked(vector, from);
+      if (compares) {
+        code.vector(VPERMILPS, vector, 0, vector, REVERSED);
+      }
+    } else if (compares) {
+      code.vector(VPERMILPS, vector, 0, from, REVERSED);
+    } else {
+      code.load(vector, from);
+    }
+  }
+
+  private boolean isMasked(int half) {
+    return masks && half == vectors - 1;
   }
 
   /** Whether steps ask for what will be read soon. */
@@ -571,7 +608,7 @@ final class MachineKernelWriter {
       code.move(B, TO);
     }
     for (int row = 0; row < rows; row++) {
-      for (int half = 0; half < 2; half++) {
+      for (int half = 0; half < vectors; half++) {
         int accumulator = 2 * row + half;
         Memory to =
             switch (into) {
@@ -580,12 +617,9 @@ final class MachineKernelWriter {
               case C -> new Memory(B, 4 * half * LANES);
             };
         if (compares) {
-          code.vector(VPERMILPS, X[0], 0, to, REVERSED);
-          code.vector(VPXOR, accumulator, accumulator, X[0]);
-          code.vector(VPOR, digest, digest, accumulator);
+          compare(accumulator, to, half, digest);
         } else {
-          code.store(to, accumulator);
-          code.vector(VPADDQ, digest, digest, accumulator);
+          store(accumulator, to, half, digest);
         }
       }
       if (into == Into.C) {
@@ -596,6 +630,26 @@ final class MachineKernelWriter {
     for (int i = 0; checks && i < Digest.SUMS; i++) {
       code.store(new Memory(SUMS, 4 * LANES * i), SUM + i);
     }
+  }
+
+  private void store(int accumulator, Memory to, int half, int digest) {
+    if (isMasked(half)) {
+      code.zeroUnmasked(accumulator); // not a number, where one of A met a zero
+      code.storeMasked(to, accumulator);
+    } else {
+      code.store(to, accumulator);
+    }
+    code.vector(VPADDQ, digest, digest, accumulator);
+  }
+
+  private void compare(int accumulator, Memory with, int half, int digest) {
+    load(X[0], with, half);
+    code.vector(VPXOR, accumulator, accumulator, X[0]);
+    if (isMasked(half)) {
+      code.vector(VPERMILPS, accumulator, 0, accumulator, REVERSED);
+      code.zeroUnmasked(accumulator);
+    }
+    code.vector(VPOR, digest, digest, accumulator);
   }
 
   private static Memory inTile(Gpr base, int row, int half) {

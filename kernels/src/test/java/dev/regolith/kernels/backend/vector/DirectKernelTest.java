@@ -1,5 +1,6 @@
 package dev.regolith.kernels.backend.vector;
 
+import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_ROWS;
@@ -37,7 +38,7 @@ class DirectKernelTest {
       for (int strips = 1; strips <= 4; strips++) {
         for (int panels = 1; panels <= 3; panels++) {
           for (int depth : DEPTHS) {
-            multiply(rows, strips, panels, depth, Result.C, random);
+            multiply(rows, strips, panels, TILE_COLUMNS, depth, Result.C, random);
           }
         }
       }
@@ -50,16 +51,35 @@ class DirectKernelTest {
     for (int rows = 1; rows <= TILE_ROWS; rows++) {
       for (int panels = 1; panels <= 3; panels++) {
         for (int depth : DEPTHS) {
-          multiply(rows, 1, panels, depth, Result.TILES, random);
+          multiply(rows, 1, panels, TILE_COLUMNS, depth, Result.TILES, random);
+        }
+      }
+    }
+  }
+
+  @Test
+  void stripsAreMultipliedIntoColumnsThatFillNoTile() {
+    assumeTrue(DirectKernel.masks());
+    var random = new SplittableRandom(4);
+    for (int columns = 1; columns < TILE_COLUMNS; columns++) {
+      for (int rows = 1; rows <= TILE_ROWS; rows++) {
+        for (int depth : DEPTHS) {
+          multiply(rows, 1 + random.nextInt(3), 1, columns, depth, Result.C, random);
         }
       }
     }
   }
 
   private static void multiply(
-      int rows, int strips, int panels, int depth, Result into, SplittableRandom random) {
+      int rows,
+      int strips,
+      int panels,
+      int width,
+      int depth,
+      Result into,
+      SplittableRandom random) {
     int allRows = rows * strips;
-    int columns = panels * TILE_COLUMNS;
+    int columns = panels * width;
     // Rows are further apart than they are long, and nothing lies behind the last.
     int aRow = depth + random.nextInt(5);
     boolean inPanels = random.nextBoolean();
@@ -69,7 +89,11 @@ class DirectKernelTest {
     int first = random.nextInt(3);
     try (var arena = Arena.ofConfined()) {
       MemorySegment a = floats(arena, random, first + Math.max(0, (allRows - 1) * aRow + depth));
-      int last = first + (panels - 1) * nextPanel + (depth - 1) * bRow + TILE_COLUMNS;
+      if (depth > 0) {
+        // Times the zeros beside B, that is not a number.
+        a.setAtIndex(JAVA_FLOAT, first + random.nextInt(depth), Float.POSITIVE_INFINITY);
+      }
+      int last = first + (panels - 1) * nextPanel + (depth - 1) * bRow + width;
       MemorySegment b = floats(arena, random, depth == 0 ? 0 : last);
       MemorySegment c = arena.allocate(4L * (first + allRows * cRow), 4);
       for (long i = 0; i < c.byteSize() / 4; i++) {
@@ -80,7 +104,7 @@ class DirectKernelTest {
       var digests = new long[3 * WIDE_LANES];
       digests[WIDE_LANES] = 5;
       boolean intoC = into == Result.C;
-      DirectKernel.of(rows, into)
+      DirectKernel.of(rows, into, width)
           .multiply(
               a,
               4L * first,
@@ -91,6 +115,7 @@ class DirectKernelTest {
               4L * bRow,
               4L * nextPanel,
               panels,
+              width,
               depth,
               tiles,
               2,
@@ -127,7 +152,7 @@ class DirectKernelTest {
         }
       }
       String what =
-          "%d strips of %d rows, %d panels, %d steps".formatted(strips, rows, panels, depth);
+          "%d strips of %d rows, %d columns, %d steps".formatted(strips, rows, columns, depth);
       assertThat(c.toArray(JAVA_FLOAT)).as(what).isEqualTo(expectedC);
       assertThat(tiles).as(what).isEqualTo(expectedTiles);
       var all = new long[3 * WIDE_LANES];
@@ -139,9 +164,21 @@ class DirectKernelTest {
   /** Computed a second time: nothing differs but what was changed, and that to the bit. */
   @Test
   void everyBitIsCompared() {
+    everyBitIsCompared(2, TILE_COLUMNS);
+  }
+
+  @Test
+  void everyBitIsComparedOfColumnsThatFillNoTile() {
+    assumeTrue(DirectKernel.masks());
+    for (int columns : new int[] {1, 3, LANES - 1, LANES, LANES + 1, TILE_COLUMNS - 2}) {
+      everyBitIsCompared(1, columns);
+    }
+  }
+
+  private static void everyBitIsCompared(int panels, int width) {
     var random = new SplittableRandom(3);
     int strips = 2;
-    int columns = 2 * TILE_COLUMNS;
+    int columns = panels * width;
     try (var arena = Arena.ofConfined()) {
       for (int rows = 1; rows <= TILE_ROWS; rows++) {
         for (int depth : DEPTHS) {
@@ -149,25 +186,30 @@ class DirectKernelTest {
           MemorySegment a = floats(arena, random, all * depth);
           MemorySegment b = floats(arena, random, depth * columns);
           MemorySegment c = arena.allocate(4L * all * columns, 4);
+          if (depth > 0) {
+            a.setAtIndex(JAVA_FLOAT, random.nextInt(depth), Float.NEGATIVE_INFINITY);
+          }
           var digests = new long[2 * WIDE_LANES];
-          multiply(rows, strips, depth, a, b, c, Result.C, digests, 0);
-          var differences = new long[2 * WIDE_LANES];
-          multiply(rows, strips, depth, a, b, c, Result.COMPARED, differences, WIDE_LANES);
-          assertThat(differences).as("%d rows, %d steps", rows, depth).containsOnly(0);
+          multiply(rows, strips, panels, width, depth, a, b, c, Result.C, digests, 0);
+          var found = new long[2 * WIDE_LANES];
+          Result compared = Result.COMPARED;
+          multiply(rows, strips, panels, width, depth, a, b, c, compared, found, WIDE_LANES);
+          assertThat(found).as("%d rows, %d steps", rows, depth).containsOnly(0);
           for (int word = 0; word < all * columns; word++) {
             int bit = random.nextInt(32);
             int before = c.getAtIndex(JAVA_INT, word);
             c.setAtIndex(JAVA_INT, word, before ^ 1 << bit);
-            multiply(rows, strips, depth, a, b, c, Result.COMPARED, differences, WIDE_LANES);
+            multiply(rows, strips, panels, width, depth, a, b, c, compared, found, WIDE_LANES);
             var expected = new long[2 * WIDE_LANES];
-            // Every four columns are compared in reverse.
-            int place = word ^ 3;
+            // Every four columns are compared in reverse, but for the last vector under a mask.
+            boolean last = width < TILE_COLUMNS && word % columns >= (width - 1) / LANES * LANES;
+            int place = last ? word % columns : word % columns ^ 3;
             int lane = WIDE_LANES + place / 2 % WIDE_LANES;
             expected[lane] = Integer.toUnsignedLong(1 << bit) << (32 * (place % 2));
-            assertThat(differences).as("%d rows, word %d", rows, word).isEqualTo(expected);
+            assertThat(found).as("%d rows, word %d", rows, word).isEqualTo(expected);
             assertThat(c.getAtIndex(JAVA_INT, word)).isEqualTo(before ^ 1 << bit);
             c.setAtIndex(JAVA_INT, word, before);
-            Arrays.fill(differences, 0);
+            Arrays.fill(found, 0);
           }
         }
       }
@@ -177,6 +219,8 @@ class DirectKernelTest {
   private static void multiply(
       int rows,
       int strips,
+      int panels,
+      int width,
       int depth,
       MemorySegment a,
       MemorySegment b,
@@ -184,8 +228,8 @@ class DirectKernelTest {
       Result result,
       long[] digests,
       int digest) {
-    long row = 8L * TILE_COLUMNS;
-    DirectKernel.of(rows, result)
+    long row = 4L * panels * width;
+    DirectKernel.of(rows, result, width)
         .multiply(
             a,
             0,
@@ -194,8 +238,9 @@ class DirectKernelTest {
             b,
             0,
             row,
-            4L * TILE_COLUMNS,
-            2,
+            4L * width,
+            panels,
+            width,
             depth,
             new float[1],
             0,
@@ -233,6 +278,10 @@ class DirectKernelTest {
       assertRefused(() -> intoTiles(a, 1, b, new float[TILE], -1, new long[WIDE_LANES], 0));
       assertRefused(() -> intoTiles(a, 1, b, new float[TILE], 0, new long[WIDE_LANES], 1));
       intoTiles(a, 1, b, new float[TILE], 0, new long[WIDE_LANES], 0);
+      assertRefused(() -> ofColumns(TILE_COLUMNS - 1, TILE_COLUMNS, 1));
+      assertRefused(() -> ofColumns(LANES, LANES + 1, 1));
+      assertRefused(() -> ofColumns(LANES, 0, 1));
+      assertRefused(() -> ofColumns(LANES, LANES, 2));
       assertRefused(() -> reading(a, b, c, -1, 4L * TILE_COLUMNS));
       assertRefused(() -> reading(a, b, c, 513, 4L * TILE_COLUMNS));
       assertRefused(() -> reading(a, b, c, 10, -4));
@@ -264,6 +313,7 @@ class DirectKernelTest {
             bStride,
             4L * TILE_COLUMNS,
             panels,
+            TILE_COLUMNS,
             10,
             new float[1],
             0,
@@ -272,6 +322,34 @@ class DirectKernelTest {
             c,
             cAt,
             cStride,
+            0,
+            0);
+  }
+
+  /** Calls a kernel that was made for another number of columns, or of panels. */
+  private static void ofColumns(int madeFor, int columns, int panels) {
+    assumeTrue(DirectKernel.masks());
+    MemorySegment none = MemorySegment.NULL;
+    DirectKernel.of(1, Result.C, madeFor)
+        .multiply(
+            none,
+            0,
+            0,
+            1,
+            none,
+            0,
+            0,
+            4L * TILE_COLUMNS,
+            panels,
+            columns,
+            0,
+            new float[1],
+            0,
+            new long[WIDE_LANES],
+            0,
+            MemorySegment.ofArray(new float[4 * TILE_COLUMNS]),
+            0,
+            0,
             0,
             0);
   }
@@ -292,6 +370,7 @@ class DirectKernelTest {
             row,
             panelStride,
             2,
+            TILE_COLUMNS,
             depth,
             new float[1],
             0,
@@ -310,7 +389,26 @@ class DirectKernelTest {
     long row = 4L * TILE_COLUMNS;
     DirectKernel.of(1, Result.TILES)
         .multiply(
-            a, 0, 40, strips, b, 0, row, row, 1, 10, tiles, to, digests, at, none, 0, 0, 0, 0);
+            a,
+            0,
+            40,
+            strips,
+            b,
+            0,
+            row,
+            row,
+            1,
+            TILE_COLUMNS,
+            10,
+            tiles,
+            to,
+            digests,
+            at,
+            none,
+            0,
+            0,
+            0,
+            0);
   }
 
   private static void assertRefused(Runnable call) {
