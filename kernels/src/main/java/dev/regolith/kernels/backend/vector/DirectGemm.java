@@ -74,7 +74,11 @@ final class DirectGemm {
       Backend backend, GemmProblem p, Region region, VectorWorkspace w, EvidenceSink sink) {
     boolean evident = p.verify && !p.isTwice();
     long mark = p.b.repairs().mark();
-    w.open(region.rows, 1, false);
+    if (p.verify) {
+      w.open(region.rows, 1, false);
+    } else {
+      w.openEvenly(region.rows);
+    }
     w.asked = 0;
     if (evident) {
       VectorGemm.openEvidence(region, p.b, w);

@@ -34,6 +34,7 @@ final class VectorWorkspace implements Workspace {
 
   /** Whether a region is in progress, or broke off and left its sums behind. */
   private boolean inUse;
+  private boolean stripsOfCheckBlocks;
 
   /** Where a check block's columns of B are, and a copy of those that fill no panel. */
   final DirectGemm.Columns columns = new DirectGemm.Columns();
@@ -157,11 +158,27 @@ final class VectorWorkspace implements Workspace {
       }
     }
     row[strips] = rows;
+    open(true);
     if (kBlocks > 1) {
       long places = MAX_STRIPS * Region.MAX_BLOCKS + kBlocks + 2L;
       int room = Math.toIntExact(places * PANELS * TILE);
       tiles = tiles.length < room ? new float[room] : tiles;
     }
+  }
+
+  /** The same for one k-block, of which nobody wants evidence: strips have two heights at most. */
+  void openEvenly(int rows) {
+    strips = stripsOf(rows);
+    int low = rows / strips;
+    int high = rows - low * strips;
+    for (int i = 0; i <= strips; i++) {
+      row[i] = low * i + Math.min(i, high);
+    }
+    open(false);
+  }
+
+  private void open(boolean ofCheckBlocks) {
+    stripsOfCheckBlocks = ofCheckBlocks;
     if (inUse) {
       Arrays.fill(digests, 0);
     }
@@ -197,10 +214,16 @@ final class VectorWorkspace implements Workspace {
     return ((half * MAX_STRIPS + strip) * Region.MAX_BLOCKS + block) * WIDE_LANES;
   }
 
-  /** How many strips, from one on and before an end, have its height and its check block. */
+  /**
+   * How many strips, from one on and before an end, have its height and, where there is evidence,
+   * its check block.
+   */
   int alike(int strip, int end) {
     int rows = row[strip + 1] - row[strip];
-    int below = (row[strip] / CheckBlock.ROWS + 1) * CheckBlock.ROWS;
+    int below =
+        stripsOfCheckBlocks
+            ? (row[strip] / CheckBlock.ROWS + 1) * CheckBlock.ROWS
+            : Integer.MAX_VALUE;
     int next = strip + 1;
     while (next < end && row[next] < below && row[next + 1] - row[next] == rows) {
       next++;
