@@ -229,7 +229,7 @@ final class DirectGemm {
   private static void repeat(
       GemmProblem p, Region region, int block, VectorWorkspace w, EvidenceSink sink) {
     if (Probe.ON) {
-      OutputTiles.probe(ProbePoint.C_STORED, p, region, block);
+      OutputTiles.probe(ProbePoint.C_STORED, p, region, 0, region.rows, block);
     }
     if (stages(p, region, block)) {
       stageLast(p, region, block, w); // the first copy is part of the first computation

@@ -113,51 +113,64 @@ final class OutputTiles {
     }
   }
 
-  /** After the last strip of a check block: reads C back, for its checksums and seals. */
+  /**
+   * When all strips of a check block's columns are stored: reads C back, for its checksums and
+   * seals.
+   */
   static void close(GemmProblem p, Region region, int block, VectorWorkspace w, EvidenceSink sink) {
-    if (p.verify) {
-      show(p, region, block, w);
-      for (int row = 0; row < region.rows; row += CheckBlock.ROWS) {
-        if (!w.takeZero(w.blockDigest(row))) {
-          int rows = Math.min(CheckBlock.ROWS, region.rows - row);
-          VectorGemm.suspect(p, region, row, rows, block, 1, Component.OUTPUT, sink);
-        }
-      }
-    } else if (Probe.ON) {
-      probe(ProbePoint.C_STORED, p, region, block);
-      probe(ProbePoint.C_CHECKED, p, region, block);
+    for (int row = 0; row < region.rows; row += CheckBlock.ROWS) {
+      close(p, region, row, block, w, sink);
     }
   }
 
-  static void probe(ProbePoint point, GemmProblem p, Region region, int block) {
-    long c = p.cRow(region.matrix, region.row) + 4 * (region.block + block) * CheckBlock.COLUMNS;
+  /** The same of a check block alone. */
+  static void close(
+      GemmProblem p, Region region, int row, int block, VectorWorkspace w, EvidenceSink sink) {
+    int rows = Math.min(CheckBlock.ROWS, region.rows - row);
+    if (p.verify) {
+      show(p, region, row, rows, block, w);
+      if (!w.takeZero(w.blockDigest(row))) {
+        VectorGemm.suspect(p, region, row, rows, block, 1, Component.OUTPUT, sink);
+      }
+    } else if (Probe.ON) {
+      probe(ProbePoint.C_STORED, p, region, row, rows, block);
+      probe(ProbePoint.C_CHECKED, p, region, row, rows, block);
+    }
+  }
+
+  static void probe(ProbePoint point, GemmProblem p, Region region, int row, int rows, int block) {
+    long c =
+        p.cRow(region.matrix, region.row + row) + 4 * (region.block + block) * CheckBlock.COLUMNS;
     int columns = p.b.columnsOf(region.block + block);
-    Probe.reach(point, p.c, c, region.rows, 4L * columns, p.cStride);
+    Probe.reach(point, p.c, c, rows, 4L * columns, p.cStride);
   }
 
   /** Reads a check block's columns of C, for their checksums and seals. */
   static void show(GemmProblem p, Region region, int block, VectorWorkspace w) {
-    if (Probe.ON) {
-      probe(ProbePoint.C_STORED, p, region, block);
-    }
-    int columns = p.b.columnsOf(region.block + block);
     for (int row = 0; row < region.rows; row += CheckBlock.ROWS) {
-      int rows = Math.min(CheckBlock.ROWS, region.rows - row);
-      show(p, region, row, rows, block, w);
-      SealGrid seals = p.cSeals;
-      if (seals != null) {
-        long blockRow = (region.row + row) / CheckBlock.ROWS;
-        int sums = Seal.SUMS * seals.block(region.matrix, blockRow, region.block + block);
-        int vectors = rows * CheckBlock.pitch(columns) / LANES;
-        SealLanes.finish(w.raw, vectors, seals.sums(), sums);
-      }
-    }
-    if (Probe.ON) {
-      probe(ProbePoint.C_CHECKED, p, region, block);
+      show(p, region, row, Math.min(CheckBlock.ROWS, region.rows - row), block, w);
     }
   }
 
   private static void show(
+      GemmProblem p, Region region, int row, int rows, int block, VectorWorkspace w) {
+    if (Probe.ON) {
+      probe(ProbePoint.C_STORED, p, region, row, rows, block);
+    }
+    readBack(p, region, row, rows, block, w);
+    SealGrid seals = p.cSeals;
+    if (seals != null) {
+      long blockRow = (region.row + row) / CheckBlock.ROWS;
+      int sums = Seal.SUMS * seals.block(region.matrix, blockRow, region.block + block);
+      int vectors = rows * CheckBlock.pitch(p.b.columnsOf(region.block + block)) / LANES;
+      SealLanes.finish(w.raw, vectors, seals.sums(), sums);
+    }
+    if (Probe.ON) {
+      probe(ProbePoint.C_CHECKED, p, region, row, rows, block);
+    }
+  }
+
+  private static void readBack(
       GemmProblem p, Region region, int row, int rows, int block, VectorWorkspace w) {
     Evidence evidence = w.evidence;
     int columns = p.b.columnsOf(region.block + block);

@@ -332,15 +332,17 @@ public final class VectorGemm implements Backend {
         to += panels * TILE;
         i += panels;
       }
+      int end = row + rows;
+      if (last && (end % CheckBlock.ROWS == 0 || end == region.rows)) {
+        // What was stored is near still.
+        OutputTiles.close(p, region, row / CheckBlock.ROWS * CheckBlock.ROWS, block, w, sink);
+      }
     }
     if (p.verify && !first) {
       OutputTiles.verifyPartial(p, region, kBlock, block, w, sink);
     }
     if (Probe.ON && !p.verify) {
       probePanels(ProbePoint.PACKED_B_LAST_USE, b, kBlock, 0, count, place);
-    }
-    if (last) {
-      OutputTiles.close(p, region, block, w, sink);
     }
   }
 

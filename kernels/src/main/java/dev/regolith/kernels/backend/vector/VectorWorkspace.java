@@ -34,6 +34,7 @@ final class VectorWorkspace implements Workspace {
 
   /** Whether a region is in progress, or broke off and left its sums behind. */
   private boolean inUse;
+
   private boolean stripsOfCheckBlocks;
 
   /** Where a check block's columns of B are, and a copy of those that fill no panel. */
