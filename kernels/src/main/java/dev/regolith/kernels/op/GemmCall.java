@@ -336,7 +336,7 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     down = CheckBlock.down(problem.rows);
     width = once ? CheckBlock.span(problem.depth) : 1;
     across = across(width);
-    chunks = pieces(down, execution.backend().regionRows() / CheckBlock.ROWS);
+    chunks = pieces(down, regionBlocks(once));
     groups = pieces(across, Region.MAX_BLOCKS / width);
     long others = problem.batch * groups;
     if (threads > 1 && others < 4L * threads) {
@@ -347,6 +347,16 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
         groups = Math.min(across, Math.ceilDiv(wanted, problem.batch * chunks));
       }
     }
+  }
+
+  /**
+   * Check blocks that a region is high. Without evidence half of what there is room for: less of A
+   * is in the way of B and of parked tiles then; evidence of the panels would be made twice as
+   * often (measured, docs/decisions.md).
+   */
+  private long regionBlocks(boolean once) {
+    int most = execution.backend().regionRows() / CheckBlock.ROWS;
+    return verify || once ? most : Math.max(1, most / 2);
   }
 
   @Override

@@ -58,6 +58,15 @@ final class MachineKernelWriter {
   /** Most panels that it reads abreast. */
   static final int ABREAST = 4;
 
+  /**
+   * How many steps ahead rows of B are asked for: where strips are high, a panel is in L2 for most
+   * of them; where they are low, there are few of them, and it comes from further away.
+   */
+  private static final int STEPS_AHEAD = 32;
+
+  private static final int STEPS_AHEAD_OF_LOW = 96;
+  private static final int LOW = 8;
+
   /** Steps along k with one of them before the next. */
   private static final int STEPS_ABREAST = 2 * STEPS;
 
@@ -552,6 +561,9 @@ final class MachineKernelWriter {
       if (step * AHEAD_STEP % 64 == 0 && asks(count)) {
         code.prefetch(new Memory(SOON, step * AHEAD_STEP));
       }
+      for (int half = 0; readsAhead(count) && half < vectors; half++) {
+        code.prefetch(ofB(step + (rows > LOW ? STEPS_AHEAD : STEPS_AHEAD_OF_LOW), half));
+      }
       for (int row = 0; row < rows; row++) {
         int x = X[(step * rows + row) % X.length];
         code.broadcast(x, ofA(row, step));
@@ -590,6 +602,11 @@ final class MachineKernelWriter {
 
   private boolean isMasked(int half) {
     return masks && half == vectors - 1;
+  }
+
+  /** Whether steps ask for rows of B that are about to be read: from L2, where the panel is. */
+  private boolean readsAhead(int count) {
+    return asks(count) && VectorShapes.hasThirtyTwoRegisters();
   }
 
   /** Whether steps ask for what will be read soon. */
