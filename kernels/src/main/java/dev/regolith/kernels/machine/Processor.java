@@ -16,6 +16,8 @@ import java.lang.foreign.MemorySegment;
 public final class Processor {
   private static final int FEATURES = 1;
   private static final int EXTENDED_FEATURES = 7;
+  private static final int LEVEL_TWO = 0x80000006;
+  private static final int USUAL_LEVEL_TWO = 512 << 10;
   private static final long FMA = 1L << 12; // of the first, in ECX
   private static final long AVX2 = 1L << 5; // of the second, in EBX
   private static final long AVX512F = 1L << 16;
@@ -41,28 +43,42 @@ public final class Processor {
     return has(FMA, AVX2 | AVX512F | AVX512VL);
   }
 
+  /**
+   * Size of the second-level cache of a core; 512 KiB if the processor does not say.
+   *
+   * @throws IllegalStateException if there is no {@link MachineCode} to ask it with
+   */
+  public static int levelTwoBytes() {
+    long kibibytes = ask(LEVEL_TWO).ecx() >>> 16;
+    return kibibytes == 0 ? USUAL_LEVEL_TWO : Math.toIntExact(kibibytes << 10);
+  }
+
   private static boolean has(long features, long extended) {
-    var answers = new long[2];
+    return (ask(FEATURES).ecx() & features) == features
+        && (ask(EXTENDED_FEATURES).ebx() & extended) == extended;
+  }
+
+  private record Answer(long ebx, long ecx) {}
+
+  private static Answer ask(int leaf) {
+    var answer = new long[2];
     try {
-      MachineCode.caller(code(), "p").invoke(MemorySegment.ofArray(answers));
+      MachineCode.caller(code(leaf), "p").invoke(MemorySegment.ofArray(answer));
     } catch (Throwable e) {
       throw MachineCode.unexpected(e);
     }
-    return (answers[0] & features) == features && (answers[1] & extended) == extended;
+    return new Answer(answer[0], answer[1]);
   }
 
-  private static byte[] code() {
+  private static byte[] code(int leaf) {
     var code = new Assembler(256, false);
     code.push(RBX);
     code.move(R10, RDI);
-    code.set(RAX, FEATURES);
+    code.set(RAX, leaf); // of which CPUID reads the lower half
     code.set(RCX, 0);
     code.cpuid();
-    code.move(new Memory(R10, 0), RCX);
-    code.set(RAX, EXTENDED_FEATURES);
-    code.set(RCX, 0);
-    code.cpuid();
-    code.move(new Memory(R10, 8), RBX);
+    code.move(new Memory(R10, 0), RBX);
+    code.move(new Memory(R10, 8), RCX);
     code.pop(RBX);
     code.ret();
     return code.bytes();

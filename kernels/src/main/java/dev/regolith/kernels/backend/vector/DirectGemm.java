@@ -16,6 +16,7 @@ import dev.regolith.kernels.backend.vector.DirectKernel.Result;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.fault.Component;
+import dev.regolith.kernels.machine.Processor;
 import dev.regolith.kernels.memory.Range;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
@@ -29,15 +30,23 @@ import java.util.Objects;
  * from the same places afterwards, so that whatever happened to the operands meanwhile shows.
  */
 final class DirectGemm {
-  /** Most steps along k for strips of any number, and elements of B: half a usual L2. */
-  private static final int DEPTH = 256;
-
-  private static final long ELEMENTS = 1 << 17;
+  /** Most elements of B: it fits L2. */
+  private static final long ELEMENTS =
+      VectorShapes.MACHINE_CODE ? Processor.levelTwoBytes() / Float.BYTES : 0;
 
   /** Most rows of which each reads B from further away sooner than it would be packed. */
   private static final int FEW_ROWS = 2 * TILE_ROWS;
 
-  private static final long ELEMENTS_OF_FEW = 1 << 18;
+  /** Most elements of panels for them: kernels that read copies of A ask for panels ahead. */
+  private static final long PANELS_OF_FEW = Math.min(ELEMENTS, 1 << 17);
+
+  /**
+   * Most steps along k if rows of A are a multiple of so many bytes apart: then they share a few
+   * sets of L1.
+   */
+  private static final int DEPTH_IN_STEP = 256;
+
+  private static final int IN_STEP = 2048;
 
   /** Most multiply-adds of a product that is computed twice. */
   private static final long TINY = 40 * 40 * 40;
@@ -49,19 +58,21 @@ final class DirectGemm {
   /** Whether a product with a B of this form is one of them. */
   static boolean serves(GemmProblem p, MemorySegment source, Range range) {
     boolean few = p.rows <= FEW_ROWS;
-    return source.isNative()
-        && range.columnStride() == 1
-        && fits(p, few ? PackedB.DEPTH : DEPTH, few ? ELEMENTS_OF_FEW : ELEMENTS);
+    return source.isNative() && range.columnStride() == 1 && fits(p, few ? 2 * ELEMENTS : ELEMENTS);
   }
 
   /** Whether a product with packed panels is, of which nobody wants evidence. */
   static boolean servesPanels(GemmProblem p) {
     boolean abreast = p.rows <= MachineKernelWriter.ROWS_ABREAST;
-    return !p.verify && !abreast && fits(p, DEPTH, ELEMENTS);
+    boolean few = p.rows <= FEW_ROWS;
+    return !p.verify && !abreast && fits(p, few ? PANELS_OF_FEW : ELEMENTS);
   }
 
-  private static boolean fits(GemmProblem p, int depth, long elements) {
-    return VectorShapes.MACHINE_CODE && p.depth <= depth && p.depth * p.columns <= elements;
+  private static boolean fits(GemmProblem p, long elements) {
+    boolean inStep = p.aStride % IN_STEP == 0 && p.rows > FEW_ROWS;
+    return VectorShapes.MACHINE_CODE
+        && p.depth <= (inStep ? DEPTH_IN_STEP : PackedB.DEPTH)
+        && p.depth * p.columns <= elements;
   }
 
   /** Whether it takes less to compute it twice than to make evidence. */
