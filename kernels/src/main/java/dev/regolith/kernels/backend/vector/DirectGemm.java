@@ -49,7 +49,8 @@ final class DirectGemm {
   private static final int IN_STEP = 2048;
 
   /** Most multiply-adds of a product that is computed twice. */
-  private static final long TINY = 40 * 40 * 40;
+  private static final long TINY =
+      VectorShapes.hasThirtyTwoRegisters() ? 64 * 64 * 64 : 40 * 40 * 40;
 
   private static final int LINE = 64;
 

@@ -3,11 +3,21 @@ package dev.regolith.kernels.backend.vector;
 import static dev.regolith.kernels.backend.vector.VectorShapes.FLOATS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 
+import dev.regolith.kernels.machine.Assembler.Memory;
+import dev.regolith.kernels.machine.Gpr;
+import dev.regolith.kernels.machine.MachineCode;
+import dev.regolith.kernels.machine.VectorOp;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandle;
 import java.util.OptionalDouble;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 
-/** The float32 multiply-add rate of one core, from registers alone: the ceiling of every kernel. */
+/**
+ * The float32 multiply-add rate of one core, from registers alone: the ceiling of every kernel. In
+ * machine code where kernels are: what a JIT makes of the same loop can change while a program runs
+ * (measured: from 200 to 138 GFLOP/s within a benchmark).
+ */
 public final class FmaPeak {
   private static final int CHAINS = 12;
   private static final int STEPS = 20_000;
@@ -19,6 +29,8 @@ public final class FmaPeak {
   private static final double COMPILED = 3;
 
   private static final long WARM_UP_NANOS = 10_000_000_000L;
+
+  private static final float FACTOR = 0.999f;
 
   /** Keeps the compiler from dropping the measured work. */
   @SuppressWarnings("unused")
@@ -42,7 +54,7 @@ public final class FmaPeak {
    * Nothing if the loop does not get compiled.
    */
   public static OptionalDouble measure(double seconds) {
-    if (!compiled && !isCompiled()) {
+    if (!VectorShapes.MACHINE_CODE && !compiled && !isCompiled()) {
       return OptionalDouble.empty();
     }
     long deadline = System.nanoTime() + (long) (seconds * 1e9);
@@ -55,7 +67,11 @@ public final class FmaPeak {
 
   private static double rate(int steps) {
     long start = System.nanoTime();
-    sink = chains(0.999f, steps);
+    if (VectorShapes.MACHINE_CODE) {
+      InMachineCode.chains(steps);
+    } else {
+      sink = chains(FACTOR, steps);
+    }
     return 2.0 * CHAINS * LANES * steps / (System.nanoTime() - start);
   }
 
@@ -91,5 +107,40 @@ public final class FmaPeak {
     }
     FloatVector sum = c0.add(c1).add(c2).add(c3).add(c4).add(c5);
     return sum.add(c6).add(c7).add(c8).add(c9).add(c10).add(c11).reduceLanes(VectorOperators.ADD);
+  }
+
+  /** The same chains. */
+  private static final class InMachineCode {
+    private static final int X = CHAINS;
+    private static final int Y = CHAINS + 1;
+    private static final float[] FACTORS = {FACTOR, 1 - FACTOR};
+    private static final MethodHandle CALL = MachineCode.caller(code(), "pl");
+
+    private static byte[] code() {
+      var code = VectorShapes.assembler();
+      code.enter();
+      code.broadcast(X, new Memory(Gpr.RDI, 0));
+      code.broadcast(Y, new Memory(Gpr.RDI, Float.BYTES));
+      for (int chain = 0; chain < CHAINS; chain++) {
+        code.broadcast(chain, new Memory(Gpr.RDI, 0));
+      }
+      code.countDown(
+          Gpr.RSI,
+          () -> {
+            for (int chain = 0; chain < CHAINS; chain++) {
+              code.vector(VectorOp.VFMADD231PS, chain, X, Y);
+            }
+          });
+      code.leave();
+      return code.bytes();
+    }
+
+    static void chains(int steps) {
+      try {
+        CALL.invokeExact(MemorySegment.ofArray(FACTORS), (long) steps);
+      } catch (Throwable e) {
+        throw MachineCode.unexpected(e);
+      }
+    }
   }
 }
