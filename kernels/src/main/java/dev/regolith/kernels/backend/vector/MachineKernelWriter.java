@@ -60,7 +60,7 @@ final class MachineKernelWriter {
 
   /**
    * How many steps ahead rows of B are asked for: where strips are high, a panel is in L2 for most
-   * of them; where they are low, there are few of them, and it comes from further away.
+   * of them; where there are few strips, and low ones, it comes from further away.
    */
   private static final int STEPS_AHEAD = 32;
 
@@ -562,7 +562,7 @@ final class MachineKernelWriter {
         code.prefetch(new Memory(SOON, step * AHEAD_STEP));
       }
       for (int half = 0; readsAhead(count) && half < vectors; half++) {
-        code.prefetch(ofB(step + (rows > LOW ? STEPS_AHEAD : STEPS_AHEAD_OF_LOW), half));
+        code.prefetch(ofB(step + stepsAhead(), half));
       }
       for (int row = 0; row < rows; row++) {
         int x = X[(step * rows + row) % X.length];
@@ -604,9 +604,13 @@ final class MachineKernelWriter {
     return masks && half == vectors - 1;
   }
 
-  /** Whether steps ask for rows of B that are about to be read: from L2, where the panel is. */
+  /** Whether steps ask for rows of B that are about to be read, wherever the panel is. */
   private boolean readsAhead(int count) {
-    return asks(count) && VectorShapes.hasThirtyTwoRegisters();
+    return count > 1 && !direct && VectorShapes.hasThirtyTwoRegisters();
+  }
+
+  private int stepsAhead() {
+    return rows > ROWS_ABREAST && rows <= LOW ? STEPS_AHEAD_OF_LOW : STEPS_AHEAD;
   }
 
   /** Whether steps ask for what will be read soon. */
