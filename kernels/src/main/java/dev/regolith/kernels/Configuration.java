@@ -21,7 +21,10 @@ final class Configuration {
     map.put("backend", backend.name());
     map.put("twin", twin);
     map.put("checkBlock", CheckBlock.ROWS + " x " + CheckBlock.COLUMNS);
-    map.put("region", backend.regionRows() + " x " + Region.MAX_BLOCKS * CheckBlock.COLUMNS);
+    boolean off = protection == Protection.OFF;
+    int rows = off ? backend.regionRowsWithoutEvidence() : backend.regionRows();
+    map.put("region", rows + " x " + Region.MAX_BLOCKS * CheckBlock.COLUMNS);
+    map.put("smallProducts", backend.smallProducts());
     map.put("kBlock", Integer.toString(PackedB.DEPTH));
     map.put("seal", Seal.SUMS + " sums modulo 2^64 per check block, panel k-block, check record");
     map.put(

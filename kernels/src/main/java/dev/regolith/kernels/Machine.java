@@ -16,8 +16,10 @@ public final class Machine {
    * Measures the float32 multiply-add rate of the calling thread's core, from registers alone, at
    * the vector width that sessions use.
    *
-   * @param seconds how long, once a JVM's first call has had the loop compiled
+   * @param seconds how long; where kernels are in bytecode, a JVM's first call has the loop
+   *     compiled before
    * @return GFLOP/s, or empty where the Vector API is missing, or HotSpot does not compile the loop
+   *     that it would have to
    */
   public static OptionalDouble fmaPeak(double seconds) {
     return hasVectorModule() ? FmaPeak.measure(seconds) : OptionalDouble.empty();

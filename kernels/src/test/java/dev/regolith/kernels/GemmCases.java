@@ -68,7 +68,16 @@ final class GemmCases {
     var tall =
         Combinators.combine(none(), Arbitraries.integers().between(470, 1000), small(), small())
             .as(Shape::new);
+    // Large enough for many strips, and still multiplied where it lies.
+    var broad =
+        Combinators.combine(
+                none(),
+                Arbitraries.integers().between(25, 300),
+                Arbitraries.integers().between(1, 200),
+                Arbitraries.of(255, 256, 257, 384, 400, 511, 512))
+            .as(Shape::new);
     return Arbitraries.frequencyOf(
+        Tuple.of(1, broad),
         Tuple.of(8, plain),
         Tuple.of(3, batches),
         Tuple.of(2, deep),

@@ -19,10 +19,12 @@ final class GemmWorkloads {
   /** From here on a product has several k-blocks; the stacked products reach beyond. */
   private static final int STACKED_DEPTH = 2048;
 
-  /** A product that is so small that it is computed twice. */
-  private static final int TINY_ROWS = 12;
-
-  private static final int TINY_COLUMNS = 20;
+  /**
+   * Rows and columns of products that are multiplied where they lie and have columns that fill no
+   * register tile: two that are so small that some processors compute them twice, or all, and one
+   * with checks.
+   */
+  private static final int[][] PARTS = {{12, 20}, {30, 34}, {64, 100}};
 
   private GemmWorkloads() {}
 
@@ -49,10 +51,12 @@ final class GemmWorkloads {
     all.add(widest.fresh("").unsealed("fresh and unsealed, " + widest.name()));
     all.add(first.direct("direct, " + first.name()));
     all.add(widest.direct("direct, " + widest.name()));
-    all.add(
-        first
-            .part("", TINY_ROWS, TINY_COLUMNS)
-            .direct("direct, %d x %d of %s".formatted(TINY_ROWS, TINY_COLUMNS, first.name())));
+    for (int[] part : PARTS) {
+      all.add(
+          first
+              .part("", part[0], part[1])
+              .direct("direct, %d x %d of %s".formatted(part[0], part[1], first.name())));
+    }
     all.add(widest.strided("strided, " + widest.name()));
     all.add(stacked.strided("").fresh("fresh and strided, " + stacked.name()));
     float[] residual = repeat(first.a(), first.m() * deepest.n());

@@ -73,6 +73,16 @@ public interface Backend extends AutoCloseable {
     return Region.MAX_ROWS;
   }
 
+  /** The same where nobody wants evidence, unless {@link #run} packs B. */
+  default int regionRowsWithoutEvidence() {
+    return regionRows();
+  }
+
+  /** What becomes of small products: what is computed otherwise, or protected otherwise. */
+  default String smallProducts() {
+    return "as large ones";
+  }
+
   /** Computes a region of the output, its seals, and its evidence. */
   void run(GemmProblem problem, Region region, Workspace workspace, EvidenceSink sink);
 

@@ -104,17 +104,17 @@ public final class PackedB {
   }
 
   private void reshapeRecords(long newMatrices, long newDepth, long newColumns) {
+    version++;
     boolean same = newMatrices == matrices && newDepth == depth && newColumns == columns;
     if (same && records.byteSize() > 0) {
-      version++;
       return; // there is room already
     }
+    records = MemorySegment.NULL; // until there is
     matrices = newMatrices;
     depth = newDepth;
     columns = newColumns;
-    records = recordRoom.atLeast(allRecordBytes());
-    version++;
     ensureSeals();
+    records = recordRoom.atLeast(Math.max(1, allRecordBytes()));
   }
 
   /** Has panels kept as they are packed, from here on; their words are arbitrary. */

@@ -39,7 +39,10 @@ final class PanelMemory implements AutoCloseable {
     keepIn(room.atLeast(packed.panelBytes()));
   }
 
-  /** Has panels copied when they are asked for, by whom it may be, from here on. */
+  /**
+   * Has panels copied when they are asked for. Nobody asks meanwhile, and whoever did has been
+   * waited for.
+   */
   void copyFrom(Source newSource) {
     if (!newSource.equals(source) || !copied.isEmpty()) {
       open(newSource);

@@ -12,9 +12,8 @@ public final class FloatingPointMode {
 
   /** Whether this thread keeps subnormal results and operands. */
   public static boolean keepsSubnormals() {
-    // Flushed if either operands or results are. Processors add subnormals without taking longer,
-    // but
-    // not all of them multiply so.
+    // Zero if operands or results are flushed. A subnormal is added as fast as any other number;
+    // some processors take a hundred cycles to multiply it.
     float tiny = smallest;
     return Float.floatToRawIntBits(tiny + tiny) != 0;
   }

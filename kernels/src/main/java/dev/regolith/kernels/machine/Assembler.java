@@ -155,12 +155,12 @@ public final class Assembler {
     load(VectorOp.VMOVSD, 0, vector, from);
   }
 
-  // The mask: bits of the lanes that masked instructions read or write, from the first lane on.
-  // Behind
-  // EVEX only.
+  // The mask: a bit for every lane that masked instructions read or write. There are none without
+  // EVEX.
 
   /** Loads the mask: k1. */
   public void mask(Memory from) {
+    requireEvex();
     int registers = (from.indexHigh() << 6 | from.base.high() << 5) ^ 0xE0;
     emit(0xC4, registers | VectorOp.MAP_0F, 0x78, 0x90); // kmovw
     memory(1, from);
@@ -186,10 +186,14 @@ public final class Assembler {
     emit(VectorOp.VMOVUPS.opcode, direct(vector, vector & 7));
   }
 
-  private void masked(int mask, int vector, int x, int b) {
+  private void requireEvex() {
     if (!evex) {
       throw new IllegalStateException("there are no masks without AVX-512");
     }
+  }
+
+  private void masked(int mask, int vector, int x, int b) {
+    requireEvex();
     evex(VectorOp.VMOVUPS, length, vector, 0, x, b, mask);
   }
 

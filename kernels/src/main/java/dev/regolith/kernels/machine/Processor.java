@@ -16,8 +16,11 @@ import java.lang.foreign.MemorySegment;
 public final class Processor {
   private static final int FEATURES = 1;
   private static final int EXTENDED_FEATURES = 7;
+  private static final int LAST_EXTENDED = 0x80000000;
   private static final int LEVEL_TWO = 0x80000006;
   private static final int USUAL_LEVEL_TWO = 512 << 10;
+  private static final int LEAST_LEVEL_TWO = 256 << 10;
+  private static final int MOST_LEVEL_TWO = 4 << 20;
   private static final long FMA = 1L << 12; // of the first, in ECX
   private static final long AVX2 = 1L << 5; // of the second, in EBX
   private static final long AVX512F = 1L << 16;
@@ -44,13 +47,17 @@ public final class Processor {
   }
 
   /**
-   * Size of the second-level cache of a core; 512 KiB if the processor does not say.
+   * Size of the second-level cache; 512 KiB if the processor does not say, and between 256 KiB and
+   * 4 MiB whatever it says.
    *
    * @throws IllegalStateException if there is no {@link MachineCode} to ask it with
    */
   public static int levelTwoBytes() {
-    long kibibytes = ask(LEVEL_TWO).ecx() >>> 16;
-    return kibibytes == 0 ? USUAL_LEVEL_TWO : Math.toIntExact(kibibytes << 10);
+    if (Integer.compareUnsigned((int) ask(LAST_EXTENDED).eax(), LEVEL_TWO) < 0) {
+      return USUAL_LEVEL_TWO;
+    }
+    long bytes = ask(LEVEL_TWO).ecx() >>> 16 << 10;
+    return bytes == 0 ? USUAL_LEVEL_TWO : Math.clamp(bytes, LEAST_LEVEL_TWO, MOST_LEVEL_TWO);
   }
 
   private static boolean has(long features, long extended) {
@@ -58,16 +65,16 @@ public final class Processor {
         && (ask(EXTENDED_FEATURES).ebx() & extended) == extended;
   }
 
-  private record Answer(long ebx, long ecx) {}
+  private record Answer(long eax, long ebx, long ecx) {}
 
   private static Answer ask(int leaf) {
-    var answer = new long[2];
+    var answer = new long[3];
     try {
       MachineCode.caller(code(leaf), "p").invoke(MemorySegment.ofArray(answer));
     } catch (Throwable e) {
       throw MachineCode.unexpected(e);
     }
-    return new Answer(answer[0], answer[1]);
+    return new Answer(answer[0], answer[1], answer[2]);
   }
 
   private static byte[] code(int leaf) {
@@ -77,8 +84,9 @@ public final class Processor {
     code.set(RAX, leaf); // of which CPUID reads the lower half
     code.set(RCX, 0);
     code.cpuid();
-    code.move(new Memory(R10, 0), RBX);
-    code.move(new Memory(R10, 8), RCX);
+    code.move(new Memory(R10, 0), RAX);
+    code.move(new Memory(R10, 8), RBX);
+    code.move(new Memory(R10, 16), RCX);
     code.pop(RBX);
     code.ret();
     return code.bytes();

@@ -300,10 +300,13 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
       return false;
     }
     boolean shared = problem.batch > 1 && b.range().batch() == 1;
-    long shares = problem.batch * across(CheckBlock.span(problem.depth));
     long threads = threads();
+    if (shared || threads == 1) {
+      return !shared;
+    }
+    long shares = problem.batch * across(CheckBlock.span(problem.depth));
     long idle = pieces(shares, threads) * threads - shares;
-    return !shared && (threads == 1 || TURNS * idle <= shares);
+    return TURNS * idle <= shares;
   }
 
   private long across(int blocks) {
@@ -349,14 +352,11 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     }
   }
 
-  /**
-   * Check blocks that a region is high. Without evidence half of what there is room for: less of A
-   * is in the way of B and of parked tiles then; evidence of the panels would be made twice as
-   * often (measured, docs/decisions.md).
-   */
+  /** Check blocks that a region is high. */
   private long regionBlocks(boolean once) {
-    int most = execution.backend().regionRows() / CheckBlock.ROWS;
-    return verify || once ? most : Math.max(1, most / 2);
+    var backend = execution.backend();
+    int rows = verify || once ? backend.regionRows() : backend.regionRowsWithoutEvidence();
+    return rows / CheckBlock.ROWS;
   }
 
   @Override

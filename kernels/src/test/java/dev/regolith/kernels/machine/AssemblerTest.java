@@ -185,6 +185,10 @@ class AssemblerTest {
   void masksNeedEvex() {
     var a = new Assembler(256, false);
     assertThatThrownBy(() -> a.zeroUnmasked(1)).hasMessageContaining("AVX-512");
+    var place = new Memory(Gpr.RAX, 0);
+    assertThatThrownBy(() -> a.mask(place)).hasMessageContaining("AVX-512");
+    assertThatThrownBy(() -> a.loadMasked(1, place)).hasMessageContaining("AVX-512");
+    assertThatThrownBy(() -> a.storeMasked(place, 1)).hasMessageContaining("AVX-512");
   }
 
   @Test

@@ -21,8 +21,6 @@ import dev.regolith.kernels.memory.Range;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.util.Objects;
 
 /**
  * Products that are small enough for the caches: kernels read A and B where they lie, since copies
@@ -30,15 +28,23 @@ import java.util.Objects;
  * from the same places afterwards, so that whatever happened to the operands meanwhile shows.
  */
 final class DirectGemm {
-  /** Most elements of B: it fits L2. */
+  /** Most elements of B: as many as fit L2. */
   private static final long ELEMENTS =
       VectorShapes.MACHINE_CODE ? Processor.levelTwoBytes() / Float.BYTES : 0;
 
   /** Most rows of which each reads B from further away sooner than it would be packed. */
   private static final int FEW_ROWS = 2 * TILE_ROWS;
 
-  /** Most elements of panels for them: kernels that read copies of A ask for panels ahead. */
+  /**
+   * Most elements of panels for few rows: a larger B comes from further away, and other kernels ask
+   * for it ahead.
+   */
   private static final long PANELS_OF_FEW = Math.min(ELEMENTS, 1 << 17);
+
+  /**
+   * Most multiply-adds of a call: some ten microseconds in which the JVM cannot stop the thread.
+   */
+  private static final long CALL = 1 << 20;
 
   /**
    * Most steps along k if rows of A are a multiple of so many bytes apart: then they share a few
@@ -78,7 +84,20 @@ final class DirectGemm {
 
   /** Whether it takes less to compute it twice than to make evidence. */
   static boolean isTiny(GemmProblem p) {
-    return p.alpha == 1 && p.beta == 0 && p.rows * p.depth * p.columns <= TINY;
+    return finishes(p) && p.rows * p.depth * p.columns <= TINY;
+  }
+
+  /** Whether what kernels compute is the result. */
+  private static boolean finishes(GemmProblem p) {
+    return p.alpha == 1 && p.beta == 0;
+  }
+
+  /** See {@link Backend#smallProducts}. */
+  static String description() {
+    return VectorShapes.MACHINE_CODE
+        ? "in place with a B of up to %d elements, up to %d multiply-adds computed twice"
+            .formatted(ELEMENTS, TINY)
+        : "as large ones";
   }
 
   /** See {@link Backend#run}. */
@@ -118,7 +137,7 @@ final class DirectGemm {
         verifyStaged(p, region, block, w, sink);
       }
       if (p.isTwice()) {
-        repeat(p, region, block, w, sink);
+        Repetition.repeat(p, region, block, w, sink);
       }
       OutputTiles.close(p, region, block, w, sink);
     }
@@ -145,9 +164,8 @@ final class DirectGemm {
     int columns = p.b.columnsOf(region.block + block);
     int panels = Math.ceilDiv(columns, TILE_COLUMNS);
     int full = columns / TILE_COLUMNS;
-    boolean finishes = p.alpha == 1 && p.beta == 0;
     boolean stages = stages(p, region, block);
-    int finished = finishes ? stages || !DirectKernel.masks() ? full : panels : 0;
+    int finished = finishes(p) ? DirectKernel.masks() ? panels : full : 0;
     Columns b = open(p, region, block, w);
     if (stages) {
       stageLast(p, region, block, w);
@@ -156,7 +174,8 @@ final class DirectGemm {
     for (int strip = 0; strip < w.strips; strip += strips) {
       int row = w.row[strip];
       int rows = w.row[strip + 1] - row;
-      strips = w.alike(strip, w.strips);
+      long ofStrip = (long) rows * columns * p.b.depthOf(0);
+      strips = Math.clamp(CALL / Math.max(1, ofStrip), 1, w.alike(strip, w.strips));
       if (finished > 0) {
         intoC(Result.C, p, region, row, rows, strips, block, finished, w.blockDigest(row), w);
       }
@@ -179,8 +198,8 @@ final class DirectGemm {
   }
 
   /** Whether columns that fill no tile are copied: not if a kernel takes a part of one. */
-  private static boolean stages(GemmProblem p, Region region, int block) {
-    boolean masked = DirectKernel.masks() && p.alpha == 1 && p.beta == 0;
+  static boolean stages(GemmProblem p, Region region, int block) {
+    boolean masked = DirectKernel.masks() && finishes(p);
     return p.isDirect() && !masked && p.b.columnsOf(region.block + block) % TILE_COLUMNS > 0;
   }
 
@@ -188,7 +207,7 @@ final class DirectGemm {
    * Multiplies strips with so many panels of a check block, of which the last may have fewer
    * columns, into C or to be compared with it.
    */
-  private static void intoC(
+  static void intoC(
       Result result,
       GemmProblem p,
       Region region,
@@ -202,9 +221,9 @@ final class DirectGemm {
     int columns = Math.min(panels * TILE_COLUMNS, p.b.columnsOf(region.block + block));
     int full = columns / TILE_COLUMNS;
     long c = p.cRow(region.matrix, region.row + row) + firstColumn(region, block);
-    long ahead = ahead(p, region, (long) strips * panels, w);
     Columns b = w.columns;
     if (full > 0) {
+      long ahead = ahead(p, region, (long) strips * full, w);
       call(
           result,
           p,
@@ -226,108 +245,12 @@ final class DirectGemm {
     }
     int left = columns % TILE_COLUMNS;
     if (left > 0) {
+      long ahead = ahead(p, region, strips, w);
       c += full * Columns.PANEL;
       call(
-          result, p, region, row, rows, strips, b, full, 1, left, 0, digest, p.c, c, p.cStride, 0,
-          w);
+          result, p, region, row, rows, strips, b, full, 1, left, 0, digest, p.c, c, p.cStride,
+          ahead, w);
     }
-  }
-
-  /**
-   * Multiplies everything a second time, in strips of another height if there are any, with columns
-   * in other lanes and factors the other way round, and compares with C. Where they differ, a plain
-   * loop has the last word.
-   */
-  private static void repeat(
-      GemmProblem p, Region region, int block, VectorWorkspace w, EvidenceSink sink) {
-    if (Probe.ON) {
-      OutputTiles.probe(ProbePoint.C_STORED, p, region, 0, region.rows, block);
-    }
-    if (stages(p, region, block)) {
-      stageLast(p, region, block, w); // the first copy is part of the first computation
-    }
-    for (int strip = 0; strip < w.strips; ) {
-      int top = w.row[strip];
-      int left = Math.min(CheckBlock.ROWS, region.rows - top);
-      int high = Math.max(1, w.row[strip + 1] - top - 1);
-      int strips = left / high;
-      boolean same = isSame(p, region, top, high, strips, block, w);
-      int done = strips * high;
-      if (done < left) {
-        same &= isSame(p, region, top + done, left - done, 1, block, w);
-      }
-      if (!same && !isRight(p, region, top, left, block)) {
-        VectorGemm.suspect(p, region, top, left, block, 1, Component.ARITHMETIC, sink);
-      }
-      while (strip < w.strips && w.row[strip] < top + left) {
-        strip++;
-      }
-    }
-    sink.compared(region.rows);
-  }
-
-  /** Multiplies strips a second time; whether C, of which they are, is the same. */
-  private static boolean isSame(
-      GemmProblem p, Region region, int row, int rows, int strips, int block, VectorWorkspace w) {
-    int digest = w.lastDigest;
-    int columns = p.b.columnsOf(region.block + block);
-    int full = columns / TILE_COLUMNS;
-    boolean stages = stages(p, region, block);
-    int inPlace = stages ? full : Math.ceilDiv(columns, TILE_COLUMNS);
-    if (inPlace > 0) {
-      intoC(Result.COMPARED, p, region, row, rows, strips, block, inPlace, digest, w);
-    }
-    if (stages) {
-      long c = p.cRow(region.matrix, region.row + row) + firstColumn(region, block);
-      long from = c + full * Columns.PANEL;
-      long to = BlockPass.STAGED_STRIDE;
-      int left = columns % TILE_COLUMNS;
-      BlockPass.stage(p.c, from, p.cStride, strips * rows, left, w.staged, w.raw);
-      Columns b = w.stagedColumns;
-      call(
-          Result.COMPARED,
-          p,
-          region,
-          row,
-          rows,
-          strips,
-          b,
-          0,
-          1,
-          TILE_COLUMNS,
-          0,
-          digest,
-          w.staged,
-          0,
-          to,
-          0,
-          w);
-    }
-    return w.takeZero(digest);
-  }
-
-  /** Whether a check block of C is what a plain loop computes; any NaN is as good as another. */
-  private static boolean isRight(GemmProblem p, Region region, int row, int rows, int block) {
-    Range range = Objects.requireNonNull(p.bRange);
-    long first = (region.block + block) * CheckBlock.COLUMNS;
-    int columns = p.b.columnsOf(region.block + block);
-    for (long i = region.row + row; i < region.row + row + rows; i++) {
-      long a = p.aRow(region.matrix, i);
-      long c = p.cRow(region.matrix, i) + 4 * first;
-      for (int j = 0; j < columns; j++) {
-        float sum = 0;
-        for (int k = 0; k < p.depth; k++) {
-          float x = p.a.get(ValueLayout.JAVA_FLOAT, a + 4L * k);
-          long b = 4 * range.word(region.matrix, k, first + j);
-          sum = Math.fma(x, p.bSource.get(ValueLayout.JAVA_FLOAT, b), sum);
-        }
-        float stored = p.c.get(ValueLayout.JAVA_FLOAT, c + 4L * j);
-        if (Float.floatToIntBits(sum) != Float.floatToIntBits(stored)) {
-          return false;
-        }
-      }
-    }
-    return true;
   }
 
   /** Where a check block's columns of B are. */
@@ -364,12 +287,12 @@ final class DirectGemm {
     return w.columns.set(p.bSource, b, 4 * range.rowStride(), Columns.PANEL);
   }
 
-  private static long firstColumn(Region region, int block) {
+  static long firstColumn(Region region, int block) {
     return 4 * (region.block + block) * CheckBlock.COLUMNS;
   }
 
   /** Copies the columns behind the last full panel, zeros behind them. */
-  private static void stageLast(GemmProblem p, Region region, int block, VectorWorkspace w) {
+  static void stageLast(GemmProblem p, Region region, int block, VectorWorkspace w) {
     Columns b = w.columns;
     int columns = p.b.columnsOf(region.block + block);
     int full = columns / TILE_COLUMNS;
@@ -436,7 +359,7 @@ final class DirectGemm {
         w);
   }
 
-  private static void call(
+  static void call(
       Result result,
       GemmProblem p,
       Region region,

@@ -50,8 +50,8 @@ public final class FmaPeak {
   }
 
   /**
-   * Measures for about the given time, after warming up; GFLOP/s, the best of many short runs.
-   * Nothing if the loop does not get compiled.
+   * Measures for about the given time, in bytecode after warming up; GFLOP/s, the best of many
+   * short runs. Nothing if a loop in bytecode does not get compiled.
    */
   public static OptionalDouble measure(double seconds) {
     if (!VectorShapes.MACHINE_CODE && !compiled && !isCompiled()) {

@@ -60,7 +60,8 @@ final class MachineKernelWriter {
 
   /**
    * How many steps ahead rows of B are asked for: where strips are high, a panel is in L2 for most
-   * of them; where there are few strips, and low ones, it comes from further away.
+   * of them, and panels abreast come from memory ahead of the kernel anyway; where there are few
+   * strips, and low ones, a panel comes from further away.
    */
   private static final int STEPS_AHEAD = 32;
 
@@ -562,7 +563,9 @@ final class MachineKernelWriter {
         code.prefetch(new Memory(SOON, step * AHEAD_STEP));
       }
       for (int half = 0; readsAhead(count) && half < vectors; half++) {
-        code.prefetch(ofB(step + stepsAhead(), half));
+        if ((step * TILE_COLUMNS + half * LANES) % LINE == 0) {
+          code.prefetch(ofB(step + stepsAhead(), half));
+        }
       }
       for (int row = 0; row < rows; row++) {
         int x = X[(step * rows + row) % X.length];

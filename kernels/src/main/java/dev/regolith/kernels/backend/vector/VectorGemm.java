@@ -147,6 +147,19 @@ public final class VectorGemm implements Backend {
   }
 
   @Override
+  public int regionRowsWithoutEvidence() {
+    // Less of A is in the way of B and of parked tiles then. What it costs to verify every panel in
+    // twice as many regions is as much (measured, docs/decisions.md).
+    boolean half = VectorShapes.MACHINE_CODE && VectorShapes.hasThirtyTwoRegisters();
+    return half ? Region.MAX_ROWS / 2 : Region.MAX_ROWS;
+  }
+
+  @Override
+  public String smallProducts() {
+    return DirectGemm.description();
+  }
+
+  @Override
   public int checkingRows() {
     return 2 * VectorShapes.CHECKING_ROWS;
   }

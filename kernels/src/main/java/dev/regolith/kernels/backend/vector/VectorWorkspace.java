@@ -159,7 +159,7 @@ final class VectorWorkspace implements Workspace {
       }
     }
     row[strips] = rows;
-    open(true);
+    begin(true);
     if (kBlocks > 1) {
       long places = MAX_STRIPS * Region.MAX_BLOCKS + kBlocks + 2L;
       int room = Math.toIntExact(places * PANELS * TILE);
@@ -169,16 +169,16 @@ final class VectorWorkspace implements Workspace {
 
   /** The same for one k-block, of which nobody wants evidence: strips have two heights at most. */
   void openEvenly(int rows) {
-    strips = stripsOf(rows);
+    strips = Math.max(1, stripsOf(rows));
     int low = rows / strips;
     int high = rows - low * strips;
     for (int i = 0; i <= strips; i++) {
       row[i] = low * i + Math.min(i, high);
     }
-    open(false);
+    begin(false);
   }
 
-  private void open(boolean ofCheckBlocks) {
+  private void begin(boolean ofCheckBlocks) {
     stripsOfCheckBlocks = ofCheckBlocks;
     if (inUse) {
       Arrays.fill(digests, 0);
@@ -216,7 +216,7 @@ final class VectorWorkspace implements Workspace {
   }
 
   /**
-   * How many strips, from one on and before an end, have its height and, where there is evidence,
+   * How many strips, from one on and before an end, have its height and, where strips were cut so,
    * its check block.
    */
   int alike(int strip, int end) {

@@ -11,6 +11,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.vector.DirectKernel.Result;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -43,6 +44,13 @@ class DirectKernelTest {
         }
       }
     }
+  }
+
+  @Test
+  void manyDeepStripsAreMultipliedIntoC() {
+    var random = new SplittableRandom(5);
+    multiply(TILE_ROWS, 24, 1, TILE_COLUMNS, PackedB.DEPTH, Result.C, random);
+    multiply(TILE_ROWS - 1, 3, 4, TILE_COLUMNS, PackedB.DEPTH - 1, Result.C, random);
   }
 
   @Test
