@@ -13,6 +13,9 @@ import java.lang.foreign.Arena;
 final class JitWorkout {
   private static final int[] DEPTHS = {24, 640};
 
+  /** Three full panels, also of the longest vectors, and a part of one. */
+  private static final int COLUMNS = 98;
+
   private JitWorkout() {}
 
   /** Arguments: number of rounds, least and most rows. */
@@ -25,7 +28,7 @@ final class JitWorkout {
         try (var session = Regolith.open(o -> o.threads(1).protection(protection))) {
           for (int depth : DEPTHS) {
             for (int rows = least; rows <= most; rows++) {
-              products(session, rows, depth, 50);
+              products(session, rows, depth, COLUMNS);
             }
             products(session, 1, depth, 3 * 128);
           }

@@ -302,7 +302,9 @@ class ProtectedPassesTest {
     assertThatThrownBy(
             () -> Strip.copyBlock(a, 0, 4, rows, 128, higher, 0, 0, raw, digests, 0, survey))
         .isInstanceOf(IndexOutOfBoundsException.class);
-    assertThatThrownBy(() -> Strip.copyBlock(a, 0, 4, 7, 128, strip, 0, 0, raw, digests, 0, survey))
+    int tall = VectorShapes.TILE_ROWS + 1;
+    assertThatThrownBy(
+            () -> Strip.copyBlock(a, 0, 4, tall, 128, strip, 0, 0, raw, digests, 0, survey))
         .isInstanceOf(IndexOutOfBoundsException.class);
     var two = new double[2];
     assertThatThrownBy(() -> predict(a, 0, 3, two, new double[3]))
