@@ -146,7 +146,7 @@ class DeviceAttentionTest {
       // What is loaded once per JVM is loaded.
     }
     long before = DeviceTrouble.objectsAlive();
-    try (var under = open()) {
+    try (var under = open(1)) {
       var session = under.session();
       long first = 0;
       for (int round = 0; round < 4; round++) {
