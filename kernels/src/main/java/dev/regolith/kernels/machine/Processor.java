@@ -5,9 +5,11 @@ import static dev.regolith.kernels.machine.Gpr.RAX;
 import static dev.regolith.kernels.machine.Gpr.RBX;
 import static dev.regolith.kernels.machine.Gpr.RCX;
 import static dev.regolith.kernels.machine.Gpr.RDI;
+import static dev.regolith.kernels.machine.Gpr.RSI;
 
 import dev.regolith.kernels.machine.Assembler.Memory;
 import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandle;
 
 /**
  * What the processor says of itself: the instruction CPUID. Whether the system keeps the registers
@@ -68,20 +70,28 @@ public final class Processor {
   private record Answer(long eax, long ebx, long ecx) {}
 
   private static Answer ask(int leaf) {
+    if (!MachineCode.absence().isEmpty()) {
+      throw new IllegalStateException(MachineCode.absence());
+    }
     var answer = new long[3];
     try {
-      MachineCode.caller(code(leaf), "p").invoke(MemorySegment.ofArray(answer));
+      Asking.CALL.invoke(MemorySegment.ofArray(answer), (long) leaf);
     } catch (Throwable e) {
       throw MachineCode.unexpected(e);
     }
     return new Answer(answer[0], answer[1], answer[2]);
   }
 
-  private static byte[] code(int leaf) {
+  /** Placed when it is first needed, once for all questions. */
+  private static final class Asking {
+    static final MethodHandle CALL = MachineCode.caller(code(), "pl");
+  }
+
+  private static byte[] code() {
     var code = new Assembler(256, false);
     code.push(RBX);
     code.move(R10, RDI);
-    code.set(RAX, leaf); // of which CPUID reads the lower half
+    code.move(RAX, RSI); // of which CPUID reads the lower half
     code.set(RCX, 0);
     code.cpuid();
     code.move(new Memory(R10, 0), RAX);
