@@ -182,8 +182,26 @@ public final class Assembler {
 
   /** Zeros into the lanes that are not in the mask. */
   public void zeroUnmasked(int vector) {
-    masked(MASK | ZEROS, vector, vector >> 4 & 1, vector >> 3 & 1);
-    emit(VectorOp.VMOVUPS.opcode, direct(vector, vector & 7));
+    vectorMasked(MASK, VectorOp.VMOVUPS, vector, 0, vector);
+  }
+
+  /** Lanes that are in a relation to memory, the immediate, become one of the masks 1 to 7. */
+  public void compareToMask(int mask, int first, Memory second, int relation) {
+    requireEvex();
+    vector(VectorOp.VCMPPS, mask, first, second, relation);
+  }
+
+  /** The same of two vectors. */
+  public void compareToMask(int mask, int first, int second, int relation) {
+    requireEvex();
+    vector(VectorOp.VCMPPS, mask, first, second, relation);
+  }
+
+  /** {@code to = op(first, second)} in the lanes of such a mask, zeros into the others. */
+  public void vectorMasked(int mask, VectorOp op, int to, int first, int second) {
+    requireEvex();
+    evex(op, length, to, first, second >> 4 & 1, second >> 3 & 1, mask | ZEROS);
+    emit(op.opcode, direct(to, second & 7));
   }
 
   private void requireEvex() {

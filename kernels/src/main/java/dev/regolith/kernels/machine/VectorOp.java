@@ -25,7 +25,9 @@ public enum VectorOp {
   VCVTPS2PD(VectorOp.NONE, VectorOp.MAP_0F, 0, 0x5A),
   /** Bits in both. Behind VEX only. */
   VANDPS(VectorOp.NONE, VectorOp.MAP_0F, 0, 0x54),
-  /** Whether floats are in a relation, the immediate: all bits, or none. Behind VEX only. */
+  /**
+   * Whether floats are in a relation, the immediate: all bits, or none; behind EVEX a bit of a mask.
+   */
   VCMPPS(VectorOp.NONE, VectorOp.MAP_0F, 0, 0xC2),
   /** Sum of 32-bit integers. */
   VPADDD(VectorOp.P66, VectorOp.MAP_0F, 0, 0xFE),

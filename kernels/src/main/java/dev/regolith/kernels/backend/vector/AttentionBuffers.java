@@ -16,8 +16,11 @@ import java.util.Arrays;
 final class AttentionBuffers {
   private static final int MAX_ROWS = AttentionRegion.MAX_ROWS;
 
-  /** Rows that a band has room for, in whole strips: more of them would not stay near. */
-  private static final int ROOM = 24;
+  /**
+   * Rows that a band has room for, in whole strips: more of them would not stay near, and of fewer
+   * no vectors could be full that hold a number of each row (measured, docs/decisions.md).
+   */
+  private static final int ROOM = Math.max(24, 3 * LANES);
 
   /** Strips in a band. */
   private static final int BAND = ROOM / TILE_ROWS;

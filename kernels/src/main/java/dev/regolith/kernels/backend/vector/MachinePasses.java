@@ -472,6 +472,7 @@ final class MachinePasses {
                 LEFT,
                 () -> {
                   code.load(X, new Memory(FROM, 0));
+                  code.prefetch(new Memory(FROM, 4096));
                   MachineChains.extend(code);
                   code.add(FROM, VECTOR);
                 });

@@ -1,6 +1,7 @@
 package dev.regolith.kernels.backend.vector;
 
 import static dev.regolith.kernels.backend.vector.MicroKernel.ROW;
+import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.machine.Gpr.R10;
 import static dev.regolith.kernels.machine.Gpr.R11;
 import static dev.regolith.kernels.machine.Gpr.R12;
@@ -22,62 +23,66 @@ import static dev.regolith.kernels.machine.VectorOp.VMAXPS;
 import static dev.regolith.kernels.machine.VectorOp.VMULPS;
 import static dev.regolith.kernels.machine.VectorOp.VPADDD;
 import static dev.regolith.kernels.machine.VectorOp.VPADDQ;
-import static dev.regolith.kernels.machine.VectorOp.VPERM2F128;
 import static dev.regolith.kernels.machine.VectorOp.VPERMILPS;
 import static dev.regolith.kernels.machine.VectorOp.VSUBPS;
 
+import dev.regolith.kernels.backend.AttentionProblem;
 import dev.regolith.kernels.function.Exponential;
 import dev.regolith.kernels.machine.Assembler;
 import dev.regolith.kernels.machine.Assembler.Memory;
 import dev.regolith.kernels.machine.Gpr;
 import dev.regolith.kernels.machine.MachineCode;
+import dev.regolith.kernels.machine.VectorOp;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
+import java.util.function.IntConsumer;
 
 /**
- * Passes of {@link SoftmaxPass} in machine code, for vectors of 256 bits: the same operations in
- * the same order, hence the same bits, two vectors at a time.
+ * Passes of {@link SoftmaxPass} in machine code: the same operations in the same order, hence the
+ * same bits, a few vectors at a time.
  */
 final class MachineSoftmax {
-  private static final int LANES = 8;
   private static final int VECTOR = 4 * LANES;
+  private static final boolean MASKS = VectorShapes.hasThirtyTwoRegisters();
 
-  /** Whether vectors have that length, and kernels are in machine code. */
-  static final boolean SERVES = VectorShapes.MACHINE_CODE && VectorShapes.LANES == LANES;
+  /** Vectors whose exponentials are worked out side by side: as many as there are registers for. */
+  private static final int ABREAST = MASKS ? 4 : 2;
+
+  /** Vectors that the lanes of a sum fill. */
+  private static final int SUMS = Math.ceilDiv(AttentionProblem.SUM_LANES, LANES);
 
   /** Vectors in a turn. */
-  private static final int PAIR = 2;
+  private static final int TURN = Math.max(ABREAST, SUMS);
 
   // Immediates.
   private static final int NOT_LESS_OR_NAN = 5;
-  private static final int SWAP_HALVES = 0x01;
-  private static final int SWAP_PAIRS = 0x4E;
   private static final int SWAP_NEIGHBOURS = 0xB1;
 
   /** A vector each. */
   private static final float[] CONSTANTS = {
-    Exponential.LOG2_E,
+    1,
     Exponential.ROUNDER,
+    Exponential.LOG2_E,
     -Exponential.LN2_HIGH,
     -Exponential.LN2_LOW,
-    Exponential.C6,
+    Exponential.SMALLEST,
     Exponential.C5,
     Exponential.C4,
     Exponential.C3,
     Exponential.C2,
-    1,
-    Exponential.SMALLEST,
+    Exponential.C6,
     Float.NEGATIVE_INFINITY
   };
 
-  private static final int LOG2_E = 0;
+  private static final int ONE = 0;
   private static final int ROUNDER = 1;
-  private static final int LN2_HIGH = 2;
-  private static final int LN2_LOW = 3;
-  private static final int C6 = 4;
-  private static final int C2 = 8;
-  private static final int ONE = 9;
-  private static final int SMALLEST = 10;
+  private static final int LOG2_E = 2;
+  private static final int LN2_HIGH = 3;
+  private static final int LN2_LOW = 4;
+  private static final int SMALLEST = 5;
+  private static final int C5 = 6;
+  private static final int C2 = 9;
+  private static final int C6 = 10;
   private static final int MINUS_INFINITY = 11;
 
   private static final MemorySegment VECTORS = MachineCode.constants(LANES, CONSTANTS);
@@ -95,7 +100,7 @@ final class MachineSoftmax {
       Maxima.CALL.invokeExact(
           MemorySegment.ofArray(scores),
           (long) rows,
-          Bounds.turns(columns / (PAIR * LANES)),
+          Bounds.turns(columns / (TURN * LANES)),
           MemorySegment.ofArray(found),
           4L * foundAt,
           VECTORS);
@@ -126,7 +131,7 @@ final class MachineSoftmax {
       Weigh.CALL.invokeExact(
           MemorySegment.ofArray(scores),
           (long) rows,
-          Bounds.turns(columns / (PAIR * LANES)),
+          Bounds.turns(columns / (TURN * LANES)),
           MemorySegment.ofArray(references),
           4L * first,
           MemorySegment.ofArray(weights),
@@ -150,12 +155,12 @@ final class MachineSoftmax {
     private static final Gpr LEFT = RAX;
 
     private static final int MAX = 0;
-    private static final int X = 2;
+    private static final int X = TURN;
 
     static final MethodHandle CALL = MachineCode.caller(code(), "pllplp");
 
     private static byte[] code() {
-      var code = new Assembler(8 * VECTOR, false);
+      Assembler code = VectorShapes.assembler();
       code.enter();
       code.add(FOUND, R8);
       code.countDown(
@@ -163,25 +168,19 @@ final class MachineSoftmax {
           () -> {
             code.move(FROM, FIRST);
             code.move(LEFT, TURNS);
-            for (int i = 0; i < PAIR; i++) {
+            for (int i = 0; i < TURN; i++) {
               code.load(MAX + i, new Memory(CONSTANT, MINUS_INFINITY * VECTOR));
             }
             code.countDown(
                 LEFT,
                 () -> {
-                  for (int i = 0; i < PAIR; i++) {
-                    code.load(X + i, new Memory(FROM, i * VECTOR));
-                    code.vector(VMAXPS, MAX + i, X + i, MAX + i); // what is no number stays out
+                  for (int i = 0; i < TURN; i++) {
+                    code.load(X, new Memory(FROM, i * VECTOR));
+                    code.vector(VMAXPS, MAX + i, X, MAX + i); // what is no number stays out
                   }
-                  code.add(FROM, PAIR * VECTOR);
+                  code.add(FROM, TURN * VECTOR);
                 });
-            code.vector(VMAXPS, MAX, MAX + 1, MAX);
-            code.vector(VPERM2F128, X, MAX, MAX, SWAP_HALVES);
-            code.vector(VMAXPS, MAX, X, MAX);
-            code.vector(VPERMILPS, X, 0, MAX, SWAP_PAIRS);
-            code.vector(VMAXPS, MAX, X, MAX);
-            code.vector(VPERMILPS, X, 0, MAX, SWAP_NEIGHBOURS);
-            code.vector(VMAXPS, MAX, X, MAX);
+            halve(code, VMAXPS, MAX, TURN, X);
             code.storeFloat(new Memory(FOUND, 0), MAX);
             code.add(FOUND, 4);
             code.add(FIRST, 4 * ROW);
@@ -191,13 +190,31 @@ final class MachineSoftmax {
     }
   }
 
+  /**
+   * Adds vectors up, or what {@code op} does, in the order of a halving: the first half of all lanes
+   * and the second, until the first lane of the first vector has it all.
+   */
+  private static void halve(Assembler code, VectorOp op, int first, int vectors, int spare) {
+    for (int half = vectors / 2; half > 0; half /= 2) {
+      for (int i = 0; i < half; i++) {
+        code.vector(op, first + i, first + i, first + i + half);
+      }
+    }
+    for (int bits = 8 * VECTOR; bits >= 128; bits /= 2) {
+      code.upperHalf(bits, spare, first);
+      code.vector(op, first, first, spare);
+    }
+    code.vector(VPERMILPS, spare, 0, first, SWAP_NEIGHBOURS);
+    code.vector(op, first, first, spare);
+  }
+
   private static final class Weigh {
     private static final Gpr FIRST = RDI;
     private static final Gpr ROWS = RSI;
     private static final Gpr TURNS = RDX;
     private static final Gpr REFERENCES = RCX;
     private static final Gpr WEIGHTS = R9;
-    private static final Gpr SUMS = RBX;
+    private static final Gpr SUMS_TO = RBX;
     private static final Gpr COPIES = RBP;
     private static final Gpr DIGEST = R8;
     private static final Gpr CONSTANT = R12;
@@ -205,37 +222,39 @@ final class MachineSoftmax {
     private static final Gpr TO = R11;
     private static final Gpr LEFT = RAX;
 
-    // Registers; of those that come in pairs, the first.
+    // Registers; of those that are several, the first.
     private static final int REFERENCE = 0;
-    private static final int SUM = 1;
-    private static final int WORDS = 3;
-    private static final int KEPT_LOG2_E = 4;
-    private static final int KEPT_ROUNDER = 5;
-    private static final int KEPT_LN2_HIGH = 6;
-    private static final int KEPT_ONE = 7;
-    private static final int T = 8;
-    private static final int Z = 10;
-    private static final int P = 12;
-    private static final int VISIBLE = 14;
+    private static final int WORDS = 1;
+    private static final int SUM = 2;
+    private static final int T = SUM + SUMS;
+    private static final int Z = T + ABREAST;
+    private static final int P = Z + ABREAST;
+
+    /** All bits where an exponential is not zero; masks have registers of their own. */
+    private static final int VISIBLE = P + ABREAST;
+
+    /** The first constants, as many as there are registers left. */
+    private static final int KEPT = MASKS ? VISIBLE : VISIBLE + ABREAST;
+
+    private static final int KEPT_CONSTANTS = Math.min(C6, (MASKS ? 32 : 16) - KEPT);
 
     static final MethodHandle CALL = MachineCode.caller(code(), "pllplpppplp");
 
     private static byte[] code() {
-      var code = new Assembler(8 * VECTOR, false);
+      Assembler code = VectorShapes.assembler();
       code.enter();
       code.add(REFERENCES, R8);
-      code.move(SUMS, code.parameter(0));
-      code.add(SUMS, R8);
+      code.move(SUMS_TO, code.parameter(0));
+      code.add(SUMS_TO, R8);
       code.move(COPIES, code.parameter(1));
       code.add(COPIES, R8);
       code.move(DIGEST, code.parameter(2));
       code.add(DIGEST, code.parameter(3));
       code.move(CONSTANT, code.parameter(4));
       code.load(WORDS, new Memory(DIGEST, 0));
-      code.load(KEPT_LOG2_E, constant(LOG2_E));
-      code.load(KEPT_ROUNDER, constant(ROUNDER));
-      code.load(KEPT_LN2_HIGH, constant(LN2_HIGH));
-      code.load(KEPT_ONE, constant(ONE));
+      for (int i = 0; i < KEPT_CONSTANTS; i++) {
+        code.load(KEPT + i, constant(i));
+      }
       code.countDown(
           ROWS,
           () -> {
@@ -243,31 +262,28 @@ final class MachineSoftmax {
             code.move(TO, WEIGHTS);
             code.move(LEFT, TURNS);
             code.broadcast(REFERENCE, new Memory(REFERENCES, 0));
-            code.zero(SUM);
-            code.zero(SUM + 1);
+            for (int i = 0; i < SUMS; i++) {
+              code.zero(SUM + i);
+            }
             code.countDown(
                 LEFT,
                 () -> {
-                  exponentials(code);
-                  for (int i = 0; i < PAIR; i++) {
-                    code.store(new Memory(TO, i * VECTOR), P + i);
-                    code.vector(VADDPS, SUM + i, SUM + i, P + i);
-                    code.vector(VPADDQ, WORDS, WORDS, P + i);
+                  for (int vector = 0; vector < TURN; vector += ABREAST) {
+                    exponentials(code, vector);
+                    for (int i = 0; i < ABREAST; i++) {
+                      int sum = SUM + (vector + i) % SUMS;
+                      code.store(new Memory(TO, (vector + i) * VECTOR), P + i);
+                      code.vector(VADDPS, sum, sum, P + i);
+                      code.vector(VPADDQ, WORDS, WORDS, P + i);
+                    }
                   }
-                  code.add(FROM, PAIR * VECTOR);
-                  code.add(TO, PAIR * VECTOR);
+                  code.add(FROM, TURN * VECTOR);
+                  code.add(TO, TURN * VECTOR);
                 });
-            // The halving of sixteen lanes.
-            code.vector(VADDPS, SUM, SUM, SUM + 1);
-            code.vector(VPERM2F128, SUM + 1, SUM, SUM, SWAP_HALVES);
-            code.vector(VADDPS, SUM, SUM, SUM + 1);
-            code.vector(VPERMILPS, SUM + 1, 0, SUM, SWAP_PAIRS);
-            code.vector(VADDPS, SUM, SUM, SUM + 1);
-            code.vector(VPERMILPS, SUM + 1, 0, SUM, SWAP_NEIGHBOURS);
-            code.vector(VADDPS, SUM, SUM, SUM + 1);
-            code.storeFloat(new Memory(SUMS, 0), SUM);
+            halve(code, VADDPS, SUM, SUMS, T);
+            code.storeFloat(new Memory(SUMS_TO, 0), SUM);
             code.storeFloat(new Memory(COPIES, 0), SUM);
-            code.add(SUMS, 4);
+            code.add(SUMS_TO, 4);
             code.add(COPIES, 4);
             code.add(REFERENCES, 4);
             code.add(FIRST, 4 * ROW);
@@ -282,36 +298,65 @@ final class MachineSoftmax {
       return new Memory(CONSTANT, index * VECTOR);
     }
 
-    /** {@link VectorFunctions#expOfModerate} of two vectors, each step of both before the next. */
-    private static void exponentials(Assembler code) {
-      for (int i = 0; i < PAIR; i++) {
-        code.load(T + i, new Memory(FROM, i * VECTOR));
-        code.vector(VSUBPS, T + i, T + i, REFERENCE);
+    /** {@code to = op(first, constant)}. */
+    private static void vector(Assembler code, VectorOp op, int to, int first, int constant) {
+      if (constant < KEPT_CONSTANTS) {
+        code.vector(op, to, first, KEPT + constant);
+      } else {
+        code.vector(op, to, first, constant(constant));
+      }
+    }
+
+    /**
+     * {@link VectorFunctions#expOfModerate} of as many vectors as go abreast, from such a place in
+     * the turn on; each step of all of them before the next.
+     */
+    private static void exponentials(Assembler code, int vector) {
+      each(
+          i -> {
+            code.load(T + i, new Memory(FROM, (vector + i) * VECTOR));
+            code.vector(VSUBPS, T + i, T + i, REFERENCE);
+            visible(code, i);
+            code.load(Z + i, constant(ROUNDER));
+            vector(code, VFMADD231PS, Z + i, T + i, LOG2_E);
+          });
+      each(i -> vector(code, VSUBPS, P + i, Z + i, ROUNDER));
+      each(i -> code.shiftLeft(Z + i, Z + i, Exponential.FRACTION_BITS));
+      each(i -> vector(code, VPADDD, Z + i, Z + i, ONE));
+      each(i -> vector(code, VFMADD231PS, T + i, P + i, LN2_HIGH));
+      each(i -> vector(code, VFMADD231PS, T + i, P + i, LN2_LOW));
+      each(i -> code.load(P + i, constant(C6)));
+      for (int coefficient = C5; coefficient <= C2; coefficient++) {
+        int c = coefficient;
+        each(i -> vector(code, VFMADD213PS, P + i, T + i, c));
+      }
+      each(i -> vector(code, VFMADD213PS, P + i, T + i, ONE));
+      each(i -> vector(code, VFMADD213PS, P + i, T + i, ONE));
+      each(
+          i -> {
+            if (MASKS) {
+              code.vectorMasked(1 + i, VMULPS, P + i, P + i, Z + i);
+            } else {
+              code.vector(VMULPS, P + i, P + i, Z + i);
+              code.vector(VANDPS, P + i, P + i, VISIBLE + i);
+            }
+          });
+    }
+
+    /** Where an exponential is not zero. */
+    private static void visible(Assembler code, int i) {
+      if (!MASKS) {
         code.vector(VCMPPS, VISIBLE + i, T + i, constant(SMALLEST), NOT_LESS_OR_NAN);
-        code.load(Z + i, constant(ROUNDER));
-        code.vector(VFMADD231PS, Z + i, T + i, KEPT_LOG2_E);
+      } else if (SMALLEST < KEPT_CONSTANTS) {
+        code.compareToMask(1 + i, T + i, KEPT + SMALLEST, NOT_LESS_OR_NAN);
+      } else {
+        code.compareToMask(1 + i, T + i, constant(SMALLEST), NOT_LESS_OR_NAN);
       }
-      for (int i = 0; i < PAIR; i++) {
-        code.vector(VSUBPS, P + i, Z + i, KEPT_ROUNDER);
-        code.vector(VFMADD231PS, T + i, P + i, KEPT_LN2_HIGH);
-        code.vector(VFMADD231PS, T + i, P + i, constant(LN2_LOW));
-        code.load(P + i, constant(C6));
-      }
-      for (int coefficient = C6 + 1; coefficient <= C2; coefficient++) {
-        for (int i = 0; i < PAIR; i++) {
-          code.vector(VFMADD213PS, P + i, T + i, constant(coefficient));
-        }
-      }
-      for (int step = 0; step < 2; step++) {
-        for (int i = 0; i < PAIR; i++) {
-          code.vector(VFMADD213PS, P + i, T + i, KEPT_ONE);
-        }
-      }
-      for (int i = 0; i < PAIR; i++) {
-        code.shiftLeft(Z + i, Z + i, Exponential.FRACTION_BITS);
-        code.vector(VPADDD, Z + i, Z + i, KEPT_ONE);
-        code.vector(VMULPS, P + i, P + i, Z + i);
-        code.vector(VANDPS, P + i, P + i, VISIBLE + i);
+    }
+
+    private static void each(IntConsumer body) {
+      for (int i = 0; i < ABREAST; i++) {
+        body.accept(i);
       }
     }
   }

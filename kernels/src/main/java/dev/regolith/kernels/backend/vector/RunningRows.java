@@ -1,17 +1,17 @@
 package dev.regolith.kernels.backend.vector;
 
 import static dev.regolith.kernels.backend.vector.VectorShapes.FLOATS;
-import static dev.regolith.kernels.backend.vector.VectorShapes.INTS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
 
 /**
  * What attention keeps of every row from block to block: running maximum, sum of weights, and what
  * checks expect. A vector of rows at a time, without branches: whether a maximum rises is a matter
- * of chance.
+ * of chance. The last vector ends with the last row, so that it may overlap the one before; what is
+ * overwritten of it is read first.
  */
 final class RunningRows {
   private RunningRows() {}
@@ -23,18 +23,18 @@ final class RunningRows {
    * @param decay receives what becomes of sums of earlier blocks
    */
   static void rise(float[] reference, float[] max, float[] decay, int first, int rows) {
-    int end = first + rows;
-    int r = first;
-    for (; r + LANES <= end; r += LANES) {
-      FloatVector before = FloatVector.fromArray(FLOATS, max, r);
-      FloatVector found = FloatVector.fromArray(FLOATS, reference, r);
-      FloatVector now = before.blend(found, found.compare(VectorOperators.GT, before));
-      FloatVector relative = reference(now);
-      decay(before, now, relative).intoArray(decay, r);
-      now.intoArray(max, r);
-      relative.intoArray(reference, r);
+    int last = first + rows - LANES;
+    if (last >= first) {
+      FloatVector beforeLast = FloatVector.fromArray(FLOATS, max, last);
+      FloatVector foundLast = FloatVector.fromArray(FLOATS, reference, last);
+      for (int r = first; r < last; r += LANES) {
+        FloatVector before = FloatVector.fromArray(FLOATS, max, r);
+        rise(before, FloatVector.fromArray(FLOATS, reference, r), reference, max, decay, r);
+      }
+      rise(beforeLast, foundLast, reference, max, decay, last);
+      return;
     }
-    for (; r < end; r++) {
+    for (int r = first; r < first + rows; r++) {
       float before = max[r];
       float now = reference[r] > before ? reference[r] : before;
       decay[r] = VectorAttention.decay(before, now);
@@ -43,18 +43,18 @@ final class RunningRows {
     }
   }
 
+  private static void rise(
+      FloatVector before, FloatVector found, float[] reference, float[] max, float[] decay, int r) {
+    FloatVector now = before.blend(found, found.compare(VectorOperators.GT, before));
+    FloatVector relative = reference(now);
+    decay(before, now, relative).intoArray(decay, r);
+    now.intoArray(max, r);
+    relative.intoArray(reference, r);
+  }
+
   /** {@code sum = sum decay + block}. */
   static void add(float[] sum, float[] decay, float[] block, int first, int rows) {
-    int end = first + rows;
-    int r = first;
-    for (; r + LANES <= end; r += LANES) {
-      FloatVector found = FloatVector.fromArray(FLOATS, block, r);
-      FloatVector factor = FloatVector.fromArray(FLOATS, decay, r);
-      FloatVector.fromArray(FLOATS, sum, r).fma(factor, found).intoArray(sum, r);
-    }
-    for (; r < end; r++) {
-      sum[r] = Math.fma(sum[r], decay[r], block[r]);
-    }
+    extend(sum, decay, block, 1, first, rows);
   }
 
   /**
@@ -77,49 +77,57 @@ final class RunningRows {
       float[] usedDecay,
       int first,
       int rows) {
-    IntVector differences = IntVector.zero(INTS);
+    int last = first + rows - LANES;
+    if (last >= first) {
+      FloatVector beforeLast = FloatVector.fromArray(FLOATS, copy, last);
+      for (int r = first; r < last; r += LANES) {
+        FloatVector before = FloatVector.fromArray(FLOATS, copy, r);
+        follow(before, max, copy, reference, decay, r);
+      }
+      follow(beforeLast, max, copy, reference, decay, last);
+    } else {
+      for (int r = first; r < first + rows; r++) {
+        decay[r] = VectorAttention.decay(copy[r], max[r]);
+        reference[r] = VectorAttention.reference(max[r]);
+        copy[r] = max[r];
+      }
+    }
     int end = first + rows;
-    int r = first;
-    for (; r + LANES <= end; r += LANES) {
-      FloatVector before = FloatVector.fromArray(FLOATS, copy, r);
-      FloatVector now = FloatVector.fromArray(FLOATS, max, r);
-      FloatVector relative = reference(now);
-      FloatVector factor = decay(before, now, relative);
-      IntVector taken = FloatVector.fromArray(FLOATS, usedDecay, r).reinterpretAsInts();
-      differences = differences.or(factor.reinterpretAsInts().lanewise(VectorOperators.XOR, taken));
-      taken = FloatVector.fromArray(FLOATS, usedReference, r).reinterpretAsInts();
-      differences =
-          differences.or(relative.reinterpretAsInts().lanewise(VectorOperators.XOR, taken));
-      factor.intoArray(decay, r);
-      relative.intoArray(reference, r);
-      now.intoArray(copy, r);
-    }
-    int rest = differences.reduceLanes(VectorOperators.OR);
-    for (; r < end; r++) {
-      float now = max[r];
-      decay[r] = VectorAttention.decay(copy[r], now);
-      reference[r] = VectorAttention.reference(now);
-      rest |= Float.floatToRawIntBits(decay[r]) ^ Float.floatToRawIntBits(usedDecay[r]);
-      rest |= Float.floatToRawIntBits(reference[r]) ^ Float.floatToRawIntBits(usedReference[r]);
-      copy[r] = now;
-    }
-    return rest != 0;
+    return Arrays.mismatch(reference, first, end, usedReference, first, end) >= 0
+        || Arrays.mismatch(decay, first, end, usedDecay, first, end) >= 0; // NaN equals NaN
+  }
+
+  private static void follow(
+      FloatVector before, float[] max, float[] copy, float[] reference, float[] decay, int r) {
+    FloatVector now = FloatVector.fromArray(FLOATS, max, r);
+    FloatVector relative = reference(now);
+    decay(before, now, relative).intoArray(decay, r);
+    relative.intoArray(reference, r);
+    now.intoArray(copy, r);
   }
 
   /** {@code bound = bound decay + weights factor}. */
   static void extend(
       float[] bound, float[] decay, float[] weights, float factor, int first, int rows) {
-    int end = first + rows;
-    int r = first;
-    for (; r + LANES <= end; r += LANES) {
-      FloatVector more = FloatVector.fromArray(FLOATS, weights, r).mul(factor);
-      FloatVector.fromArray(FLOATS, bound, r)
-          .fma(FloatVector.fromArray(FLOATS, decay, r), more)
-          .intoArray(bound, r);
+    int last = first + rows - LANES;
+    if (last >= first) {
+      FloatVector beforeLast = FloatVector.fromArray(FLOATS, bound, last);
+      for (int r = first; r < last; r += LANES) {
+        FloatVector before = FloatVector.fromArray(FLOATS, bound, r);
+        extend(before, bound, decay, weights, factor, r);
+      }
+      extend(beforeLast, bound, decay, weights, factor, last);
+      return;
     }
-    for (; r < end; r++) {
+    for (int r = first; r < first + rows; r++) {
       bound[r] = Math.fma(bound[r], decay[r], weights[r] * factor);
     }
+  }
+
+  private static void extend(
+      FloatVector before, float[] bound, float[] decay, float[] weights, float factor, int r) {
+    FloatVector more = FloatVector.fromArray(FLOATS, weights, r).mul(factor);
+    before.fma(FloatVector.fromArray(FLOATS, decay, r), more).intoArray(bound, r);
   }
 
   /** See {@link VectorAttention#reference}. */

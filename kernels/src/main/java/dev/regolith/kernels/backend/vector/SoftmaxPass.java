@@ -110,7 +110,7 @@ final class SoftmaxPass {
 
   /** The largest score of every row that is a number; minus infinity if there is none. */
   static void maxima(float[] scores, int rows, int columns, float[] found, int foundAt) {
-    if (MachineSoftmax.SERVES) {
+    if (VectorShapes.MACHINE_CODE) {
       MachineSoftmax.maxima(scores, rows, columns, found, foundAt);
       return;
     }
@@ -146,7 +146,7 @@ final class SoftmaxPass {
       float[] copies,
       long[] digests,
       int digest) {
-    if (MachineSoftmax.SERVES) {
+    if (VectorShapes.MACHINE_CODE) {
       MachineSoftmax.weigh(
           scores, rows, columns, references, first, weights, sums, copies, digests, digest);
       return;
