@@ -63,6 +63,17 @@ class AssemblerTest {
           a.add(gpr(words[1]), Integer.parseInt(words[2]));
         }
       }
+      case "vcmpps" -> {
+        int relation = Integer.parseInt(words[4]);
+        int first = vector(words[2]);
+        if (!words[1].startsWith("k")) {
+          writeThree(a, words);
+        } else if (words[3].startsWith("[")) {
+          a.compareToMask(mask(words[1]), first, memory(words[3]), relation);
+        } else {
+          a.compareToMask(mask(words[1]), first, vector(words[3]), relation);
+        }
+      }
       case "kmovw" -> a.mask(memory(words[2]));
       case "vmovups" -> {
         if (words[1].endsWith("]{k1}")) {
@@ -115,28 +126,39 @@ class AssemblerTest {
           a.vector(VectorOp.VPERMILPS, to, 0, vector(words[2]), immediate);
         }
       }
-      default -> {
-        // Behind EVEX, bits are combined in elements of a size.
-        String name = words[0].replaceFirst("^(vpx?or|vpand)d$", "$1");
-        var op = VectorOp.valueOf(name.toUpperCase(Locale.ROOT));
-        int to = vector(words[1]);
-        int first = vector(words[2]);
-        if (words.length > 4) {
-          int immediate = Integer.parseInt(words[4]);
-          if (words[3].startsWith("[")) {
-            a.vector(op, to, first, memory(words[3]), immediate);
-          } else {
-            a.vector(op, to, first, vector(words[3]), immediate);
-          }
-        } else if (words[3].startsWith("[")) {
-          a.vector(op, to, first, memory(words[3]));
-        } else if (op == VectorOp.VPXOR && words[1].equals(words[3])) {
-          a.zero(to);
-        } else {
-          a.vector(op, to, first, vector(words[3]));
-        }
-      }
+      default -> writeThree(a, words);
     }
+  }
+
+  private static void writeThree(Assembler a, String[] words) {
+    // Behind EVEX, bits are combined in elements of a size.
+    String name = words[0].replaceFirst("^(vpx?or|vpand)d$", "$1");
+    var op = VectorOp.valueOf(name.toUpperCase(Locale.ROOT));
+    int first = vector(words[2]);
+    if (words[1].contains("{")) {
+      String[] to = words[1].split("[{}]+", -1);
+      a.vectorMasked(mask(to[1]), op, vector(to[0]), first, vector(words[3]));
+      return;
+    }
+    int to = vector(words[1]);
+    if (words.length > 4) {
+      int immediate = Integer.parseInt(words[4]);
+      if (words[3].startsWith("[")) {
+        a.vector(op, to, first, memory(words[3]), immediate);
+      } else {
+        a.vector(op, to, first, vector(words[3]), immediate);
+      }
+    } else if (words[3].startsWith("[")) {
+      a.vector(op, to, first, memory(words[3]));
+    } else if (op == VectorOp.VPXOR && words[1].equals(words[3])) {
+      a.zero(to);
+    } else {
+      a.vector(op, to, first, vector(words[3]));
+    }
+  }
+
+  private static int mask(String name) {
+    return Integer.parseInt(name.substring("k".length()));
   }
 
   private static Gpr gpr(String name) {
@@ -189,6 +211,10 @@ class AssemblerTest {
     assertThatThrownBy(() -> a.mask(place)).hasMessageContaining("AVX-512");
     assertThatThrownBy(() -> a.loadMasked(1, place)).hasMessageContaining("AVX-512");
     assertThatThrownBy(() -> a.storeMasked(place, 1)).hasMessageContaining("AVX-512");
+    assertThatThrownBy(() -> a.compareToMask(1, 1, place, 5)).hasMessageContaining("AVX-512");
+    assertThatThrownBy(() -> a.compareToMask(1, 1, 2, 5)).hasMessageContaining("AVX-512");
+    assertThatThrownBy(() -> a.vectorMasked(1, VectorOp.VMULPS, 1, 2, 3))
+        .hasMessageContaining("AVX-512");
   }
 
   @Test
