@@ -26,7 +26,8 @@ public enum VectorOp {
   /** Bits in both. Behind VEX only. */
   VANDPS(VectorOp.NONE, VectorOp.MAP_0F, 0, 0x54),
   /**
-   * Whether floats are in a relation, the immediate: all bits, or none; behind EVEX a bit of a mask.
+   * Whether floats are in a relation, the immediate: all bits, or none; behind EVEX a bit of a
+   * mask.
    */
   VCMPPS(VectorOp.NONE, VectorOp.MAP_0F, 0, 0xC2),
   /** Sum of 32-bit integers. */

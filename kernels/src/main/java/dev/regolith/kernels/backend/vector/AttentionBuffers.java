@@ -106,6 +106,11 @@ final class AttentionBuffers {
 
   final float[] totalSumCopy = new float[MAX_ROWS];
 
+  /** By what all spans before, and the span, are multiplied when they are merged. */
+  final float[] before = new float[MAX_ROWS];
+
+  final float[] now = new float[MAX_ROWS];
+
   /** Whether a band's tiles hold anything of this span, or of those before. */
   final boolean[] started = new boolean[MAX_BANDS];
 

@@ -12,7 +12,6 @@ import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Signs;
 import dev.regolith.kernels.checksum.Tolerance;
 import dev.regolith.kernels.fault.Component;
-import dev.regolith.kernels.function.Exponential;
 import dev.regolith.kernels.function.LogSumExp;
 import dev.regolith.kernels.probe.Probe;
 import java.lang.foreign.MemorySegment;
@@ -119,6 +118,10 @@ final class AttentionChecks {
   // Of the block: what follows from its maxima, as read for the last time.
   private final float[] reference = new float[MAX_ROWS];
   private final float[] decay = new float[MAX_ROWS];
+
+  // When the span is taken into the total: by what either is multiplied.
+  private final float[] before = new float[MAX_ROWS];
+  private final float[] now = new float[MAX_ROWS];
 
   // Evidence of rows.
   private final double[] predicted = new double[MAX_ROWS];
@@ -358,15 +361,13 @@ final class AttentionChecks {
       if (!same) {
         sink.suspect(p, region, Component.RUNNING_ROW);
       }
-      span.sum[r] = VectorSums.sum(weightSums, r * LANES);
-      span.signed[r] = VectorSums.sum(products, r * LANES);
+    }
+    BlockPass.addUp(weightSums, rows, span.sum, 0, 1);
+    BlockPass.addUp(products, rows, span.signed, 0, 1);
+    RunningRows.merge(total.max, span.max, before, now, 0, rows);
+    for (int r = 0; r < rows; r++) {
       sum(p, region, r, w.sum[r], w.sumCopy[r], span, SPAN_ROUNDINGS, sink);
-      float max = span.max[r] > total.max[r] ? span.max[r] : total.max[r];
-      float reference = VectorAttention.reference(max);
-      float before = VectorAttention.decay(total.max[r], max);
-      float now = Exponential.of(span.max[r] - reference);
-      total.merge(r, before, span, now);
-      total.max[r] = max;
+      total.merge(r, before[r], span, now[r]);
     }
     evidence(p, region, 0, rows, sink);
     clearSpan(rows);

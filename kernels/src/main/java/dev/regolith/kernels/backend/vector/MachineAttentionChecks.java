@@ -24,7 +24,6 @@ import static dev.regolith.kernels.machine.VectorOp.VFMADD213PS;
 import static dev.regolith.kernels.machine.VectorOp.VFMADD231PS;
 import static dev.regolith.kernels.machine.VectorOp.VFMSUB213PS;
 import static dev.regolith.kernels.machine.VectorOp.VMULPS;
-import static dev.regolith.kernels.machine.VectorOp.VPADDD;
 import static dev.regolith.kernels.machine.VectorOp.VPADDQ;
 import static dev.regolith.kernels.machine.VectorOp.VPAND;
 import static dev.regolith.kernels.machine.VectorOp.VPOR;
@@ -79,7 +78,7 @@ final class MachineAttentionChecks {
           MemorySegment.ofArray(scores),
           (long) rows,
           Bounds.turns(columns / (2 * LANES)),
-          MemorySegment.ofArray(BlockPass.SIGNS),
+          BlockPass.ALIGNED_SIGNS,
           4L * signs,
           MemorySegment.ofArray(queries),
           vector,
@@ -266,7 +265,7 @@ final class MachineAttentionChecks {
     /** A vector each. */
     private static final float[] CONSTANTS = {
       Exponential.LOG2_E,
-      Exponential.ROUNDER,
+      MachineSoftmax.rounderOfPowers(SoftmaxPass.GROUP_UNIT),
       -Exponential.LN2_HIGH,
       -Exponential.LN2_LOW,
       Exponential.C6,
@@ -445,7 +444,6 @@ final class MachineAttentionChecks {
         each(quads, i -> code.vector(VFMADD213PS, expected + i, r + i, c));
       }
       each(quads, i -> code.shiftLeft(z + i, z + i, Exponential.FRACTION_BITS));
-      each(quads, i -> code.vector(VPADDD, z + i, z + i, constant(UNIT)));
       each(quads, i -> code.vector(VMULPS, expected + i, expected + i, z + i));
       int room = r;
       each(quads, i -> code.load(room + i, constant(ROUNDINGS_OF_EXPONENT)));

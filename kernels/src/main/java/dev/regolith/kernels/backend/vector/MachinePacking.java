@@ -114,7 +114,7 @@ final class MachinePacking {
           chunk * stride,
           asked(chunk, count),
           lines(count),
-          MemorySegment.ofArray(BlockPass.SIGNS),
+          BlockPass.ALIGNED_SIGNS,
           4L * signs,
           MemorySegment.ofArray(survey.signed),
           MemorySegment.ofArray(survey.squares),

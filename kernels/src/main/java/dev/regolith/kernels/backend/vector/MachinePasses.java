@@ -155,7 +155,7 @@ final class MachinePasses {
           stride,
           (long) rows,
           Bounds.turns(width / (PAIR * LANES)),
-          MemorySegment.ofArray(BlockPass.SIGNS),
+          BlockPass.ALIGNED_SIGNS,
           4L * pattern * CheckBlock.COLUMNS,
           MemorySegment.ofArray(raw),
           MemorySegment.ofArray(digest),

@@ -21,7 +21,6 @@ import static dev.regolith.kernels.machine.VectorOp.VFMADD213PS;
 import static dev.regolith.kernels.machine.VectorOp.VFMADD231PS;
 import static dev.regolith.kernels.machine.VectorOp.VMAXPS;
 import static dev.regolith.kernels.machine.VectorOp.VMULPS;
-import static dev.regolith.kernels.machine.VectorOp.VPADDD;
 import static dev.regolith.kernels.machine.VectorOp.VPADDQ;
 import static dev.regolith.kernels.machine.VectorOp.VPERMILPS;
 import static dev.regolith.kernels.machine.VectorOp.VSUBPS;
@@ -58,10 +57,13 @@ final class MachineSoftmax {
   private static final int NOT_LESS_OR_NAN = 5;
   private static final int SWAP_NEIGHBOURS = 0xB1;
 
+  /** Leaves an integer in the lowest bits, and the bias of an exponent added. */
+  private static final float ROUNDER_OF_POWERS = rounderOfPowers(1);
+
   /** A vector each. */
   private static final float[] CONSTANTS = {
     1,
-    Exponential.ROUNDER,
+    ROUNDER_OF_POWERS,
     Exponential.LOG2_E,
     -Exponential.LN2_HIGH,
     -Exponential.LN2_LOW,
@@ -88,6 +90,17 @@ final class MachineSoftmax {
   private static final MemorySegment VECTORS = MachineCode.constants(LANES, CONSTANTS);
 
   private MachineSoftmax() {}
+
+  /**
+   * {@link Exponential#ROUNDER}, and the biased exponent of a power of two: shifted, what is left
+   * in the lowest bits is that power times the one looked for. It rounds to the same integers.
+   * Halves would be rounded another way, but there are none: the numerator of {@link
+   * Exponential#LOG2_E} is odd, and so is that of its product with any argument once their powers
+   * of two are taken out, so that a half needs an argument of at least 2^22.
+   */
+  static float rounderOfPowers(float unit) {
+    return Exponential.ROUNDER + (Float.floatToRawIntBits(unit) >>> Exponential.FRACTION_BITS);
+  }
 
   /**
    * See {@link SoftmaxPass#maxima}. Of zeros with different signs either may be found, which no
@@ -191,8 +204,8 @@ final class MachineSoftmax {
   }
 
   /**
-   * Adds vectors up, or what {@code op} does, in the order of a halving: the first half of all lanes
-   * and the second, until the first lane of the first vector has it all.
+   * Adds vectors up, or what {@code op} does, in the order of a halving: the first half of all
+   * lanes and the second, until the first lane of the first vector has it all.
    */
   private static void halve(Assembler code, VectorOp op, int first, int vectors, int spare) {
     for (int half = vectors / 2; half > 0; half /= 2) {
@@ -312,17 +325,15 @@ final class MachineSoftmax {
      * the turn on; each step of all of them before the next.
      */
     private static void exponentials(Assembler code, int vector) {
-      each(
-          i -> {
-            code.load(T + i, new Memory(FROM, (vector + i) * VECTOR));
-            code.vector(VSUBPS, T + i, T + i, REFERENCE);
-            visible(code, i);
-            code.load(Z + i, constant(ROUNDER));
-            vector(code, VFMADD231PS, Z + i, T + i, LOG2_E);
-          });
+      each(i -> {
+        code.load(T + i, new Memory(FROM, (vector + i) * VECTOR));
+        code.vector(VSUBPS, T + i, T + i, REFERENCE);
+        visible(code, i);
+        code.load(Z + i, constant(ROUNDER));
+        vector(code, VFMADD231PS, Z + i, T + i, LOG2_E);
+      });
       each(i -> vector(code, VSUBPS, P + i, Z + i, ROUNDER));
       each(i -> code.shiftLeft(Z + i, Z + i, Exponential.FRACTION_BITS));
-      each(i -> vector(code, VPADDD, Z + i, Z + i, ONE));
       each(i -> vector(code, VFMADD231PS, T + i, P + i, LN2_HIGH));
       each(i -> vector(code, VFMADD231PS, T + i, P + i, LN2_LOW));
       each(i -> code.load(P + i, constant(C6)));
@@ -332,15 +343,14 @@ final class MachineSoftmax {
       }
       each(i -> vector(code, VFMADD213PS, P + i, T + i, ONE));
       each(i -> vector(code, VFMADD213PS, P + i, T + i, ONE));
-      each(
-          i -> {
-            if (MASKS) {
-              code.vectorMasked(1 + i, VMULPS, P + i, P + i, Z + i);
-            } else {
-              code.vector(VMULPS, P + i, P + i, Z + i);
-              code.vector(VANDPS, P + i, P + i, VISIBLE + i);
-            }
-          });
+      each(i -> {
+        if (MASKS) {
+          code.vectorMasked(1 + i, VMULPS, P + i, P + i, Z + i);
+        } else {
+          code.vector(VMULPS, P + i, P + i, Z + i);
+          code.vector(VANDPS, P + i, P + i, VISIBLE + i);
+        }
+      });
     }
 
     /** Where an exponential is not zero. */

@@ -3,6 +3,7 @@ package dev.regolith.kernels.backend.vector;
 import static dev.regolith.kernels.backend.vector.VectorShapes.FLOATS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 
+import dev.regolith.kernels.function.Exponential;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
@@ -50,6 +51,42 @@ final class RunningRows {
     decay(before, now, relative).intoArray(decay, r);
     now.intoArray(max, r);
     relative.intoArray(reference, r);
+  }
+
+  /**
+   * Takes a span's largest scores into those of all spans before.
+   *
+   * @param max largest scores of all spans before; receives those of all
+   * @param span the span's largest scores
+   * @param before receives what becomes of sums of the spans before
+   * @param now receives what becomes of the span's sums
+   */
+  static void merge(float[] max, float[] span, float[] before, float[] now, int first, int rows) {
+    int last = first + rows - LANES;
+    if (last >= first) {
+      FloatVector maxOfLast = FloatVector.fromArray(FLOATS, max, last);
+      for (int r = first; r < last; r += LANES) {
+        merge(FloatVector.fromArray(FLOATS, max, r), max, span, before, now, r);
+      }
+      merge(maxOfLast, max, span, before, now, last);
+      return;
+    }
+    for (int r = first; r < first + rows; r++) {
+      float largest = span[r] > max[r] ? span[r] : max[r];
+      before[r] = VectorAttention.decay(max[r], largest);
+      now[r] = Exponential.of(span[r] - VectorAttention.reference(largest));
+      max[r] = largest;
+    }
+  }
+
+  private static void merge(
+      FloatVector max, float[] maxima, float[] span, float[] before, float[] now, int r) {
+    FloatVector found = FloatVector.fromArray(FLOATS, span, r);
+    FloatVector largest = max.blend(found, found.compare(VectorOperators.GT, max));
+    FloatVector relative = reference(largest);
+    decay(max, largest, relative).intoArray(before, r);
+    VectorFunctions.expOfModerate(found.sub(relative)).intoArray(now, r);
+    largest.intoArray(maxima, r);
   }
 
   /** {@code sum = sum decay + block}. */

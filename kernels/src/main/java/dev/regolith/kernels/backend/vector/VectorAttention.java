@@ -475,14 +475,13 @@ final class VectorAttention {
       if (!w.started[band]) {
         continue;
       }
-      for (int r = w.row[band]; r < w.row[band + 1]; r++) {
-        float max = w.max[r] > w.totalMax[r] ? w.max[r] : w.totalMax[r];
-        float reference = reference(max);
-        float before = decay(w.totalMax[r], max);
-        float now = Exponential.of(w.max[r] - reference);
+      int first = w.row[band];
+      RunningRows.merge(w.totalMax, w.max, w.before, w.now, first, w.rowsOf(band));
+      for (int r = first; r < w.row[band + 1]; r++) {
+        float before = w.before[r];
+        float now = w.now[r];
         w.totalSum[r] = Math.fma(w.totalSum[r], before, w.sum[r] * now);
         w.totalSumCopy[r] = Math.fma(w.totalSumCopy[r], before, w.sumCopy[r] * now);
-        w.totalMax[r] = max;
         AttentionTiles.merge(
             w.span,
             w.spanOffset(band) + w.rowOfTiles[r],

@@ -65,15 +65,6 @@ final class VectorSums {
     return differ;
   }
 
-  /** Sum of a vector's lanes, in double precision. */
-  static double sum(float[] lanes, int at) {
-    double sum = 0;
-    for (int i = 0; i < LANES; i++) {
-      sum += lanes[at + i];
-    }
-    return sum;
-  }
-
   /** At least the sum of squares. */
   static double squares(float[] x, int at, int floats) {
     FloatVector sum = FloatVector.zero(FLOATS);

@@ -9,7 +9,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.OptionalInt;
 import java.util.Random;
+import java.util.stream.IntStream;
 import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -25,6 +27,9 @@ class SoftmaxPassTest {
 
   /** Below this no product of four has an exponent that float32 has, whatever the scale. */
   private static final double LEAST = -174;
+
+  /** Floats are compared in parts of two to that power. */
+  private static final int PART_BITS = 20;
 
   private final float[] scores = new float[ROWS * BLOCK];
   private final float[] references = new float[ROWS];
@@ -118,6 +123,33 @@ class SoftmaxPassTest {
     assertThat(differ()).isFalse();
   }
 
+  /** Of every fifth float that is not positive, down to some that are too small. */
+  @Test
+  void weightsAreExponentialsToTheBit() {
+    int least = Float.floatToRawIntBits(Exponential.SMALLEST) & Integer.MAX_VALUE;
+    IntStream.rangeClosed(0, (least >> PART_BITS) + 1)
+        .parallel()
+        .mapToObj(part -> new SoftmaxPassTest().differingWeight(part << PART_BITS))
+        .forEach(different -> assertThat(different).isEmpty());
+  }
+
+  private OptionalInt differingWeight(int from) {
+    for (int bits = from; bits < from + (1 << PART_BITS); bits += 5 * scores.length) {
+      for (int i = 0; i < scores.length; i++) {
+        scores[i] = Float.intBitsToFloat(bits + 5 * i | Integer.MIN_VALUE);
+      }
+      weigh();
+      for (int i = 0; i < scores.length; i++) {
+        float weight = weights[i / BLOCK * MicroKernel.STRIP_STRIDE + i % BLOCK];
+        int expected = Float.floatToRawIntBits(Exponential.of(scores[i]));
+        if (Float.floatToRawIntBits(weight) != expected) {
+          return OptionalInt.of(Float.floatToRawIntBits(scores[i]));
+        }
+      }
+    }
+    return OptionalInt.empty();
+  }
+
   @ParameterizedTest
   @ValueSource(ints = {0xFF800000, 0x7FC00000, 0xFFC00000})
   void hiddenKeysAndNanDoNotDiffer(int bits) {
@@ -184,8 +216,8 @@ class SoftmaxPassTest {
     assertThat(digests).containsOnly(0);
     assertThat(SoftmaxPass.fit(misfits)).isTrue();
     for (int row = 0; row < first + ROWS; row++) {
-      double sum = VectorSums.sum(lanes, row * VectorShapes.LANES);
-      double product = VectorSums.sum(products, row * VectorShapes.LANES);
+      double sum = sum(lanes, row * VectorShapes.LANES);
+      double product = sum(products, row * VectorShapes.LANES);
       if (row < first) {
         assertThat(sum).isEqualTo(3 * VectorShapes.LANES);
         assertThat(product).isEqualTo(5 * VectorShapes.LANES);
@@ -280,8 +312,7 @@ class SoftmaxPassTest {
           long word = Integer.toUnsignedLong(Float.floatToRawIntBits(score));
           words[key / 2 % words.length] -= word << (32 * (key % 2));
         }
-        assertThat(VectorSums.sum(residuals, row * VectorShapes.LANES))
-            .isCloseTo(expected, within(size));
+        assertThat(sum(residuals, row * VectorShapes.LANES)).isCloseTo(expected, within(size));
       }
       assertThat(digests).isEqualTo(words);
       assertThat(residuals[ROWS * VectorShapes.LANES]).isEqualTo(7);
@@ -399,5 +430,13 @@ class SoftmaxPassTest {
       }
       assertThat(fit()).isFalse();
     }
+  }
+
+  private static double sum(float[] lanes, int at) {
+    double sum = 0;
+    for (int i = 0; i < VectorShapes.LANES; i++) {
+      sum += lanes[at + i];
+    }
+    return sum;
   }
 }
