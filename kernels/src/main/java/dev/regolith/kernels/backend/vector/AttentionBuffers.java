@@ -72,7 +72,10 @@ final class AttentionBuffers {
   /** Whether the band's scores of the block went through any of that. */
   boolean isTransformed;
 
-  /** Largest scores of the block, then what exponents are taken relative to. */
+  /** Largest scores of the block. */
+  final float[] largest = new float[MAX_ROWS];
+
+  /** What exponents are taken relative to. */
   final float[] reference = new float[MAX_ROWS];
 
   /** Sums of the block's weights. */
@@ -105,11 +108,6 @@ final class AttentionBuffers {
   final float[] totalSum = new float[MAX_ROWS];
 
   final float[] totalSumCopy = new float[MAX_ROWS];
-
-  /** By what all spans before, and the span, are multiplied when they are merged. */
-  final float[] before = new float[MAX_ROWS];
-
-  final float[] now = new float[MAX_ROWS];
 
   /** Whether a band's tiles hold anything of this span, or of those before. */
   final boolean[] started = new boolean[MAX_BANDS];

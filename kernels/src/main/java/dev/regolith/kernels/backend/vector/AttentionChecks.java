@@ -119,10 +119,6 @@ final class AttentionChecks {
   private final float[] reference = new float[MAX_ROWS];
   private final float[] decay = new float[MAX_ROWS];
 
-  // When the span is taken into the total: by what either is multiplied.
-  private final float[] before = new float[MAX_ROWS];
-  private final float[] now = new float[MAX_ROWS];
-
   // Evidence of rows.
   private final double[] predicted = new double[MAX_ROWS];
   private final double[] shown = new double[MAX_ROWS];
@@ -364,10 +360,12 @@ final class AttentionChecks {
     }
     BlockPass.addUp(weightSums, rows, span.sum, 0, 1);
     BlockPass.addUp(products, rows, span.signed, 0, 1);
-    RunningRows.merge(total.max, span.max, before, now, 0, rows);
     for (int r = 0; r < rows; r++) {
       sum(p, region, r, w.sum[r], w.sumCopy[r], span, SPAN_ROUNDINGS, sink);
-      total.merge(r, before[r], span, now[r]);
+      float max = span.max[r] > total.max[r] ? span.max[r] : total.max[r];
+      float before = VectorAttention.decay(total.max[r], max);
+      total.merge(r, before, span, VectorAttention.decay(span.max[r], max));
+      total.max[r] = max;
     }
     evidence(p, region, 0, rows, sink);
     clearSpan(rows);

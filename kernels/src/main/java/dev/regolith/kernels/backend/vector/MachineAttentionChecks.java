@@ -322,6 +322,8 @@ final class MachineAttentionChecks {
     private static final int FOUND = 5;
     private static final int T = 7;
 
+    private static final MachineConstants KEPT = new MachineConstants(CONSTANT, T + 8, INFINITY);
+
     static final MethodHandle CALL = MachineCode.caller(code(), "ppllpplppplplpp");
 
     private static byte[] code() {
@@ -341,6 +343,7 @@ final class MachineAttentionChecks {
       code.move(MISFITS, code.parameter(7));
       code.move(CONSTANT, code.parameter(8));
       code.load(WORDS, new Memory(LEFT, 0));
+      KEPT.load(code);
       code.countDown(ROWS, () -> row(code));
       code.move(LEFT, digest);
       code.store(new Memory(LEFT, 0), WORDS);
@@ -383,10 +386,6 @@ final class MachineAttentionChecks {
       code.add(WEIGHTS, 4 * STRIP_STRIDE);
     }
 
-    private static Memory constant(int index) {
-      return new Memory(CONSTANT, index * VECTOR);
-    }
-
     /** Sums, products, digest; and the product of four weights, into the place of a quad. */
     private static void weights(Assembler code, int quad) {
       int w = FOUND + quad; // the first of four, which becomes their product
@@ -405,7 +404,7 @@ final class MachineAttentionChecks {
       code.vector(VPADDQ, u, w + 2, w + 3);
       code.vector(VPADDQ, t, t, u);
       code.vector(VPSUBQ, WORDS, WORDS, t);
-      code.vector(VMULPS, w, w, constant(UNIT));
+      KEPT.vector(code, VMULPS, w, w, UNIT);
       for (int i = 1; i < FOUR; i++) {
         code.vector(VMULPS, w, w, w + i);
       }
@@ -431,32 +430,32 @@ final class MachineAttentionChecks {
         code.vector(VADDPS, n + 1, n + 1, r);
         code.vector(VADDPS, x + i, x + i, n + 1);
       }
-      each(quads, i -> code.load(z + i, constant(ROUNDER)));
-      each(quads, i -> code.vector(VFMADD231PS, z + i, x + i, constant(LOG2_E)));
-      each(quads, i -> code.vector(VSUBPS, n + i, z + i, constant(ROUNDER)));
-      each(quads, i -> code.load(r + i, constant(LN2_HIGH)));
+      each(quads, i -> code.load(z + i, KEPT.memory(ROUNDER)));
+      each(quads, i -> KEPT.vector(code, VFMADD231PS, z + i, x + i, LOG2_E));
+      each(quads, i -> KEPT.vector(code, VSUBPS, n + i, z + i, ROUNDER));
+      each(quads, i -> code.load(r + i, KEPT.memory(LN2_HIGH)));
       each(quads, i -> code.vector(VFMADD213PS, r + i, n + i, x + i));
-      each(quads, i -> code.vector(VFMADD231PS, r + i, n + i, constant(LN2_LOW)));
+      each(quads, i -> KEPT.vector(code, VFMADD231PS, r + i, n + i, LN2_LOW));
       int expected = n;
-      each(quads, i -> code.load(expected + i, constant(C6)));
+      each(quads, i -> code.load(expected + i, KEPT.memory(C6)));
       for (int coefficient = C6 + 1; coefficient <= LAST_ONE; coefficient++) {
-        Memory c = constant(coefficient);
-        each(quads, i -> code.vector(VFMADD213PS, expected + i, r + i, c));
+        int c = coefficient;
+        each(quads, i -> KEPT.vector(code, VFMADD213PS, expected + i, r + i, c));
       }
       each(quads, i -> code.shiftLeft(z + i, z + i, Exponential.FRACTION_BITS));
       each(quads, i -> code.vector(VMULPS, expected + i, expected + i, z + i));
       int room = r;
-      each(quads, i -> code.load(room + i, constant(ROUNDINGS_OF_EXPONENT)));
-      each(quads, i -> code.vector(VFMADD213PS, room + i, x + i, constant(ROUNDINGS)));
+      each(quads, i -> code.load(room + i, KEPT.memory(ROUNDINGS_OF_EXPONENT)));
+      each(quads, i -> KEPT.vector(code, VFMADD213PS, room + i, x + i, ROUNDINGS));
       each(quads, i -> code.vector(VSUBPS, found + i, found + i, expected + i));
-      each(quads, i -> code.vector(VPAND, found + i, found + i, constant(ALL_BUT_SIGN)));
+      each(quads, i -> KEPT.vector(code, VPAND, found + i, found + i, ALL_BUT_SIGN));
       each(quads, i -> code.vector(VFMSUB213PS, room + i, expected + i, found + i));
       // A sign is left if there is no room, or NaN, or if the exponential is not what it is for.
       int wrong = z;
-      each(quads, i -> code.load(wrong + i, constant(INFINITY)));
+      each(quads, i -> code.load(wrong + i, KEPT.memory(INFINITY)));
       each(quads, i -> code.vector(VPSUBD, wrong + i, wrong + i, room + i));
       each(quads, i -> code.vector(VPOR, wrong + i, wrong + i, room + i));
-      each(quads, i -> code.vector(VSUBPS, x + i, x + i, constant(LEAST)));
+      each(quads, i -> KEPT.vector(code, VSUBPS, x + i, x + i, LEAST));
       each(quads, i -> code.vector(VPOR, wrong + i, wrong + i, x + i));
       for (int i = 1; i < quads; i++) {
         code.vector(VPOR, wrong, wrong, wrong + i);

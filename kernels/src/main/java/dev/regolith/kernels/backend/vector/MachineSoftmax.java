@@ -246,10 +246,8 @@ final class MachineSoftmax {
     /** All bits where an exponential is not zero; masks have registers of their own. */
     private static final int VISIBLE = P + ABREAST;
 
-    /** The first constants, as many as there are registers left. */
-    private static final int KEPT = MASKS ? VISIBLE : VISIBLE + ABREAST;
-
-    private static final int KEPT_CONSTANTS = Math.min(C6, (MASKS ? 32 : 16) - KEPT);
+    private static final MachineConstants KEPT =
+        new MachineConstants(CONSTANT, MASKS ? VISIBLE : VISIBLE + ABREAST, C6);
 
     static final MethodHandle CALL = MachineCode.caller(code(), "pllplpppplp");
 
@@ -265,9 +263,7 @@ final class MachineSoftmax {
       code.add(DIGEST, code.parameter(3));
       code.move(CONSTANT, code.parameter(4));
       code.load(WORDS, new Memory(DIGEST, 0));
-      for (int i = 0; i < KEPT_CONSTANTS; i++) {
-        code.load(KEPT + i, constant(i));
-      }
+      KEPT.load(code);
       code.countDown(
           ROWS,
           () -> {
@@ -307,19 +303,6 @@ final class MachineSoftmax {
       return code.bytes();
     }
 
-    private static Memory constant(int index) {
-      return new Memory(CONSTANT, index * VECTOR);
-    }
-
-    /** {@code to = op(first, constant)}. */
-    private static void vector(Assembler code, VectorOp op, int to, int first, int constant) {
-      if (constant < KEPT_CONSTANTS) {
-        code.vector(op, to, first, KEPT + constant);
-      } else {
-        code.vector(op, to, first, constant(constant));
-      }
-    }
-
     /**
      * {@link VectorFunctions#expOfModerate} of as many vectors as go abreast, from such a place in
      * the turn on; each step of all of them before the next.
@@ -329,20 +312,20 @@ final class MachineSoftmax {
         code.load(T + i, new Memory(FROM, (vector + i) * VECTOR));
         code.vector(VSUBPS, T + i, T + i, REFERENCE);
         visible(code, i);
-        code.load(Z + i, constant(ROUNDER));
-        vector(code, VFMADD231PS, Z + i, T + i, LOG2_E);
+        code.load(Z + i, KEPT.memory(ROUNDER));
+        KEPT.vector(code, VFMADD231PS, Z + i, T + i, LOG2_E);
       });
-      each(i -> vector(code, VSUBPS, P + i, Z + i, ROUNDER));
+      each(i -> KEPT.vector(code, VSUBPS, P + i, Z + i, ROUNDER));
       each(i -> code.shiftLeft(Z + i, Z + i, Exponential.FRACTION_BITS));
-      each(i -> vector(code, VFMADD231PS, T + i, P + i, LN2_HIGH));
-      each(i -> vector(code, VFMADD231PS, T + i, P + i, LN2_LOW));
-      each(i -> code.load(P + i, constant(C6)));
+      each(i -> KEPT.vector(code, VFMADD231PS, T + i, P + i, LN2_HIGH));
+      each(i -> KEPT.vector(code, VFMADD231PS, T + i, P + i, LN2_LOW));
+      each(i -> code.load(P + i, KEPT.memory(C6)));
       for (int coefficient = C5; coefficient <= C2; coefficient++) {
         int c = coefficient;
-        each(i -> vector(code, VFMADD213PS, P + i, T + i, c));
+        each(i -> KEPT.vector(code, VFMADD213PS, P + i, T + i, c));
       }
-      each(i -> vector(code, VFMADD213PS, P + i, T + i, ONE));
-      each(i -> vector(code, VFMADD213PS, P + i, T + i, ONE));
+      each(i -> KEPT.vector(code, VFMADD213PS, P + i, T + i, ONE));
+      each(i -> KEPT.vector(code, VFMADD213PS, P + i, T + i, ONE));
       each(i -> {
         if (MASKS) {
           code.vectorMasked(1 + i, VMULPS, P + i, P + i, Z + i);
@@ -355,12 +338,10 @@ final class MachineSoftmax {
 
     /** Where an exponential is not zero. */
     private static void visible(Assembler code, int i) {
-      if (!MASKS) {
-        code.vector(VCMPPS, VISIBLE + i, T + i, constant(SMALLEST), NOT_LESS_OR_NAN);
-      } else if (SMALLEST < KEPT_CONSTANTS) {
-        code.compareToMask(1 + i, T + i, KEPT + SMALLEST, NOT_LESS_OR_NAN);
+      if (MASKS) {
+        KEPT.compareToMask(code, 1 + i, T + i, SMALLEST, NOT_LESS_OR_NAN);
       } else {
-        code.compareToMask(1 + i, T + i, constant(SMALLEST), NOT_LESS_OR_NAN);
+        code.vector(VCMPPS, VISIBLE + i, T + i, KEPT.memory(SMALLEST), NOT_LESS_OR_NAN);
       }
     }
 

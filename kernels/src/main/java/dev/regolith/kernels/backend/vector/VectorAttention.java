@@ -276,8 +276,8 @@ final class VectorAttention {
       System.arraycopy(w.scores, w.scoresAt(band, r), w.raw, w.scoresAt(band, r), computed);
       transform(p, region, band, r, block, w.scores, w);
     }
-    SoftmaxPass.maxima(w.scores, rows, end, w.reference, first);
-    RunningRows.rise(w.reference, w.max, w.decay, first, rows);
+    SoftmaxPass.maxima(w.scores, rows, end, w.largest, first);
+    RunningRows.rise(w.largest, w.max, w.reference, w.decay, first, rows);
     SoftmaxPass.weigh(
         w.scores,
         rows,
@@ -304,7 +304,11 @@ final class VectorAttention {
     return max == Float.NEGATIVE_INFINITY ? 0 : max;
   }
 
-  /** What becomes of sums when the maximum rises. */
+  /**
+   * What becomes of sums when the maximum rises: {@code exp(before - reference(max))}, which is 1
+   * where nothing rises. Where there is no score yet, sums are zero, whatever they are multiplied
+   * by.
+   */
   static float decay(float before, float max) {
     return before == max ? 1 : Exponential.of(before - reference(max));
   }
@@ -475,11 +479,11 @@ final class VectorAttention {
       if (!w.started[band]) {
         continue;
       }
-      int first = w.row[band];
-      RunningRows.merge(w.totalMax, w.max, w.before, w.now, first, w.rowsOf(band));
-      for (int r = first; r < w.row[band + 1]; r++) {
-        float before = w.before[r];
-        float now = w.now[r];
+      for (int r = w.row[band]; r < w.row[band + 1]; r++) {
+        float max = w.max[r] > w.totalMax[r] ? w.max[r] : w.totalMax[r];
+        float before = decay(w.totalMax[r], max);
+        float now = decay(w.max[r], max);
+        w.totalMax[r] = max;
         w.totalSum[r] = Math.fma(w.totalSum[r], before, w.sum[r] * now);
         w.totalSumCopy[r] = Math.fma(w.totalSumCopy[r], before, w.sumCopy[r] * now);
         AttentionTiles.merge(

@@ -329,28 +329,31 @@ class SoftmaxPassTest {
 
   /** Whole vectors of rows and parts of them, against one row at a time. */
   @ParameterizedTest
-  @ValueSource(ints = {1, 3, 5, 6, 8, 11})
+  @ValueSource(ints = {1, 3, 5, 6, 8, 11, 16, 24, 37})
   void runningRowsAreThoseOfEachRow(int rows) {
     var random = new Random(rows);
     int room = 4 + rows + VectorShapes.LANES;
     int first = 3;
     var max = new float[room];
+    var largest = new float[room];
     var found = new float[room];
     var decay = new float[room];
     float[] specials = {Float.NEGATIVE_INFINITY, 0, -0f, 3.5f, -88, 1e30f, -1e30f};
     for (int i = 0; i < room; i++) {
       max[i] = random.nextBoolean() ? specials[random.nextInt(7)] : (float) random.nextGaussian();
-      found[i] = random.nextBoolean() ? specials[random.nextInt(7)] : (float) random.nextGaussian();
+      largest[i] =
+          random.nextBoolean() ? specials[random.nextInt(7)] : (float) random.nextGaussian();
     }
     float[] before = max.clone();
-    float[] block = found.clone();
-    RunningRows.rise(found, max, decay, first, rows);
+    float[] block = largest.clone();
+    RunningRows.rise(largest, max, found, decay, first, rows);
+    assertThat(largest).isEqualTo(block);
     for (int r = 0; r < room; r++) {
       boolean inside = r >= first && r < first + rows;
       float now = inside && block[r] > before[r] ? block[r] : before[r];
       float reference = VectorAttention.reference(now);
       assertThat(max[r]).as("maximum of %d", r).isEqualTo(now);
-      assertThat(found[r]).as("reference of %d", r).isEqualTo(inside ? reference : block[r]);
+      assertThat(found[r]).as("reference of %d", r).isEqualTo(inside ? reference : 0);
       float expected = inside ? VectorAttention.decay(before[r], now) : 0;
       assertThat(decay[r]).as("decay of %d", r).isEqualTo(expected);
     }
@@ -370,6 +373,12 @@ class SoftmaxPassTest {
       float[] wrong = found.clone();
       wrong[r] = Math.nextUp(wrong[r]);
       assertThat(follow(max, before, wrong, decay, first, rows)).as("reference of %d", r).isTrue();
+    }
+    for (int r = first; r < first + rows; r++) {
+      float[] fallen = max.clone();
+      fallen[r] = -1e38f;
+      boolean falls = before[r] > fallen[r];
+      assertThat(follow(fallen, before, found, decay, first, rows) || !falls).isTrue();
     }
     float[] behind = decay.clone();
     behind[first + rows] = 7;
