@@ -12,7 +12,7 @@ import dev.regolith.kernels.machine.VectorOp;
  * as are free.
  *
  * @param base register that says where they lie
- * @param register the first that is free, of those behind it all are
+ * @param register the first that is free, as are all behind it
  * @param most number of constants that registers may keep
  */
 record MachineConstants(Gpr base, int register, int most) {

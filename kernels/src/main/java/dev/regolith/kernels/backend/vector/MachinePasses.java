@@ -447,6 +447,12 @@ final class MachinePasses {
   }
 
   private static final class Scan {
+    /**
+     * How far ahead words are asked for, in bytes: a block is too short for the processor to
+     * foresee it, and what is scanned has often gone to a far cache (measured, docs/decisions.md).
+     */
+    private static final int AHEAD = 4096;
+
     private static final Gpr ROW = RDI;
     private static final Gpr STRIDE = RDX;
     private static final Gpr ROWS = RCX;
@@ -472,7 +478,7 @@ final class MachinePasses {
                 LEFT,
                 () -> {
                   code.load(X, new Memory(FROM, 0));
-                  code.prefetch(new Memory(FROM, 4096));
+                  code.prefetch(new Memory(FROM, AHEAD));
                   MachineChains.extend(code);
                   code.add(FROM, VECTOR);
                 });

@@ -19,6 +19,7 @@ final class RunningRows {
   /**
    * Takes a block's largest scores into the running maxima.
    *
+   * @param largest the block's largest scores
    * @param max running maxima
    * @param reference receives what exponents are taken relative to
    * @param decay receives what becomes of sums of earlier blocks

@@ -108,7 +108,11 @@ final class SoftmaxPass {
     }
   }
 
-  /** The largest score of every row that is a number; minus infinity if there is none. */
+  /**
+   * The largest score of every row that is a number; minus infinity if there is none.
+   *
+   * @param columns a multiple of four vectors
+   */
   static void maxima(float[] scores, int rows, int columns, float[] found, int foundAt) {
     if (VectorShapes.MACHINE_CODE) {
       MachineSoftmax.maxima(scores, rows, columns, found, foundAt);
