@@ -21,6 +21,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * of threads and protection.
  */
 @Tag("device")
+@Tag("machine")
 class AttentionBitsTest {
   private static final int CASES = 24;
 

@@ -21,6 +21,7 @@ import net.jqwik.api.Tag;
  * written; what alpha or beta mute is not read; and no data raises an alarm.
  */
 @Tag("device")
+@Tag("machine")
 class GemmBitsTest {
   @Property(tries = 1200, edgeCases = EdgeCasesMode.NONE)
   void bitsOfTheScalarChain(@ForAll("cases") GemmCase it) {

@@ -155,10 +155,11 @@ public final class Assembler {
     load(VectorOp.VMOVSD, 0, vector, from);
   }
 
-  // The mask: a bit for every lane that masked instructions read or write. There are none without
+  // Masks: a bit for every lane that masked instructions read or write. There are none without
   // EVEX.
+  // The mask is k1, where no number says which.
 
-  /** Loads the mask: k1. */
+  /** Loads the mask. */
   public void mask(Memory from) {
     requireEvex();
     int registers = (from.indexHigh() << 6 | from.base.high() << 5) ^ 0xE0;
@@ -185,23 +186,30 @@ public final class Assembler {
     vectorMasked(MASK, VectorOp.VMOVUPS, vector, 0, vector);
   }
 
-  /** Lanes that are in a relation to memory, the immediate, become one of the masks 1 to 7. */
+  /** A mask, from 1 to 7, {@code =} lanes of the first that are in a relation to memory. */
   public void compareToMask(int mask, int first, Memory second, int relation) {
-    requireEvex();
+    requireMask(mask);
     vector(VectorOp.VCMPPS, mask, first, second, relation);
   }
 
   /** The same of two vectors. */
   public void compareToMask(int mask, int first, int second, int relation) {
-    requireEvex();
+    requireMask(mask);
     vector(VectorOp.VCMPPS, mask, first, second, relation);
   }
 
   /** {@code to = op(first, second)} in the lanes of such a mask, zeros into the others. */
   public void vectorMasked(int mask, VectorOp op, int to, int first, int second) {
-    requireEvex();
+    requireMask(mask);
     evex(op, length, to, first, second >> 4 & 1, second >> 3 & 1, mask | ZEROS);
     emit(op.opcode, direct(to, second & 7));
+  }
+
+  private void requireMask(int mask) {
+    requireEvex();
+    if (mask < 1 || mask > 7) {
+      throw new IllegalArgumentException("there is no mask " + mask);
+    }
   }
 
   private void requireEvex() {

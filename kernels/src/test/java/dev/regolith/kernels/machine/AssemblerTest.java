@@ -14,6 +14,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvFileSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Every instruction is encoded as another assembler encodes it. */
 @Tag("once")
@@ -215,6 +216,15 @@ class AssemblerTest {
     assertThatThrownBy(() -> a.compareToMask(1, 1, 2, 5)).hasMessageContaining("AVX-512");
     assertThatThrownBy(() -> a.vectorMasked(1, VectorOp.VMULPS, 1, 2, 3))
         .hasMessageContaining("AVX-512");
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {-1, 0, 8})
+  void thereAreSevenMasks(int mask) {
+    var a = new Assembler(512, true);
+    assertThatThrownBy(() -> a.compareToMask(mask, 1, 2, 5)).hasMessageContaining("mask " + mask);
+    assertThatThrownBy(() -> a.vectorMasked(mask, VectorOp.VMULPS, 1, 2, 3))
+        .hasMessageContaining("mask " + mask);
   }
 
   @Test

@@ -17,8 +17,9 @@ final class AttentionBuffers {
   private static final int MAX_ROWS = AttentionRegion.MAX_ROWS;
 
   /**
-   * Rows that a band has room for, in whole strips: more of them would not stay near, and of fewer
-   * no vectors could be full that hold a number of each row (measured, docs/decisions.md).
+   * Rows that a band has room for, in whole strips: more of them would not stay near. They are
+   * three vectors that hold a number of each row: of 24 rows, a second vector of sixteen would do
+   * eight twice (measured, docs/decisions.md).
    */
   private static final int ROOM = Math.max(24, 3 * LANES);
 

@@ -358,6 +358,8 @@ final class AttentionChecks {
         sink.suspect(p, region, Component.RUNNING_ROW);
       }
     }
+    Arrays.fill(span.sum, 0, rows, 0);
+    Arrays.fill(span.signed, 0, rows, 0);
     BlockPass.addUp(weightSums, rows, span.sum, 0, 1);
     BlockPass.addUp(products, rows, span.signed, 0, 1);
     for (int r = 0; r < rows; r++) {

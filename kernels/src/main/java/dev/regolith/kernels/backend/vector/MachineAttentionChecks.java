@@ -262,13 +262,11 @@ final class MachineAttentionChecks {
   }
 
   private static final class Examine {
-    /** A vector each. */
+    /** A vector each; first those that are operands, which registers may keep. */
     private static final float[] CONSTANTS = {
       Exponential.LOG2_E,
       MachineSoftmax.rounderOfPowers(SoftmaxPass.GROUP_UNIT),
-      -Exponential.LN2_HIGH,
       -Exponential.LN2_LOW,
-      Exponential.C6,
       Exponential.C5,
       Exponential.C4,
       Exponential.C3,
@@ -277,24 +275,28 @@ final class MachineAttentionChecks {
       1,
       SoftmaxPass.GROUP_UNIT,
       SoftmaxPass.GROUP_ROUNDINGS,
-      SoftmaxPass.GROUP_ROUNDINGS_OF_EXPONENT,
       SoftmaxPass.LEAST,
-      Float.POSITIVE_INFINITY,
-      Float.intBitsToFloat(Integer.MAX_VALUE)
+      Float.intBitsToFloat(Integer.MAX_VALUE),
+      -Exponential.LN2_HIGH,
+      Exponential.C6,
+      SoftmaxPass.GROUP_ROUNDINGS_OF_EXPONENT,
+      Float.POSITIVE_INFINITY
     };
 
     private static final int LOG2_E = 0;
     private static final int ROUNDER = 1;
-    private static final int LN2_HIGH = 2;
-    private static final int LN2_LOW = 3;
-    private static final int C6 = 4;
-    private static final int LAST_ONE = 10;
-    private static final int UNIT = 11;
-    private static final int ROUNDINGS = 12;
-    private static final int ROUNDINGS_OF_EXPONENT = 13;
-    private static final int LEAST = 14;
-    private static final int INFINITY = 15;
-    private static final int ALL_BUT_SIGN = 16;
+    private static final int LN2_LOW = 2;
+    private static final int C5 = 3;
+    private static final int LAST_ONE = 8;
+    private static final int UNIT = 9;
+    private static final int ROUNDINGS = 10;
+    private static final int LEAST = 11;
+    private static final int ALL_BUT_SIGN = 12;
+    private static final int OPERANDS = 13;
+    private static final int LN2_HIGH = 13;
+    private static final int C6 = 14;
+    private static final int ROUNDINGS_OF_EXPONENT = 15;
+    private static final int INFINITY = 16;
 
     static final MemorySegment VECTORS = MachineCode.constants(LANES, CONSTANTS);
 
@@ -322,7 +324,8 @@ final class MachineAttentionChecks {
     private static final int FOUND = 5;
     private static final int T = 7;
 
-    private static final MachineConstants KEPT = new MachineConstants(CONSTANT, T + 8, INFINITY);
+    private static final int FREE = T + 8;
+    private static final MachineConstants KEPT = new MachineConstants(CONSTANT, FREE, OPERANDS);
 
     static final MethodHandle CALL = MachineCode.caller(code(), "ppllpplppplplpp");
 
@@ -438,7 +441,7 @@ final class MachineAttentionChecks {
       each(quads, i -> KEPT.vector(code, VFMADD231PS, r + i, n + i, LN2_LOW));
       int expected = n;
       each(quads, i -> code.load(expected + i, KEPT.memory(C6)));
-      for (int coefficient = C6 + 1; coefficient <= LAST_ONE; coefficient++) {
+      for (int coefficient = C5; coefficient <= LAST_ONE; coefficient++) {
         int c = coefficient;
         each(quads, i -> KEPT.vector(code, VFMADD213PS, expected + i, r + i, c));
       }

@@ -16,10 +16,8 @@ import dev.regolith.kernels.machine.VectorOp;
  * @param most number of constants that registers may keep
  */
 record MachineConstants(Gpr base, int register, int most) {
-  private static final int REGISTERS = VectorShapes.hasThirtyTwoRegisters() ? 32 : 16;
-
   private int kept() {
-    return Math.min(most, REGISTERS - register);
+    return Math.min(most, VectorShapes.REGISTERS - register);
   }
 
   /** Brings what stays in registers there. */

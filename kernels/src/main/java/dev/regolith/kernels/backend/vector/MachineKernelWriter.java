@@ -5,6 +5,7 @@ import static dev.regolith.kernels.backend.vector.MicroKernel.ROW;
 import static dev.regolith.kernels.backend.vector.MicroKernel.STRIP_STRIDE;
 import static dev.regolith.kernels.backend.vector.VectorShapes.CHECKING_ROWS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
+import static dev.regolith.kernels.backend.vector.VectorShapes.REGISTERS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_ROWS;
@@ -137,7 +138,6 @@ final class MachineKernelWriter {
 
   // Vector registers: accumulators come first, two for each row; then the running sums of a kernel
   // that checks.
-  private static final int REGISTERS = VectorShapes.hasThirtyTwoRegisters() ? 32 : 16;
   private static final int SUM = REGISTERS - 6;
   private static final int B0 = REGISTERS - 4;
   private static final int[] X = {REGISTERS - 2, REGISTERS - 1};

@@ -448,8 +448,10 @@ final class MachinePasses {
 
   private static final class Scan {
     /**
-     * How far ahead words are asked for, in bytes: a block is too short for the processor to
-     * foresee it, and what is scanned has often gone to a far cache (measured, docs/decisions.md).
+     * How far ahead words are asked for, in bytes. A block is too short for the processor to
+     * foresee the next, and what is scanned has often gone to a far cache. It helps where rows
+     * follow each other, and where what is behind a row belongs to blocks that are scanned soon
+     * (measured, docs/decisions.md).
      */
     private static final int AHEAD = 4096;
 

@@ -60,7 +60,7 @@ final class MachineSoftmax {
   /** Leaves an integer in the lowest bits, and the bias of an exponent added. */
   private static final float ROUNDER_OF_POWERS = rounderOfPowers(1);
 
-  /** A vector each. */
+  /** A vector each; first those that are operands, which registers may keep. */
   private static final float[] CONSTANTS = {
     1,
     ROUNDER_OF_POWERS,
@@ -84,6 +84,7 @@ final class MachineSoftmax {
   private static final int SMALLEST = 5;
   private static final int C5 = 6;
   private static final int C2 = 9;
+  private static final int OPERANDS = 10;
   private static final int C6 = 10;
   private static final int MINUS_INFINITY = 11;
 
@@ -93,10 +94,11 @@ final class MachineSoftmax {
 
   /**
    * {@link Exponential#ROUNDER}, and the biased exponent of a power of two: shifted, what is left
-   * in the lowest bits is that power times the one looked for. It rounds to the same integers.
-   * Halves would be rounded another way, but there are none: the numerator of {@link
-   * Exponential#LOG2_E} is odd, and so is that of its product with any argument once their powers
-   * of two are taken out, so that a half needs an argument of at least 2^22.
+   * in the lowest bits is that power times the one looked for. Arguments of a magnitude below 2^22
+   * are rounded to the same integers. Only halves would be rounded another way, and there are none:
+   * the numerator of {@link Exponential#LOG2_E} is odd, and so is that of its product with an
+   * argument once their powers of two are taken out, so that a half needs a magnitude of 2^22 and
+   * more. What comes of such arguments is not used: they are below all that have an exponential.
    */
   static float rounderOfPowers(float unit) {
     return Exponential.ROUNDER + (Float.floatToRawIntBits(unit) >>> Exponential.FRACTION_BITS);
@@ -246,8 +248,8 @@ final class MachineSoftmax {
     /** All bits where an exponential is not zero; masks have registers of their own. */
     private static final int VISIBLE = P + ABREAST;
 
-    private static final MachineConstants KEPT =
-        new MachineConstants(CONSTANT, MASKS ? VISIBLE : VISIBLE + ABREAST, C6);
+    private static final int FREE = MASKS ? VISIBLE : VISIBLE + ABREAST;
+    private static final MachineConstants KEPT = new MachineConstants(CONSTANT, FREE, OPERANDS);
 
     static final MethodHandle CALL = MachineCode.caller(code(), "pllplpppplp");
 

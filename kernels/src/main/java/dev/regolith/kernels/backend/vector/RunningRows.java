@@ -26,16 +26,16 @@ final class RunningRows {
    */
   static void rise(
       float[] largest, float[] max, float[] reference, float[] decay, int first, int rows) {
-    int last = first + rows - LANES;
-    for (int r = first; last < first && r < first + rows; r++) {
-      float now = largest[r] > max[r] ? largest[r] : max[r];
-      decay[r] = VectorAttention.decay(max[r], now);
-      reference[r] = VectorAttention.reference(now);
-      max[r] = now;
-    }
-    if (last < first) {
+    if (rows < LANES) {
+      for (int r = first; r < first + rows; r++) {
+        float now = largest[r] > max[r] ? largest[r] : max[r];
+        decay[r] = VectorAttention.decay(max[r], now);
+        reference[r] = VectorAttention.reference(now);
+        max[r] = now;
+      }
       return;
     }
+    int last = first + rows - LANES;
     FloatVector before = FloatVector.fromArray(FLOATS, max, first);
     for (int turn = first; turn < first + rows; turn += LANES) {
       int r = Math.min(turn, last);
@@ -56,15 +56,16 @@ final class RunningRows {
   }
 
   /**
-   * Works decays out again, from copies of the maxima before, which become those of now.
+   * Works decays out again, from copies of the maxima before, which become those of now. They only
+   * rise: of a maximum that fell, the copy is another from then on.
    *
    * @param max maxima that the block was computed with
-   * @param copy their copies, before the block; receives them
+   * @param copy their copies, before the block; take them in
    * @param reference receives what exponents have to be taken relative to
    * @param decay receives what becomes of sums of earlier blocks
    * @param usedReference what was taken for the first
    * @param usedDecay what was taken for the second
-   * @return whether any of these is another
+   * @return whether any of these is another, or a maximum fell
    */
   static boolean follow(
       float[] max,
@@ -85,13 +86,13 @@ final class RunningRows {
   /** {@code bound = bound decay + weights factor}. */
   static void extend(
       float[] bound, float[] decay, float[] weights, float factor, int first, int rows) {
-    int last = first + rows - LANES;
-    for (int r = first; last < first && r < first + rows; r++) {
-      bound[r] = Math.fma(bound[r], decay[r], weights[r] * factor);
-    }
-    if (last < first) {
+    if (rows < LANES) {
+      for (int r = first; r < first + rows; r++) {
+        bound[r] = Math.fma(bound[r], decay[r], weights[r] * factor);
+      }
       return;
     }
+    int last = first + rows - LANES;
     FloatVector before = FloatVector.fromArray(FLOATS, bound, first);
     for (int turn = first; turn < first + rows; turn += LANES) {
       int r = Math.min(turn, last);

@@ -483,9 +483,9 @@ final class VectorAttention {
         float max = w.max[r] > w.totalMax[r] ? w.max[r] : w.totalMax[r];
         float before = decay(w.totalMax[r], max);
         float now = decay(w.max[r], max);
-        w.totalMax[r] = max;
         w.totalSum[r] = Math.fma(w.totalSum[r], before, w.sum[r] * now);
         w.totalSumCopy[r] = Math.fma(w.totalSumCopy[r], before, w.sumCopy[r] * now);
+        w.totalMax[r] = max;
         AttentionTiles.merge(
             w.span,
             w.spanOffset(band) + w.rowOfTiles[r],

@@ -71,6 +71,9 @@ final class VectorShapes {
   /** Doubles, or longs, in a vector. */
   static final int WIDE_LANES = DOUBLES.length();
 
+  /** Vector registers. */
+  static final int REGISTERS = hasThirtyTwoRegisters() ? 32 : 16;
+
   /** Columns of a register tile: two vectors. */
   static final int TILE_COLUMNS = 2 * LANES;
 

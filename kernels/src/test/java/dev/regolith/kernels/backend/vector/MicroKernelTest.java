@@ -17,11 +17,13 @@ import java.util.Arrays;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Every kernel that this JVM may use, against a scalar loop: tiles, C, digests, panel sums. */
+@Tag("machine")
 class MicroKernelTest {
   private static final int[] DEPTHS = {0, 1, 2, 3, 4, 5, 8, 127, 128, 130, 512};
 

@@ -8,11 +8,13 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.SplittableRandom;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Columns that lie in rows, turned into rows: every word, and their sum. */
+@Tag("machine")
 class PanelCopyTest {
   @ParameterizedTest
   @ValueSource(ints = {1, 7, 8, 9, 16, 23, 64, 100, 512})

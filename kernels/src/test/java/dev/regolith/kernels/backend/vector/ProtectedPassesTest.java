@@ -16,6 +16,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -24,6 +25,7 @@ import org.junit.jupiter.params.provider.CsvSource;
  * The passes of every protected product, in machine code or bytecode, lane by lane against scalar
  * loops: a wrong sum would only widen a tolerance, which no product shows.
  */
+@Tag("machine")
 class ProtectedPassesTest {
   private static final int STRIDE = 700;
 

@@ -13,11 +13,13 @@ import java.util.OptionalInt;
 import java.util.Random;
 import java.util.stream.IntStream;
 import org.assertj.core.data.Offset;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Weights that are held against each other four at a time: what an arithmetic unit got wrong. */
+@Tag("machine")
 class SoftmaxPassTest {
   private static final int ROWS = 7;
   private static final int BLOCK = AttentionProblem.BLOCK;
@@ -148,6 +150,98 @@ class SoftmaxPassTest {
       }
     }
     return OptionalInt.empty();
+  }
+
+  /** In any column; beside numbers, and among nothing else. */
+  @ParameterizedTest
+  @ValueSource(ints = {0xFF800000, 0xFF7FFFFF, 0xC2AEAC50, 0x7FC00000, 0xFFC00000, 0x7FC54321})
+  void weightsOfHiddenKeysAreZeroAndThoseOfNanAreNan(int bits) {
+    var random = new Random(bits);
+    for (int key = 0; key < BLOCK; key++) {
+      weigh(random, 1);
+      for (int row = 0; row < ROWS; row++) {
+        scores[scoreAt(row, (key + row) % BLOCK)] = Float.intBitsToFloat(bits);
+      }
+      weigh();
+      requireExponentials();
+    }
+    Arrays.fill(scores, Float.intBitsToFloat(bits));
+    Arrays.fill(references, 0);
+    weigh();
+    requireExponentials();
+  }
+
+  private void requireExponentials() {
+    for (int i = 0; i < scores.length; i++) {
+      float expected = Exponential.of(scores[i] - references[i / BLOCK]);
+      float weight = weights[i / BLOCK * MicroKernel.STRIP_STRIDE + i % BLOCK];
+      assertThat(Float.floatToIntBits(weight)).isEqualTo(Float.floatToIntBits(expected));
+    }
+  }
+
+  /** Sixteen lanes take turns, and are halved; twice, and nothing around the rows. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 4})
+  void sumsOfWeightsAreAddedUpInCanonicalOrder(int parts) {
+    int columns = Math.max(FOUR, BLOCK / parts);
+    int first = 3;
+    weigh(new Random(parts), 2);
+    var shifted = new float[first + ROWS + 1];
+    System.arraycopy(references, 0, shifted, first, ROWS);
+    var sum = new float[first + ROWS + 1];
+    var copy = new float[first + ROWS + 1];
+    SoftmaxPass.weigh(scores, ROWS, columns, shifted, first, weights, sum, copy, digests, 0);
+    for (int row = 0; row < ROWS; row++) {
+      var lanes = new float[AttentionProblem.SUM_LANES];
+      for (int key = 0; key < columns; key++) {
+        lanes[key % lanes.length] += weights[row * MicroKernel.STRIP_STRIDE + key];
+      }
+      for (int half = lanes.length / 2; half > 0; half /= 2) {
+        for (int lane = 0; lane < half; lane++) {
+          lanes[lane] += lanes[lane + half];
+        }
+      }
+      assertThat(sum[first + row]).isEqualTo(lanes[0]);
+    }
+    assertThat(copy).isEqualTo(sum);
+    assertThat(Arrays.copyOf(sum, first)).containsOnly(0);
+    assertThat(sum[first + ROWS]).isZero();
+  }
+
+  /** In any column, beside what is no number; of as many columns as there may be. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 4})
+  void theLargestScoreIsFoundInAnyColumn(int parts) {
+    int columns = Math.max(FOUR, BLOCK / parts);
+    int first = 2;
+    var random = new Random(parts);
+    float[] largest = {
+      3, -1, 0, Float.MAX_VALUE, Float.POSITIVE_INFINITY, -1e30f, Float.NEGATIVE_INFINITY
+    };
+    for (int key = 0; key < columns; key++) {
+      Arrays.fill(scores, Float.POSITIVE_INFINITY); // behind the columns
+      for (int row = 0; row < ROWS; row++) {
+        for (int other = 0; other < columns; other++) {
+          int kind = random.nextInt(8);
+          scores[scoreAt(row, other)] =
+              kind == 0
+                  ? Float.intBitsToFloat(random.nextBoolean() ? 0x7FC00000 : 0xFFC00001)
+                  : kind == 1
+                      ? Float.NEGATIVE_INFINITY
+                      : Math.min(largest[row], (float) (-1e30 * (1 + random.nextDouble())));
+        }
+        scores[scoreAt(row, key)] = largest[row];
+      }
+      var found = new float[first + ROWS + 1];
+      Arrays.fill(found, 7);
+      SoftmaxPass.maxima(scores, ROWS, columns, found, first);
+      assertThat(Arrays.copyOfRange(found, first, first + ROWS)).isEqualTo(largest);
+      assertThat(new float[] {found[0], found[1], found[first + ROWS]}).containsOnly(7);
+    }
+    Arrays.fill(scores, Float.NaN);
+    var found = new float[ROWS];
+    SoftmaxPass.maxima(scores, ROWS, columns, found, 0);
+    assertThat(found).containsOnly(Float.NEGATIVE_INFINITY);
   }
 
   @ParameterizedTest
@@ -338,7 +432,7 @@ class SoftmaxPassTest {
     var largest = new float[room];
     var found = new float[room];
     var decay = new float[room];
-    float[] specials = {Float.NEGATIVE_INFINITY, 0, -0f, 3.5f, -88, 1e30f, -1e30f};
+    float[] specials = {Float.NEGATIVE_INFINITY, 0, -0f, 3.5f, -88, 1e30f, Float.POSITIVE_INFINITY};
     for (int i = 0; i < room; i++) {
       max[i] = random.nextBoolean() ? specials[random.nextInt(7)] : (float) random.nextGaussian();
       largest[i] =
@@ -366,20 +460,24 @@ class SoftmaxPassTest {
         .isEqualTo(Arrays.copyOfRange(max, first, first + rows));
     for (int r = first; r < first + rows; r++) {
       float[] wrong = decay.clone();
-      wrong[r] = Math.nextUp(wrong[r]);
+      wrong[r] = Float.intBitsToFloat(Float.floatToRawIntBits(wrong[r]) ^ 1);
       assertThat(follow(max, before, found, wrong, first, rows)).as("decay of %d", r).isTrue();
     }
     for (int r = first; r < first + rows; r++) {
       float[] wrong = found.clone();
-      wrong[r] = Math.nextUp(wrong[r]);
+      wrong[r] = Float.intBitsToFloat(Float.floatToRawIntBits(wrong[r]) ^ 1);
       assertThat(follow(max, before, wrong, decay, first, rows)).as("reference of %d", r).isTrue();
     }
-    for (int r = first; r < first + rows; r++) {
-      float[] fallen = max.clone();
-      fallen[r] = -1e38f;
-      boolean falls = before[r] > fallen[r];
-      assertThat(follow(fallen, before, found, decay, first, rows) || !falls).isTrue();
+    // One that did not rise, and falls: what follows from its copy is as it was.
+    before[first] = max[first] = 2;
+    found[first] = VectorAttention.reference(2);
+    decay[first] = 1;
+    assertThat(follow(max, before, found, decay, first, rows)).isFalse();
+    for (float fallen : new float[] {Math.nextDown(2f), -2, Float.NEGATIVE_INFINITY, Float.NaN}) {
+      max[first] = fallen;
+      assertThat(follow(max, before, found, decay, first, rows)).as("falls to %f", fallen).isTrue();
     }
+    max[first] = 2;
     float[] behind = decay.clone();
     behind[first + rows] = 7;
     behind[first - 1] = 7;
