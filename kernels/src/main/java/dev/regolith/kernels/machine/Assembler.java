@@ -3,6 +3,7 @@ package dev.regolith.kernels.machine;
 import java.io.ByteArrayOutputStream;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -61,6 +62,7 @@ public final class Assembler {
       List.of(Gpr.RBX, Gpr.RBP, Gpr.R12, Gpr.R13, Gpr.R14, Gpr.R15);
 
   private static final int OWN_ALIGNMENT = 64;
+  private static final int LOOP_ALIGNMENT = 32;
 
   // Behind EVEX: k1 is the mask, and other lanes become zero.
   private static final int MASK = 1;
@@ -374,6 +376,28 @@ public final class Assembler {
     body.run();
     subtract(left, 1);
     jump(When.NOT_ZERO, again);
+  }
+
+  /**
+   * Repeats what {@code body} writes for as many things as a register counts, which may be none: as
+   * many at a time as a turn takes, then those that remain, one by one.
+   */
+  public void inTurns(Gpr left, int most, IntConsumer body) {
+    var turns = new Label();
+    var rest = new Label();
+    var done = new Label();
+    subtract(left, most);
+    jump(When.LESS, rest);
+    align(LOOP_ALIGNMENT);
+    bind(turns);
+    body.accept(most);
+    subtract(left, most);
+    jump(When.NOT_LESS, turns);
+    bind(rest);
+    add(left, most);
+    jump(When.ZERO, done);
+    countDown(left, () -> body.accept(1));
+    bind(done);
   }
 
   /** Pads with instructions that do nothing, so that what follows starts at such a multiple. */

@@ -33,9 +33,7 @@ import static dev.regolith.kernels.machine.VectorOp.VSUBPS;
 
 import dev.regolith.kernels.function.Exponential;
 import dev.regolith.kernels.machine.Assembler;
-import dev.regolith.kernels.machine.Assembler.Label;
 import dev.regolith.kernels.machine.Assembler.Memory;
-import dev.regolith.kernels.machine.Assembler.When;
 import dev.regolith.kernels.machine.Gpr;
 import dev.regolith.kernels.machine.MachineCode;
 import java.lang.foreign.MemorySegment;
@@ -49,7 +47,7 @@ import java.util.function.IntConsumer;
 final class MachineAttentionChecks {
   private static final int VECTOR = 4 * LANES;
 
-  /** Vectors in a turn. */
+  /** Weights that are held against each other, in vectors; and what one turn of sums takes. */
   private static final int FOUR = 4;
 
   private MachineAttentionChecks() {}
@@ -137,27 +135,6 @@ final class MachineAttentionChecks {
     } catch (Throwable e) {
       throw MachineCode.unexpected(e);
     }
-  }
-
-  /**
-   * Goes through a number of things that a register counts, which may be zero: two at a time, then
-   * one that may be left.
-   */
-  private static void inTurns(Assembler code, Gpr left, IntConsumer body) {
-    var two = new Label();
-    var one = new Label();
-    var done = new Label();
-    code.subtract(left, 2);
-    code.jump(When.LESS, one);
-    code.bind(two);
-    body.accept(2);
-    code.subtract(left, 2);
-    code.jump(When.NOT_LESS, two);
-    code.bind(one);
-    code.add(left, 1);
-    code.jump(When.LESS, done);
-    body.accept(1);
-    code.bind(done);
   }
 
   private static final class Residuals {
@@ -250,9 +227,9 @@ final class MachineAttentionChecks {
     }
 
     private static void inTurns(Assembler code, int bytes, IntConsumer body) {
-      MachineAttentionChecks.inTurns(
-          code,
+      code.inTurns(
           LEFT,
+          FOUR,
           count -> {
             body.accept(count);
             code.add(FROM, count * bytes);
@@ -363,9 +340,9 @@ final class MachineAttentionChecks {
       code.move(WEIGHT, WEIGHTS);
       code.move(FACTOR, FACTORS);
       code.move(LEFT, QUADS);
-      inTurns(
-          code,
+      code.inTurns(
           LEFT,
+          2,
           quads -> {
             for (int quad = 0; quad < quads; quad++) {
               weights(code, quad);

@@ -37,7 +37,6 @@ import dev.regolith.kernels.machine.Assembler.Label;
 import dev.regolith.kernels.machine.Assembler.Memory;
 import dev.regolith.kernels.machine.Assembler.When;
 import dev.regolith.kernels.machine.Gpr;
-import java.util.function.IntConsumer;
 
 /**
  * Writes the micro-kernels as machine code, for the System V calling convention: the loops of
@@ -336,7 +335,7 @@ final class MachineKernelWriter {
           });
           code.move(PANEL, slot(Slot.FIRST_PANEL));
           code.move(LEFT, slot(Slot.ALL_STEPS));
-          turns(STEPS_ABREAST, this::proceed);
+          code.inTurns(LEFT, STEPS_ABREAST, this::proceed);
           code.move(STRIP, slot(Slot.FIRST_STRIP));
           code.move(PANEL, slot(Slot.FIRST_PANEL));
           code.move(slot(Slot.FIRST_TO), TO);
@@ -456,27 +455,8 @@ final class MachineKernelWriter {
       code.prefetch(new Memory(FROM, 4 * (TILE + line)));
     }
     code.move(LEFT, DEPTH);
-    turns(STEPS, this::steps);
+    code.inTurns(LEFT, STEPS, this::steps);
     close();
-  }
-
-  /** All steps that are left: as many of them as a turn has, and then those that remain. */
-  private void turns(int steps, IntConsumer body) {
-    var turns = new Label();
-    var rest = new Label();
-    var done = new Label();
-    code.subtract(LEFT, steps);
-    code.jump(When.LESS, rest);
-    code.align(32);
-    code.bind(turns);
-    body.accept(steps);
-    code.subtract(LEFT, steps);
-    code.jump(When.NOT_LESS, turns);
-    code.bind(rest);
-    code.add(LEFT, steps);
-    code.jump(When.ZERO, done);
-    code.countDown(LEFT, () -> body.accept(1));
-    code.bind(done);
   }
 
   /** The accumulators and sums that a tile begins with. */
