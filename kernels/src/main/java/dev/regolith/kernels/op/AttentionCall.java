@@ -35,12 +35,14 @@ import org.jspecify.annotations.Nullable;
  *
  * <ol>
  *   <li><b>prepare</b>: pack keys and values;
- *   <li><b>compute</b>: regions of rows, with evidence;
+ *   <li><b>compute</b>: regions of rows, with evidence; a region seals its rows of the result where
+ *       seals are cut as regions are;
  *   <li><b>verify</b>: the seals of packed keys and values and of their check vectors, and of
  *       sealed operands, after their last use; if any differs, it is put back, and all is done
  *       again;
  *   <li><b>settle</b> what is still in doubt, on the calling thread;
- *   <li><b>seal</b> the result, and compare the words with those that left the registers.
+ *   <li><b>seal</b> the result, if that was not done or anything was computed again, and compare
+ *       the words with those that left the registers.
  * </ol>
  */
 final class AttentionCall implements Team.Tasks, Calls.Call {
@@ -309,7 +311,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     if (doubtful && guard.mends() && !isIntact(o, mark, pageMark, true)) {
       return false;
     }
-    boolean sealed = sealed();
+    boolean sealed = sealed(doubtful || guard.isUnverified());
     boolean delivered = deliverLogSums(o, firstSequence);
     if (!sealed || !delivered) {
       guard.note(Component.OUTPUT);
@@ -414,16 +416,22 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     }
   }
 
-  /** Seals the result; whether its words are those that were computed. */
-  private boolean sealed() {
+  /**
+   * Seals the result, if regions have not; whether its words are those that were computed.
+   *
+   * @param doubtful whether rows may have been computed again since
+   */
+  private boolean sealed(boolean doubtful) {
     SealGrid grid = opened.cSeals;
     if (grid == null) {
       return true;
     }
-    phase = Phase.SEAL;
-    execution
-        .team()
-        .run(grid.range().batch() * CheckBlock.down(grid.range().rows()), this, together);
+    if (doubtful || !regionsSeal(grid)) {
+      phase = Phase.SEAL;
+      execution
+          .team()
+          .run(grid.range().batch() * CheckBlock.down(grid.range().rows()), this, together);
+    }
     long difference = 0;
     for (long block = 0; block < grid.blocks(); block++) {
       difference += grid.sums()[(int) (Seal.SUMS * block)];
@@ -432,6 +440,31 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
       difference -= stored[region];
     }
     return difference == 0;
+  }
+
+  /**
+   * Whether a seal's rows are one head's, so that they are in one region, and near when it ends.
+   */
+  private boolean regionsSeal(SealGrid grid) {
+    AttentionProblem p = problem;
+    return !backend.attendsOnDevice()
+        && grid.range().batch() == p.batch * p.heads
+        && grid.range().rows() == p.queries;
+  }
+
+  /** Seals a region's rows. */
+  private void seal(AttentionRegion region, int worker, Workspace w) {
+    SealGrid grid = opened.cSeals;
+    if (grid == null || !regionsSeal(grid)) {
+      return;
+    }
+    long down = CheckBlock.down(problem.queries);
+    for (int head = region.head; head < region.head + region.heads; head++) {
+      long first = (region.sequence * problem.heads + head) * down;
+      for (long row = 0; row < region.queries; row += CheckBlock.ROWS) {
+        seal(first + (region.query + row) / CheckBlock.ROWS, worker, w);
+      }
+    }
   }
 
   private void seal(long blockRow, int worker, Workspace w) {
@@ -468,6 +501,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
       backend.attend(problem, region, w, guard);
       if (verify) {
         guard.count(region);
+        seal(region, worker, w);
       }
     }
     keepSums(region);
