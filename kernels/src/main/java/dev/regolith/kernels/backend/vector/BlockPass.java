@@ -11,7 +11,7 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.known;
 
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Signs;
-import java.lang.foreign.Arena;
+import dev.regolith.kernels.machine.MachineCode;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
@@ -33,7 +33,6 @@ final class BlockPass {
   static final int SHOWN_LANES = 2 * LANES;
 
   private static final int HIGH = 32;
-  private static final int CACHE_LINE = 64;
 
   /** The signs of {@link Signs}, as floats. */
   static final float[] SIGNS = new float[Signs.PATTERNS * CheckBlock.COLUMNS];
@@ -45,8 +44,7 @@ final class BlockPass {
   }
 
   /** The same for machine code, where no vector of them lies across two cache lines. */
-  static final MemorySegment ALIGNED_SIGNS =
-      Arena.global().allocate(4L * SIGNS.length, CACHE_LINE).copyFrom(MemorySegment.ofArray(SIGNS));
+  static final MemorySegment ALIGNED_SIGNS = MachineCode.constants(1, SIGNS);
 
   private BlockPass() {}
 
