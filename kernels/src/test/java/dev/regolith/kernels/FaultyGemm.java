@@ -77,19 +77,28 @@ final class FaultyGemm implements AutoCloseable {
 
   /** What there is only where A and B are multiplied where they lie. */
   private static final Set<ProbePoint> OF_DIRECT =
-      EnumSet.of(ProbePoint.B_READ, ProbePoint.B_MULTIPLIED, ProbePoint.B_LAST_USE);
+      EnumSet.of(
+          ProbePoint.B_READ,
+          ProbePoint.B_MULTIPLIED,
+          ProbePoint.B_LAST_USE,
+          ProbePoint.COLUMN_SUMS_READ);
 
   /**
-   * What there is not, then: nobody multiplies copies but of the last columns, and there is one
-   * k-block.
+   * What there is not, then: nobody multiplies copies but of the last columns, there is one
+   * k-block, and nobody makes check vectors.
    */
   private static final Set<ProbePoint> NOT_DIRECT =
       EnumSet.of(
+          ProbePoint.PACKED_A_WRITTEN,
           ProbePoint.PACKED_A_READ,
           ProbePoint.PACKED_A_LAST_USE,
           ProbePoint.PACKED_A_DIGEST,
           ProbePoint.PACKED_B_SEAL,
           ProbePoint.PACKED_B_DIGEST,
+          ProbePoint.CHECK_VECTORS_READ,
+          ProbePoint.CHECK_VECTORS_LAST_USE,
+          ProbePoint.CHECK_VECTORS_SEAL,
+          ProbePoint.TOLERANCE_COEFFICIENTS_READ,
           ProbePoint.PARTIAL_SUM_READ,
           ProbePoint.PARTIAL_SUM_LAST_USE,
           ProbePoint.PARTIAL_SUM_DIGEST);
@@ -99,17 +108,6 @@ final class FaultyGemm implements AutoCloseable {
    */
   private static final Set<ProbePoint> NOT_MASKED =
       EnumSet.of(ProbePoint.PACKED_B_READ, ProbePoint.PACKED_B_LAST_USE, ProbePoint.TILE_WRITTEN);
-
-  /** What there is not, either, where nothing but a second result is evidence. */
-  private static final Set<ProbePoint> NOT_TWICE =
-      EnumSet.of(
-          ProbePoint.PACKED_A_WRITTEN,
-          ProbePoint.CHECK_VECTORS_READ,
-          ProbePoint.CHECK_VECTORS_LAST_USE,
-          ProbePoint.CHECK_VECTORS_SEAL,
-          ProbePoint.TOLERANCE_COEFFICIENTS_READ,
-          ProbePoint.EVIDENCE,
-          ProbePoint.TOLERANCE);
 
   /** How it is computed, and with what. */
   enum Variant {
@@ -123,8 +121,8 @@ final class FaultyGemm implements AutoCloseable {
     DIRECT(1, Compute.BEST, false, true, 130, -1.5f, 0.5f),
     /** The same without factors, two threads. */
     DIRECT_INTO_C(2, Compute.BEST, false, true, 130, 1, 0),
-    /** The same of so few steps that it is computed twice. */
-    TWICE(1, Compute.BEST, false, true, 14, 1, 0),
+    /** The same of few steps, one thread. */
+    SHALLOW(1, Compute.BEST, false, true, 14, 1, 0),
     /** Packed weights, the scalar twin. */
     SCALAR(1, Compute.SCALAR, true, false);
 
@@ -159,7 +157,7 @@ final class FaultyGemm implements AutoCloseable {
 
     /** Whether A and B are multiplied where they lie, where that is done at all. */
     boolean isDirect() {
-      return this == DIRECT || this == DIRECT_INTO_C || this == TWICE;
+      return this == DIRECT || this == DIRECT_INTO_C || this == SHALLOW;
     }
 
     /** The variants that differ from all others in this JVM. */
@@ -182,9 +180,6 @@ final class FaultyGemm implements AutoCloseable {
         points.addAll(OF_DIRECT);
         if (beta == 0 && SessionUnderTest.isMasked()) {
           points.removeAll(NOT_MASKED);
-        }
-        if (this == TWICE) {
-          points.removeAll(NOT_TWICE);
         }
       } else if (SessionUnderTest.isDeviceComputing()) {
         points.removeAll(NOT_DEVICE);

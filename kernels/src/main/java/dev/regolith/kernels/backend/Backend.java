@@ -55,14 +55,6 @@ public interface Backend extends AutoCloseable {
     return false;
   }
 
-  /**
-   * Whether a product that is multiplied directly is so small that computing it a second time takes
-   * less than evidence does, see {@link GemmProblem#isTwice}.
-   */
-  default boolean multipliesTwice(GemmProblem problem) {
-    return false;
-  }
-
   /** Float32 lanes in which {@link #pack} adds a check vector's columns up; 0 for double. */
   default int checkVectorLanes() {
     return 0;

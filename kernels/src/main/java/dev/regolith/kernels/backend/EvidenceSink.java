@@ -13,8 +13,16 @@ public interface EvidenceSink {
   void evidence(
       GemmProblem problem, Region region, long row, int rows, Evidence evidence, int evidenceRow);
 
-  /** So many rows were computed twice, and compared. */
-  default void compared(int rows) {}
+  /** So many columns were checked. */
+  default void checked(int columns) {}
+
+  /** The check of a column exceeded its tolerance, and a plain loop computes the column. */
+  default void refined() {}
+
+  /** Inputs predict nothing of a column, and with it of a region: some are not finite. */
+  default void undecided(GemmProblem problem, Region region) {
+    throw new UnsupportedOperationException("nobody listens");
+  }
 
   /**
    * An exact code says that a buffer the region was computed from is not what it was; the buffer is
@@ -24,6 +32,11 @@ public interface EvidenceSink {
 
   /** The words of a block of A that the region was computed from are not those of its seal. */
   void inputDiffers(GemmProblem problem, Region region, long block);
+
+  /** The words of a block of B, read where it lies, are not those of its seal. */
+  default void rightDiffers(GemmProblem problem, Region region, long block) {
+    throw new UnsupportedOperationException("nobody listens");
+  }
 
   /**
    * The sums of a packed panel's k-block are not those of its digest or seal; the region was

@@ -72,9 +72,14 @@ public final class GemmProblem {
   /** How B lies there, as {@code [batch, K, N]}; null if everything is in its panels. */
   public @Nullable Range bRange;
 
+  /**
+   * The seals of B, if every word of it is read by one region only, where it lies: that region
+   * compares them. Null if they are compared when everything has been computed, or nobody does.
+   */
+  public @Nullable SealGrid bSeals;
+
   private boolean packsB;
   private boolean direct;
-  private boolean twice;
 
   /** The output. */
   public MemorySegment c = MemorySegment.NULL;
@@ -109,27 +114,24 @@ public final class GemmProblem {
   /**
    * Leaves B to the backend where it lies.
    *
-   * @param packs whether its panels are to be packed from there while computing, each by one
-   *     region, and not to be kept; else they are packed already
-   * @param directly whether it is to be multiplied there, and panels serve its evidence only
-   * @param doubly whether that happens a second time, instead of evidence
+   * @param directly whether it is to be multiplied there, and there are no panels; else its panels
+   *     are to be packed from there while computing, each by one region, and not to be kept
    */
-  public void openSource(
-      MemorySegment source, Range range, boolean packs, boolean directly, boolean doubly) {
+  public void openSource(MemorySegment source, Range range, boolean directly) {
     bSource = source;
     bRange = range;
-    packsB = packs;
+    bSeals = null;
+    packsB = !directly;
     direct = directly;
-    twice = doubly;
   }
 
   /** Has panels read from {@link #b} from here on. */
   public void closeSource() {
     bSource = MemorySegment.NULL;
     bRange = null;
+    bSeals = null;
     packsB = false;
     direct = false;
-    twice = false;
   }
 
   /** Whether the backend packs B, and keeps no panels. */
@@ -137,14 +139,12 @@ public final class GemmProblem {
     return packsB;
   }
 
-  /** Whether the backend multiplies A and B where they lie. */
+  /**
+   * Whether the backend multiplies A and B where they lie, and verifies the result by means of its
+   * own: there are no panels, nor evidence made of them.
+   */
   public boolean isDirect() {
     return direct;
-  }
-
-  /** Whether it does so a second time and compares, and there is no evidence, nor any panels. */
-  public boolean isTwice() {
-    return twice;
   }
 
   /** First byte of a row of A. */
@@ -187,9 +187,9 @@ public final class GemmProblem {
     b = other.b;
     bSource = other.bSource;
     bRange = other.bRange;
+    bSeals = other.bSeals;
     packsB = other.packsB;
     direct = other.direct;
-    twice = other.twice;
     c = other.c;
     cOffset = other.cOffset;
     cStride = other.cStride;

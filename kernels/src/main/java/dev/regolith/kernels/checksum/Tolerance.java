@@ -70,9 +70,21 @@ public final class Tolerance {
    */
   public static double of(
       double alpha, double beta, long depth, int columns, double squares, double oldSquares) {
+    return of(alpha, beta, depth, columns, squares, oldSquares, OLD);
+  }
+
+  /** The same, with the weight of the old C's squares. */
+  public static double of(
+      double alpha,
+      double beta,
+      long depth,
+      int columns,
+      double squares,
+      double oldSquares,
+      int oldWeight) {
     double scaled = alpha * alpha * squares;
     boolean plain = alpha == 1 && beta == 0;
-    double roundings = plain ? scaled : 3 * scaled + OLD * beta * beta * oldSquares;
+    double roundings = plain ? scaled : 3 * scaled + oldWeight * beta * beta * oldSquares;
     double underflow = UNDERFLOW * (columns + 1) * (Math.abs(alpha) * depth + (plain ? 1 : 3));
     double checking =
         0x1p-52 * (depth + columns) * Math.sqrt(columns * (scaled + beta * beta * oldSquares));

@@ -5,8 +5,9 @@ package dev.regolith.kernels.fault;
  *
  * @param calls operator calls that computed under protection
  * @param checks rows of check blocks whose evidence was compared, or that were computed twice since
- *     they are small
- * @param refined checks whose tolerance was worked out exactly, since the estimate was exceeded
+ *     they are small; of small products, columns that were checked
+ * @param refined checks whose tolerance was worked out exactly, since the estimate was exceeded,
+ *     or, of small products, columns that a plain loop computed for that reason
  * @param corrected incidents put right
  * @param refuted incidents that were false alarms
  * @param detected incidents left as they were

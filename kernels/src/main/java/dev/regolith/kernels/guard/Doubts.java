@@ -21,6 +21,8 @@ final class Doubts {
 
   /** How a check block came into doubt. */
   enum Kind {
+    /** A check of columns is not finite, because some inputs are not: computing twice decides. */
+    UNDECIDED,
     /** The evidence is not finite, because the inputs are not: computing twice decides. */
     INCONCLUSIVE,
     /** Evidence disagreed, or something the block was computed from was damaged. */
@@ -113,7 +115,7 @@ final class Doubts {
 
   synchronized void add(Cell cell, Kind kind) {
     any = true;
-    cells.merge(cell, kind, (x, y) -> x == Kind.SUSPECT ? x : y);
+    cells.merge(cell, kind, (x, y) -> x.compareTo(y) > 0 ? x : y);
   }
 
   void addRow(GemmProblem p, long matrix, long row, long block, int blocks, Kind kind) {
@@ -121,15 +123,21 @@ final class Doubts {
     add(new Cell(matrix, top, (int) Math.min(CheckBlock.ROWS, p.rows - top), block, blocks), kind);
   }
 
-  void addRegion(GemmProblem p, Region region) {
-    addRows(p, region.matrix, region.row, region.row + region.rows, region.block, region.blocks);
+  void addRegion(GemmProblem p, Region region, Kind kind) {
+    long end = region.row + region.rows;
+    addRows(p, region.matrix, region.row, end, region.block, region.blocks, kind);
   }
 
   void addRows(GemmProblem p, long matrix, long from, long to, long firstBlock, long blocks) {
+    addRows(p, matrix, from, to, firstBlock, blocks, Kind.SUSPECT);
+  }
+
+  private void addRows(
+      GemmProblem p, long matrix, long from, long to, long firstBlock, long blocks, Kind kind) {
     long top = from / CheckBlock.ROWS * CheckBlock.ROWS;
     for (long row = top; row < to; row += CheckBlock.ROWS) {
       for (long i = 0; i < blocks; i++) {
-        addRow(p, matrix, row, firstBlock + i, 1, Kind.SUSPECT);
+        addRow(p, matrix, row, firstBlock + i, 1, kind);
       }
     }
   }

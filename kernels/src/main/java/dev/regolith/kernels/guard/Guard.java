@@ -37,6 +37,7 @@ public final class Guard implements EvidenceSink {
   private final Backend backend;
   private final Ladder ladder;
   private @Nullable SealedInput left;
+  private @Nullable SealedInput right;
 
   /** Check blocks some of whose rows were believed on account of the panels. */
   private final Set<Believed> believed = ConcurrentHashMap.newKeySet();
@@ -67,9 +68,11 @@ public final class Guard implements EvidenceSink {
    * Starts a call.
    *
    * @param newLeft A, whose seals the backend compares with what it reads; null if it reads none
+   * @param newRight the same of B
    */
-  public void open(@Nullable SealedInput newLeft) {
+  public void open(@Nullable SealedInput newLeft, @Nullable SealedInput newRight) {
     left = newLeft;
+    right = newRight;
     if (doubts.any()) {
       doubts.clear();
     }
@@ -197,19 +200,34 @@ public final class Guard implements EvidenceSink {
   }
 
   @Override
-  public void compared(int rows) {
-    log.checks(rows);
+  public void checked(int columns) {
+    log.checks(columns);
+  }
+
+  @Override
+  public void refined() {
+    log.refined();
+  }
+
+  @Override
+  public void undecided(GemmProblem p, Region region) {
+    doubts.addRegion(p, region, Kind.UNDECIDED);
   }
 
   @Override
   public void suspect(GemmProblem p, Region region, Component component) {
     doubts.incident().find(component, -1, 0, mends);
-    doubts.addRegion(p, region);
+    doubts.addRegion(p, region, Kind.SUSPECT);
   }
 
   @Override
   public void inputDiffers(GemmProblem p, Region region, long block) {
     inputDiffers(Objects.requireNonNull(left), block);
+  }
+
+  @Override
+  public void rightDiffers(GemmProblem p, Region region, long block) {
+    inputDiffers(Objects.requireNonNull(right), block);
   }
 
   /** Puts a block of A back at once; whoever read it before is found when the ladder traces it. */
@@ -227,13 +245,13 @@ public final class Guard implements EvidenceSink {
       doubts.incident().find(Component.PACKED_B, -1, 0, true);
     }
     mendPanel(p.b, panel, kBlock);
-    doubts.addRegion(p, region);
+    doubts.addRegion(p, region, Kind.SUSPECT);
   }
 
   @Override
   public void recordDiffers(GemmProblem p, Region region, long block, int kBlock) {
     mendRecord(p.b, region.matrix, block, kBlock);
-    doubts.addRegion(p, region);
+    doubts.addRegion(p, region, Kind.SUSPECT);
   }
 
   /** Somebody put words of tensors back while this call read some: anything may have read them. */

@@ -76,7 +76,7 @@ final class Ladder {
   /** Only detecting: a doubt that computing twice can settle is settled, the rest is reported. */
   private Status report(GemmProblem p) {
     for (var doubt : doubts.takeCells().entrySet()) {
-      if (doubt.getValue() == Kind.INCONCLUSIVE && twin.reproduces(p, doubt.getKey().region())) {
+      if (doubt.getValue() != Kind.SUSPECT && twin.reproduces(p, doubt.getKey().region())) {
         log.duplicated(doubt.getKey().blocks());
       } else {
         doubts.incident().doubt(block(p, doubt.getKey()));
@@ -225,7 +225,7 @@ final class Ladder {
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
       witness.clear();
       // What inputs predict nothing for is not computed twice in the same way, if there is another.
-      int way = kind == Kind.INCONCLUSIVE ? Backend.LAST_ATTEMPT : attempt + disturbed;
+      int way = kind != Kind.SUSPECT ? Backend.LAST_ATTEMPT : attempt + disturbed;
       backend.recompute(p, region, way, workspace, witness);
       if (witness.refined && !witness.damaged) {
         verifyPanels(p, region, workspace);
@@ -236,7 +236,8 @@ final class Ladder {
         continue;
       }
       boolean unchanged = twin.equalsRemembered(p, region);
-      if (kind == Kind.INCONCLUSIVE && witness.inconclusive && unchanged) {
+      boolean decided = witness.inconclusive || (kind == Kind.UNDECIDED && witness.agrees);
+      if (kind != Kind.SUSPECT && decided && unchanged) {
         return Verdict.COMPUTED_TWICE;
       }
       doubts.incident().step(Step.RECOMPUTE);

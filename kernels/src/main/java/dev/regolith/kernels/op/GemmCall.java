@@ -76,6 +76,7 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
   private SealedInput[] inputs = {};
   private int inputCount;
   private @Nullable SealedInput leftInput;
+  private @Nullable SealedInput rightInput;
   private Phase phase = Phase.PREPARE;
   private boolean together;
   private boolean computed;
@@ -129,6 +130,7 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     problem.hostEvidence = false;
     inputCount = 0;
     leftInput = null;
+    rightInput = null;
     together =
         reachable(a)
             && (b == null || reachable(b))
@@ -240,18 +242,19 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     Team team = execution.team();
     if (verify) {
       collectInputs(a, b);
-      guard.open(leftInput);
+      guard.open(leftInput, rightInput);
     }
     phase = Phase.PREPARE;
     team.run(right.tasks() + left.tasks() + output.tasks(), this, together);
     output.verifyOldParts(found[0], workspace);
     cut();
+    verifyRightInline(b);
     computeAll();
     computed = true;
     if (Probe.ON && problem.isDirect()) {
       probeRight();
     }
-    boolean twice = problem.isTwice();
+    boolean direct = problem.isDirect();
     // What is computed again reads panels that were packed once, under the seals of that time.
     problem.closeSource();
     if (Probe.ON) {
@@ -260,7 +263,7 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     if (verify) {
       verifyInputs();
     }
-    if (twice && guard.isInDoubt(problem, workspace)) {
+    if (direct && guard.isInDoubt(problem, workspace)) {
       right.packAgain(problem.b, workspace); // for the first time
     }
     if (isNeededHere()) {
@@ -270,6 +273,15 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
       return Status.CLEAN;
     }
     return guard.close(problem, left.readRange(), this, workspace);
+  }
+
+  /** Has the regions compare B with its seals, if each word is read by one of them. */
+  private void verifyRightInline(@Nullable Tensor b) {
+    SealedInput input = rightInput;
+    if (input != null && b != null && chunks == 1 && b.range().batch() == problem.batch) {
+      input.inline = true;
+      problem.bSeals = input.grid;
+    }
   }
 
   private void computeAll() {
@@ -430,6 +442,11 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
         if (component == Component.OPERAND_A && watch == problem.aSeals) {
           input.inline = true;
           leftInput = input;
+        }
+        if (component == Component.OPERAND_B
+            && problem.isDirect()
+            && watch.range().equals(tensor.range())) {
+          rightInput = input;
         }
       }
     }

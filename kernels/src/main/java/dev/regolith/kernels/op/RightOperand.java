@@ -56,16 +56,15 @@ final class RightOperand implements AutoCloseable, PackedB.Source {
             && read
             && (!verify || LeftOperand.isSealedWhole(b))
             && backend.multipliesDirectly(problem, source, range);
-    boolean twice = directly && verify && backend.multipliesTwice(problem);
-    passing = read && once && backend.packsItself() && !twice;
-    if (passing || twice || (directly && !verify)) {
+    passing = read && once && backend.packsItself() && !directly;
+    if (passing || directly) {
       fresh.reshape(matrices, problem.depth, problem.columns, this);
     } else {
       fresh.reshape(matrices, problem.depth, problem.columns);
       tasks = allTasks();
     }
     if (passing || directly) {
-      problem.openSource(source, range, passing, directly, twice);
+      problem.openSource(source, range, directly);
     }
   }
 

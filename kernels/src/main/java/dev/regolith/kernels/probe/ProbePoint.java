@@ -188,5 +188,7 @@ public enum ProbePoint {
   /** Columns of B that were multiplied where they lie, before anything else is made of them. */
   B_MULTIPLIED,
   /** B that was multiplied where it lies, after its last use, before its seals are compared. */
-  B_LAST_USE
+  B_LAST_USE,
+  /** What columns of A add up to, with signs and without, and weights of their squares. */
+  COLUMN_SUMS_READ
 }

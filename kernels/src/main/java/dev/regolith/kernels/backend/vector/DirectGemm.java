@@ -8,13 +8,10 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_ROWS;
 import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.EvidenceSink;
 import dev.regolith.kernels.backend.GemmProblem;
-import dev.regolith.kernels.backend.LeftCheck;
 import dev.regolith.kernels.backend.PackedB;
-import dev.regolith.kernels.backend.PackedBCheck;
 import dev.regolith.kernels.backend.Region;
 import dev.regolith.kernels.backend.vector.DirectKernel.Result;
 import dev.regolith.kernels.checksum.CheckBlock;
-import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.machine.Processor;
 import dev.regolith.kernels.memory.Range;
@@ -54,10 +51,6 @@ final class DirectGemm {
 
   private static final int IN_STEP = 2048;
 
-  /** Most multiply-adds of a product that is computed twice. */
-  private static final long TINY =
-      VectorShapes.hasThirtyTwoRegisters() ? 64 * 64 * 64 : 40 * 40 * 40;
-
   private static final int LINE = 64;
 
   private DirectGemm() {}
@@ -82,11 +75,6 @@ final class DirectGemm {
         && p.depth * p.columns <= elements;
   }
 
-  /** Whether it takes less to compute it twice than to make evidence. */
-  static boolean isTiny(GemmProblem p) {
-    return finishes(p) && p.rows * p.depth * p.columns <= TINY;
-  }
-
   /** Whether what kernels compute is the result. */
   private static boolean finishes(GemmProblem p) {
     return p.alpha == 1 && p.beta == 0;
@@ -95,25 +83,18 @@ final class DirectGemm {
   /** See {@link Backend#smallProducts}. */
   static String description() {
     return VectorShapes.MACHINE_CODE
-        ? "in place with a B of up to %d elements, up to %d multiply-adds computed twice"
-            .formatted(ELEMENTS, TINY)
+        ? "in place with a B of up to %d elements, columns checked".formatted(ELEMENTS)
         : "as large ones";
   }
 
   /** See {@link Backend#run}. */
-  static void run(
-      Backend backend, GemmProblem p, Region region, VectorWorkspace w, EvidenceSink sink) {
-    boolean evident = p.verify && !p.isTwice();
-    long mark = p.b.repairs().mark();
+  static void run(GemmProblem p, Region region, VectorWorkspace w, EvidenceSink sink) {
     if (p.verify) {
       w.open(region.rows, 1, false);
     } else {
       w.openEvenly(region.rows);
     }
     w.asked = 0;
-    if (evident) {
-      VectorGemm.openEvidence(region, p.b, w);
-    }
     for (int block = 0; block < region.blocks; block++) {
       if (Probe.ON) {
         probe(p, region, block, ProbePoint.A_READ, ProbePoint.B_READ);
@@ -131,29 +112,10 @@ final class DirectGemm {
       if (Probe.ON && !p.isDirect()) {
         probePanels(ProbePoint.PACKED_B_LAST_USE, p, region, block, w);
       }
-      if (evident) {
-        sumStagedUp(p, region, block, w);
-        VectorGemm.place(p, region, 0, region.block + block, w);
-        verifyStaged(p, region, block, w, sink);
-      }
-      if (p.isTwice()) {
-        Repetition.repeat(p, region, block, w, sink);
-      }
       OutputTiles.close(p, region, block, w, sink);
     }
-    if (evident) {
-      LeftCopy.copy(p, region, 0, w, sink);
-      LeftCopy.predictLate(p, region, 0, w);
-      PackedBCheck.verifyRecords(backend, p, region, 0, w.found, w, sink);
-      OutputTiles.evidence(p, region, w, sink);
-      w.forgetDigests(); // of copies that nobody multiplied
-      if (!p.b.repairs().noneSince(mark)) {
-        // Somebody put a check record right that this region may have read before.
-        sink.suspect(p, region, Component.CHECK_VECTOR);
-      }
-    }
-    if (p.isTwice()) {
-      LeftCheck.verify(backend, p, region, w.found, w, sink);
+    if (p.verify) {
+      ColumnChecks.verify(p, region, w, sink);
     }
     w.finish();
   }
@@ -195,10 +157,13 @@ final class DirectGemm {
     if (stages && Probe.ON) {
       probeStaged(ProbePoint.PACKED_B_LAST_USE, p, w);
     }
+    if (stages && p.verify && !areStagedIntact(p, w)) {
+      VectorGemm.suspect(p, region, 0, region.rows, block, 1, Component.PACKED_B, sink);
+    }
   }
 
   /** Whether columns that fill no tile are copied: not if a kernel takes a part of one. */
-  static boolean stages(GemmProblem p, Region region, int block) {
+  private static boolean stages(GemmProblem p, Region region, int block) {
     boolean masked = DirectKernel.masks() && finishes(p);
     return p.isDirect() && !masked && p.b.columnsOf(region.block + block) % TILE_COLUMNS > 0;
   }
@@ -292,39 +257,26 @@ final class DirectGemm {
   }
 
   /** Copies the columns behind the last full panel, zeros behind them. */
-  static void stageLast(GemmProblem p, Region region, int block, VectorWorkspace w) {
+  private static void stageLast(GemmProblem p, Region region, int block, VectorWorkspace w) {
     Columns b = w.columns;
     int columns = p.b.columnsOf(region.block + block);
     int full = columns / TILE_COLUMNS;
     int left = columns % TILE_COLUMNS;
     long from = b.at + full * Columns.PANEL;
-    PanelCopy.fillUp(b.memory, from, b.rowStride, left, w.staging, p.b.depthOf(0), w.raw);
+    w.stagedSum =
+        PanelCopy.fillUp(b.memory, from, b.rowStride, left, w.staging, p.b.depthOf(0), w.raw);
     w.stagedColumns.set(w.staging, 0, Columns.PANEL, Columns.PANEL);
     if (Probe.ON) {
       probeStaged(ProbePoint.PACKED_B_READ, p, w);
     }
   }
 
-  /** Sums the copied columns up, after their last use. */
-  private static void sumStagedUp(GemmProblem p, Region region, int block, VectorWorkspace w) {
-    if (stages(p, region, block)) {
-      int words = p.b.panelWords(0);
-      BlockPass.scan(w.staging, 0, 0, 1, words, w.raw);
-      SealLanes.finish(w.raw, words / LANES, w.stagedSums, 0);
-    }
-  }
-
-  /** Holds these sums against the seal of the same columns, packed. */
-  private static void verifyStaged(
-      GemmProblem p, Region region, int block, VectorWorkspace w, EvidenceSink sink) {
-    PackedB b = p.b;
-    if (stages(p, region, block)) {
-      long first = b.panel(region.matrix, region.block + block);
-      long panel = first + b.panelsOf(region.block + block) - 1;
-      if (!Seal.same(w.stagedSums, 0, b.panelSeals(), b.panelSealAt(panel, 0))) {
-        VectorGemm.suspect(p, region, 0, region.rows, block, 1, Component.PACKED_B, sink);
-      }
-    }
+  /** Whether the copied columns are, after their last use, what was copied. */
+  private static boolean areStagedIntact(GemmProblem p, VectorWorkspace w) {
+    int words = p.b.panelWords(0);
+    BlockPass.scan(w.staging, 0, 0, 1, words, w.raw);
+    SealLanes.finish(w.raw, words / LANES, w.found, 0);
+    return w.found[0] == w.stagedSum;
   }
 
   /** Multiplies one strip with panels, into tiles that are not finished yet. */
@@ -359,7 +311,7 @@ final class DirectGemm {
         w);
   }
 
-  static void call(
+  private static void call(
       Result result,
       GemmProblem p,
       Region region,

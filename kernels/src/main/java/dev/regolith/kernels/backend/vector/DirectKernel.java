@@ -23,9 +23,7 @@ final class DirectKernel {
     /** They are stored as tiles. */
     TILES(0),
     /** They are stored into C. */
-    C(1),
-    /** They are compared with C. */
-    COMPARED(2);
+    C(1);
 
     private final int number;
 

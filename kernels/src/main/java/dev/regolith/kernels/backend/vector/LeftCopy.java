@@ -126,22 +126,14 @@ final class LeftCopy {
     survey.open();
     for (int k = 0; k < depth; k += CheckBlock.COLUMNS) {
       int columns = Math.min(CheckBlock.COLUMNS, depth - k);
-      MemorySegment memory = p.a;
-      long from = aRow + 4L * k;
-      long stride = p.aStride;
-      int width = CheckBlock.pitch(columns);
-      if (columns < width) {
-        BlockPass.stage(memory, from, stride, rows, columns, w.staged, w.raw);
-        memory = w.staged;
-        from = 0;
-        stride = BlockPass.STAGED_STRIDE;
-      }
+      BlockView view = w.view;
+      view.open(p.a, aRow + 4L * k, p.aStride, rows, columns, w.raw);
       Strip.copyBlock(
-          memory,
-          from,
-          stride,
+          view.memory,
+          view.offset,
+          view.stride,
           rows,
-          width,
+          view.width,
           w.copied,
           VectorWorkspace.copyAt(top),
           k,
@@ -155,7 +147,7 @@ final class LeftCopy {
             p.aSealBlock(seals, region.matrix, region.row + top)
                 + (long) kBlock * PackedB.DEPTH / CheckBlock.COLUMNS
                 + k / CheckBlock.COLUMNS;
-        SealLanes.finish(w.raw, rows * width / LANES, w.found, 0);
+        SealLanes.finish(w.raw, rows * view.width / LANES, w.found, 0);
         LeftCheck.compare(p, region, block, w.found, sink);
       }
     }

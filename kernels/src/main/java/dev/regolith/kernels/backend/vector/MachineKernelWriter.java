@@ -26,9 +26,6 @@ import static dev.regolith.kernels.machine.Gpr.RDX;
 import static dev.regolith.kernels.machine.Gpr.RSI;
 import static dev.regolith.kernels.machine.VectorOp.VFMADD231PS;
 import static dev.regolith.kernels.machine.VectorOp.VPADDQ;
-import static dev.regolith.kernels.machine.VectorOp.VPERMILPS;
-import static dev.regolith.kernels.machine.VectorOp.VPOR;
-import static dev.regolith.kernels.machine.VectorOp.VPXOR;
 
 import dev.regolith.kernels.backend.vector.MicroKernel.Into;
 import dev.regolith.kernels.checksum.Digest;
@@ -95,9 +92,6 @@ final class MachineKernelWriter {
   private static final Gpr SOON = R10;
   private static final Gpr KEPT = R10;
   private static final Gpr LEFT = RAX;
-
-  /** Every four floats the other way round. */
-  private static final int REVERSED = 0x1B;
 
   /** Floats in a cache line. */
   private static final int LINE = 16;
@@ -182,12 +176,6 @@ final class MachineKernelWriter {
   /** Whether A and B are read where they lie, and not from copies. */
   private final boolean direct;
 
-  /**
-   * Whether the result is not stored into C, but compared with it. Then columns are in other lanes,
-   * and factors the other way round: what a defect makes of a product depends on both.
-   */
-  private final boolean compares;
-
   /** Vectors of a panel's row; and whether the last has only the lanes of a mask. */
   private final int vectors;
 
@@ -199,7 +187,6 @@ final class MachineKernelWriter {
       boolean checks,
       Into into,
       boolean direct,
-      boolean compares,
       DirectKernel.Width width) {
     if (rows < 1 || rows > (checks ? CHECKING_ROWS : TILE_ROWS)) {
       throw new IllegalArgumentException("no registers for a tile of " + rows + " rows");
@@ -209,7 +196,6 @@ final class MachineKernelWriter {
     this.checks = checks;
     this.into = into;
     this.direct = direct;
-    this.compares = compares;
     this.vectors = width.vectors;
     this.masks = width != DirectKernel.Width.FULL;
     if (masks && into != Into.C) {
@@ -220,7 +206,7 @@ final class MachineKernelWriter {
   /** A new kernel; see {@link MicroKernels#of}. */
   static MachineKernel write(int rows, boolean continues, boolean checks, Into into) {
     var full = DirectKernel.Width.FULL;
-    var writer = new MachineKernelWriter(rows, continues, checks, into, false, false, full);
+    var writer = new MachineKernelWriter(rows, continues, checks, into, false, full);
     writer.function();
     return new MachineKernel(writer.code.bytes(), rows, continues, checks, into);
   }
@@ -228,8 +214,7 @@ final class MachineKernelWriter {
   /** A new kernel; see {@link DirectKernel#of}. */
   static DirectKernel writeDirect(int rows, DirectKernel.Result result, DirectKernel.Width width) {
     var into = result == DirectKernel.Result.TILES ? Into.TILES : Into.C;
-    boolean compares = result == DirectKernel.Result.COMPARED;
-    var writer = new MachineKernelWriter(rows, false, false, into, true, compares, width);
+    var writer = new MachineKernelWriter(rows, false, false, into, true, width);
     writer.function();
     return new DirectKernel(writer.code.bytes(), rows, result, width);
   }
@@ -551,9 +536,7 @@ final class MachineKernelWriter {
         int x = X[(step * rows + row) % X.length];
         code.broadcast(x, ofA(row, step));
         for (int half = 0; half < vectors; half++) {
-          int first = compares ? B0 + half : x;
-          int second = compares ? x : B0 + half;
-          code.vector(VFMADD231PS, 2 * row + half, first, second);
+          code.vector(VFMADD231PS, 2 * row + half, x, B0 + half);
         }
       }
       for (int half = 0; checks && half < 2; half++) {
@@ -567,17 +550,10 @@ final class MachineKernelWriter {
     }
   }
 
-  /**
-   * Loads a vector of a panel's row, or of C's that is compared, in the kernel's order of lanes.
-   */
+  /** Loads a vector of a panel's row. */
   private void load(int vector, Memory from, int half) {
     if (isMasked(half)) {
       code.loadMasked(vector, from);
-      if (compares) {
-        code.vector(VPERMILPS, vector, 0, vector, REVERSED);
-      }
-    } else if (compares) {
-      code.vector(VPERMILPS, vector, 0, from, REVERSED);
     } else {
       code.load(vector, from);
     }
@@ -620,11 +596,7 @@ final class MachineKernelWriter {
               case ROWS -> new Memory(TO, 4 * (row * ROW + half * LANES));
               case C -> new Memory(B, 4 * half * LANES);
             };
-        if (compares) {
-          compare(accumulator, to, half, digest);
-        } else {
-          store(accumulator, to, half, digest);
-        }
+        store(accumulator, to, half, digest);
       }
       if (into == Into.C) {
         code.add(B, slot(Slot.ROW_OF_C));
@@ -644,16 +616,6 @@ final class MachineKernelWriter {
       code.store(to, accumulator);
     }
     code.vector(VPADDQ, digest, digest, accumulator);
-  }
-
-  private void compare(int accumulator, Memory with, int half, int digest) {
-    load(X[0], with, half);
-    code.vector(VPXOR, accumulator, accumulator, X[0]);
-    if (isMasked(half)) {
-      code.vector(VPERMILPS, accumulator, 0, accumulator, REVERSED);
-      code.zeroUnmasked(accumulator);
-    }
-    code.vector(VPOR, digest, digest, accumulator);
   }
 
   private static Memory inTile(Gpr base, int row, int half) {

@@ -17,7 +17,6 @@ import dev.regolith.kernels.checksum.Signs;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
-import java.lang.foreign.MemorySegment;
 
 /**
  * What becomes of a region's tiles: parked partial sums are verified, finished tiles brought into
@@ -177,18 +176,22 @@ final class OutputTiles {
     long at =
         p.cRow(region.matrix, region.row + row) + 4 * (region.block + block) * CheckBlock.COLUMNS;
     int pattern = (int) ((region.block + block) % Signs.PATTERNS);
-    MemorySegment memory = p.c;
-    long stride = p.cStride;
-    int width = CheckBlock.pitch(columns);
-    if (columns < width) {
-      BlockPass.stage(memory, at, stride, rows, columns, w.staged, w.raw);
-      memory = w.staged;
-      at = 0;
-      stride = BlockPass.STAGED_STRIDE;
-    }
-    int digest = w.blockDigest(row);
-    BlockPass.show(memory, at, stride, rows, width, pattern, w.raw, w.digests, digest, w.lanes);
-    if (!p.isTwice()) {
+    BlockView view = w.view;
+    view.open(p.c, at, p.cStride, rows, columns, w.raw);
+    BlockPass.show(
+        view.memory,
+        view.offset,
+        view.stride,
+        rows,
+        view.width,
+        pattern,
+        w.raw,
+        w.digests,
+        w.blockDigest(row),
+        w.lanes);
+    if (p.isDirect()) {
+      ColumnChecks.show(row, rows, block, w);
+    } else {
       int shown = evidence.at(row, evidence.checkOf(block));
       BlockPass.addUp(w.lanes, rows, evidence.shown, shown, evidence.checks());
     }

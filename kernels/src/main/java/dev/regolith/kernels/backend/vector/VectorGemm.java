@@ -102,11 +102,6 @@ public final class VectorGemm implements Backend {
   }
 
   @Override
-  public boolean multipliesTwice(GemmProblem problem) {
-    return DirectGemm.isTiny(problem);
-  }
-
-  @Override
   public void scan(
       MemorySegment memory, SealGrid grid, long block, long[] found, Workspace workspace) {
     if (!memory.isNative() || grid.range().columnStride() != 1) {
@@ -114,18 +109,13 @@ public final class VectorGemm implements Backend {
       return;
     }
     var w = (VectorWorkspace) workspace;
+    BlockView view = w.view;
     int rows = grid.rows(block);
-    long offset = 4 * grid.word(block);
     long stride = 4 * grid.range().rowStride();
-    int columns = grid.columns(block);
-    int width = grid.pitch(block);
-    if (columns < width) {
-      BlockPass.stage(memory, offset, stride, rows, columns, w.staged, w.raw);
-      BlockPass.scan(w.staged, 0, BlockPass.STAGED_STRIDE, rows, width, w.raw);
-    } else {
-      BlockPass.scan(memory, offset, stride, rows, width, w.raw);
-    }
-    SealLanes.finish(w.raw, rows * width / LANES, found, 0);
+    view.open(memory, 4 * grid.word(block), stride, rows, grid.columns(block), w.raw);
+    BlockPass.scan(view.memory, view.offset, view.stride, rows, view.width, w.raw);
+    view.forget();
+    SealLanes.finish(w.raw, rows * view.width / LANES, found, 0);
   }
 
   @Override
@@ -187,7 +177,7 @@ public final class VectorGemm implements Backend {
   public void run(GemmProblem p, Region region, Workspace workspace, EvidenceSink sink) {
     var w = (VectorWorkspace) workspace;
     if (p.isDirect() || DirectGemm.servesPanels(p)) {
-      DirectGemm.run(this, p, region, w, sink);
+      DirectGemm.run(p, region, w, sink);
       return;
     }
     PackedB b = p.b;

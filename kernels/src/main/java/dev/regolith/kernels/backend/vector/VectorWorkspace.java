@@ -42,8 +42,8 @@ final class VectorWorkspace implements Workspace {
 
   final DirectGemm.Columns stagedColumns = new DirectGemm.Columns();
 
-  /** Sums of these copies. */
-  final long[] stagedSums = new long[Seal.SUMS];
+  /** Sum of the words of this copy. */
+  long stagedSum;
 
   /** Bytes of the next matrices that kernels of this region have asked for. */
   long asked;
@@ -94,9 +94,11 @@ final class VectorWorkspace implements Workspace {
   /** A vector of partial sums for every row of a check block. */
   final float[] lanes = new float[CheckBlock.ROWS * LANES];
 
-  /** Rows of a check block of fewer columns, filled up with zeros. */
-  final MemorySegment staged =
-      Arena.ofAuto().allocate(CheckBlock.ROWS * BlockPass.STAGED_STRIDE, 64);
+  /** Rows of a check block that are being read. */
+  final BlockView view = new BlockView();
+
+  /** Sums of columns, from which products are checked that are multiplied where they lie. */
+  final ColumnSums columnSums = new ColumnSums();
 
   /** Three sums found. */
   final long[] found = new long[Seal.SUMS];
@@ -191,6 +193,7 @@ final class VectorWorkspace implements Workspace {
     inUse = false;
     place.forget();
     columns.forget();
+    view.forget();
   }
 
   /** How many of the last rows a checking kernel multiplies: neither it nor the rest is too low. */

@@ -6,7 +6,6 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_ROWS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
-import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
@@ -169,98 +168,6 @@ class DirectKernelTest {
     }
   }
 
-  /** Computed a second time: nothing differs but what was changed, and that to the bit. */
-  @Test
-  void everyBitIsCompared() {
-    everyBitIsCompared(2, TILE_COLUMNS);
-  }
-
-  @Test
-  void everyBitIsComparedOfColumnsThatFillNoTile() {
-    assumeTrue(DirectKernel.masks());
-    for (int columns : new int[] {1, 3, LANES - 1, LANES, LANES + 1, TILE_COLUMNS - 2}) {
-      everyBitIsCompared(1, columns);
-    }
-  }
-
-  private static void everyBitIsCompared(int panels, int width) {
-    var random = new SplittableRandom(3);
-    int strips = 2;
-    int columns = panels * width;
-    try (var arena = Arena.ofConfined()) {
-      for (int rows = 1; rows <= TILE_ROWS; rows++) {
-        for (int depth : DEPTHS) {
-          int all = rows * strips;
-          MemorySegment a = floats(arena, random, all * depth);
-          MemorySegment b = floats(arena, random, depth * columns);
-          MemorySegment c = arena.allocate(4L * all * columns, 4);
-          if (depth > 0) {
-            a.setAtIndex(JAVA_FLOAT, random.nextInt(depth), Float.NEGATIVE_INFINITY);
-          }
-          var digests = new long[2 * WIDE_LANES];
-          multiply(rows, strips, panels, width, depth, a, b, c, Result.C, digests, 0);
-          var found = new long[2 * WIDE_LANES];
-          Result compared = Result.COMPARED;
-          multiply(rows, strips, panels, width, depth, a, b, c, compared, found, WIDE_LANES);
-          assertThat(found).as("%d rows, %d steps", rows, depth).containsOnly(0);
-          for (int word = 0; word < all * columns; word++) {
-            int bit = random.nextInt(32);
-            int before = c.getAtIndex(JAVA_INT, word);
-            c.setAtIndex(JAVA_INT, word, before ^ 1 << bit);
-            multiply(rows, strips, panels, width, depth, a, b, c, compared, found, WIDE_LANES);
-            var expected = new long[2 * WIDE_LANES];
-            // Every four columns are compared in reverse, but for the last vector under a mask.
-            boolean last = width < TILE_COLUMNS && word % columns >= (width - 1) / LANES * LANES;
-            int place = last ? word % columns : word % columns ^ 3;
-            int lane = WIDE_LANES + place / 2 % WIDE_LANES;
-            expected[lane] = Integer.toUnsignedLong(1 << bit) << (32 * (place % 2));
-            assertThat(found).as("%d rows, word %d", rows, word).isEqualTo(expected);
-            assertThat(c.getAtIndex(JAVA_INT, word)).isEqualTo(before ^ 1 << bit);
-            c.setAtIndex(JAVA_INT, word, before);
-            Arrays.fill(found, 0);
-          }
-        }
-      }
-    }
-  }
-
-  private static void multiply(
-      int rows,
-      int strips,
-      int panels,
-      int width,
-      int depth,
-      MemorySegment a,
-      MemorySegment b,
-      MemorySegment c,
-      Result result,
-      long[] digests,
-      int digest) {
-    long row = 4L * panels * width;
-    DirectKernel.of(rows, result, width)
-        .multiply(
-            a,
-            0,
-            4L * depth,
-            strips,
-            b,
-            0,
-            row,
-            4L * width,
-            panels,
-            width,
-            depth,
-            new float[1],
-            0,
-            digests,
-            digest,
-            c,
-            0,
-            row,
-            0,
-            0);
-  }
-
   @Test
   void nothingIsReadOrWrittenElsewhere() {
     try (var arena = Arena.ofConfined()) {
@@ -362,12 +269,12 @@ class DirectKernelTest {
             0);
   }
 
-  /** Compares two panels of a depth. */
+  /** Multiplies with two panels of a depth. */
   private static void reading(
       MemorySegment a, MemorySegment b, MemorySegment c, int depth, long panelStride) {
     var digests = new long[WIDE_LANES];
     long row = 4L * TILE_COLUMNS;
-    DirectKernel.of(1, Result.COMPARED)
+    DirectKernel.of(1, Result.C)
         .multiply(
             a,
             0,

@@ -97,6 +97,66 @@ class ProtectedPassesTest {
     assertThat(Strip.isZero(digests, WIDE_LANES)).isTrue();
   }
 
+  /** In three turns of few rows each, as blocks are read. */
+  @ParameterizedTest
+  @CsvSource({"1, 32", "5, 96", "24, 128"})
+  void columnsAreAddedUp(int rows, int width) {
+    if (!VectorShapes.MACHINE_CODE) {
+      return; // nothing is multiplied where it lies
+    }
+    MemorySegment words = floats(3 * rows * STRIDE);
+    var factors = new ColumnSums();
+    for (int line = 0; line < ColumnSums.THREE; line++) {
+      for (int k = 0; k < 3 * rows; k++) {
+        factors.memory.setAtIndex(
+            ValueLayout.JAVA_FLOAT, ColumnSums.at(line, k), random.nextFloat() - 0.5f);
+      }
+    }
+    for (var kind : MachineColumnSums.Kind.values()) {
+      var sums = new ColumnSums();
+      int line = ColumnSums.PREDICTED;
+      boolean predicts = kind == MachineColumnSums.Kind.PREDICTED;
+      for (int turn = 0; turn < 3; turn++) {
+        int row = turn * rows;
+        MemorySegment from = predicts ? factors.memory : BlockPass.ALIGNED_SIGNS;
+        long first = 8 + 4L * row * STRIDE;
+        MachineColumnSums.add(
+            kind,
+            words,
+            first,
+            4L * STRIDE,
+            rows,
+            width,
+            from,
+            row,
+            sums.memory,
+            ColumnSums.at(line, 64));
+      }
+      for (int j = 0; j < width; j++) {
+        var expected = new float[ColumnSums.THREE];
+        for (int i = 0; i < 3 * rows; i++) {
+          float x = at(words, 2 + i * STRIDE + j);
+          float u = predicts ? factors.get(0, i) : BlockPass.SIGNS[i];
+          expected[0] = Math.fma(u, x, expected[0]);
+          if (kind == MachineColumnSums.Kind.SURVEYED) {
+            expected[1] += x;
+            expected[2] = Math.fma(x, x, expected[2]);
+          } else if (predicts) {
+            expected[1] = Math.fma(factors.get(1, i), x, expected[1]);
+            expected[2] = Math.fma(x * factors.get(2, i), x, expected[2]);
+          }
+        }
+        for (int i = 0; i < ColumnSums.THREE; i++) {
+          assertThat(sums.get(line + i, 64 + j))
+              .as("%s of column %d", kind, j)
+              .isEqualTo(expected[i]);
+        }
+      }
+      assertThat(sums.get(line, 63)).isZero();
+      assertThat(sums.get(line, 64 + width)).isZero();
+    }
+  }
+
   @ParameterizedTest(name = "{0} rows of {1}")
   @CsvSource({"1, 128", "4, 32", "3, 96"})
   void storedRowsAreSummedUpWithSigns(int rows, int width) {

@@ -1,0 +1,148 @@
+package dev.regolith.kernels;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.regolith.kernels.SessionOptions.Compute;
+import dev.regolith.kernels.fault.Protection;
+import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.tensor.DType;
+import dev.regolith.kernels.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Sealed operands of products that are multiplied where they lie, and checked by columns. */
+@Tag("machine")
+class DirectProductTest {
+  private static final int PRODUCTS = 24;
+
+  /** What operands are filled with. */
+  enum Filling {
+    GAUSSIAN,
+    MEAN,
+    ZEROS,
+    CONSTANT,
+    EQUAL_ROWS,
+    EQUAL_COLUMNS,
+    SORTED,
+    TINY,
+    HUGE,
+    WIDE,
+    SUBNORMAL,
+    INFINITE,
+    NOT_A_NUMBER;
+
+    float[] matrix(SplittableRandom random, int rows, int columns) {
+      var values = new float[rows * columns];
+      for (int i = 0; i < rows; i++) {
+        for (int j = 0; j < columns; j++) {
+          values[i * columns + j] = value(random, i, j, rows, columns);
+        }
+      }
+      if (this == INFINITE || this == NOT_A_NUMBER) {
+        values[random.nextInt(values.length)] =
+            this == INFINITE ? Float.NEGATIVE_INFINITY : Float.NaN;
+      }
+      return values;
+    }
+
+    private float value(SplittableRandom random, int i, int j, int rows, int columns) {
+      float gaussian = (float) random.nextGaussian();
+      return switch (this) {
+        case GAUSSIAN, INFINITE, NOT_A_NUMBER -> gaussian;
+        case MEAN -> 1 + gaussian;
+        case ZEROS -> random.nextBoolean() ? 0 : -0f;
+        case CONSTANT -> 0.7f;
+        case EQUAL_ROWS -> 0.1f * j - 3;
+        case EQUAL_COLUMNS -> 0.1f * i - 3;
+        case SORTED -> (i * columns + j) / (float) (rows * columns);
+        case TINY -> gaussian * 1e-25f;
+        case HUGE -> gaussian * 1e18f;
+        case WIDE -> gaussian * (float) Math.pow(10, random.nextInt(31) - 15);
+        case SUBNORMAL -> gaussian * 1e-40f;
+      };
+    }
+
+    /** Whether a check of it never needs a second look. */
+    boolean isOrdinary() {
+      return this == GAUSSIAN || this == MEAN || this == ZEROS;
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void nothingIsAFault(Filling filling) {
+    var random = new SplittableRandom(filling.name().hashCode());
+    for (int product = 0; product < PRODUCTS; product++) {
+      int threads = 1 + product % 2;
+      var under = SessionUnderTest.kept(threads, Protection.CORRECT, Compute.VECTOR);
+      int m = 1 + random.nextInt(product % 4 == 0 ? 400 : 70);
+      int k = 1 + random.nextInt(product % 3 == 0 ? 512 : 100);
+      int n = 1 + random.nextInt(product % 5 == 0 ? 300 : 140);
+      float alpha = product % 6 == 0 ? -0.75f : 1;
+      float beta = product % 4 == 1 ? 1.25f : 0;
+      float[] a = filling.matrix(random, m, k);
+      float[] b = filling.matrix(random, k, n);
+      float[] old = Operand.gaussian(random, m * n);
+      float[] expected = Chain.multiply(alpha, a, b, beta, old, m, n, k);
+      var session = under.session();
+      under.reports().clear();
+      try (var arena = Arena.ofShared()) {
+        var left = Tensor.of(arena, a, m, k);
+        var right = Tensor.of(arena, b, k, n);
+        var c = Tensor.of(arena, old, m, n);
+        session.seal(left);
+        session.seal(right);
+        var before = session.counters();
+        assertThat(session.gemm(alpha, left, right, beta, c)).isEqualTo(Status.CLEAN);
+        var after = session.counters();
+        String what = "%d x %d x %d, %s x, %s c".formatted(m, k, n, alpha, beta);
+        assertThat(ReferenceGemm.firstDifference(expected, c.toArray())).as(what).isEqualTo(-1);
+        assertThat(under.reports()).as(what).isEmpty();
+        assertThat(session.verify(c)).isEqualTo(Status.CLEAN);
+        assertThat(after.checks()).as("checks").isGreaterThan(before.checks());
+        if (filling.isOrdinary()) {
+          assertThat(after.refined()).as("second looks, " + what).isEqualTo(before.refined());
+          assertThat(after.duplicated()).as("twice, " + what).isEqualTo(before.duplicated());
+        }
+      }
+    }
+  }
+
+  /** Which NaN a product of two is depends on their order, and other kernels have another one. */
+  @ParameterizedTest
+  @ValueSource(ints = {7, 16, 20, 37})
+  void anyNaNIsAsGoodAsAnother(int n) {
+    var random = new SplittableRandom(n);
+    var under = SessionUnderTest.kept(1, Protection.CORRECT, Compute.VECTOR);
+    var session = under.session();
+    under.reports().clear();
+    try (var arena = Arena.ofShared()) {
+      var a = nans(arena, random, 29, 12);
+      var b = nans(arena, random, 12, n);
+      session.seal(a);
+      session.seal(b);
+      var c = Tensor.zeros(arena, DType.FLOAT32, 29, n);
+      long before = session.counters().duplicated();
+      assertThat(session.gemm(a, b, c)).isEqualTo(Status.CLEAN);
+      assertThat(c.toArray()).containsOnly(Float.NaN);
+      assertThat(session.verify(c)).isEqualTo(Status.CLEAN);
+      assertThat(under.reports()).isEmpty();
+      assertThat(session.counters().duplicated()).as("computed twice").isGreaterThan(before);
+    }
+  }
+
+  /** A matrix of different NaN. */
+  private static Tensor nans(Arena arena, SplittableRandom random, int rows, int columns) {
+    var memory = arena.allocate(4L * rows * columns, 64);
+    for (int i = 0; i < rows * columns; i++) {
+      int sign = random.nextInt() & 1 << 31;
+      memory.setAtIndex(ValueLayout.JAVA_INT, i, sign | 0x7FC00000 | random.nextInt(1 << 22));
+    }
+    return Tensor.wrap(memory, DType.FLOAT32, rows, columns);
+  }
+}
