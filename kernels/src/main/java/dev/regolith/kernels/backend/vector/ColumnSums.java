@@ -94,8 +94,8 @@ final class ColumnSums {
   void weigh() {
     FloatVector left = FloatVector.zero(FLOATS).addIndex(-1).add(depth);
     for (int k = 0; k < depth; k += LANES) {
-      FloatVector signed = vector(SIGNED, k);
-      vector(WEIGHT, k)
+      FloatVector signed = FloatVector.fromMemorySegment(FLOATS, memory, 4L * at(SIGNED, k), ORDER);
+      FloatVector.fromMemorySegment(FLOATS, memory, 4L * at(WEIGHT, k), ORDER)
           .fma(left.add(rows + 1), signed.mul(signed).mul(left))
           .intoMemorySegment(memory, 4L * at(WEIGHT, k), ORDER);
       left = left.sub(LANES);
@@ -112,14 +112,26 @@ final class ColumnSums {
     float variance = (float) (VARIANCE * roundings() * alpha * alpha);
     float ofOld = (float) (VARIANCE * oldWeight() * beta * beta);
     for (int j = from; j < end; j += LANES) {
-      FloatVector predicted = vector(PREDICTED, j).mul(alpha);
-      FloatVector total = vector(TOTAL, j);
-      FloatVector bound = total.mul(total).fma(mean, vector(SQUARES, j)).mul(variance);
+      FloatVector predicted =
+          FloatVector.fromMemorySegment(FLOATS, memory, 4L * at(PREDICTED, j), ORDER).mul(alpha);
+      FloatVector total = FloatVector.fromMemorySegment(FLOATS, memory, 4L * at(TOTAL, j), ORDER);
+      FloatVector bound =
+          total
+              .mul(total)
+              .fma(mean, FloatVector.fromMemorySegment(FLOATS, memory, 4L * at(SQUARES, j), ORDER))
+              .mul(variance);
       if (blends) {
-        predicted = vector(OLD, j).mul(beta).add(predicted);
-        bound = vector(OLD_SQUARES, j).mul(ofOld).add(bound);
+        predicted =
+            FloatVector.fromMemorySegment(FLOATS, memory, 4L * at(OLD, j), ORDER)
+                .mul(beta)
+                .add(predicted);
+        bound =
+            FloatVector.fromMemorySegment(FLOATS, memory, 4L * at(OLD_SQUARES, j), ORDER)
+                .mul(ofOld)
+                .add(bound);
       }
-      FloatVector residual = vector(SHOWN, j).sub(predicted);
+      FloatVector residual =
+          FloatVector.fromMemorySegment(FLOATS, memory, 4L * at(SHOWN, j), ORDER).sub(predicted);
       if (!residual.mul(residual).compare(VectorOperators.LE, bound).allTrue()) {
         return j;
       }
@@ -169,9 +181,5 @@ final class ColumnSums {
   /** A sum. */
   float get(int line, int column) {
     return memory.get(ValueLayout.JAVA_FLOAT, 4L * at(line, column));
-  }
-
-  private FloatVector vector(int line, int column) {
-    return FloatVector.fromMemorySegment(FLOATS, memory, 4L * at(line, column), ORDER);
   }
 }
