@@ -15,6 +15,7 @@ import static dev.regolith.kernels.probe.ProbePoint.B_READ;
 import static dev.regolith.kernels.probe.ProbePoint.CHECK_VECTORS_LAST_USE;
 import static dev.regolith.kernels.probe.ProbePoint.CHECK_VECTORS_READ;
 import static dev.regolith.kernels.probe.ProbePoint.CHECK_VECTORS_SEAL;
+import static dev.regolith.kernels.probe.ProbePoint.COLUMN_SUMS_READ;
 import static dev.regolith.kernels.probe.ProbePoint.C_CHECKED;
 import static dev.regolith.kernels.probe.ProbePoint.C_SEAL;
 import static dev.regolith.kernels.probe.ProbePoint.C_STORED;
@@ -114,6 +115,8 @@ final class GemmWindows {
           line(Place.CPU, "b", "multiplied-to-summed-up", DURING, Offer.DIRECT, B_MULTIPLIED),
           line(Place.CPU, "b", "last-use-to-check", DURING, Offer.DIRECT, B_LAST_USE),
           line(Place.CPU, "b", "check-to-next-read", AFTER, Offer.DIRECT, B_READ),
+          line(
+              Place.CPU, "column-sums", "added-up-to-read", DURING, Offer.DIRECT, COLUMN_SUMS_READ),
           line(Place.CPU, "packed-a", "before-first-read", DURING, Offer.ANY, PACKED_A_WRITTEN),
           line(Place.CPU, "packed-a", "between-reads", DURING, Offer.ANY, PACKED_A_READ),
           line(Place.CPU, "packed-a", "last-use-to-check", DURING, Offer.ANY, PACKED_A_LAST_USE),

@@ -21,8 +21,7 @@ final class GemmWorkloads {
 
   /**
    * Rows and columns of products that are multiplied where they lie and have columns that fill no
-   * register tile: two that are so small that some processors compute them twice, or all, and one
-   * with checks.
+   * register tile.
    */
   private static final int[][] PARTS = {{12, 20}, {30, 34}, {64, 100}};
 

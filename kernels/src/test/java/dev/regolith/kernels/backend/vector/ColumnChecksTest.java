@@ -1,0 +1,159 @@
+package dev.regolith.kernels.backend.vector;
+
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.regolith.kernels.backend.EvidenceSink;
+import dev.regolith.kernels.backend.GemmProblem;
+import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.backend.Region;
+import dev.regolith.kernels.checksum.CheckBlock;
+import dev.regolith.kernels.checksum.Evidence;
+import dev.regolith.kernels.fault.Component;
+import dev.regolith.kernels.memory.Range;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Wrong results of a small product, before there was any seal or digest of them. */
+@Tag("machine")
+class ColumnChecksTest {
+  /** What every check sees, over the root mean square of the result (docs/numerics.md). */
+  private static final double ALWAYS = 2e-4;
+
+  private final Arena arena = Arena.ofConfined();
+  private final SplittableRandom random = new SplittableRandom(17);
+  private final GemmProblem p = new GemmProblem();
+  private final VectorWorkspace workspace = new VectorWorkspace();
+
+  @BeforeEach
+  void needsMachineCode() {
+    assumeTrue(VectorShapes.MACHINE_CODE);
+  }
+
+  @AfterEach
+  void close() {
+    arena.close();
+    workspace.close();
+  }
+
+  @ParameterizedTest(name = "{0} x {1} x {2}")
+  @CsvSource({
+    "1, 1, 1",
+    "8, 8, 8",
+    "7, 30, 37",
+    "64, 64, 64",
+    "100, 100, 200",
+    "25, 512, 128",
+    "288, 512, 40"
+  })
+  void wrongElementsShow(int m, int k, int n) {
+    open(m, k, n);
+    var region = new Region().set(0, 0, m, 0, (int) CheckBlock.across(n));
+    assertThat(verify(region)).as("right").isEmpty();
+    double squares = 0;
+    for (int i = 0; i < m * n; i++) {
+      squares += Math.pow(p.c.getAtIndex(JAVA_FLOAT, i), 2);
+    }
+    float error = (float) (ALWAYS * Math.sqrt(squares / (m * n)));
+    for (int turn = 0; turn < 100; turn++) {
+      int word = random.nextInt(m * n);
+      float before = p.c.getAtIndex(JAVA_FLOAT, word);
+      float after = random.nextBoolean() ? before + error : before - error;
+      p.c.setAtIndex(JAVA_FLOAT, word, turn % 10 == 9 ? Float.NaN : after);
+      assertThat(verify(region))
+          .as("word %d of %f", word, before)
+          .containsExactly("ARITHMETIC in block " + word % n / CheckBlock.COLUMNS);
+      p.c.setAtIndex(JAVA_FLOAT, word, before);
+    }
+    assertThat(verify(region)).as("right again").isEmpty();
+  }
+
+  private void open(int m, int k, int n) {
+    p.batch = 1;
+    p.rows = m;
+    p.depth = k;
+    p.columns = n;
+    p.alpha = 1;
+    p.verify = true;
+    p.a = floats(m * k);
+    p.aStride = 4L * k;
+    p.b = new PackedB(TILE_COLUMNS);
+    p.b.reshape(1, k, n);
+    p.openSource(floats(k * n), new Range(0, 1, k, n, 0, n, 1), true);
+    p.c = arena.allocate(4L * m * n, 64);
+    p.cStride = 4L * n;
+    for (int i = 0; i < m; i++) {
+      for (int j = 0; j < n; j++) {
+        float sum = 0;
+        for (int l = 0; l < k; l++) {
+          float b = p.bSource.getAtIndex(JAVA_FLOAT, (long) l * n + j);
+          sum = Math.fma(p.a.getAtIndex(JAVA_FLOAT, (long) i * k + l), b, sum);
+        }
+        p.c.setAtIndex(JAVA_FLOAT, (long) i * n + j, sum);
+      }
+    }
+  }
+
+  private MemorySegment floats(int count) {
+    var memory = arena.allocate(4L * count, 64);
+    for (int i = 0; i < count; i++) {
+      memory.setAtIndex(JAVA_FLOAT, i, (float) random.nextGaussian());
+    }
+    return memory;
+  }
+
+  /** Reads C back and checks it; what is suspected. */
+  private List<String> verify(Region region) {
+    for (int block = 0; block < region.blocks; block++) {
+      for (int row = 0; row < region.rows; row += CheckBlock.ROWS) {
+        int rows = Math.min(CheckBlock.ROWS, region.rows - row);
+        long c = p.cRow(0, row) + DirectGemm.firstColumn(region, block);
+        int columns = p.b.columnsOf(block);
+        workspace.view.open(p.c, c, p.cStride, rows, columns, workspace.raw);
+        ColumnChecks.show(row, rows, block, workspace);
+      }
+    }
+    var suspects = new ArrayList<String>();
+    ColumnChecks.verify(p, region, workspace, new Listener(suspects));
+    return suspects;
+  }
+
+  /** Right results need no second look either. */
+  private record Listener(List<String> suspects) implements EvidenceSink {
+    @Override
+    public void suspect(GemmProblem problem, Region region, Component component) {
+      suspects.add(component + " in block " + region.block);
+    }
+
+    @Override
+    public void evidence(
+        GemmProblem problem, Region region, long row, int rows, Evidence evidence, int at) {
+      suspects.add("a check of rows");
+    }
+
+    @Override
+    public void inputDiffers(GemmProblem problem, Region region, long block) {
+      suspects.add("A");
+    }
+
+    @Override
+    public void panelDiffers(GemmProblem problem, Region region, long panel, int kBlock) {
+      suspects.add("a panel");
+    }
+
+    @Override
+    public void recordDiffers(GemmProblem problem, Region region, long block, int kBlock) {
+      suspects.add("a record");
+    }
+  }
+}
