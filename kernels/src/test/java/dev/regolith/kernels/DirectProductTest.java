@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.regolith.kernels.SessionOptions.Compute;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.probe.ProbePoint;
 import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
@@ -109,6 +110,43 @@ class DirectProductTest {
           assertThat(after.refined()).as("second looks, " + what).isEqualTo(before.refined());
           assertThat(after.duplicated()).as("twice, " + what).isEqualTo(before.duplicated());
         }
+      }
+    }
+  }
+
+  /**
+   * Of what columns do not settle, B is read once more, long after it was compared with its seals.
+   */
+  @ParameterizedTest
+  @EnumSource
+  void upsetsOfRightOperandsThatAreReadAgain(UpsetKind kind) {
+    var random = new SplittableRandom(kind.name().hashCode());
+    for (var filling : new Filling[] {Filling.NOT_A_NUMBER, Filling.HUGE, Filling.TINY}) {
+      var under = SessionUnderTest.kept(1, Protection.CORRECT, Compute.VECTOR);
+      var session = under.session();
+      int m = 40;
+      int k = 30;
+      int n = 150;
+      float[] a = filling.matrix(random, m, k);
+      float[] b = filling.matrix(random, k, n);
+      float[] expected = Chain.multiply(1, a, b, 0, new float[m * n], m, n, k);
+      try (var arena = Arena.ofShared()) {
+        var left = Tensor.of(arena, a, m, k);
+        var right = Tensor.of(arena, b, k, n);
+        var c = Tensor.zeros(arena, DType.FLOAT32, m, n);
+        session.seal(left);
+        session.seal(right);
+        var upset = new Upset(ProbePoint.B_LAST_USE, 0, kind, random);
+        try (var _ = ProbeRelay.lend(upset)) {
+          assertThat(session.gemm(left, right, c)).isNotEqualTo(Status.DETECTED);
+        }
+        assertThat(upset.reached() > 0).isEqualTo(SessionUnderTest.isInMachineCode());
+        assertThat(ReferenceGemm.firstDifference(expected, c.toArray()))
+            .as("%s", filling)
+            .isEqualTo(-1);
+        assertThat(session.verify(c)).isEqualTo(Status.CLEAN);
+        session.verify(right);
+        assertThat(right.toArray()).isEqualTo(b);
       }
     }
   }

@@ -19,7 +19,10 @@ public interface EvidenceSink {
   /** The check of a column exceeded its tolerance, and a plain loop computes the column. */
   default void refined() {}
 
-  /** Inputs predict nothing of a column, and with it of a region: some are not finite. */
+  /**
+   * Checks of columns do not settle whether a region is right: inputs are not finite, or do not fit
+   * the model of tolerances.
+   */
   default void undecided(GemmProblem problem, Region region) {
     throw new UnsupportedOperationException("nobody listens");
   }

@@ -4,8 +4,7 @@ package dev.regolith.kernels.fault;
  * What a session counted since it was opened.
  *
  * @param calls operator calls that computed under protection
- * @param checks rows of check blocks whose evidence was compared, or that were computed twice since
- *     they are small; of small products, columns that were checked
+ * @param checks rows of check blocks whose evidence was compared; of small products, columns
  * @param refined checks whose tolerance was worked out exactly, since the estimate was exceeded,
  *     or, of small products, columns that a plain loop computed for that reason
  * @param corrected incidents put right

@@ -21,7 +21,7 @@ final class Doubts {
 
   /** How a check block came into doubt. */
   enum Kind {
-    /** A check of columns is not finite, because some inputs are not: computing twice decides. */
+    /** Checks of columns do not settle it: computing twice, and checks of rows, do. */
     UNDECIDED,
     /** The evidence is not finite, because the inputs are not: computing twice decides. */
     INCONCLUSIVE,

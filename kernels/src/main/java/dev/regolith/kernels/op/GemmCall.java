@@ -264,6 +264,9 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
       verifyInputs();
     }
     if (direct && guard.isInDoubt(problem, workspace)) {
+      if (rightInput != null) {
+        rightInput.inline = false; // B is read again, and has to be verified after that
+      }
       right.packAgain(problem.b, workspace); // for the first time
     }
     if (isNeededHere()) {

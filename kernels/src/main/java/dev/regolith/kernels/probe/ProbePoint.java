@@ -6,7 +6,7 @@ public enum ProbePoint {
   A_READ,
   /**
    * Rows of A were copied, or multiplied; before they are read again, from their source, for the
-   * prediction or to be multiplied a second time.
+   * prediction.
    */
   A_PREDICTED,
   /** After the last read of A, before its seals are verified. */

@@ -28,9 +28,16 @@ import java.util.Objects;
  *
  * <p>Everything is added up downwards, so that vectors need no sums of their lanes, nothing is
  * packed, and A, B and C are read once each, while they are near. A column whose residual exceeds
- * its tolerance is computed by a plain loop, which has the last word.
+ * its tolerance is computed by a plain loop, which has the last word; where there are many, or
+ * inputs that are not finite, all of the check block is computed once more, and checked by rows.
  */
 final class ColumnChecks {
+  /**
+   * Columns of a check block that a plain loop computes, if need be; with more, it takes less to
+   * compute all of them once more as any other product is, with checks of rows.
+   */
+  private static final int SECOND_LOOKS = 4;
+
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
 
   private ColumnChecks() {}
@@ -172,13 +179,14 @@ final class ColumnChecks {
     }
     sink.checked(end - first);
     int column = first;
+    int looks = 0;
     while ((column = sums.exceeding(column, end)) < end) {
       int next = Math.min(end, column + LANES);
       for (; column < next; column++) {
         if (sums.agrees(column)) {
           continue;
         }
-        if (!sums.predicts(column)) {
+        if (!sums.predicts(column) || looks++ == SECOND_LOOKS) {
           sink.undecided(p, blockOf(region, block));
           return;
         }

@@ -13,6 +13,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /**
@@ -132,7 +133,15 @@ final class ColumnSums {
       }
       FloatVector residual =
           FloatVector.fromMemorySegment(FLOATS, memory, 4L * at(SHOWN, j), ORDER).sub(predicted);
-      if (!residual.mul(residual).compare(VectorOperators.LE, bound).allTrue()) {
+      // A bound that overflowed, or that is as small as squares that underflow, says nothing.
+      VectorMask<Float> finite = bound.compare(VectorOperators.LT, Float.POSITIVE_INFINITY);
+      VectorMask<Float> within =
+          residual
+              .mul(residual)
+              .compare(VectorOperators.LE, bound)
+              .and(bound.compare(VectorOperators.GE, Float.MIN_NORMAL))
+              .or(residual.compare(VectorOperators.EQ, 0));
+      if (!within.and(finite).allTrue()) {
         return j;
       }
     }

@@ -139,7 +139,7 @@ final class DirectGemm {
       long ofStrip = (long) rows * columns * p.b.depthOf(0);
       strips = Math.clamp(CALL / Math.max(1, ofStrip), 1, w.alike(strip, w.strips));
       if (finished > 0) {
-        intoC(Result.C, p, region, row, rows, strips, block, finished, w.blockDigest(row), w);
+        intoC(p, region, row, rows, strips, block, finished, w.blockDigest(row), w);
       }
       for (int i = 0; i < strips && finished < panels; i++) {
         int top = row + i * rows;
@@ -170,10 +170,9 @@ final class DirectGemm {
 
   /**
    * Multiplies strips with so many panels of a check block, of which the last may have fewer
-   * columns, into C or to be compared with it.
+   * columns, into C.
    */
-  static void intoC(
-      Result result,
+  private static void intoC(
       GemmProblem p,
       Region region,
       int row,
@@ -190,7 +189,7 @@ final class DirectGemm {
     if (full > 0) {
       long ahead = ahead(p, region, (long) strips * full, w);
       call(
-          result,
+          Result.C,
           p,
           region,
           row,
@@ -213,7 +212,7 @@ final class DirectGemm {
       long ahead = ahead(p, region, strips, w);
       c += full * Columns.PANEL;
       call(
-          result, p, region, row, rows, strips, b, full, 1, left, 0, digest, p.c, c, p.cStride,
+          Result.C, p, region, row, rows, strips, b, full, 1, left, 0, digest, p.c, c, p.cStride,
           ahead, w);
     }
   }

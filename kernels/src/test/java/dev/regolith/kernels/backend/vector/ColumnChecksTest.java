@@ -34,6 +34,7 @@ class ColumnChecksTest {
   private final SplittableRandom random = new SplittableRandom(17);
   private final GemmProblem p = new GemmProblem();
   private final VectorWorkspace workspace = new VectorWorkspace();
+  private float scale = 1;
 
   @BeforeEach
   void needsMachineCode() {
@@ -57,6 +58,7 @@ class ColumnChecksTest {
     "288, 512, 40"
   })
   void wrongElementsShow(int m, int k, int n) {
+    p.alpha = 1;
     open(m, k, n);
     var region = new Region().set(0, 0, m, 0, (int) CheckBlock.across(n));
     assertThat(verify(region)).as("right").isEmpty();
@@ -78,18 +80,60 @@ class ColumnChecksTest {
     assertThat(verify(region)).as("right again").isEmpty();
   }
 
+  /** Where float32 sums of squares have no room, something else has to look. */
+  @ParameterizedTest(name = "A times {0}, {1} A B + {2} C")
+  @CsvSource({
+    "1, -0.75, 0",
+    "1, 1, 1.25",
+    "1, 0.5, -2",
+    "1e-6, 1, 1e-6",
+    "1e17, 1, 0",
+    "1e-19, 1, 0",
+    "1e-21, 1, 0",
+    "1e-30, 1, 0",
+    "1e10, 1e20, 0"
+  })
+  void wrongElementsShowAtAnyScale(float scale, float alpha, float beta) {
+    int m = 50;
+    int n = 60;
+    this.scale = scale;
+    p.alpha = alpha;
+    p.beta = beta;
+    open(m, 70, n);
+    var region = new Region().set(0, 0, m, 0, 1);
+    boolean settled = scale == 1 || scale == 1e-6f;
+    if (settled) {
+      assertThat(verify(region)).as("right").isEmpty();
+    }
+    double squares = 0;
+    for (int i = 0; i < m * n; i++) {
+      squares += Math.pow(p.c.getAtIndex(JAVA_FLOAT, i), 2);
+    }
+    float error = (float) (10 * ALWAYS * Math.sqrt(squares / (m * n)));
+    for (int turn = 0; turn < 100; turn++) {
+      int word = random.nextInt(m * n);
+      float before = p.c.getAtIndex(JAVA_FLOAT, word);
+      p.c.setAtIndex(JAVA_FLOAT, word, before + error);
+      assertThat(verify(region))
+          .as("word %d of %g", word, before)
+          .containsAnyOf("ARITHMETIC in block 0", "UNDECIDED in block 0");
+      p.c.setAtIndex(JAVA_FLOAT, word, before);
+    }
+  }
+
   private void open(int m, int k, int n) {
     p.batch = 1;
     p.rows = m;
     p.depth = k;
     p.columns = n;
-    p.alpha = 1;
     p.verify = true;
-    p.a = floats(m * k);
+    p.a = floats(m * k, scale);
+    p.oldC = floats(m * n, 1);
+    p.oldCStride = 4L * n;
     p.aStride = 4L * k;
     p.b = new PackedB(TILE_COLUMNS);
     p.b.reshape(1, k, n);
-    p.openSource(floats(k * n), new Range(0, 1, k, n, 0, n, 1), true);
+    p.openSource(floats(k * n, 1), new Range(0, 1, k, n, 0, n, 1), true);
     p.c = arena.allocate(4L * m * n, 64);
     p.cStride = 4L * n;
     for (int i = 0; i < m; i++) {
@@ -99,15 +143,17 @@ class ColumnChecksTest {
           float b = p.bSource.getAtIndex(JAVA_FLOAT, (long) l * n + j);
           sum = Math.fma(p.a.getAtIndex(JAVA_FLOAT, (long) i * k + l), b, sum);
         }
-        p.c.setAtIndex(JAVA_FLOAT, (long) i * n + j, sum);
+        float old = p.oldC.getAtIndex(JAVA_FLOAT, (long) i * n + j);
+        float result = p.beta == 0 ? p.alpha * sum : Math.fma(p.alpha, sum, p.beta * old);
+        p.c.setAtIndex(JAVA_FLOAT, (long) i * n + j, result);
       }
     }
   }
 
-  private MemorySegment floats(int count) {
+  private MemorySegment floats(int count, float factor) {
     var memory = arena.allocate(4L * count, 64);
     for (int i = 0; i < count; i++) {
-      memory.setAtIndex(JAVA_FLOAT, i, (float) random.nextGaussian());
+      memory.setAtIndex(JAVA_FLOAT, i, factor * (float) random.nextGaussian());
     }
     return memory;
   }
@@ -133,6 +179,11 @@ class ColumnChecksTest {
     @Override
     public void suspect(GemmProblem problem, Region region, Component component) {
       suspects.add(component + " in block " + region.block);
+    }
+
+    @Override
+    public void undecided(GemmProblem problem, Region region) {
+      suspects.add("UNDECIDED in block " + region.block);
     }
 
     @Override
