@@ -10,6 +10,7 @@ import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -106,6 +107,9 @@ class DirectProductTest {
         assertThat(under.reports()).as(what).isEmpty();
         assertThat(session.verify(c)).isEqualTo(Status.CLEAN);
         assertThat(after.checks()).as("checks").isGreaterThan(before.checks());
+        if (threads == 1 && m <= 288 && k <= 256 && SessionUnderTest.isInMachineCode()) {
+          assertThat(after.checks() - before.checks()).as("columns, " + what).isEqualTo(n);
+        }
         if (filling.isOrdinary()) {
           assertThat(after.refined()).as("second looks, " + what).isEqualTo(before.refined());
           assertThat(after.duplicated()).as("twice, " + what).isEqualTo(before.duplicated());
@@ -148,6 +152,69 @@ class DirectProductTest {
         session.verify(right);
         assertThat(right.toArray()).isEqualTo(b);
       }
+    }
+  }
+
+  /** Each product's seals are its own, and the place of a difference is as well. */
+  @ParameterizedTest
+  @EnumSource
+  void upsetsOfRightOperandsInABatch(UpsetKind kind) {
+    var random = new SplittableRandom(kind.name().hashCode());
+    int batch = 3;
+    int m = 30;
+    int k = 50;
+    int n = 40;
+    var under = SessionUnderTest.kept(1, Protection.CORRECT, Compute.VECTOR);
+    var session = under.session();
+    float[] a = Filling.GAUSSIAN.matrix(random, batch * m, k);
+    float[] b = Filling.GAUSSIAN.matrix(random, batch * k, n);
+    for (int struck = 0; struck < batch; struck++) {
+      try (var arena = Arena.ofShared()) {
+        var left = Tensor.of(arena, a, batch, m, k);
+        var right = Tensor.of(arena, b, batch, k, n);
+        var c = Tensor.zeros(arena, DType.FLOAT32, batch, m, n);
+        session.seal(left);
+        session.seal(right);
+        // Where nothing is multiplied where it lies, nothing is struck.
+        var upset = new Upset(ProbePoint.B_MULTIPLIED, struck, kind, random);
+        try (var _ = ProbeRelay.lend(upset)) {
+          boolean direct = SessionUnderTest.isInMachineCode();
+          assertThat(session.gemm(left, right, c))
+              .isEqualTo(direct ? Status.CORRECTED : Status.CLEAN);
+        }
+        for (int matrix = 0; matrix < batch; matrix++) {
+          float[] x = Arrays.copyOfRange(a, matrix * m * k, (matrix + 1) * m * k);
+          float[] y = Arrays.copyOfRange(b, matrix * k * n, (matrix + 1) * k * n);
+          float[] expected = Chain.multiply(1, x, y, 0, new float[m * n], m, n, k);
+          float[] result = Arrays.copyOfRange(c.toArray(), matrix * m * n, (matrix + 1) * m * n);
+          assertThat(ReferenceGemm.firstDifference(expected, result)).isEqualTo(-1);
+        }
+        assertThat(right.toArray()).isEqualTo(b);
+        assertThat(session.verify(right)).isEqualTo(Status.CLEAN);
+      }
+    }
+  }
+
+  /** Detecting does not take a second computation for damage. */
+  @ParameterizedTest
+  @EnumSource
+  void detectingFindsNothing(Filling filling) {
+    var random = new SplittableRandom(filling.name().hashCode());
+    var under = SessionUnderTest.kept(1, Protection.DETECT, Compute.VECTOR);
+    var session = under.session();
+    under.reports().clear();
+    float[] a = filling.matrix(random, 33, 40);
+    float[] b = filling.matrix(random, 40, 70);
+    float[] expected = Chain.multiply(1, a, b, 0, new float[33 * 70], 33, 70, 40);
+    try (var arena = Arena.ofShared()) {
+      var left = Tensor.of(arena, a, 33, 40);
+      var right = Tensor.of(arena, b, 40, 70);
+      var c = Tensor.zeros(arena, DType.FLOAT32, 33, 70);
+      session.seal(left);
+      session.seal(right);
+      assertThat(session.gemm(left, right, c)).isEqualTo(Status.CLEAN);
+      assertThat(ReferenceGemm.firstDifference(expected, c.toArray())).isEqualTo(-1);
+      assertThat(under.reports()).isEmpty();
     }
   }
 

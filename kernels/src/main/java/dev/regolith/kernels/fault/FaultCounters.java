@@ -11,8 +11,9 @@ package dev.regolith.kernels.fault;
  * @param refuted incidents that were false alarms
  * @param detected incidents left as they were
  * @param uncorrectable incidents that ended in an exception
- * @param duplicated check blocks whose evidence was not finite (inputs with NaN or infinity), and
- *     that were verified by computing them a second time
+ * @param duplicated check blocks whose evidence was not finite (inputs with NaN or infinity), or,
+ *     of small products, whose columns did not fit the model of tolerances, and that were verified
+ *     by computing them a second time
  */
 public record FaultCounters(
     long calls,

@@ -29,7 +29,8 @@ public final class SealedInput {
 
   /**
    * Whether the backend compares every word it reads with the seals, so that they need not be
-   * verified after the last use: what changes later is found by the next reader.
+   * verified after the last use: what changes later is found by the next reader. Not any more, when
+   * something else reads it.
    */
   public boolean inline;
 

@@ -1,5 +1,7 @@
 package dev.regolith.kernels.backend.vector;
 
+import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
+
 import dev.regolith.kernels.checksum.CheckBlock;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -9,8 +11,7 @@ import java.lang.foreign.MemorySegment;
  * with zeros behind.
  */
 final class BlockView {
-  /** Room for copies. */
-  final MemorySegment staged =
+  private final MemorySegment staged =
       Arena.ofAuto().allocate(CheckBlock.ROWS * BlockPass.STAGED_STRIDE, 64);
 
   /** Where the rows are to be read. */
@@ -22,6 +23,9 @@ final class BlockView {
   /** From a row to the next, in bytes. */
   long stride;
 
+  /** How many there are. */
+  int rows;
+
   /** Words of a row, zeros included. */
   int width;
 
@@ -30,7 +34,8 @@ final class BlockView {
    *
    * @param raw of no meaning afterwards
    */
-  void open(MemorySegment source, long from, long apart, int rows, int columns, long[] raw) {
+  void open(MemorySegment source, long from, long apart, int count, int columns, long[] raw) {
+    rows = count;
     width = CheckBlock.pitch(columns);
     if (columns < width) {
       BlockPass.stage(source, from, apart, rows, columns, staged, raw);
@@ -42,6 +47,16 @@ final class BlockView {
       offset = from;
       stride = apart;
     }
+  }
+
+  /** Reads them for their running sums. */
+  void scan(long[] raw) {
+    BlockPass.scan(memory, offset, stride, rows, width, raw);
+  }
+
+  /** Makes of running sums of these rows what a seal of them has. */
+  void finish(long[] raw, long[] sums, int at) {
+    SealLanes.finish(raw, rows * width / LANES, sums, at);
   }
 
   /** Lets go of memory that somebody else keeps. */

@@ -43,13 +43,13 @@ final class ColumnChecks {
   private ColumnChecks() {}
 
   /** Adds up rows of C that were read back just now, while they are near. */
-  static void show(int row, int rows, int block, VectorWorkspace w) {
+  static void show(int row, int block, VectorWorkspace w) {
     ColumnSums sums = w.columnSums;
     int first = block * CheckBlock.COLUMNS;
     if (row == 0) {
       sums.clear(ColumnSums.SHOWN, 1, first, first + w.view.width);
     }
-    add(Kind.SIGNED, rows, BlockPass.ALIGNED_SIGNS, row, ColumnSums.SHOWN, first, w);
+    add(Kind.SIGNED, BlockPass.ALIGNED_SIGNS, row, ColumnSums.SHOWN, first, w);
   }
 
   /**
@@ -72,19 +72,20 @@ final class ColumnChecks {
   private static void readLeft(GemmProblem p, Region region, VectorWorkspace w, EvidenceSink sink) {
     int depth = p.b.depthOf(0);
     BlockView view = w.view;
+    SealGrid seals = p.aSeals;
     for (int row = 0; row < region.rows; row += CheckBlock.ROWS) {
       int rows = Math.min(CheckBlock.ROWS, region.rows - row);
       long a = p.aRow(region.matrix, region.row + row);
       for (int k = 0; k < depth; k += CheckBlock.COLUMNS) {
         int columns = Math.min(CheckBlock.COLUMNS, depth - k);
         view.open(p.a, a + 4L * k, p.aStride, rows, columns, w.raw);
-        SealGrid seals = p.aSeals;
         if (seals != null) {
-          sumUp(rows, w);
+          view.scan(w.raw);
+          view.finish(w.raw, w.found, 0);
           int block = p.aSealBlock(seals, region.matrix, region.row + row) + k / CheckBlock.COLUMNS;
           LeftCheck.compare(p, region, block, w.found, sink);
         }
-        add(Kind.SURVEYED, rows, BlockPass.ALIGNED_SIGNS, row, ColumnSums.SIGNED, k, w);
+        add(Kind.SURVEYED, BlockPass.ALIGNED_SIGNS, row, ColumnSums.SIGNED, k, w);
       }
     }
   }
@@ -92,6 +93,7 @@ final class ColumnChecks {
   private static void readRight(
       GemmProblem p, Region region, int block, VectorWorkspace w, EvidenceSink sink) {
     Range range = Objects.requireNonNull(p.bRange);
+    SealGrid seals = p.bSeals;
     int columns = p.b.columnsOf(region.block + block);
     int first = block * CheckBlock.COLUMNS;
     int end = first + CheckBlock.pitch(columns);
@@ -104,19 +106,17 @@ final class ColumnChecks {
     for (int k = 0; k < p.b.depthOf(0); k += CheckBlock.ROWS) {
       int rows = Math.min(CheckBlock.ROWS, p.b.depthOf(0) - k);
       w.view.open(p.bSource, b + k * stride, stride, rows, columns, w.raw);
-      SealGrid seals = p.bSeals;
       if (seals != null) {
-        sumUp(rows, w);
+        w.view.scan(w.raw);
+        w.view.finish(w.raw, w.found, 0);
         int found = seals.block(region.matrix, k / CheckBlock.ROWS, region.block + block);
         if (!Seal.same(w.found, 0, seals.sums(), Seal.SUMS * found)) {
           sink.rightDiffers(p, region, found);
         }
       }
-      MemorySegment factors = w.columnSums.memory;
       add(
           Kind.PREDICTED,
-          rows,
-          factors,
+          w.columnSums.memory,
           ColumnSums.at(ColumnSums.SIGNED, k),
           ColumnSums.PREDICTED,
           first,
@@ -132,33 +132,20 @@ final class ColumnChecks {
       int rows = Math.min(CheckBlock.ROWS, region.rows - row);
       long old = p.oldCRow(region.matrix, region.row + row) + DirectGemm.firstColumn(region, block);
       w.view.open(p.oldC, old, p.oldCStride, rows, columns, w.raw);
-      add(Kind.SURVEYED, rows, BlockPass.ALIGNED_SIGNS, row, ColumnSums.OLD, first, w);
+      add(Kind.SURVEYED, BlockPass.ALIGNED_SIGNS, row, ColumnSums.OLD, first, w);
     }
-  }
-
-  /** Makes the seal of the rows that are in view. */
-  private static void sumUp(int rows, VectorWorkspace w) {
-    BlockView view = w.view;
-    BlockPass.scan(view.memory, view.offset, view.stride, rows, view.width, w.raw);
-    SealLanes.finish(w.raw, rows * view.width / LANES, w.found, 0);
   }
 
   /** Adds up the rows that are in view. */
   private static void add(
-      Kind kind,
-      int rows,
-      MemorySegment factors,
-      long factor,
-      int line,
-      int column,
-      VectorWorkspace w) {
+      Kind kind, MemorySegment factors, long factor, int line, int column, VectorWorkspace w) {
     BlockView view = w.view;
     MachineColumnSums.add(
         kind,
         view.memory,
         view.offset,
         view.stride,
-        rows,
+        view.rows,
         view.width,
         factors,
         factor,

@@ -10,7 +10,7 @@ import dev.regolith.kernels.backend.EvidenceSink;
 import dev.regolith.kernels.backend.GemmProblem;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Region;
-import dev.regolith.kernels.backend.vector.DirectKernel.Result;
+import dev.regolith.kernels.backend.vector.MicroKernel.Into;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.machine.Processor;
@@ -189,7 +189,7 @@ final class DirectGemm {
     if (full > 0) {
       long ahead = ahead(p, region, (long) strips * full, w);
       call(
-          Result.C,
+          Into.C,
           p,
           region,
           row,
@@ -212,7 +212,7 @@ final class DirectGemm {
       long ahead = ahead(p, region, strips, w);
       c += full * Columns.PANEL;
       call(
-          Result.C, p, region, row, rows, strips, b, full, 1, left, 0, digest, p.c, c, p.cStride,
+          Into.C, p, region, row, rows, strips, b, full, 1, left, 0, digest, p.c, c, p.cStride,
           ahead, w);
     }
   }
@@ -291,7 +291,7 @@ final class DirectGemm {
       VectorWorkspace w) {
     MemorySegment none = MemorySegment.NULL;
     call(
-        Result.TILES,
+        Into.TILES,
         p,
         region,
         row,
@@ -311,7 +311,7 @@ final class DirectGemm {
   }
 
   private static void call(
-      Result result,
+      Into into,
       GemmProblem p,
       Region region,
       int row,
@@ -328,7 +328,7 @@ final class DirectGemm {
       long cStride,
       long ahead,
       VectorWorkspace w) {
-    DirectKernel.of(rows, result, columns)
+    DirectKernel.of(rows, into, columns)
         .multiply(
             p.a,
             p.aRow(region.matrix, region.row + row),

@@ -7,6 +7,7 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_ROWS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 
 import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.backend.vector.MicroKernel.Into;
 import dev.regolith.kernels.machine.MachineCode;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
@@ -18,20 +19,6 @@ import org.jspecify.annotations.Nullable;
  * the caches needs no copies. Computes the bits of a {@link MicroKernel}.
  */
 final class DirectKernel {
-  /** What becomes of accumulators. */
-  enum Result {
-    /** They are stored as tiles. */
-    TILES(0),
-    /** They are stored into C. */
-    C(1);
-
-    private final int number;
-
-    Result(int number) {
-      this.number = number;
-    }
-  }
-
   /** How many columns a panel has. */
   enum Width {
     /** {@link VectorShapes#TILE_COLUMNS}. */
@@ -56,25 +43,25 @@ final class DirectKernel {
     }
   }
 
-  private static final int KINDS = Result.values().length;
+  private static final int KINDS = Into.values().length;
   private static final int WIDTHS = Width.values().length;
   private static final @Nullable DirectKernel[] KERNELS =
       new @Nullable DirectKernel[WIDTHS * KINDS * (TILE_ROWS + 1)];
 
   private final MemorySegment code;
   private final int rows;
-  private final Result result;
+  private final Into into;
   private final Width width;
 
   /** A kernel of {@code rows} rows; see {@link #of}. */
-  DirectKernel(byte[] code, int rows, Result result, Width width) {
+  DirectKernel(byte[] code, int rows, Into into, Width width) {
     this.code = MachineCode.place(code);
     this.rows = rows;
-    this.result = result;
+    this.into = into;
     this.width = width;
   }
 
-  /** Whether there are kernels for panels that are not full, into C or compared with it. */
+  /** Whether there are kernels for panels that are not full, into C. */
   static boolean masks() {
     return VectorShapes.hasThirtyTwoRegisters();
   }
@@ -85,20 +72,20 @@ final class DirectKernel {
   }
 
   /** The kernel for a number of rows, and full panels. */
-  static DirectKernel of(int rows, Result result) {
-    return of(rows, result, TILE_COLUMNS);
+  static DirectKernel of(int rows, Into into) {
+    return of(rows, into, TILE_COLUMNS);
   }
 
   /**
    * The kernel for a number of rows and of a panel's columns, written when it is first asked for.
    */
-  static DirectKernel of(int rows, Result result, int columns) {
+  static DirectKernel of(int rows, Into into, int columns) {
     Width width = Width.of(columns);
-    int at = (KINDS * rows + result.number) * WIDTHS + width.number;
+    int at = (KINDS * rows + into.number) * WIDTHS + width.number;
     DirectKernel kernel = KERNELS[at];
     if (kernel == null) {
       // Kernels have no state: a race writes one twice, or shows it late, and does no harm.
-      kernel = MachineKernelWriter.writeDirect(rows, result, width);
+      kernel = MachineKernelWriter.writeDirect(rows, into, width);
       KERNELS[at] = kernel;
     }
     return kernel;
@@ -158,7 +145,7 @@ final class DirectKernel {
     Bounds.check(digestAt, 0, 1, WIDE_LANES, digest.length);
     long apart = 0;
     long next = across;
-    if (result != Result.TILES) {
+    if (into != Into.TILES) {
       Bounds.check(cAt, cStride, allRows, count * across, c.byteSize());
       apart = rows * cStride;
     } else {

@@ -1,6 +1,5 @@
 package dev.regolith.kernels.backend.vector;
 
-import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 
 import dev.regolith.kernels.backend.EvidenceSink;
@@ -147,7 +146,7 @@ final class LeftCopy {
             p.aSealBlock(seals, region.matrix, region.row + top)
                 + (long) kBlock * PackedB.DEPTH / CheckBlock.COLUMNS
                 + k / CheckBlock.COLUMNS;
-        SealLanes.finish(w.raw, rows * view.width / LANES, w.found, 0);
+        view.finish(w.raw, w.found, 0);
         LeftCheck.compare(p, region, block, w.found, sink);
       }
     }

@@ -201,6 +201,9 @@ final class MachineKernelWriter {
     if (masks && into != Into.C) {
       throw new IllegalArgumentException("tiles are full");
     }
+    if (direct && into == Into.ROWS) {
+      throw new IllegalArgumentException("scores come from copies");
+    }
   }
 
   /** A new kernel; see {@link MicroKernels#of}. */
@@ -212,11 +215,10 @@ final class MachineKernelWriter {
   }
 
   /** A new kernel; see {@link DirectKernel#of}. */
-  static DirectKernel writeDirect(int rows, DirectKernel.Result result, DirectKernel.Width width) {
-    var into = result == DirectKernel.Result.TILES ? Into.TILES : Into.C;
+  static DirectKernel writeDirect(int rows, Into into, DirectKernel.Width width) {
     var writer = new MachineKernelWriter(rows, false, false, into, true, width);
     writer.function();
-    return new DirectKernel(writer.code.bytes(), rows, result, width);
+    return new DirectKernel(writer.code.bytes(), rows, into, width);
   }
 
   private void function() {

@@ -1,6 +1,5 @@
 package dev.regolith.kernels.backend.vector;
 
-import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
@@ -161,8 +160,7 @@ final class OutputTiles {
     if (seals != null) {
       long blockRow = (region.row + row) / CheckBlock.ROWS;
       int sums = Seal.SUMS * seals.block(region.matrix, blockRow, region.block + block);
-      int vectors = rows * CheckBlock.pitch(p.b.columnsOf(region.block + block)) / LANES;
-      SealLanes.finish(w.raw, vectors, seals.sums(), sums);
+      w.view.finish(w.raw, seals.sums(), sums);
     }
     if (Probe.ON) {
       probe(ProbePoint.C_CHECKED, p, region, row, rows, block);
@@ -175,9 +173,16 @@ final class OutputTiles {
     int columns = p.b.columnsOf(region.block + block);
     long at =
         p.cRow(region.matrix, region.row + row) + 4 * (region.block + block) * CheckBlock.COLUMNS;
-    int pattern = (int) ((region.block + block) % Signs.PATTERNS);
     BlockView view = w.view;
     view.open(p.c, at, p.cStride, rows, columns, w.raw);
+    int digest = w.blockDigest(row);
+    if (p.isDirect()) {
+      view.scan(w.raw);
+      w.take(digest);
+      ColumnChecks.show(row, block, w);
+      return;
+    }
+    int pattern = (int) ((region.block + block) % Signs.PATTERNS);
     BlockPass.show(
         view.memory,
         view.offset,
@@ -187,14 +192,10 @@ final class OutputTiles {
         pattern,
         w.raw,
         w.digests,
-        w.blockDigest(row),
+        digest,
         w.lanes);
-    if (p.isDirect()) {
-      ColumnChecks.show(row, rows, block, w);
-    } else {
-      int shown = evidence.at(row, evidence.checkOf(block));
-      BlockPass.addUp(w.lanes, rows, evidence.shown, shown, evidence.checks());
-    }
+    int shown = evidence.at(row, evidence.checkOf(block));
+    BlockPass.addUp(w.lanes, rows, evidence.shown, shown, evidence.checks());
   }
 
   /** Completes the evidence of a region and hands it over. */

@@ -113,9 +113,9 @@ public final class VectorGemm implements Backend {
     int rows = grid.rows(block);
     long stride = 4 * grid.range().rowStride();
     view.open(memory, 4 * grid.word(block), stride, rows, grid.columns(block), w.raw);
-    BlockPass.scan(view.memory, view.offset, view.stride, rows, view.width, w.raw);
+    view.scan(w.raw);
+    view.finish(w.raw, found, 0);
     view.forget();
-    SealLanes.finish(w.raw, rows * view.width / LANES, found, 0);
   }
 
   @Override
@@ -236,7 +236,7 @@ public final class VectorGemm implements Backend {
     return LANES;
   }
 
-  static void openEvidence(Region region, PackedB b, VectorWorkspace w) {
+  private static void openEvidence(Region region, PackedB b, VectorWorkspace w) {
     w.evidence.open(region.rows, region.blocks, b.depth());
     w.evidence.lanes(
         Prediction.LANES_USED,

@@ -270,6 +270,15 @@ final class VectorWorkspace implements Workspace {
     Arrays.fill(digests, copyDigest(0), lastDigest, 0);
   }
 
+  /**
+   * Takes words that were read back, of which {@link #raw} has the running sums, out of a digest.
+   */
+  void take(int digest) {
+    for (int lane = 0; lane < WIDE_LANES; lane++) {
+      digests[digest + lane] -= raw[lane];
+    }
+  }
+
   /** Whether a digest is zero; it is afterwards. */
   boolean takeZero(int digest) {
     boolean zero = Strip.isZero(digests, digest);

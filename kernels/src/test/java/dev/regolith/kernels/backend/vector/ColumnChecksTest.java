@@ -166,7 +166,7 @@ class ColumnChecksTest {
         long c = p.cRow(0, row) + DirectGemm.firstColumn(region, block);
         int columns = p.b.columnsOf(block);
         workspace.view.open(p.c, c, p.cStride, rows, columns, workspace.raw);
-        ColumnChecks.show(row, rows, block, workspace);
+        ColumnChecks.show(row, block, workspace);
       }
     }
     var suspects = new ArrayList<String>();

@@ -11,7 +11,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.regolith.kernels.backend.PackedB;
-import dev.regolith.kernels.backend.vector.DirectKernel.Result;
+import dev.regolith.kernels.backend.vector.MicroKernel.Into;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -38,7 +38,7 @@ class DirectKernelTest {
       for (int strips = 1; strips <= 4; strips++) {
         for (int panels = 1; panels <= 3; panels++) {
           for (int depth : DEPTHS) {
-            multiply(rows, strips, panels, TILE_COLUMNS, depth, Result.C, random);
+            multiply(rows, strips, panels, TILE_COLUMNS, depth, Into.C, random);
           }
         }
       }
@@ -48,8 +48,8 @@ class DirectKernelTest {
   @Test
   void manyDeepStripsAreMultipliedIntoC() {
     var random = new SplittableRandom(5);
-    multiply(TILE_ROWS, 24, 1, TILE_COLUMNS, PackedB.DEPTH, Result.C, random);
-    multiply(TILE_ROWS - 1, 3, 4, TILE_COLUMNS, PackedB.DEPTH - 1, Result.C, random);
+    multiply(TILE_ROWS, 24, 1, TILE_COLUMNS, PackedB.DEPTH, Into.C, random);
+    multiply(TILE_ROWS - 1, 3, 4, TILE_COLUMNS, PackedB.DEPTH - 1, Into.C, random);
   }
 
   @Test
@@ -58,7 +58,7 @@ class DirectKernelTest {
     for (int rows = 1; rows <= TILE_ROWS; rows++) {
       for (int panels = 1; panels <= 3; panels++) {
         for (int depth : DEPTHS) {
-          multiply(rows, 1, panels, TILE_COLUMNS, depth, Result.TILES, random);
+          multiply(rows, 1, panels, TILE_COLUMNS, depth, Into.TILES, random);
         }
       }
     }
@@ -71,20 +71,14 @@ class DirectKernelTest {
     for (int columns = 1; columns < TILE_COLUMNS; columns++) {
       for (int rows = 1; rows <= TILE_ROWS; rows++) {
         for (int depth : DEPTHS) {
-          multiply(rows, 1 + random.nextInt(3), 1, columns, depth, Result.C, random);
+          multiply(rows, 1 + random.nextInt(3), 1, columns, depth, Into.C, random);
         }
       }
     }
   }
 
   private static void multiply(
-      int rows,
-      int strips,
-      int panels,
-      int width,
-      int depth,
-      Result into,
-      SplittableRandom random) {
+      int rows, int strips, int panels, int width, int depth, Into into, SplittableRandom random) {
     int allRows = rows * strips;
     int columns = panels * width;
     // Rows are further apart than they are long, and nothing lies behind the last.
@@ -110,7 +104,7 @@ class DirectKernelTest {
       Arrays.fill(tiles, UNTOUCHED);
       var digests = new long[3 * WIDE_LANES];
       digests[WIDE_LANES] = 5;
-      boolean intoC = into == Result.C;
+      boolean intoC = into == Into.C;
       DirectKernel.of(rows, into, width)
           .multiply(
               a,
@@ -217,7 +211,7 @@ class DirectKernelTest {
       long cAt,
       long cStride) {
     var digests = new long[WIDE_LANES];
-    DirectKernel.of(3, Result.C)
+    DirectKernel.of(3, Into.C)
         .multiply(
             a,
             aAt,
@@ -245,7 +239,7 @@ class DirectKernelTest {
   private static void ofColumns(int madeFor, int columns, int panels) {
     assumeTrue(DirectKernel.masks());
     MemorySegment none = MemorySegment.NULL;
-    DirectKernel.of(1, Result.C, madeFor)
+    DirectKernel.of(1, Into.C, madeFor)
         .multiply(
             none,
             0,
@@ -274,7 +268,7 @@ class DirectKernelTest {
       MemorySegment a, MemorySegment b, MemorySegment c, int depth, long panelStride) {
     var digests = new long[WIDE_LANES];
     long row = 4L * TILE_COLUMNS;
-    DirectKernel.of(1, Result.C)
+    DirectKernel.of(1, Into.C)
         .multiply(
             a,
             0,
@@ -302,7 +296,7 @@ class DirectKernelTest {
       MemorySegment a, int strips, MemorySegment b, float[] tiles, int to, long[] digests, int at) {
     MemorySegment none = MemorySegment.NULL;
     long row = 4L * TILE_COLUMNS;
-    DirectKernel.of(1, Result.TILES)
+    DirectKernel.of(1, Into.TILES)
         .multiply(
             a,
             0,
