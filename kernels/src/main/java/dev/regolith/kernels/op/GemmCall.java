@@ -49,9 +49,6 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     VERIFY
   }
 
-  /** Threads have about the same work if at most one turn in so many finds nothing to do. */
-  private static final int TURNS = 8;
-
   /** Most multiply-adds, and elements of B, of a product that one thread computes sooner. */
   private static final long ALONE = 1 << 18;
 
@@ -67,6 +64,7 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
   private final LeftOperand left;
   private final RightOperand right;
   private final Output output;
+  private final RegionCut cut;
 
   /** Per worker: a region to compute, and room for the sums of a seal. */
   private final Region[] regions;
@@ -82,14 +80,6 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
   private boolean computed;
   private long mark;
 
-  // How C is cut into regions: its check blocks down and, so many at a time, across, shared by
-  // chunks and groups.
-  private long down;
-  private long across;
-  private int width;
-  private long chunks;
-  private long groups;
-
   GemmCall(Execution execution) {
     this.execution = execution;
     var backend = execution.backend();
@@ -103,6 +93,7 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
             execution.log(),
             execution.protection(),
             execution.probation());
+    this.cut = new RegionCut(backend, problem);
     this.left = new LeftOperand(backend, verify);
     this.right = new RightOperand(backend, verify);
     this.output = new Output("gemm", backend, execution.scrubber(), verify);
@@ -160,7 +151,8 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     boolean good = false;
     try {
       left.open(a, problem.depth > 0, problem);
-      right.open(b, packed, readsPanelsOnce(b), problem);
+      boolean leaves = b != null && cut.leavesPanels(b.range().batch(), threads());
+      right.open(b, packed, leaves, problem);
       output.open(c.storage(), c.range(), problem.beta != 0, problem);
       reserve(c);
       Status status = compute(a, b);
@@ -247,7 +239,7 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     phase = Phase.PREPARE;
     team.run(right.tasks() + left.tasks() + output.tasks(), this, together);
     output.verifyOldParts(found[0], workspace);
-    cut();
+    cut.cut(threads());
     verifyRightInline(b);
     computeAll();
     computed = true;
@@ -281,7 +273,7 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
   /** Has the regions compare B with its seals, if each word is read by one of them. */
   private void verifyRightInline(@Nullable Tensor b) {
     SealedInput input = rightInput;
-    if (input != null && b != null && chunks == 1 && b.range().batch() == problem.batch) {
+    if (input != null && b != null && cut.isFullHeight() && b.range().batch() == problem.batch) {
       input.inline = true;
       problem.bSeals = input.grid;
     }
@@ -289,7 +281,7 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
 
   private void computeAll() {
     phase = Phase.COMPUTE;
-    execution.team().run(problem.batch * chunks * groups, this, together);
+    execution.team().run(cut.regions(), this, together);
   }
 
   private void forget() {
@@ -306,72 +298,8 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     output.forget();
   }
 
-  /**
-   * Whether every panel of a fresh B can be left to one region, which takes all rows: there are
-   * enough check blocks of columns for the threads to share evenly.
-   */
-  private boolean readsPanelsOnce(@Nullable Tensor b) {
-    if (b == null || problem.rows > execution.backend().regionRows()) {
-      return false;
-    }
-    boolean shared = problem.batch > 1 && b.range().batch() == 1;
-    long threads = threads();
-    if (shared || threads == 1) {
-      return !shared;
-    }
-    long shares = problem.batch * across(CheckBlock.span(problem.depth));
-    long idle = pieces(shares, threads) * threads - shares;
-    return TURNS * idle <= shares;
-  }
-
-  private long across(int blocks) {
-    return pieces(CheckBlock.across(problem.columns), blocks);
-  }
-
-  // Small products are over before a processor has divided often.
-
-  /** Pieces of at most a size; one of nothing. */
-  private static long pieces(long whole, long size) {
-    return whole <= size ? 1 : Math.ceilDiv(whole, size);
-  }
-
-  /** Where a piece starts, of several of about the same size. */
-  private static long start(long piece, long pieces, long whole) {
-    return pieces == 1 ? piece * whole : piece * whole / pieces;
-  }
-
   private int threads() {
     return together ? execution.team().threads() : 1;
-  }
-
-  /**
-   * Cuts C into regions of about the same size: as large as a workspace allows, and as many as the
-   * threads can share evenly.
-   */
-  private void cut() {
-    int threads = threads();
-    boolean once = problem.packsB();
-    down = CheckBlock.down(problem.rows);
-    width = once ? CheckBlock.span(problem.depth) : 1;
-    across = across(width);
-    chunks = pieces(down, regionBlocks(once));
-    groups = pieces(across, Region.MAX_BLOCKS / width);
-    long others = problem.batch * groups;
-    if (threads > 1 && others < 4L * threads) {
-      long even = Math.ceilDiv(chunks * others, threads) * threads;
-      chunks = once ? 1 : Math.min(down, Math.ceilDiv(even, others));
-      long wanted = once ? even : threads;
-      if (chunks * others < wanted) {
-        groups = Math.min(across, Math.ceilDiv(wanted, problem.batch * chunks));
-      }
-    }
-  }
-
-  /** Check blocks that a region is high. */
-  private long regionBlocks(boolean once) {
-    var backend = execution.backend();
-    int rows = verify || once ? backend.regionRows() : backend.regionRowsWithoutEvidence();
-    return rows / CheckBlock.ROWS;
   }
 
   @Override
@@ -396,20 +324,7 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
   }
 
   private void compute(long task, int worker, Workspace w) {
-    long ofMatrix = chunks * groups;
-    long matrix = ofMatrix == 1 ? task : task / ofMatrix;
-    long chunk = chunks == 1 ? 0 : task % chunks;
-    long group = groups == 1 ? 0 : task / chunks % groups;
-    long row = start(chunk, chunks, down) * CheckBlock.ROWS;
-    long end = Math.min(problem.rows, start(chunk + 1, chunks, down) * CheckBlock.ROWS);
-    long block = start(group, groups, across) * width;
-    long last = Math.min(across(1), start(group + 1, groups, across) * width);
-    Region region =
-        regions[worker].set(matrix, row, (int) (end - row), block, (int) (last - block));
-    long nextTask = task + threads();
-    long next = ofMatrix == 1 ? nextTask : nextTask / ofMatrix;
-    region.nextMatrix = next < problem.batch ? next : matrix;
-    execution.backend().run(problem, region, w, guard);
+    execution.backend().run(problem, cut.region(task, regions[worker]), w, guard);
   }
 
   // ------------------------------------------------------------------------------ verification

@@ -1,0 +1,122 @@
+package dev.regolith.kernels.op;
+
+import dev.regolith.kernels.backend.Backend;
+import dev.regolith.kernels.backend.GemmProblem;
+import dev.regolith.kernels.backend.Region;
+import dev.regolith.kernels.checksum.CheckBlock;
+
+/**
+ * How C is cut into regions: its check blocks down and, so many at a time, across, shared by chunks
+ * and groups. Reused from call to call.
+ */
+final class RegionCut {
+  /** Threads have about the same work if at most one turn in so many finds nothing to do. */
+  private static final int TURNS = 8;
+
+  private final Backend backend;
+  private final GemmProblem problem;
+  private int threads;
+  private long down;
+  private long across;
+  private int width;
+  private long chunks;
+  private long groups;
+
+  /** Cuts of a problem, which changes from call to call. */
+  RegionCut(Backend backend, GemmProblem problem) {
+    this.backend = backend;
+    this.problem = problem;
+  }
+
+  /**
+   * Whether every panel of a fresh B can be left to one region, which takes all rows: there are
+   * enough check blocks of columns for the threads to share evenly.
+   *
+   * @param matrices of B
+   */
+  boolean leavesPanels(long matrices, int amongThreads) {
+    if (problem.rows > backend.regionRows()) {
+      return false;
+    }
+    boolean shared = problem.batch > 1 && matrices == 1;
+    if (shared || amongThreads == 1) {
+      return !shared;
+    }
+    long shares = problem.batch * across(CheckBlock.span(problem.depth));
+    long idle = pieces(shares, amongThreads) * amongThreads - shares;
+    return TURNS * idle <= shares;
+  }
+
+  /**
+   * Cuts C into regions of about the same size: as large as a workspace allows, and as many as the
+   * threads can share evenly.
+   */
+  void cut(int amongThreads) {
+    threads = amongThreads;
+    boolean once = problem.packsB();
+    down = CheckBlock.down(problem.rows);
+    width = once ? CheckBlock.span(problem.depth) : 1;
+    across = across(width);
+    chunks = pieces(down, regionBlocks(once));
+    groups = pieces(across, Region.MAX_BLOCKS / width);
+    long others = problem.batch * groups;
+    if (threads > 1 && others < 4L * threads) {
+      long even = Math.ceilDiv(chunks * others, threads) * threads;
+      chunks = once ? 1 : Math.min(down, Math.ceilDiv(even, others));
+      long wanted = once ? even : threads;
+      if (chunks * others < wanted) {
+        groups = Math.min(across, Math.ceilDiv(wanted, problem.batch * chunks));
+      }
+    }
+  }
+
+  /** How many there are. */
+  long regions() {
+    return problem.batch * chunks * groups;
+  }
+
+  /** Whether a region has all rows of its columns. */
+  boolean isFullHeight() {
+    return chunks == 1;
+  }
+
+  /** Says which region a number stands for, and what the same thread probably computes next. */
+  Region region(long number, Region region) {
+    long ofMatrix = chunks * groups;
+    long matrix = ofMatrix == 1 ? number : number / ofMatrix;
+    long chunk = chunks == 1 ? 0 : number % chunks;
+    long group = groups == 1 ? 0 : number / chunks % groups;
+    long row = start(chunk, chunks, down) * CheckBlock.ROWS;
+    long end = Math.min(problem.rows, start(chunk + 1, chunks, down) * CheckBlock.ROWS);
+    long block = start(group, groups, across) * width;
+    long last = Math.min(across(1), start(group + 1, groups, across) * width);
+    region.set(matrix, row, (int) (end - row), block, (int) (last - block));
+    long nextNumber = number + threads;
+    long next = ofMatrix == 1 ? nextNumber : nextNumber / ofMatrix;
+    region.nextMatrix = next < problem.batch ? next : matrix;
+    return region;
+  }
+
+  /** Check blocks that a region is high. */
+  private long regionBlocks(boolean once) {
+    boolean evident = problem.verify || once;
+    int rows = evident ? backend.regionRows() : backend.regionRowsWithoutEvidence();
+    return rows / CheckBlock.ROWS;
+  }
+
+  private long across(int blocks) {
+    return pieces(CheckBlock.across(problem.columns), blocks);
+  }
+
+  // Small products are over before a processor has divided often.
+
+  /** Pieces of at most a size; one of nothing. */
+  private static long pieces(long whole, long size) {
+    return whole <= size ? 1 : Math.ceilDiv(whole, size);
+  }
+
+  /** Where a piece starts, of several of about the same size. */
+  private static long start(long piece, long pieces, long whole) {
+    return pieces == 1 ? piece * whole : piece * whole / pieces;
+  }
+}
