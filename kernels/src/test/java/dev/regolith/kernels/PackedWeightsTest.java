@@ -14,6 +14,8 @@ import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.util.SplittableRandom;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -44,6 +46,54 @@ class PackedWeightsTest {
       assertThatThrownBy(() -> under.session().gemm(a, weights.transposed(), c))
           .isInstanceOf(UncorrectableFaultException.class);
       assertThat(c.toArray()[1]).as("the damaged column").isNaN();
+    }
+  }
+
+  /** Whoever repairs may lose its core meanwhile: readers wait, and do not give up. */
+  @Test
+  void repairsThatTakeLong() throws Exception {
+    try (var under = SessionUnderTest.open(o -> o.threads(1));
+        var arena = Arena.ofShared()) {
+      var session = under.session();
+      var weights = session.pack(arena, Tensor.wrap(bElements, K, N).transposed());
+      PackedB packed = weights.transposed().asRightOperand();
+      var a = Tensor.of(arena, aElements, M, K);
+      var c = Tensor.zeros(arena, DType.FLOAT32, M, N);
+      var begun = new CountDownLatch(1);
+      var goOn = new CountDownLatch(1);
+      Runnable slow =
+          () -> {
+            begun.countDown();
+            await(goOn);
+          };
+      var repair =
+          new FutureTask<>(() ->
+              packed
+                  .repairs()
+                  .alone(() -> {
+                    packed.repairs().write(slow);
+                    return true;
+                  }));
+      Thread.ofPlatform().start(repair);
+      begun.await();
+      var call = new FutureTask<>(() -> session.gemm(a, weights.transposed(), c));
+      Thread caller = Thread.ofPlatform().start(call);
+      while (!call.isDone() && caller.getState() != Thread.State.BLOCKED) {
+        Thread.onSpinWait();
+      }
+      goOn.countDown();
+      assertThat(repair.get()).isTrue();
+      assertThat(call.get()).isNotEqualTo(Status.DETECTED);
+      assertThat(c.toArray()).isEqualTo(expected);
+      assertThat(session.counters().uncorrectable()).isZero();
+    }
+  }
+
+  private static void await(CountDownLatch latch) {
+    try {
+      latch.await();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     }
   }
 

@@ -18,9 +18,16 @@ public final class Repairs {
   private final AtomicLong begun = new AtomicLong();
   private final AtomicLong ended = new AtomicLong();
 
-  /** The repairs that have ended. */
+  /**
+   * The repairs that have ended. Waits for one that goes on: whatever is read meanwhile is read in
+   * vain, and who repairs may have lost its core for longer than readers try again.
+   */
   public long mark() {
-    return ended.get();
+    long mark = ended.get();
+    while (begun.get() != mark) {
+      mark = alone(ended::get);
+    }
+    return mark;
   }
 
   /** The repairs that have begun. */
@@ -38,7 +45,7 @@ public final class Repairs {
     return look.get();
   }
 
-  /** Writes a repair; readers from before it find out. */
+  /** Writes a repair, {@link #alone}; readers from before it find out. */
   public void write(Runnable repair) {
     begun.incrementAndGet();
     try {
