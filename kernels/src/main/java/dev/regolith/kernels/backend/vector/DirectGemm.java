@@ -90,7 +90,7 @@ final class DirectGemm {
   /** See {@link Backend#run}. */
   static void run(GemmProblem p, Region region, VectorWorkspace w, EvidenceSink sink) {
     if (p.verify) {
-      w.open(region.rows, 1, false);
+      w.open(region.rows, 1, false, false);
     } else {
       w.openEvenly(region.rows);
     }

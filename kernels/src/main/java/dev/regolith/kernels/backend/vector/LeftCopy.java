@@ -35,10 +35,10 @@ final class LeftCopy {
       if (p.verify) {
         copyChecked(p, region, kBlock, top, rows, aRow, w, sink);
       } else {
-        Strip.copy(p.a, aRow, p.aStride, rows, depth, w.copied, VectorWorkspace.copyAt(top));
+        Strip.copy(p.a, aRow, p.aStride, rows, depth, w.copied, w.copyAt(top, kBlock));
       }
       if (Probe.ON) {
-        probe(ProbePoint.PACKED_A_WRITTEN, top, rows, depth, w);
+        probe(ProbePoint.PACKED_A_WRITTEN, top, rows, kBlock, depth, w);
       }
       if (predicts) {
         predict(p, region, kBlock, top, rows, w);
@@ -71,12 +71,12 @@ final class LeftCopy {
       long bytes = 4L * p.b.depthOf(kBlock);
       Probe.reach(ProbePoint.A_PREDICTED, p.a, aRow, rows, bytes, p.aStride);
     }
-    w.prediction.predict(p, region, kBlock, row, rows, survey(p, row, w), w.evidence);
+    w.prediction.predict(p, region, kBlock, row, rows, survey(p, row, kBlock, w), w.evidence);
   }
 
   /** What is known of a check block's rows; of each until the end, if predictions come late. */
-  private static RowSurvey survey(GemmProblem p, int row, VectorWorkspace w) {
-    return w.survey(p.packsB() ? row / CheckBlock.ROWS : 0);
+  private static RowSurvey survey(GemmProblem p, int row, int kBlock, VectorWorkspace w) {
+    return p.packsB() ? w.survey(row, kBlock) : w.survey(0, 0);
   }
 
   private static long aRow(GemmProblem p, Region region, int row, int kBlock) {
@@ -90,16 +90,16 @@ final class LeftCopy {
     for (int top = 0; top < region.rows; top += CheckBlock.ROWS) {
       int rows = Math.min(CheckBlock.ROWS, region.rows - top);
       if (Probe.ON) {
-        probe(ProbePoint.PACKED_A_LAST_USE, top, rows, depth, w);
+        probe(ProbePoint.PACKED_A_LAST_USE, top, rows, kBlock, depth, w);
       }
       if (!p.verify) {
         continue;
       }
-      int digest = w.copyDigest(top);
+      int digest = w.copyDigest(top, kBlock);
       if (Probe.ON) {
         Probe.reach(ProbePoint.PACKED_A_DIGEST, w.digests, digest, WIDE_LANES);
       }
-      int at = VectorWorkspace.copyAt(top);
+      int at = w.copyAt(top, kBlock);
       Strip.subtract(w.copied, at, MicroKernel.STRIP_STRIDE, rows, depth, w.digests, digest);
       if (!w.takeZero(digest)) {
         VectorGemm.suspect(p, region, top, rows, 0, region.blocks, Component.PACKED_A, sink);
@@ -121,7 +121,7 @@ final class LeftCopy {
       VectorWorkspace w,
       EvidenceSink sink) {
     int depth = p.b.depthOf(kBlock);
-    RowSurvey survey = survey(p, top, w);
+    RowSurvey survey = survey(p, top, kBlock, w);
     survey.open();
     for (int k = 0; k < depth; k += CheckBlock.COLUMNS) {
       int columns = Math.min(CheckBlock.COLUMNS, depth - k);
@@ -134,11 +134,11 @@ final class LeftCopy {
           rows,
           view.width,
           w.copied,
-          VectorWorkspace.copyAt(top),
+          w.copyAt(top, kBlock),
           k,
           w.raw,
           w.digests,
-          w.copyDigest(top),
+          w.copyDigest(top, kBlock),
           survey);
       SealGrid seals = p.aSeals;
       if (seals != null) {
@@ -153,11 +153,11 @@ final class LeftCopy {
   }
 
   /** Shows some of the copied rows to the probe. */
-  static void probe(ProbePoint point, int row, int rows, int depth, VectorWorkspace w) {
+  static void probe(ProbePoint point, int row, int rows, int kBlock, int depth, VectorWorkspace w) {
     Probe.reach(
         point,
         MemorySegment.ofArray(w.copied),
-        4L * VectorWorkspace.copyAt(row),
+        4L * w.copyAt(row, kBlock),
         rows,
         4L * depth,
         4L * MicroKernel.STRIP_STRIDE);

@@ -33,13 +33,14 @@ import java.lang.foreign.ValueLayout;
 /**
  * Matrix multiplication with the Vector API, or with machine code in its place.
  *
- * <p>Loop order within a region (at most 288 x 3072 of C): k-blocks of 512 steps, check blocks of
- * 128 columns, strips of up to {@link VectorShapes#TILE_ROWS} rows, panels of {@link
- * VectorShapes#TILE_COLUMNS} columns. The region's rows of A are copied once per k-block; a strip
- * of them stays in L1 while it meets a check block's panels, which stay in L2 for all strips (where
- * k is short, strips go through the panels together). A B that is not packed yet is packed here, a
- * check block's panels at a time. Tiles are parked between k-blocks and reloaded, so that every
- * element is one chain in increasing k. Small products go another way: {@link DirectGemm}.
+ * <p>Loop order within a region (at most 288 x 3072 of C): as many k-blocks of 512 steps as there
+ * is room to copy A for, check blocks of 128 columns, each of these k-blocks, strips of up to
+ * {@link VectorShapes#TILE_ROWS} rows, panels of {@link VectorShapes#TILE_COLUMNS} columns. The
+ * region's rows of A are copied once per k-block; a strip of them stays in L1 while it meets a
+ * check block's panels, which stay in L2 for all strips (where k is short, strips go through the
+ * panels together). A B that is not packed yet is packed here, a check block's panels at a time.
+ * Tiles are parked between k-blocks and reloaded, so that every element is one chain in increasing
+ * k. Small products go another way: {@link DirectGemm}.
  */
 public final class VectorGemm implements Backend {
   /** Steps along k at which a check block's strips, and a panel, are in L1 together. */
@@ -182,20 +183,27 @@ public final class VectorGemm implements Backend {
     }
     PackedB b = p.b;
     long mark = b.repairs().mark();
-    w.open(region.rows, b.kBlocks(), p.verify);
+    w.open(region.rows, b.kBlocks(), p.packsB(), p.verify);
     if (p.verify) {
       openEvidence(region, b, w);
     }
-    for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
-      LeftCopy.copy(p, region, kBlock, w, sink);
-      for (int block = 0; block < region.blocks; block++) {
-        place(p, region, kBlock, region.block + block, w);
-        multiply(p, region, kBlock, block, w, sink);
+    for (int first = 0; first < b.kBlocks(); first += w.copies) {
+      int end = w.endOfCopies(first, b);
+      for (int kBlock = first; kBlock < end; kBlock++) {
+        LeftCopy.copy(p, region, kBlock, w, sink);
       }
-      LeftCopy.predictLate(p, region, kBlock, w);
-      LeftCopy.verify(p, region, kBlock, w, sink);
-      if (p.verify) {
-        PackedBCheck.verifyRecords(this, p, region, kBlock, w.found, w, sink);
+      for (int block = 0; block < region.blocks; block++) {
+        for (int kBlock = first; kBlock < end; kBlock++) {
+          place(p, region, kBlock, region.block + block, w);
+          multiply(p, region, kBlock, block, w, sink);
+        }
+      }
+      for (int kBlock = first; kBlock < end; kBlock++) {
+        LeftCopy.predictLate(p, region, kBlock, w);
+        LeftCopy.verify(p, region, kBlock, w, sink);
+        if (p.verify) {
+          PackedBCheck.verifyRecords(this, p, region, kBlock, w.found, w, sink);
+        }
       }
     }
     if (p.verify) {
@@ -213,7 +221,7 @@ public final class VectorGemm implements Backend {
     var w = (VectorWorkspace) workspace;
     PackedB b = p.b;
     long mark = b.repairs().mark();
-    w.open(region.rows, 1, true);
+    w.open(region.rows, 1, false, true);
     openEvidence(region, b, w);
     for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
       LeftCopy.copy(p, region, kBlock, w, sink);
@@ -274,9 +282,9 @@ public final class VectorGemm implements Backend {
     int columns = b.columnsOf(region.block + block);
     int finished = last && p.alpha == 1 && p.beta == 0 ? columns / TILE_COLUMNS : 0;
     long column = 4 * (region.block + block) * CheckBlock.COLUMNS;
-    // Tiles move down by one check block's places from k-block to k-block: what a sweep loads is
-    // still there when it has stored, to be verified, and nothing is kept twice.
-    int to = w.tileAt(block) + (b.kBlocks() - kBlock) * PANELS * TILE;
+    // What a sweep loads is still there when it has stored, to be verified.
+    int load = first ? w.lastTiles : w.tileAt(kBlock - 1, block);
+    int store = w.tileAt(kBlock, block);
     boolean together = first && finished > 0 && depth <= SHALLOW;
     if (together) {
       finishTogether(p, region, block, finished, w);
@@ -292,7 +300,8 @@ public final class VectorGemm implements Backend {
         // and, in a place of their own, those that are finished outside of it.
         boolean finishes = i < finished;
         int panels = finishes ? finished : count - i;
-        int from = to + PANELS * TILE;
+        int from = load + (strip * PANELS + i) * TILE;
+        int to = last ? w.lastTiles : store + (strip * PANELS + i) * TILE;
         int digest =
             finishes
                 ? w.blockDigest(row)
@@ -304,7 +313,7 @@ public final class VectorGemm implements Backend {
             MicroKernels.of(rows, !first, checking, finishes ? Into.C : Into.TILES)
                 .sweep(
                     w.copied,
-                    VectorWorkspace.copyAt(row),
+                    w.copyAt(row, kBlock),
                     1,
                     place.memory(),
                     place.offset(i),
@@ -313,11 +322,11 @@ public final class VectorGemm implements Backend {
                     depth,
                     w.tiles,
                     from,
-                    last ? w.lastTiles : to,
+                    to,
                     0,
                     w.digests,
                     digest,
-                    p.packsB() ? 0 : ahead(b, kBlock, count, strip),
+                    p.packsB() ? 0 : ahead(b, kBlock, count, strip, w),
                     w.panelSums,
                     finishes ? p.c : MemorySegment.NULL,
                     p.cRow(region.matrix, region.row + row) + column + 4L * i * TILE_COLUMNS,
@@ -332,7 +341,6 @@ public final class VectorGemm implements Backend {
         if (last && !finishes) {
           OutputTiles.finish(p, region, row, rows, block, i, panels, w, sink);
         }
-        to += panels * TILE;
         i += panels;
       }
       int end = row + rows;
@@ -369,7 +377,7 @@ public final class VectorGemm implements Backend {
           MicroKernels.of(rows, false, false, Into.C)
               .sweep(
                   w.copied,
-                  VectorWorkspace.copyAt(row),
+                  w.copyAt(row, 0),
                   strips,
                   w.place.memory(),
                   w.place.offset(0),
@@ -392,13 +400,18 @@ public final class VectorGemm implements Backend {
   }
 
   /**
-   * What a strip's kernels ask for: a stretch of each panel of the next check block, as long as
-   * there is one for this strip; nothing new otherwise.
+   * What a strip's kernels ask for: a stretch of what comes after each panel, in the next of the
+   * k-blocks that are copied, or in the next check block; as long as there is one for this strip,
+   * nothing new otherwise.
    */
-  private static long ahead(PackedB b, int kBlock, int count, int strip) {
+  private static long ahead(PackedB b, int kBlock, int count, int strip, VectorWorkspace w) {
+    int first = kBlock - kBlock % w.copies;
+    boolean goesOn = kBlock + 1 < w.endOfCopies(first, b);
+    int next = goesOn ? kBlock + 1 : first;
+    long away = b.panelOffset(goesOn ? 0 : count, next) - b.panelOffset(0, kBlock);
     long stretch = (long) b.depthOf(kBlock) * MicroKernel.AHEAD_STEP;
     long at = strip * stretch;
-    return at + stretch <= 4L * b.panelWords(kBlock) ? count * b.panelStride() + at : 0;
+    return at + stretch <= 4L * b.panelWords(next) ? away + at : 0;
   }
 
   /** Has the check blocks of a strip mended: a copy they were computed from was damaged. */
@@ -440,7 +453,7 @@ public final class VectorGemm implements Backend {
     int rows = w.row[strip + 1] - row;
     for (int i = 0; i < panels; i++) {
       probePanels(ProbePoint.PACKED_B_READ, b, kBlock, panel + i, 1, w.place);
-      LeftCopy.probe(ProbePoint.PACKED_A_READ, row, rows, b.depthOf(kBlock), w);
+      LeftCopy.probe(ProbePoint.PACKED_A_READ, row, rows, kBlock, b.depthOf(kBlock), w);
       if (!first) {
         Probe.reach(ProbePoint.PARTIAL_SUM_READ, w.tiles, from + i * TILE, rows * TILE_COLUMNS);
       }

@@ -27,7 +27,13 @@ final class VectorWorkspace implements Workspace {
   /** Check blocks below each other. */
   private static final int DOWN = Region.MAX_ROWS / CheckBlock.ROWS;
 
+  /** Places of a check block's tiles that the next k-block reloads at once, taken in turn. */
+  private static final int NEAR = 2;
+
   private static final int MAX_STRIPS = DOWN * stripsOf(CheckBlock.ROWS) + 2;
+
+  /** Place of the digests of copies: behind those of parked tiles. */
+  private static final int COPY_DIGESTS = 2 * MAX_STRIPS * Region.MAX_BLOCKS * WIDE_LANES;
 
   /** Panels of a check block. */
   static final int PANELS = CheckBlock.COLUMNS / VectorShapes.TILE_COLUMNS;
@@ -48,6 +54,18 @@ final class VectorWorkspace implements Workspace {
   /** Bytes of the next matrices that kernels of this region have asked for. */
   long asked;
 
+  /** Check blocks of the region below each other. */
+  private int down;
+
+  /**
+   * K-blocks that are copied together, and then meet a check block's columns one after the other:
+   * as many as there is room for; one, if B is packed meanwhile.
+   */
+  int copies = 1;
+
+  /** How often k-blocks are copied. */
+  private int turns;
+
   /** Number of strips of the region. */
   int strips;
 
@@ -61,8 +79,8 @@ final class VectorWorkspace implements Workspace {
   float touched;
 
   /**
-   * Tiles: a strip's last ones on their way to C, then partial sums, with a check block's places to
-   * spare for every k-block. Grows with the first product that has several k-blocks.
+   * Tiles: a strip's last ones on their way to C, then partial sums, of a check block and of all of
+   * them. Grows with the first product that has several k-blocks.
    */
   float[] tiles = new float[PANELS * TILE];
 
@@ -74,7 +92,7 @@ final class VectorWorkspace implements Workspace {
    * k-block and of the last; of the copies and of what was stored into C, one for a check block's
    * rows; of the last tiles.
    */
-  final long[] digests = new long[(2 * MAX_STRIPS * Region.MAX_BLOCKS + 2 * DOWN + 1) * WIDE_LANES];
+  final long[] digests = new long[COPY_DIGESTS + (2 * DOWN + 1) * WIDE_LANES];
 
   /** Place of the last tiles' digest. */
   final int lastDigest = digests.length - WIDE_LANES;
@@ -146,8 +164,10 @@ final class VectorWorkspace implements Workspace {
   /**
    * Cuts a region into strips, the last one small enough to be multiplied by a checking kernel, and
    * forgets what a call that broke off left behind.
+   *
+   * @param packs whether B is packed meanwhile
    */
-  void open(int rows, int kBlocks, boolean verify) {
+  void open(int rows, int kBlocks, boolean packs, boolean verify) {
     strips = 0;
     for (int top = 0; top < rows; top += CheckBlock.ROWS) {
       int left = Math.min(CheckBlock.ROWS, rows - top);
@@ -162,11 +182,12 @@ final class VectorWorkspace implements Workspace {
     }
     row[strips] = rows;
     begin(true);
-    if (kBlocks > 1) {
-      long places = MAX_STRIPS * Region.MAX_BLOCKS + kBlocks + 2L;
-      int room = Math.toIntExact(places * PANELS * TILE);
-      tiles = tiles.length < room ? new float[room] : tiles;
-    }
+    down = (int) CheckBlock.down(rows);
+    copies = packs ? 1 : Math.min(kBlocks, DOWN / down);
+    turns = Math.ceilDiv(kBlocks, copies);
+    long places = turns > 1 ? NEAR + Region.MAX_BLOCKS : kBlocks > 1 ? NEAR : 0;
+    int room = Math.toIntExact((1 + places * MAX_STRIPS + turns) * PANELS * TILE);
+    tiles = tiles.length < room ? new float[room] : tiles;
   }
 
   /** The same for one k-block, of which nobody wants evidence: strips have two heights at most. */
@@ -208,9 +229,23 @@ final class VectorWorkspace implements Workspace {
     return Math.ceilDiv(rows, TILE_ROWS);
   }
 
-  /** Place of the first strip's first partial tile of a check block. */
-  int tileAt(int block) {
-    return (1 + block * strips) * PANELS * TILE;
+  /** The k-block after those that were copied together with a first one. */
+  int endOfCopies(int first, PackedB b) {
+    return Math.min(first + copies, b.kBlocks());
+  }
+
+  /**
+   * Place of the first strip's first tile of a check block that a k-block parks. What waits for
+   * other check blocks moves down by one strip's place from turn to turn: what a sweep loads is
+   * still there when it has stored, to be verified, and nothing is kept twice.
+   */
+  int tileAt(int kBlock, int block) {
+    int step = kBlock % copies;
+    int place =
+        step < copies - 1
+            ? step % NEAR * MAX_STRIPS
+            : (NEAR + block) * MAX_STRIPS + turns - 1 - kBlock / copies;
+    return (1 + place) * PANELS * TILE;
   }
 
   /** Place of the digest of a strip's parked tiles in a check block. */
@@ -235,23 +270,28 @@ final class VectorWorkspace implements Workspace {
     return next - strip;
   }
 
-  /** Place of a row's copy. */
-  static int copyAt(int row) {
-    return row * MicroKernel.STRIP_STRIDE;
+  /** Place of a k-block of a row's copy. */
+  int copyAt(int row, int kBlock) {
+    return (kBlock % copies * down * CheckBlock.ROWS + row) * MicroKernel.STRIP_STRIDE;
   }
 
-  /** Place of the digest of a check block's copied rows. */
-  int copyDigest(int row) {
-    return (2 * MAX_STRIPS * Region.MAX_BLOCKS + row / CheckBlock.ROWS) * WIDE_LANES;
+  /** Place of the digest of a k-block of a check block's copied rows. */
+  int copyDigest(int row, int kBlock) {
+    int place = kBlock % copies * down + row / CheckBlock.ROWS;
+    return COPY_DIGESTS + place * WIDE_LANES;
   }
 
   /** Place of the digest of what was stored into a check block of C in progress. */
   int blockDigest(int row) {
-    return copyDigest(row) + DOWN * WIDE_LANES;
+    return COPY_DIGESTS + (DOWN + row / CheckBlock.ROWS) * WIDE_LANES;
   }
 
-  /** What tolerances need to know of a check block's rows; made when it is first asked for. */
-  RowSurvey survey(int checkBlock) {
+  /**
+   * What tolerances need to know of a k-block of a check block's rows; made when it is first asked
+   * for.
+   */
+  RowSurvey survey(int row, int kBlock) {
+    int checkBlock = kBlock % copies * down + row / CheckBlock.ROWS;
     RowSurvey survey = surveys[checkBlock];
     if (survey == null) {
       survey = new RowSurvey();
@@ -267,7 +307,7 @@ final class VectorWorkspace implements Workspace {
 
   /** Drops the digests of copied rows and of C, where nobody multiplied or stored registers. */
   void forgetDigests() {
-    Arrays.fill(digests, copyDigest(0), lastDigest, 0);
+    Arrays.fill(digests, COPY_DIGESTS, lastDigest, 0);
   }
 
   /**
