@@ -78,6 +78,9 @@ public final class GemmProblem {
    */
   public @Nullable SealGrid bSeals;
 
+  /** Whether the panels of {@link #b} were packed ahead of the call. */
+  public boolean packedAhead;
+
   private boolean packsB;
   private boolean direct;
 
@@ -188,6 +191,7 @@ public final class GemmProblem {
     bSource = other.bSource;
     bRange = other.bRange;
     bSeals = other.bSeals;
+    packedAhead = other.packedAhead;
     packsB = other.packsB;
     direct = other.direct;
     c = other.c;

@@ -72,6 +72,19 @@ public final class PackedBCheck {
     }
   }
 
+  /** Compares the sums of a panel's k-block, as it was read last, with its seal. */
+  public static void compareSeal(
+      GemmProblem p, Region region, long panel, int kBlock, long[] found, EvidenceSink sink) {
+    PackedB b = p.b;
+    int seal = b.panelSealAt(panel, kBlock);
+    if (Probe.ON) {
+      Probe.reach(ProbePoint.PACKED_B_SEAL, b.panelSeals(), seal, Seal.SUMS);
+    }
+    if (!Seal.same(found, 0, b.panelSeals(), seal)) {
+      sink.panelDiffers(p, region, panel, kBlock);
+    }
+  }
+
   /** Reads the check records of a region's k-block again, after their last use. */
   public static void verifyRecords(
       Backend backend,

@@ -40,7 +40,8 @@ final class RightOperand implements AutoCloseable, PackedB.Source {
   void open(@Nullable Tensor b, @Nullable PackedB packed, boolean once, GemmProblem problem) {
     tasks = 0;
     passing = false;
-    if (packed != null && problem.depth > 0) {
+    problem.packedAhead = packed != null && problem.depth > 0;
+    if (packed != null && problem.packedAhead) {
       problem.b = packed;
       return;
     }

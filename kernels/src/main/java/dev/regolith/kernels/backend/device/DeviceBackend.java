@@ -275,7 +275,7 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
       p.cResident.spoil();
     }
     bringA(p);
-    parts(region, part -> host.run(p, part, w, sink));
+    parts(region, part -> host.recompute(p, part, LAST_ATTEMPT, w, sink));
   }
 
   /** A region in parts that the host's workspace has room for. */

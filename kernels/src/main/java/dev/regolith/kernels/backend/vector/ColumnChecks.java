@@ -1,10 +1,13 @@
 package dev.regolith.kernels.backend.vector;
 
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
+import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 
 import dev.regolith.kernels.backend.EvidenceSink;
 import dev.regolith.kernels.backend.GemmProblem;
 import dev.regolith.kernels.backend.LeftCheck;
+import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.backend.PackedBCheck;
 import dev.regolith.kernels.backend.Region;
 import dev.regolith.kernels.backend.vector.MachineColumnSums.Kind;
 import dev.regolith.kernels.checksum.CheckBlock;
@@ -92,17 +95,27 @@ final class ColumnChecks {
 
   private static void readRight(
       GemmProblem p, Region region, int block, VectorWorkspace w, EvidenceSink sink) {
-    Range range = Objects.requireNonNull(p.bRange);
-    SealGrid seals = p.bSeals;
-    int columns = p.b.columnsOf(region.block + block);
     int first = block * CheckBlock.COLUMNS;
-    int end = first + CheckBlock.pitch(columns);
+    int end = first + CheckBlock.pitch(p.b.columnsOf(region.block + block));
     w.columnSums.clear(ColumnSums.PREDICTED, ColumnSums.THREE, first, end);
-    long b = 4 * range.word(region.matrix, 0, 0) + DirectGemm.firstColumn(region, block);
-    long stride = 4 * range.rowStride();
     if (Probe.ON) {
       probe(ProbePoint.COLUMN_SUMS_READ, ColumnSums.SIGNED, ColumnSums.THREE, 0, p.b.depthOf(0), w);
     }
+    if (p.isDirect()) {
+      readRows(p, region, block, w, sink);
+    } else {
+      readPanels(p, region, block, w, sink);
+    }
+  }
+
+  /** Reads B where it lies. */
+  private static void readRows(
+      GemmProblem p, Region region, int block, VectorWorkspace w, EvidenceSink sink) {
+    Range range = Objects.requireNonNull(p.bRange);
+    SealGrid seals = p.bSeals;
+    int columns = p.b.columnsOf(region.block + block);
+    long b = 4 * range.word(region.matrix, 0, 0) + DirectGemm.firstColumn(region, block);
+    long stride = 4 * range.rowStride();
     for (int k = 0; k < p.b.depthOf(0); k += CheckBlock.ROWS) {
       int rows = Math.min(CheckBlock.ROWS, p.b.depthOf(0) - k);
       w.view.open(p.bSource, b + k * stride, stride, rows, columns, w.raw);
@@ -119,8 +132,36 @@ final class ColumnChecks {
           w.columnSums.memory,
           ColumnSums.at(ColumnSums.SIGNED, k),
           ColumnSums.PREDICTED,
-          first,
+          block * CheckBlock.COLUMNS,
           w);
+    }
+  }
+
+  /** Reads packed panels, and compares them with their seals. */
+  private static void readPanels(
+      GemmProblem p, Region region, int block, VectorWorkspace w, EvidenceSink sink) {
+    PackedB b = p.b;
+    VectorGemm.place(p, region, 0, region.block + block, w);
+    MemorySegment sums = w.columnSums.memory;
+    long panel = b.panel(region.matrix, region.block + block);
+    for (int i = 0; i < b.panelsOf(region.block + block); i++) {
+      MemorySegment memory = w.place.memory();
+      long at = w.place.offset(i);
+      int words = b.panelWords(0);
+      BlockPass.scan(memory, at, 0, 1, words, w.raw);
+      SealLanes.finish(w.raw, words / LANES, w.found, 0);
+      PackedBCheck.compareSeal(p, region, panel + i, 0, w.found, sink);
+      MachineColumnSums.add(
+          Kind.PREDICTED,
+          memory,
+          at,
+          DirectGemm.Columns.PANEL,
+          b.depthOf(0),
+          TILE_COLUMNS,
+          sums,
+          ColumnSums.at(ColumnSums.SIGNED, 0),
+          sums,
+          ColumnSums.at(ColumnSums.PREDICTED, block * CheckBlock.COLUMNS + i * TILE_COLUMNS));
     }
   }
 
@@ -192,13 +233,11 @@ final class ColumnChecks {
 
   /** Whether a column of C is what a plain loop computes; any NaN is as good as another. */
   private static boolean isRight(GemmProblem p, Region region, long column) {
-    Range range = Objects.requireNonNull(p.bRange);
     for (long row = region.row; row < region.row + region.rows; row++) {
       long a = p.aRow(region.matrix, row);
       float sum = 0;
       for (int k = 0; k < p.depth; k++) {
-        float b = p.bSource.get(FLOAT, 4 * range.word(region.matrix, k, column));
-        sum = Math.fma(p.a.get(FLOAT, a + 4L * k), b, sum);
+        sum = Math.fma(p.a.get(FLOAT, a + 4L * k), right(p, region.matrix, k, column), sum);
       }
       float result = p.alpha * sum;
       if (p.beta != 0) {
@@ -211,6 +250,17 @@ final class ColumnChecks {
       }
     }
     return true;
+  }
+
+  /** An element of B. */
+  private static float right(GemmProblem p, long matrix, int k, long column) {
+    Range range = p.bRange;
+    if (p.isDirect() && range != null) {
+      return p.bSource.get(FLOAT, 4 * range.word(matrix, k, column));
+    }
+    long panel = p.b.panel(matrix, 0) + column / TILE_COLUMNS;
+    long at = p.b.panelOffset(panel, 0) + 4 * (k * (long) TILE_COLUMNS + column % TILE_COLUMNS);
+    return p.b.panelsWith(panel).get(FLOAT, at);
   }
 
   private static void probe(

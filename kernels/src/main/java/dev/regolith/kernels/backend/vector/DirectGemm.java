@@ -39,6 +39,12 @@ final class DirectGemm {
   private static final long PANELS_OF_FEW = Math.min(ELEMENTS, 1 << 17);
 
   /**
+   * Sums of columns read panels once more, and checks of rows cost something for every row: the
+   * former take less if a region has more than one row in so many columns.
+   */
+  private static final int COLUMNS_OF_A_ROW = 4;
+
+  /**
    * Most multiply-adds of a call: some ten microseconds in which the JVM cannot stop the thread.
    */
   private static final long CALL = 1 << 20;
@@ -61,11 +67,19 @@ final class DirectGemm {
     return source.isNative() && range.columnStride() == 1 && fits(p, few ? 2 * ELEMENTS : ELEMENTS);
   }
 
-  /** Whether a product with packed panels is, of which nobody wants evidence. */
-  static boolean servesPanels(GemmProblem p) {
+  /**
+   * Whether a region of a product with packed panels is: with evidence, if they were packed ahead,
+   * as they have been read just now otherwise.
+   */
+  static boolean servesPanels(GemmProblem p, Region region) {
+    if (p.verify) {
+      long columns = Math.min((long) region.blocks * CheckBlock.COLUMNS, p.columns);
+      boolean many = region.rows > columns / COLUMNS_OF_A_ROW;
+      return many && p.packedAhead && fits(p, ELEMENTS);
+    }
     boolean abreast = p.rows <= MachineKernelWriter.ROWS_ABREAST;
     boolean few = p.rows <= FEW_ROWS;
-    return !p.verify && !abreast && fits(p, few ? PANELS_OF_FEW : ELEMENTS);
+    return !abreast && fits(p, few ? PANELS_OF_FEW : ELEMENTS);
   }
 
   private static boolean fits(GemmProblem p, long elements) {
@@ -94,7 +108,9 @@ final class DirectGemm {
     } else {
       w.openEvenly(region.rows);
     }
+    w.byColumns = true;
     w.asked = 0;
+    long mark = p.b.repairs().mark();
     for (int block = 0; block < region.blocks; block++) {
       if (Probe.ON) {
         probe(p, region, block, ProbePoint.A_READ, ProbePoint.B_READ);
@@ -118,6 +134,10 @@ final class DirectGemm {
       ColumnChecks.verify(p, region, w, sink);
     }
     w.finish();
+    if (p.verify && !p.b.repairs().noneSince(mark)) {
+      // Somebody put a word back that this region may have read before.
+      sink.suspect(p, region, Component.PACKED_B);
+    }
   }
 
   /** Multiplies all strips with the columns of a check block. */

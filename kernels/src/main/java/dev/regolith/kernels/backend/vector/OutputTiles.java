@@ -176,7 +176,7 @@ final class OutputTiles {
     BlockView view = w.view;
     view.open(p.c, at, p.cStride, rows, columns, w.raw);
     int digest = w.blockDigest(row);
-    if (p.isDirect()) {
+    if (w.byColumns) {
       view.scan(w.raw);
       w.take(digest);
       ColumnChecks.show(row, block, w);

@@ -177,11 +177,23 @@ public final class VectorGemm implements Backend {
   @Override
   public void run(GemmProblem p, Region region, Workspace workspace, EvidenceSink sink) {
     var w = (VectorWorkspace) workspace;
-    if (p.isDirect() || DirectGemm.servesPanels(p)) {
+    if (p.isDirect() || DirectGemm.servesPanels(p, region)) {
       DirectGemm.run(p, region, w, sink);
-      return;
+    } else {
+      run(p, region, w, sink);
     }
+  }
+
+  @Override
+  public void recompute(
+      GemmProblem p, Region region, int attempt, Workspace workspace, EvidenceSink sink) {
+    run(p, region, (VectorWorkspace) workspace, sink);
+  }
+
+  /** With copies of A, packed panels, and a check of every row. */
+  private void run(GemmProblem p, Region region, VectorWorkspace w, EvidenceSink sink) {
     PackedB b = p.b;
+    w.byColumns = false;
     long mark = b.repairs().mark();
     w.open(region.rows, b.kBlocks(), p.packsB(), p.verify);
     if (p.verify) {
@@ -220,6 +232,7 @@ public final class VectorGemm implements Backend {
   public void examine(GemmProblem p, Region region, Workspace workspace, EvidenceSink sink) {
     var w = (VectorWorkspace) workspace;
     PackedB b = p.b;
+    w.byColumns = false;
     long mark = b.repairs().mark();
     w.open(region.rows, 1, false, true);
     openEvidence(region, b, w);

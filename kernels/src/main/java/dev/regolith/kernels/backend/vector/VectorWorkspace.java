@@ -115,6 +115,9 @@ final class VectorWorkspace implements Workspace {
   /** Rows of a check block that are being read. */
   final BlockView view = new BlockView();
 
+  /** Whether the region in progress is checked by columns, or else by rows. */
+  boolean byColumns;
+
   /** Sums of columns, from which products are checked that are multiplied where they lie. */
   final ColumnSums columnSums = new ColumnSums();
 
