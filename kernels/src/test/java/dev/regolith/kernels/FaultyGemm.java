@@ -23,7 +23,7 @@ import java.util.stream.Stream;
  * both dimensions, tails everywhere, both factors, an old C.
  */
 final class FaultyGemm implements AutoCloseable {
-  private static final int M = 29;
+  private static final int M = 53;
   private static final int N = 150;
 
   /** What the scalar backend does not have: it copies no strip and parks no partial sum. */
@@ -123,6 +123,10 @@ final class FaultyGemm implements AutoCloseable {
     DIRECT_INTO_C(2, Compute.BEST, false, true, 130, 1, 0),
     /** The same of few steps, one thread. */
     SHALLOW(1, Compute.BEST, false, true, 14, 1, 0),
+    /**
+     * Packed weights, few steps and A sealed before: panels and A are multiplied where they lie.
+     */
+    SMALL(1, Compute.BEST, true, true, 130, -1.5f, 0.5f),
     /** Packed weights, the scalar twin. */
     SCALAR(1, Compute.SCALAR, true, false);
 
@@ -160,10 +164,15 @@ final class FaultyGemm implements AutoCloseable {
       return this == DIRECT || this == DIRECT_INTO_C || this == SHALLOW;
     }
 
+    /** Whether columns are checked, where that is done at all. */
+    boolean isByColumns() {
+      return isDirect() || this == SMALL;
+    }
+
     /** The variants that differ from all others in this JVM. */
     static Stream<Variant> all() {
-      boolean direct = !SessionUnderTest.isDeviceComputing() && SessionUnderTest.isInMachineCode();
-      return Stream.of(values()).filter(variant -> direct || !variant.isDirect());
+      boolean columns = !SessionUnderTest.isDeviceComputing() && SessionUnderTest.isInMachineCode();
+      return Stream.of(values()).filter(variant -> columns || !variant.isByColumns());
     }
 
     /** The moments at which a fault can hit this variant. */
@@ -175,6 +184,10 @@ final class FaultyGemm implements AutoCloseable {
       }
       if (this == SCALAR) {
         points.removeAll(NOT_SCALAR);
+      } else if (this == SMALL) {
+        points.removeAll(NOT_DIRECT);
+        points.add(ProbePoint.PACKED_B_SEAL);
+        points.add(ProbePoint.COLUMN_SUMS_READ);
       } else if (isDirect()) {
         points.removeAll(NOT_DIRECT);
         points.addAll(OF_DIRECT);

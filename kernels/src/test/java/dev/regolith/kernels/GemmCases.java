@@ -60,6 +60,14 @@ final class GemmCases {
                 Arbitraries.integers().between(1, 40),
                 Arbitraries.integers().between(500, 1100))
             .as(Shape::new);
+    // more k-blocks than are copied together
+    var deepAndTall =
+        Combinators.combine(
+                none(),
+                Arbitraries.integers().between(24, 310),
+                Arbitraries.integers().between(1, 40),
+                Arbitraries.integers().between(513, 3700))
+            .as(Shape::new);
     // regions of 384 columns
     var wide =
         Combinators.combine(none(), small(), Arbitraries.integers().between(370, 800), small())
@@ -81,6 +89,7 @@ final class GemmCases {
         Tuple.of(8, plain),
         Tuple.of(3, batches),
         Tuple.of(2, deep),
+        Tuple.of(1, deepAndTall),
         Tuple.of(1, wide),
         Tuple.of(1, tall));
   }

@@ -97,7 +97,8 @@ final class DirectGemm {
   /** See {@link Backend#smallProducts}. */
   static String description() {
     return VectorShapes.MACHINE_CODE
-        ? "in place with a B of up to %d elements, columns checked".formatted(ELEMENTS)
+        ? "in place with a B of up to %d elements, columns checked; of packed ones if rows exceed 1/%d"
+            .formatted(ELEMENTS, COLUMNS_OF_A_ROW)
         : "as large ones";
   }
 
