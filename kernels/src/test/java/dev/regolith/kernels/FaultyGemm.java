@@ -19,8 +19,8 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
 
 /**
- * A product in which everything occurs that a fault can hit: three k-blocks, two check blocks along
- * both dimensions, tails everywhere, both factors, an old C.
+ * A product in which everything occurs that a fault can hit: several k-blocks, and check blocks
+ * along both dimensions, tails everywhere, both factors, an old C.
  */
 final class FaultyGemm implements AutoCloseable {
   private static final int M = 53;
@@ -111,8 +111,8 @@ final class FaultyGemm implements AutoCloseable {
 
   /** How it is computed, and with what. */
   enum Variant {
-    /** Packed weights, A sealed by the call, one thread. */
-    PACKED(1, Compute.BEST, true, false),
+    /** Packed weights, A sealed by the call, more k-blocks than are copied together, one thread. */
+    PACKED(1, Compute.BEST, true, false, 2100, -1.5f, 0.5f),
     /** B packed by the call, A and old C sealed before, two threads. */
     SEALED(2, Compute.BEST, false, true),
     /** The same, but B packed while computing, one thread. */
@@ -127,6 +127,8 @@ final class FaultyGemm implements AutoCloseable {
      * Packed weights, few steps and A sealed before: panels and A are multiplied where they lie.
      */
     SMALL(1, Compute.BEST, true, true, 130, -1.5f, 0.5f),
+    /** The same without factors. */
+    SMALL_INTO_C(1, Compute.BEST, true, true, 130, 1, 0),
     /** Packed weights, the scalar twin. */
     SCALAR(1, Compute.SCALAR, true, false);
 
@@ -166,7 +168,7 @@ final class FaultyGemm implements AutoCloseable {
 
     /** Whether columns are checked, where that is done at all. */
     boolean isByColumns() {
-      return isDirect() || this == SMALL;
+      return isDirect() || this == SMALL || this == SMALL_INTO_C;
     }
 
     /** The variants that differ from all others in this JVM. */
@@ -184,10 +186,13 @@ final class FaultyGemm implements AutoCloseable {
       }
       if (this == SCALAR) {
         points.removeAll(NOT_SCALAR);
-      } else if (this == SMALL) {
+      } else if (isByColumns() && packed) {
         points.removeAll(NOT_DIRECT);
         points.add(ProbePoint.PACKED_B_SEAL);
         points.add(ProbePoint.COLUMN_SUMS_READ);
+        if (beta == 0 && SessionUnderTest.isMasked()) {
+          points.remove(ProbePoint.TILE_WRITTEN);
+        }
       } else if (isDirect()) {
         points.removeAll(NOT_DIRECT);
         points.addAll(OF_DIRECT);

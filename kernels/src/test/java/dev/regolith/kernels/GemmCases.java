@@ -65,8 +65,8 @@ final class GemmCases {
         Combinators.combine(
                 none(),
                 Arbitraries.integers().between(24, 310),
-                Arbitraries.integers().between(1, 40),
-                Arbitraries.integers().between(513, 3700))
+                Arbitraries.integers().between(1, 300),
+                Arbitraries.integers().between(513, 3100))
             .as(Shape::new);
     // regions of 384 columns
     var wide =

@@ -13,16 +13,20 @@ import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.SplittableRandom;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Weights packed ahead: what a panel's digest cannot see, and who may use them. */
 @Tag("device")
 class PackedWeightsTest {
   private static final int M = 40;
+
   private static final int N = 70;
   private static final int K = 90;
 
@@ -32,17 +36,22 @@ class PackedWeightsTest {
   private final float[] expected =
       Chain.multiply(1, aElements, bElements, 0, new float[M * N], M, N, K);
 
-  /** Sign flips of two words of an odd column pass a digest; nothing wrong may get out. */
-  @Test
-  void twoSignFlipsInAColumn() {
+  /**
+   * Sign flips of two words of an odd column pass a digest; nothing wrong may get out.
+   *
+   * @param m so many rows that columns are checked, where that is done, or so few that rows are
+   */
+  @ParameterizedTest
+  @ValueSource(ints = {M, N / 4})
+  void twoSignFlipsInAColumn(int m) {
     try (var under = SessionUnderTest.open(o -> o.threads(1).protection(Protection.CORRECT));
         var arena = Arena.ofShared()) {
       var weights = under.session().pack(arena, Tensor.wrap(bElements, K, N).transposed());
       PackedB packed = weights.transposed().asRightOperand();
       flipSign(packed, 10, 1);
       flipSign(packed, 60, 1);
-      var a = Tensor.of(arena, aElements, M, K);
-      var c = Tensor.zeros(arena, DType.FLOAT32, M, N);
+      var a = Tensor.of(arena, Arrays.copyOf(aElements, m * K), m, K);
+      var c = Tensor.zeros(arena, DType.FLOAT32, m, N);
       assertThatThrownBy(() -> under.session().gemm(a, weights.transposed(), c))
           .isInstanceOf(UncorrectableFaultException.class);
       assertThat(c.toArray()[1]).as("the damaged column").isNaN();
@@ -144,16 +153,22 @@ class PackedWeightsTest {
     packed.panels().setAtIndex(ValueLayout.JAVA_INT, word, value ^ Integer.MIN_VALUE);
   }
 
-  /** Squares at the edge of what float32 holds round in ways of their own; nothing is wrong. */
-  @Test
-  void squaresBelowTheRange() {
+  /**
+   * Squares at the edge of what float32 holds round in ways of their own; nothing is wrong.
+   *
+   * @param m as above
+   */
+  @ParameterizedTest
+  @ValueSource(ints = {M, N / 4})
+  void squaresBelowTheRange(int m) {
     var b = Operand.filled(7e-23f, K * N);
-    float[] exact = Chain.multiply(1, aElements, b, 0, new float[M * N], M, N, K);
+    float[] left = Arrays.copyOf(aElements, m * K);
+    float[] exact = Chain.multiply(1, left, b, 0, new float[m * N], m, N, K);
     try (var under = SessionUnderTest.open(o -> o.threads(1));
         var arena = Arena.ofShared()) {
       var weights = under.session().pack(arena, Tensor.wrap(b, K, N).transposed());
-      var a = Tensor.of(arena, aElements, M, K);
-      var c = Tensor.zeros(arena, DType.FLOAT32, M, N);
+      var a = Tensor.of(arena, left, m, K);
+      var c = Tensor.zeros(arena, DType.FLOAT32, m, N);
       assertThat(under.session().gemm(a, weights.transposed(), c)).isEqualTo(Status.CLEAN);
       assertThat(ReferenceGemm.firstDifference(exact, c.toArray())).isEqualTo(-1);
     }

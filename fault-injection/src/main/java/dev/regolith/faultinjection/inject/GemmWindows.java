@@ -115,8 +115,7 @@ final class GemmWindows {
           line(Place.CPU, "b", "multiplied-to-summed-up", DURING, Offer.DIRECT, B_MULTIPLIED),
           line(Place.CPU, "b", "last-use-to-check", DURING, Offer.DIRECT, B_LAST_USE),
           line(Place.CPU, "b", "check-to-next-read", AFTER, Offer.DIRECT, B_READ),
-          line(
-              Place.CPU, "column-sums", "added-up-to-read", DURING, Offer.DIRECT, COLUMN_SUMS_READ),
+          line(Place.CPU, "column-sums", "added-up-to-read", DURING, Offer.ANY, COLUMN_SUMS_READ),
           line(Place.CPU, "packed-a", "before-first-read", DURING, Offer.ANY, PACKED_A_WRITTEN),
           line(Place.CPU, "packed-a", "between-reads", DURING, Offer.ANY, PACKED_A_READ),
           line(Place.CPU, "packed-a", "last-use-to-check", DURING, Offer.ANY, PACKED_A_LAST_USE),

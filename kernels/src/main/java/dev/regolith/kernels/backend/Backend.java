@@ -81,7 +81,8 @@ public interface Backend extends AutoCloseable {
   /**
    * Computes a region again, from the sources: reads nothing that an earlier run left behind. A
    * backend that has several ways to compute goes to one that shares less with the first, from
-   * attempt to attempt.
+   * attempt to attempt. Whatever {@link #run} does, this hands evidence of every row over, and
+   * leaves nothing {@linkplain EvidenceSink#undecided undecided}.
    *
    * @param attempt counted from 0
    */

@@ -30,20 +30,7 @@ public final class PackedBCheck {
         Probe.reach(ProbePoint.PACKED_B_LAST_USE, b.panelsWith(panel), offset, 1, 4L * words, 0);
       }
       backend.scan(b.panelsWith(panel), offset, words, found, workspace);
-      compare(p, region, panel, kBlock, found, sink);
-    }
-  }
-
-  /** Compares the sums of a panel's k-block, as it was read last, with its seal. */
-  private static void compare(
-      GemmProblem p, Region region, long panel, int kBlock, long[] found, EvidenceSink sink) {
-    PackedB b = p.b;
-    int at = b.panelSealAt(panel, kBlock);
-    if (Probe.ON) {
-      Probe.reach(ProbePoint.PACKED_B_SEAL, b.panelSeals(), at, Seal.SUMS);
-    }
-    if (!Seal.same(found, 0, b.panelSeals(), at)) {
-      sink.panelDiffers(p, region, panel, kBlock);
+      compareSeal(p, region, panel, kBlock, found, sink);
     }
   }
 

@@ -30,9 +30,10 @@ import java.util.Objects;
  * </pre>
  *
  * <p>Everything is added up downwards, so that vectors need no sums of their lanes, nothing is
- * packed, and A, B and C are read once each, while they are near. A column whose residual exceeds
- * its tolerance is computed by a plain loop, which has the last word; where there are many, or
- * inputs that are not finite, all of the check block is computed once more, and checked by rows.
+ * packed, and A, B and C are read while they are near, for their seals and these sums. A column
+ * whose residual exceeds its tolerance is computed by a plain loop, which has the last word; where
+ * there are many, or inputs that are not finite, all of the check block is computed once more, and
+ * checked by rows.
  */
 final class ColumnChecks {
   /**
@@ -233,11 +234,25 @@ final class ColumnChecks {
 
   /** Whether a column of C is what a plain loop computes; any NaN is as good as another. */
   private static boolean isRight(GemmProblem p, Region region, long column) {
+    Range range = p.isDirect() ? p.bRange : null;
+    MemorySegment right;
+    long first;
+    long stride;
+    if (range != null) {
+      right = p.bSource;
+      first = 4 * range.word(region.matrix, 0, column);
+      stride = 4 * range.rowStride();
+    } else {
+      long panel = p.b.panel(region.matrix, 0) + column / TILE_COLUMNS;
+      right = p.b.panelsWith(panel);
+      first = p.b.panelOffset(panel, 0) + 4 * (column % TILE_COLUMNS);
+      stride = DirectGemm.Columns.PANEL;
+    }
     for (long row = region.row; row < region.row + region.rows; row++) {
       long a = p.aRow(region.matrix, row);
       float sum = 0;
       for (int k = 0; k < p.depth; k++) {
-        sum = Math.fma(p.a.get(FLOAT, a + 4L * k), right(p, region.matrix, k, column), sum);
+        sum = Math.fma(p.a.get(FLOAT, a + 4L * k), right.get(FLOAT, first + k * stride), sum);
       }
       float result = p.alpha * sum;
       if (p.beta != 0) {
@@ -250,17 +265,6 @@ final class ColumnChecks {
       }
     }
     return true;
-  }
-
-  /** An element of B. */
-  private static float right(GemmProblem p, long matrix, int k, long column) {
-    Range range = p.bRange;
-    if (p.isDirect() && range != null) {
-      return p.bSource.get(FLOAT, 4 * range.word(matrix, k, column));
-    }
-    long panel = p.b.panel(matrix, 0) + column / TILE_COLUMNS;
-    long at = p.b.panelOffset(panel, 0) + 4 * (k * (long) TILE_COLUMNS + column % TILE_COLUMNS);
-    return p.b.panelsWith(panel).get(FLOAT, at);
   }
 
   private static void probe(

@@ -9,6 +9,7 @@ import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.EvidenceSink;
 import dev.regolith.kernels.backend.GemmProblem;
 import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.backend.PackedBCheck;
 import dev.regolith.kernels.backend.Region;
 import dev.regolith.kernels.backend.vector.MicroKernel.Into;
 import dev.regolith.kernels.checksum.CheckBlock;
@@ -68,13 +69,13 @@ final class DirectGemm {
   }
 
   /**
-   * Whether a region of a product with packed panels is: with evidence, if they were packed ahead,
-   * as they have been read just now otherwise.
+   * Whether a region of a product with packed panels is: with evidence, if it has so many rows that
+   * checks of columns take less, and if panels were packed ahead. A fresh B's have their check
+   * records made anyway.
    */
   static boolean servesPanels(GemmProblem p, Region region) {
     if (p.verify) {
-      long columns = Math.min((long) region.blocks * CheckBlock.COLUMNS, p.columns);
-      boolean many = region.rows > columns / COLUMNS_OF_A_ROW;
+      boolean many = region.rows > PackedBCheck.columns(region, p.b) / COLUMNS_OF_A_ROW;
       return many && p.packedAhead && fits(p, ELEMENTS);
     }
     boolean abreast = p.rows <= MachineKernelWriter.ROWS_ABREAST;
@@ -97,7 +98,7 @@ final class DirectGemm {
   /** See {@link Backend#smallProducts}. */
   static String description() {
     return VectorShapes.MACHINE_CODE
-        ? "in place with a B of up to %d elements, columns checked; of packed ones if rows exceed 1/%d"
+        ? "in place with a B of up to %d elements, columns checked; weights: if rows > columns / %d"
             .formatted(ELEMENTS, COLUMNS_OF_A_ROW)
         : "as large ones";
   }

@@ -80,7 +80,7 @@ final class VectorWorkspace implements Workspace {
 
   /**
    * Tiles: a strip's last ones on their way to C, then partial sums, of a check block and of all of
-   * them. Grows with the first product that has several k-blocks.
+   * them. Grows with the products that need it.
    */
   float[] tiles = new float[PANELS * TILE];
 
@@ -189,7 +189,7 @@ final class VectorWorkspace implements Workspace {
     copies = packs ? 1 : Math.min(kBlocks, DOWN / down);
     turns = Math.ceilDiv(kBlocks, copies);
     long places = turns > 1 ? NEAR + Region.MAX_BLOCKS : kBlocks > 1 ? NEAR : 0;
-    int room = Math.toIntExact((1 + places * MAX_STRIPS + turns) * PANELS * TILE);
+    int room = Math.toIntExact((places * MAX_STRIPS + turns) * PANELS * TILE);
     tiles = tiles.length < room ? new float[room] : tiles;
   }
 
