@@ -26,7 +26,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Tag("device")
 class PackedWeightsTest {
   private static final int M = 40;
-
   private static final int N = 70;
   private static final int K = 90;
 

@@ -220,7 +220,7 @@ final class ColumnChecks {
           return;
         }
         sink.refined();
-        if (!isRight(p, region, region.block * CheckBlock.COLUMNS + column)) {
+        if (!isRight(p, region, block, column - first, w)) {
           VectorGemm.suspect(p, region, 0, region.rows, block, 1, Component.ARITHMETIC, sink);
           return;
         }
@@ -233,26 +233,16 @@ final class ColumnChecks {
   }
 
   /** Whether a column of C is what a plain loop computes; any NaN is as good as another. */
-  private static boolean isRight(GemmProblem p, Region region, long column) {
-    Range range = p.isDirect() ? p.bRange : null;
-    MemorySegment right;
-    long first;
-    long stride;
-    if (range != null) {
-      right = p.bSource;
-      first = 4 * range.word(region.matrix, 0, column);
-      stride = 4 * range.rowStride();
-    } else {
-      long panel = p.b.panel(region.matrix, 0) + column / TILE_COLUMNS;
-      right = p.b.panelsWith(panel);
-      first = p.b.panelOffset(panel, 0) + 4 * (column % TILE_COLUMNS);
-      stride = DirectGemm.Columns.PANEL;
-    }
+  private static boolean isRight(
+      GemmProblem p, Region region, int block, int inBlock, VectorWorkspace w) {
+    DirectGemm.Columns right = DirectGemm.open(p, region, block, w);
+    long first = right.column(inBlock);
+    long column = (region.block + block) * CheckBlock.COLUMNS + inBlock;
     for (long row = region.row; row < region.row + region.rows; row++) {
       long a = p.aRow(region.matrix, row);
       float sum = 0;
       for (int k = 0; k < p.depth; k++) {
-        sum = Math.fma(p.a.get(FLOAT, a + 4L * k), right.get(FLOAT, first + k * stride), sum);
+        sum = Math.fma(p.a.get(FLOAT, a + 4L * k), right.get(first, k), sum);
       }
       float result = p.alpha * sum;
       if (p.beta != 0) {

@@ -19,6 +19,7 @@ import dev.regolith.kernels.memory.Range;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 
 /**
  * Products that are small enough for the caches: kernels read A and B where they lie, since copies
@@ -106,7 +107,7 @@ final class DirectGemm {
   /** See {@link Backend#run}. */
   static void run(GemmProblem p, Region region, VectorWorkspace w, EvidenceSink sink) {
     if (p.verify) {
-      w.open(region.rows, 1, false, false);
+      w.open(region.rows, false);
     } else {
       w.openEvenly(region.rows);
     }
@@ -244,6 +245,8 @@ final class DirectGemm {
     /** Bytes of a panel's row. */
     static final long PANEL = 4L * TILE_COLUMNS;
 
+    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
+
     private MemorySegment memory = MemorySegment.NULL;
     private long at;
     private long rowStride;
@@ -257,13 +260,24 @@ final class DirectGemm {
       return this;
     }
 
+    /** Where a column of the check block starts. */
+    long column(int column) {
+      return at + column / TILE_COLUMNS * panelStride + 4L * (column % TILE_COLUMNS);
+    }
+
+    /** An element, from where its column starts. */
+    float get(long column, int k) {
+      return memory.get(FLOAT, column + k * rowStride);
+    }
+
     /** Lets go of memory that somebody else keeps. */
     void forget() {
       memory = MemorySegment.NULL;
     }
   }
 
-  private static Columns open(GemmProblem p, Region region, int block, VectorWorkspace w) {
+  /** Where a check block's columns are: of B where it lies, or of the panels in place. */
+  static Columns open(GemmProblem p, Region region, int block, VectorWorkspace w) {
     Range range = p.bRange;
     if (!p.isDirect() || range == null) {
       PanelPlace place = w.place;

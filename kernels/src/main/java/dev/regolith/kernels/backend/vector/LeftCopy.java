@@ -71,12 +71,12 @@ final class LeftCopy {
       long bytes = 4L * p.b.depthOf(kBlock);
       Probe.reach(ProbePoint.A_PREDICTED, p.a, aRow, rows, bytes, p.aStride);
     }
-    w.prediction.predict(p, region, kBlock, row, rows, survey(p, row, kBlock, w), w.evidence);
+    w.prediction.predict(p, region, kBlock, row, rows, survey(p, row, w), w.evidence);
   }
 
   /** What is known of a check block's rows; of each until the end, if predictions come late. */
-  private static RowSurvey survey(GemmProblem p, int row, int kBlock, VectorWorkspace w) {
-    return p.packsB() ? w.survey(row, kBlock) : w.survey(0, 0);
+  private static RowSurvey survey(GemmProblem p, int row, VectorWorkspace w) {
+    return w.survey(p.packsB() ? row / CheckBlock.ROWS : 0);
   }
 
   private static long aRow(GemmProblem p, Region region, int row, int kBlock) {
@@ -121,7 +121,7 @@ final class LeftCopy {
       VectorWorkspace w,
       EvidenceSink sink) {
     int depth = p.b.depthOf(kBlock);
-    RowSurvey survey = survey(p, top, kBlock, w);
+    RowSurvey survey = survey(p, top, w);
     survey.open();
     for (int k = 0; k < depth; k += CheckBlock.COLUMNS) {
       int columns = Math.min(CheckBlock.COLUMNS, depth - k);

@@ -195,7 +195,8 @@ public final class VectorGemm implements Backend {
     PackedB b = p.b;
     w.byColumns = false;
     long mark = b.repairs().mark();
-    w.open(region.rows, b.kBlocks(), p.packsB(), p.verify);
+    w.open(region.rows, p.verify);
+    w.openCopies(b.kBlocks(), p.packsB());
     if (p.verify) {
       openEvidence(region, b, w);
     }
@@ -234,7 +235,8 @@ public final class VectorGemm implements Backend {
     PackedB b = p.b;
     w.byColumns = false;
     long mark = b.repairs().mark();
-    w.open(region.rows, 1, false, true);
+    w.open(region.rows, true);
+    w.openCopies(1, false);
     openEvidence(region, b, w);
     for (int kBlock = 0; kBlock < b.kBlocks(); kBlock++) {
       LeftCopy.copy(p, region, kBlock, w, sink);

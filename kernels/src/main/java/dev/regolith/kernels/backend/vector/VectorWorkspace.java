@@ -167,10 +167,8 @@ final class VectorWorkspace implements Workspace {
   /**
    * Cuts a region into strips, the last one small enough to be multiplied by a checking kernel, and
    * forgets what a call that broke off left behind.
-   *
-   * @param packs whether B is packed meanwhile
    */
-  void open(int rows, int kBlocks, boolean packs, boolean verify) {
+  void open(int rows, boolean verify) {
     strips = 0;
     for (int top = 0; top < rows; top += CheckBlock.ROWS) {
       int left = Math.min(CheckBlock.ROWS, rows - top);
@@ -185,7 +183,15 @@ final class VectorWorkspace implements Workspace {
     }
     row[strips] = rows;
     begin(true);
-    down = (int) CheckBlock.down(rows);
+  }
+
+  /**
+   * Makes room for copies of the open region's rows, and for tiles between k-blocks.
+   *
+   * @param packs whether B is packed meanwhile
+   */
+  void openCopies(int kBlocks, boolean packs) {
+    down = (int) CheckBlock.down(row[strips]);
     copies = packs ? 1 : Math.min(kBlocks, DOWN / down);
     turns = Math.ceilDiv(kBlocks, copies);
     long places = turns > 1 ? NEAR + Region.MAX_BLOCKS : kBlocks > 1 ? NEAR : 0;
@@ -289,12 +295,8 @@ final class VectorWorkspace implements Workspace {
     return COPY_DIGESTS + (DOWN + row / CheckBlock.ROWS) * WIDE_LANES;
   }
 
-  /**
-   * What tolerances need to know of a k-block of a check block's rows; made when it is first asked
-   * for.
-   */
-  RowSurvey survey(int row, int kBlock) {
-    int checkBlock = kBlock % copies * down + row / CheckBlock.ROWS;
+  /** What tolerances need to know of a check block's rows; made when it is first asked for. */
+  RowSurvey survey(int checkBlock) {
     RowSurvey survey = surveys[checkBlock];
     if (survey == null) {
       survey = new RowSurvey();
