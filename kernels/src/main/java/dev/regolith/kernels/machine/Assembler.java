@@ -163,15 +163,26 @@ public final class Assembler {
 
   /** Loads the mask. */
   public void mask(Memory from) {
-    requireEvex();
+    mask(MASK, from);
+  }
+
+  /** Loads a mask, from 1 to 7: two bytes. */
+  public void mask(int mask, Memory from) {
+    requireMask(mask);
     int registers = (from.indexHigh() << 6 | from.base.high() << 5) ^ 0xE0;
     emit(0xC4, registers | VectorOp.MAP_0F, 0x78, 0x90); // kmovw
-    memory(1, from);
+    memory(mask, from);
   }
 
   /** Loads the lanes of the mask, and zeros into the others: nothing else is read. */
   public void loadMasked(int vector, Memory from) {
-    masked(MASK | ZEROS, vector, from.indexHigh(), from.base.high());
+    loadMasked(MASK, vector, from);
+  }
+
+  /** The same with the lanes of some mask. */
+  public void loadMasked(int mask, int vector, Memory from) {
+    requireMask(mask);
+    masked(mask | ZEROS, vector, from.indexHigh(), from.base.high());
     emit(VectorOp.VMOVUPS.opcode);
     memory(vector, from);
   }
@@ -261,6 +272,12 @@ public final class Assembler {
     // vpsrlq with an immediate: the destination is where others have a source.
     prefix(VectorOp.VPADDQ, 0, to, from >> 4 & 1, from >> 3 & 1);
     emit(0x73, direct(2, from & 7), bits);
+  }
+
+  /** {@code to = from << bits} of 64-bit integers. */
+  public void shiftLeftWide(int to, int from, int bits) {
+    prefix(VectorOp.VPADDQ, 0, to, from >> 4 & 1, from >> 3 & 1); // vpsllq
+    emit(0x73, direct(6, from & 7), bits);
   }
 
   /** {@code to = from << bits} of 32-bit integers. */

@@ -75,7 +75,13 @@ class AssemblerTest {
           a.compareToMask(mask(words[1]), first, vector(words[3]), relation);
         }
       }
-      case "kmovw" -> a.mask(memory(words[2]));
+      case "kmovw" -> {
+        if (words[1].equals("k1")) {
+          a.mask(memory(words[2]));
+        } else {
+          a.mask(mask(words[1]), memory(words[2]));
+        }
+      }
       case "vmovups" -> {
         if (words[1].endsWith("]{k1}")) {
           a.storeMasked(memory(words[1].replace("{k1}", "")), vector(words[2]));
@@ -86,6 +92,9 @@ class AssemblerTest {
           } else {
             a.zeroUnmasked(vector); // one register, to itself
           }
+        } else if (words[1].endsWith("{z}")) {
+          String[] to = words[1].split("[{}]+", -1);
+          a.loadMasked(mask(to[1]), vector(to[0]), memory(words[2]));
         } else if (words[1].startsWith("[")) {
           a.store(memory(words[1]), vector(words[2]));
         } else {
@@ -94,6 +103,8 @@ class AssemblerTest {
       }
       case "vbroadcastss" -> a.broadcast(vector(words[1]), memory(words[2]));
       case "vpsrlq" -> a.shiftRight(vector(words[1]), vector(words[2]), Integer.parseInt(words[3]));
+      case "vpsllq" ->
+          a.shiftLeftWide(vector(words[1]), vector(words[2]), Integer.parseInt(words[3]));
       case "vpslld" -> a.shiftLeft(vector(words[1]), vector(words[2]), Integer.parseInt(words[3]));
       case "vmovss" -> {
         if (words[1].startsWith("[")) {

@@ -1,7 +1,6 @@
 package dev.regolith.kernels.backend.vector;
 
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
-import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 
 import dev.regolith.kernels.backend.EvidenceSink;
 import dev.regolith.kernels.backend.GemmProblem;
@@ -42,18 +41,40 @@ final class ColumnChecks {
    */
   private static final int SECOND_LOOKS = 4;
 
+  /** Place of the factors of B's rows, one for every step along k. */
+  private static final long OF_STEPS = ColumnSums.at(ColumnSums.SIGNED, 0);
+
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
 
   private ColumnChecks() {}
 
-  /** Adds up rows of C that were read back just now, while they are near. */
-  static void show(int row, int block, VectorWorkspace w) {
-    ColumnSums sums = w.columnSums;
-    int first = block * CheckBlock.COLUMNS;
-    if (row == 0) {
-      sums.clear(ColumnSums.SHOWN, 1, first, first + w.view.width);
+  /** Reads a check block's columns of C back, when all of them are stored. */
+  static void show(GemmProblem p, Region region, int block, VectorWorkspace w, EvidenceSink sink) {
+    if (Probe.ON) {
+      OutputTiles.probe(ProbePoint.C_STORED, p, region, 0, region.rows, block);
     }
-    add(Kind.SIGNED, BlockPass.ALIGNED_SIGNS, row, ColumnSums.SHOWN, first, w);
+    int columns = p.b.columnsOf(region.block + block);
+    long c = p.cRow(region.matrix, region.row) + DirectGemm.firstColumn(region, block);
+    int first = block * CheckBlock.COLUMNS;
+    w.columnSums.clear(ColumnSums.SHOWN, 1, first, first + CheckBlock.pitch(columns));
+    Blocks rows = w.blocks.below(p.c, c, p.cStride, region.rows, columns, w.raw);
+    add(Kind.SIGNED, rows, true, BlockPass.ALIGNED_SIGNS, 0, ColumnSums.SHOWN, first, w);
+    SealGrid seals = p.cSeals;
+    for (int i = 0; i < rows.count(); i++) {
+      int row = i * CheckBlock.ROWS;
+      if (seals != null) {
+        long blockRow = (region.row + row) / CheckBlock.ROWS;
+        int seal = seals.block(region.matrix, blockRow, region.block + block);
+        rows.seal(i, seals.sums(), Seal.SUMS * seal);
+      }
+      if (!w.takeZero(w.blockDigest(row))) {
+        int height = Math.min(CheckBlock.ROWS, region.rows - row);
+        VectorGemm.suspect(p, region, row, height, block, 1, Component.OUTPUT, sink);
+      }
+    }
+    if (Probe.ON) {
+      OutputTiles.probe(ProbePoint.C_CHECKED, p, region, 0, region.rows, block);
+    }
   }
 
   /**
@@ -75,21 +96,18 @@ final class ColumnChecks {
 
   private static void readLeft(GemmProblem p, Region region, VectorWorkspace w, EvidenceSink sink) {
     int depth = p.b.depthOf(0);
-    BlockView view = w.view;
     SealGrid seals = p.aSeals;
-    for (int row = 0; row < region.rows; row += CheckBlock.ROWS) {
-      int rows = Math.min(CheckBlock.ROWS, region.rows - row);
-      long a = p.aRow(region.matrix, region.row + row);
-      for (int k = 0; k < depth; k += CheckBlock.COLUMNS) {
-        int columns = Math.min(CheckBlock.COLUMNS, depth - k);
-        view.open(p.a, a + 4L * k, p.aStride, rows, columns, w.raw);
-        if (seals != null) {
-          view.scan(w.raw);
-          view.finish(w.raw, w.found, 0);
-          int block = p.aSealBlock(seals, region.matrix, region.row + row) + k / CheckBlock.COLUMNS;
-          LeftCheck.compare(p, region, block, w.found, sink);
-        }
-        add(Kind.SURVEYED, BlockPass.ALIGNED_SIGNS, row, ColumnSums.SIGNED, k, w);
+    long a = p.aRow(region.matrix, region.row);
+    for (int k = 0; k < depth; k += CheckBlock.COLUMNS) {
+      int columns = Math.min(CheckBlock.COLUMNS, depth - k);
+      Blocks rows = w.blocks.below(p.a, a + 4L * k, p.aStride, region.rows, columns, w.raw);
+      boolean sealed = seals != null;
+      add(Kind.SURVEYED, rows, sealed, BlockPass.ALIGNED_SIGNS, 0, ColumnSums.SIGNED, k, w);
+      for (int i = 0; seals != null && i < rows.count(); i++) {
+        long row = region.row + i * (long) CheckBlock.ROWS;
+        int block = p.aSealBlock(seals, region.matrix, row) + k / CheckBlock.COLUMNS;
+        rows.seal(i, w.found, 0);
+        LeftCheck.compare(p, region, block, w.found, sink);
       }
     }
   }
@@ -116,25 +134,25 @@ final class ColumnChecks {
     SealGrid seals = p.bSeals;
     int columns = p.b.columnsOf(region.block + block);
     long b = 4 * range.word(region.matrix, 0, 0) + DirectGemm.firstColumn(region, block);
-    long stride = 4 * range.rowStride();
-    for (int k = 0; k < p.b.depthOf(0); k += CheckBlock.ROWS) {
-      int rows = Math.min(CheckBlock.ROWS, p.b.depthOf(0) - k);
-      w.view.open(p.bSource, b + k * stride, stride, rows, columns, w.raw);
-      if (seals != null) {
-        w.view.scan(w.raw);
-        w.view.finish(w.raw, w.found, 0);
-        int found = seals.block(region.matrix, k / CheckBlock.ROWS, region.block + block);
-        if (!Seal.same(w.found, 0, seals.sums(), Seal.SUMS * found)) {
-          sink.rightDiffers(p, region, found);
-        }
+    int depth = p.b.depthOf(0);
+    Blocks rows = w.blocks.below(p.bSource, b, 4 * range.rowStride(), depth, columns, w.raw);
+    boolean sealed = seals != null;
+    int first = block * CheckBlock.COLUMNS;
+    add(
+        Kind.PREDICTED,
+        rows,
+        sealed,
+        w.columnSums.memory,
+        OF_STEPS,
+        ColumnSums.PREDICTED,
+        first,
+        w);
+    for (int i = 0; seals != null && i < rows.count(); i++) {
+      rows.seal(i, w.found, 0);
+      int found = seals.block(region.matrix, i, region.block + block);
+      if (!Seal.same(w.found, 0, seals.sums(), Seal.SUMS * found)) {
+        sink.rightDiffers(p, region, found);
       }
-      add(
-          Kind.PREDICTED,
-          w.columnSums.memory,
-          ColumnSums.at(ColumnSums.SIGNED, k),
-          ColumnSums.PREDICTED,
-          block * CheckBlock.COLUMNS,
-          w);
     }
   }
 
@@ -143,26 +161,22 @@ final class ColumnChecks {
       GemmProblem p, Region region, int block, VectorWorkspace w, EvidenceSink sink) {
     PackedB b = p.b;
     VectorGemm.place(p, region, 0, region.block + block, w);
-    MemorySegment sums = w.columnSums.memory;
+    int count = b.panelsOf(region.block + block);
+    Blocks panels = w.blocks.panels(w.place, b.depthOf(0), count);
+    int first = block * CheckBlock.COLUMNS;
+    add(
+        Kind.PREDICTED,
+        panels,
+        true,
+        w.columnSums.memory,
+        OF_STEPS,
+        ColumnSums.PREDICTED,
+        first,
+        w);
     long panel = b.panel(region.matrix, region.block + block);
-    for (int i = 0; i < b.panelsOf(region.block + block); i++) {
-      MemorySegment memory = w.place.memory();
-      long at = w.place.offset(i);
-      int words = b.panelWords(0);
-      BlockPass.scan(memory, at, 0, 1, words, w.raw);
-      SealLanes.finish(w.raw, words / LANES, w.found, 0);
+    for (int i = 0; i < panels.count(); i++) {
+      panels.seal(i, w.found, 0);
       PackedBCheck.compareSeal(p, region, panel + i, 0, w.found, sink);
-      MachineColumnSums.add(
-          Kind.PREDICTED,
-          memory,
-          at,
-          DirectGemm.Columns.PANEL,
-          b.depthOf(0),
-          TILE_COLUMNS,
-          sums,
-          ColumnSums.at(ColumnSums.SIGNED, 0),
-          sums,
-          ColumnSums.at(ColumnSums.PREDICTED, block * CheckBlock.COLUMNS + i * TILE_COLUMNS));
     }
   }
 
@@ -170,29 +184,31 @@ final class ColumnChecks {
     int columns = p.b.columnsOf(region.block + block);
     int first = block * CheckBlock.COLUMNS;
     w.columnSums.clear(ColumnSums.OLD, ColumnSums.THREE, first, first + CheckBlock.pitch(columns));
-    for (int row = 0; row < region.rows; row += CheckBlock.ROWS) {
-      int rows = Math.min(CheckBlock.ROWS, region.rows - row);
-      long old = p.oldCRow(region.matrix, region.row + row) + DirectGemm.firstColumn(region, block);
-      w.view.open(p.oldC, old, p.oldCStride, rows, columns, w.raw);
-      add(Kind.SURVEYED, BlockPass.ALIGNED_SIGNS, row, ColumnSums.OLD, first, w);
-    }
+    long old = p.oldCRow(region.matrix, region.row) + DirectGemm.firstColumn(region, block);
+    Blocks rows = w.blocks.below(p.oldC, old, p.oldCStride, region.rows, columns, w.raw);
+    add(Kind.SURVEYED, rows, false, BlockPass.ALIGNED_SIGNS, 0, ColumnSums.OLD, first, w);
   }
 
-  /** Adds up the rows that are in view. */
+  /** Adds up the columns of blocks, and reads them for their seals, if these are wanted. */
   private static void add(
-      Kind kind, MemorySegment factors, long factor, int line, int column, VectorWorkspace w) {
-    BlockView view = w.view;
+      Kind kind,
+      Blocks blocks,
+      boolean scans,
+      MemorySegment factors,
+      long factor,
+      int line,
+      int column,
+      VectorWorkspace w) {
     MachineColumnSums.add(
         kind,
-        view.memory,
-        view.offset,
-        view.stride,
-        view.rows,
-        view.width,
+        blocks,
+        scans,
         factors,
         factor,
         w.columnSums.memory,
-        ColumnSums.at(line, column));
+        ColumnSums.at(line, column),
+        w.digests,
+        w.blockDigest(0));
   }
 
   private static void compare(

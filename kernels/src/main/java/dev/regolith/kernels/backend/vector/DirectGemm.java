@@ -111,7 +111,6 @@ final class DirectGemm {
     } else {
       w.openEvenly(region.rows);
     }
-    w.byColumns = true;
     w.asked = 0;
     long mark = p.b.repairs().mark();
     for (int block = 0; block < region.blocks; block++) {
@@ -131,7 +130,12 @@ final class DirectGemm {
       if (Probe.ON && !p.isDirect()) {
         probePanels(ProbePoint.PACKED_B_LAST_USE, p, region, block, w);
       }
-      OutputTiles.close(p, region, block, w, sink);
+      if (p.verify) {
+        ColumnChecks.show(p, region, block, w, sink);
+      } else if (Probe.ON) {
+        OutputTiles.probe(ProbePoint.C_STORED, p, region, 0, region.rows, block);
+        OutputTiles.probe(ProbePoint.C_CHECKED, p, region, 0, region.rows, block);
+      }
     }
     if (p.verify) {
       ColumnChecks.verify(p, region, w, sink);

@@ -2,10 +2,12 @@ package dev.regolith.kernels.backend.vector;
 
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.machine.VectorOp.VPADDQ;
+import static dev.regolith.kernels.machine.VectorOp.VPSUBQ;
 
 import dev.regolith.kernels.machine.Assembler;
 import dev.regolith.kernels.machine.Assembler.Memory;
 import dev.regolith.kernels.machine.Gpr;
+import java.util.List;
 
 /**
  * The running sums of {@link SealLanes} in machine code: chains over whole lanes in registers 0 to
@@ -15,6 +17,14 @@ final class MachineChains {
   /** Bytes of a vector. */
   static final int VECTOR = 4 * LANES;
 
+  /**
+   * How far ahead words are asked for, in bytes. A block is too short for the processor to foresee
+   * the next, and what is scanned has often gone to a far cache. It helps where rows follow each
+   * other, and where what is behind a row belongs to blocks that are scanned soon (measured,
+   * docs/decisions.md).
+   */
+  static final int AHEAD = 4096;
+
   /** The register of the first running sum of whole lanes, which a digest is. */
   static final int LOWER = 0;
 
@@ -22,6 +32,9 @@ final class MachineChains {
   private static final int CHAIN = 3;
 
   private static final int HALVED = 14;
+
+  /** Bytes that {@link #addLanesUp} needs on the stack: vectors that are added up lane by lane. */
+  static final int ON_STACK = 3 * VECTOR;
 
   /** The register of words to be summed up. */
   static final int X = 15;
@@ -49,6 +62,67 @@ final class MachineChains {
       code.vector(VPADDQ, LOWER + i, LOWER + i, i == 0 ? X : LOWER + i - 1);
       code.vector(VPADDQ, UPPER + i, UPPER + i, i == 0 ? HALVED : UPPER + i - 1);
     }
+  }
+
+  /**
+   * Stores the sums over lanes that {@link SealLanes} makes a seal of, and moves behind them. A
+   * weighted sum is a sum of the sums from the last lane down to each other.
+   *
+   * @param target changed
+   * @param place of the target
+   */
+  static void addLanesUp(Assembler code, Gpr target, Memory place) {
+    for (int i = 0; i < CHAIN; i++) {
+      code.shiftLeftWide(HALVED, UPPER + i, 32);
+      code.vector(VPSUBQ, LOWER + i, LOWER + i, HALVED);
+      code.vector(VPADDQ, LOWER + i, LOWER + i, UPPER + i);
+    }
+    code.move(target, place);
+    addLanes(code, LOWER + 2, new Memory(target, 8 * SealLanes.BOTH_2));
+    addLanes(code, UPPER + 1, new Memory(target, 8 * SealLanes.UPPER_1));
+    Gpr lanes = Gpr.R13;
+    Gpr both0 = Gpr.RAX;
+    Gpr weighted0 = Gpr.RSI;
+    Gpr square0 = Gpr.R10;
+    Gpr both1 = Gpr.R11;
+    Gpr weighted1 = Gpr.R15;
+    Gpr upper0 = Gpr.RBX;
+    Gpr weightedUpper0 = Gpr.RBP;
+    code.own(lanes);
+    code.store(new Memory(lanes, 0), LOWER);
+    code.store(new Memory(lanes, VECTOR), LOWER + 1);
+    code.store(new Memory(lanes, 2 * VECTOR), UPPER);
+    for (Gpr sum : List.of(both0, weighted0, square0, both1, weighted1, upper0, weightedUpper0)) {
+      code.set(sum, 0);
+    }
+    for (int lane = LANES / 2 - 1; lane >= 0; lane--) {
+      code.add(both0, new Memory(lanes, 8 * lane));
+      code.add(both1, new Memory(lanes, VECTOR + 8 * lane));
+      code.add(upper0, new Memory(lanes, 2 * VECTOR + 8 * lane));
+      if (lane > 0) {
+        code.add(weighted0, both0);
+        code.add(square0, weighted0);
+        code.add(weighted1, both1);
+        code.add(weightedUpper0, upper0);
+      }
+    }
+    code.move(new Memory(target, 8 * SealLanes.BOTH_0), both0);
+    code.move(new Memory(target, 8 * SealLanes.WEIGHTED_0), weighted0);
+    code.move(new Memory(target, 8 * SealLanes.SQUARE_0), square0);
+    code.move(new Memory(target, 8 * SealLanes.BOTH_1), both1);
+    code.move(new Memory(target, 8 * SealLanes.WEIGHTED_1), weighted1);
+    code.move(new Memory(target, 8 * SealLanes.UPPER_0), upper0);
+    code.move(new Memory(target, 8 * SealLanes.WEIGHTED_UPPER_0), weightedUpper0);
+    code.add(target, 8 * SealLanes.LANE_SUMS);
+    code.move(place, target);
+  }
+
+  private static void addLanes(Assembler code, int vector, Memory to) {
+    for (int bits = 8 * VECTOR; bits >= 128; bits /= 2) {
+      code.upperHalf(bits, HALVED, vector);
+      code.vector(VPADDQ, vector, vector, HALVED);
+    }
+    code.storeDouble(to, vector);
   }
 
   /** Stores them. */

@@ -447,14 +447,6 @@ final class MachinePasses {
   }
 
   private static final class Scan {
-    /**
-     * How far ahead words are asked for, in bytes. A block is too short for the processor to
-     * foresee the next, and what is scanned has often gone to a far cache. It helps where rows
-     * follow each other, and where what is behind a row belongs to blocks that are scanned soon
-     * (measured, docs/decisions.md).
-     */
-    private static final int AHEAD = 4096;
-
     private static final Gpr ROW = RDI;
     private static final Gpr STRIDE = RDX;
     private static final Gpr ROWS = RCX;
@@ -480,7 +472,7 @@ final class MachinePasses {
                 LEFT,
                 () -> {
                   code.load(X, new Memory(FROM, 0));
-                  code.prefetch(new Memory(FROM, AHEAD));
+                  code.prefetch(new Memory(FROM, MachineChains.AHEAD));
                   MachineChains.extend(code);
                   code.add(FROM, VECTOR);
                 });

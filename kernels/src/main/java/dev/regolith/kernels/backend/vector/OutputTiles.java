@@ -111,17 +111,7 @@ final class OutputTiles {
     }
   }
 
-  /**
-   * When all strips of a check block's columns are stored: reads C back, for its checksums and
-   * seals.
-   */
-  static void close(GemmProblem p, Region region, int block, VectorWorkspace w, EvidenceSink sink) {
-    for (int row = 0; row < region.rows; row += CheckBlock.ROWS) {
-      close(p, region, row, block, w, sink);
-    }
-  }
-
-  /** The same of a check block alone. */
+  /** When all strips of a check block are stored: reads C back, for its checksums and seals. */
   static void close(
       GemmProblem p, Region region, int row, int block, VectorWorkspace w, EvidenceSink sink) {
     int rows = Math.min(CheckBlock.ROWS, region.rows - row);
@@ -176,12 +166,6 @@ final class OutputTiles {
     BlockView view = w.view;
     view.open(p.c, at, p.cStride, rows, columns, w.raw);
     int digest = w.blockDigest(row);
-    if (w.byColumns) {
-      view.scan(w.raw);
-      w.take(digest);
-      ColumnChecks.show(row, block, w);
-      return;
-    }
     int pattern = (int) ((region.block + block) % Signs.PATTERNS);
     BlockPass.show(
         view.memory,

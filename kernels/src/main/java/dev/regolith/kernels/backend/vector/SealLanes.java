@@ -30,6 +30,21 @@ final class SealLanes {
   /** Place of the second chain in a raw array. */
   static final int UPPER = 3 * WIDE_LANES;
 
+  // Or, from machine code, as sums over lanes ("sums of lanes"): of both words of a lane and of its
+  // upper one, by chain; the same weighted by the lane, from 0, and by lane (lane + 1) / 2.
+  static final int BOTH_0 = 0;
+  static final int WEIGHTED_0 = 1;
+  static final int SQUARE_0 = 2;
+  static final int BOTH_1 = 3;
+  static final int WEIGHTED_1 = 4;
+  static final int BOTH_2 = 5;
+  static final int UPPER_0 = 6;
+  static final int WEIGHTED_UPPER_0 = 7;
+  static final int UPPER_1 = 8;
+
+  /** How many sums of lanes. */
+  static final int LANE_SUMS = 9;
+
   private static final int HIGH = 32;
 
   private SealLanes() {}
@@ -76,36 +91,88 @@ final class SealLanes {
 
   /** The same, of running sums that start somewhere in an array. */
   static void finish(long[] raw, int from, int rows, long[] sums, int at) {
-    // Over all lanes: the chains; those of words weighted by their place in a vector, from 1; the
-    // first of them weighted by its square.
-    long a0 = 0;
-    long a1 = 0;
-    long a2 = 0;
-    long b0 = 0;
-    long b1 = 0;
-    long c0 = 0;
-    for (int lane = 0; lane < WIDE_LANES; lane++) {
-      long h0 = raw[from + 3 * WIDE_LANES + lane];
-      long h1 = raw[from + 4 * WIDE_LANES + lane];
-      long h2 = raw[from + 5 * WIDE_LANES + lane];
-      long s0 = raw[from + lane] - (h0 << HIGH);
-      long s1 = raw[from + WIDE_LANES + lane] - (h1 << HIGH);
-      long s2 = raw[from + 2 * WIDE_LANES + lane] - (h2 << HIGH);
-      long x = 1 + 2L * lane;
-      long y = x + 1;
-      a0 += s0 + h0;
-      a1 += s1 + h1;
-      a2 += s2 + h2;
-      b0 += x * s0 + y * h0;
-      b1 += x * s1 + y * h1;
-      c0 += x * x * s0 + y * y * h0;
+    long both0 = 0;
+    long weighted0 = 0;
+    long square0 = 0;
+    long both1 = 0;
+    long weighted1 = 0;
+    long both2 = 0;
+    long upper0 = 0;
+    long weightedUpper0 = 0;
+    long upper1 = 0;
+    for (int lane = WIDE_LANES - 1; lane >= 0; lane--) {
+      long h0 = raw[from + UPPER + lane];
+      long h1 = raw[from + UPPER + WIDE_LANES + lane];
+      long h2 = raw[from + UPPER + 2 * WIDE_LANES + lane];
+      both0 += raw[from + lane] - (h0 << HIGH) + h0;
+      both1 += raw[from + WIDE_LANES + lane] - (h1 << HIGH) + h1;
+      both2 += raw[from + 2 * WIDE_LANES + lane] - (h2 << HIGH) + h2;
+      upper0 += h0;
+      upper1 += h1;
+      if (lane > 0) {
+        weighted0 += both0;
+        square0 += weighted0;
+        weighted1 += both1;
+        weightedUpper0 += upper0;
+      }
     }
-    // With q = rows - i: a1 holds sum(q w), a2 sum(q (q + 1) / 2 w). An index is LANES i + place.
+    combine(
+        both0,
+        weighted0,
+        square0,
+        both1,
+        weighted1,
+        both2,
+        upper0,
+        weightedUpper0,
+        upper1,
+        rows,
+        sums,
+        at);
+  }
+
+  /** Turns sums of lanes into the three sums of a seal. */
+  static void finishSums(long[] sums, int from, int rows, long[] seal, int at) {
+    combine(
+        sums[from + BOTH_0],
+        sums[from + WEIGHTED_0],
+        sums[from + SQUARE_0],
+        sums[from + BOTH_1],
+        sums[from + WEIGHTED_1],
+        sums[from + BOTH_2],
+        sums[from + UPPER_0],
+        sums[from + WEIGHTED_UPPER_0],
+        sums[from + UPPER_1],
+        rows,
+        seal,
+        at);
+  }
+
+  private static void combine(
+      long both0,
+      long weighted0,
+      long square0,
+      long both1,
+      long weighted1,
+      long both2,
+      long upper0,
+      long weightedUpper0,
+      long upper1,
+      int rows,
+      long[] seal,
+      int at) {
+    // The place of a lane's lower word in a vector is 1 + 2 lane, of its upper word one more. Words
+    // weighted by that, of two chains; by its square.
+    long b0 = both0 + 2 * weighted0 + upper0;
+    long b1 = both1 + 2 * weighted1 + upper1;
+    long c0 = both0 + 8 * square0 + 3 * upper0 + 4 * weightedUpper0;
+    // With q = rows - i: the second chain holds sum(q w), the third sum(q (q + 1) / 2 w). An index
+    // is LANES i + place.
     long r = rows;
-    long byRow = r * a0 - a1;
-    long bySquare = r * r * a0 - (2 * r + 1) * a1 + 2 * a2;
-    sums[at] = a0;
-    sums[at + 1] = LANES * byRow + b0;
-    sums[at + 2] = (long) LANES * LANES * bySquare + 2L * LANES * (r * b0 - b1) + c0;
+    long byRow = r * both0 - both1;
+    long bySquare = r * r * both0 - (2 * r + 1) * both1 + 2 * both2;
+    seal[at] = both0;
+    seal[at + 1] = LANES * byRow + b0;
+    seal[at + 2] = (long) LANES * LANES * bySquare + 2L * LANES * (r * b0 - b1) + c0;
   }
 }

@@ -193,7 +193,6 @@ public final class VectorGemm implements Backend {
   /** With copies of A, packed panels, and a check of every row. */
   private void run(GemmProblem p, Region region, VectorWorkspace w, EvidenceSink sink) {
     PackedB b = p.b;
-    w.byColumns = false;
     long mark = b.repairs().mark();
     w.open(region.rows, p.verify);
     w.openCopies(b.kBlocks(), p.packsB());
@@ -233,7 +232,6 @@ public final class VectorGemm implements Backend {
   public void examine(GemmProblem p, Region region, Workspace workspace, EvidenceSink sink) {
     var w = (VectorWorkspace) workspace;
     PackedB b = p.b;
-    w.byColumns = false;
     long mark = b.repairs().mark();
     w.open(region.rows, true);
     w.openCopies(1, false);

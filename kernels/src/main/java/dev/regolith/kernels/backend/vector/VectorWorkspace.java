@@ -115,8 +115,8 @@ final class VectorWorkspace implements Workspace {
   /** Rows of a check block that are being read. */
   final BlockView view = new BlockView();
 
-  /** Whether the region in progress is checked by columns, or else by rows. */
-  boolean byColumns;
+  /** Blocks whose columns are being added up. */
+  final Blocks blocks = new Blocks();
 
   /** Sums of columns, from which products are checked that are multiplied where they lie. */
   final ColumnSums columnSums = new ColumnSums();
@@ -224,6 +224,7 @@ final class VectorWorkspace implements Workspace {
     place.forget();
     columns.forget();
     view.forget();
+    blocks.forget();
   }
 
   /** How many of the last rows a checking kernel multiplies: neither it nor the rest is too low. */
@@ -313,15 +314,6 @@ final class VectorWorkspace implements Workspace {
   /** Drops the digests of copied rows and of C, where nobody multiplied or stored registers. */
   void forgetDigests() {
     Arrays.fill(digests, COPY_DIGESTS, lastDigest, 0);
-  }
-
-  /**
-   * Takes words that were read back, of which {@link #raw} has the running sums, out of a digest.
-   */
-  void take(int digest) {
-    for (int lane = 0; lane < WIDE_LANES; lane++) {
-      digests[digest + lane] -= raw[lane];
-    }
   }
 
   /** Whether a digest is zero; it is afterwards. */

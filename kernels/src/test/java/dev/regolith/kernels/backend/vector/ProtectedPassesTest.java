@@ -9,6 +9,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.checksum.CheckBlock;
+import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.checksum.Tolerance;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -97,64 +98,165 @@ class ProtectedPassesTest {
     assertThat(Strip.isZero(digests, WIDE_LANES)).isTrue();
   }
 
-  /** In three turns of few rows each, as blocks are read. */
-  @ParameterizedTest
-  @CsvSource({"1, 32", "5, 96", "24, 128"})
-  void columnsAreAddedUp(int rows, int width) {
+  /** Rows that end anywhere, of one check block and of several; in two turns. */
+  @ParameterizedTest(name = "{0} rows of {1}")
+  @CsvSource({
+    "1, 32", "5, 96", "24, 128", "25, 128", "1, 1", "3, 8", "24, 16", "48, 17", "50, 33", "72, 48",
+    "30, 63", "26, 100", "24, 111", "23, 112", "49, 127"
+  })
+  void columnsAreAddedUp(int rows, int columns) {
     if (!VectorShapes.MACHINE_CODE) {
       return; // nothing is multiplied where it lies
     }
-    MemorySegment words = floats(3 * rows * STRIDE);
+    MemorySegment words = floats(2 * rows * STRIDE);
+    var factors = factors(2 * rows);
+    var blocks = new Blocks();
+    int checkBlocks = Math.ceilDiv(rows, CheckBlock.ROWS);
+    int line = ColumnSums.PREDICTED;
+    for (var kind : MachineColumnSums.Kind.values()) {
+      var sums = new ColumnSums();
+      var digests = new long[(checkBlocks + 2) * WIDE_LANES];
+      boolean predicts = kind == MachineColumnSums.Kind.PREDICTED;
+      MemorySegment from = predicts ? factors.memory : BlockPass.ALIGNED_SIGNS;
+      for (int turn = 0; turn < 2; turn++) {
+        int row = turn * rows;
+        var raw = new long[SealLanes.RAW];
+        blocks.below(words, 8 + 4L * row * STRIDE, 4L * STRIDE, rows, columns, raw);
+        boolean scans = turn == 0;
+        MachineColumnSums.add(
+            kind,
+            blocks,
+            scans,
+            from,
+            row,
+            sums.memory,
+            ColumnSums.at(line, 64),
+            digests,
+            WIDE_LANES);
+        for (int i = 0; scans && i < checkBlocks; i++) {
+          int height = Math.min(CheckBlock.ROWS, rows - i * CheckBlock.ROWS);
+          int first = 2 + i * CheckBlock.ROWS * STRIDE;
+          assertSeal(blocks, i, words, first, STRIDE, height, columns);
+        }
+      }
+      for (int j = 0; j < columns; j++) {
+        assertSums(kind, words, 2 + j, STRIDE, 2 * rows, factors, sums, line, 64 + j);
+      }
+      assertThat(sums.get(line, 63)).isZero();
+      assertThat(sums.get(line, 64 + columns)).isZero();
+      for (int i = 0; i < checkBlocks; i++) {
+        int end = Math.min(rows, (i + 1) * CheckBlock.ROWS);
+        var expected = new long[WIDE_LANES];
+        for (int r = i * CheckBlock.ROWS; r < end; r++) {
+          for (int j = 0; kind == MachineColumnSums.Kind.SIGNED && j < columns; j++) {
+            long word =
+                Integer.toUnsignedLong(Float.floatToRawIntBits(at(words, 2 + r * STRIDE + j)));
+            expected[j / 2 % WIDE_LANES] -= word << (32 * (j % 2));
+          }
+        }
+        int at = (i + 1) * WIDE_LANES;
+        assertThat(Arrays.copyOfRange(digests, at, at + WIDE_LANES)).isEqualTo(expected);
+      }
+      assertThat(Arrays.copyOf(digests, WIDE_LANES)).containsOnly(0);
+      assertThat(Arrays.copyOfRange(digests, digests.length - WIDE_LANES, digests.length))
+          .containsOnly(0);
+    }
+  }
+
+  @ParameterizedTest(name = "{0} steps, {1} panels")
+  @CsvSource({"1, 1", "2, 4", "24, 3", "65, 2", "512, 4"})
+  void columnsOfPanelsAreAddedUp(int depth, int count) {
+    if (!VectorShapes.MACHINE_CODE) {
+      return;
+    }
+    var packed = new PackedB(TILE_COLUMNS);
+    packed.allocate(arena, depth, (long) count * TILE_COLUMNS);
+    for (long i = 0; i < packed.panels().byteSize() / 4; i++) {
+      packed.panels().setAtIndex(ValueLayout.JAVA_FLOAT, i, random.nextFloat() - 0.5f);
+    }
+    var place = new PanelPlace();
+    place.keep(packed, 0, 0);
+    var factors = factors(depth);
+    var sums = new ColumnSums();
+    var blocks = new Blocks().panels(place, depth, count);
+    int line = ColumnSums.PREDICTED;
+    var kind = MachineColumnSums.Kind.PREDICTED;
+    int to = ColumnSums.at(line, 0);
+    MachineColumnSums.add(
+        kind, blocks, true, factors.memory, 0, sums.memory, to, new long[WIDE_LANES], 0);
+    for (int i = 0; i < count; i++) {
+      int first = Math.toIntExact(place.offset(i) / 4);
+      for (int j = 0; j < TILE_COLUMNS; j++) {
+        int column = i * TILE_COLUMNS + j;
+        assertSums(
+            kind, packed.panels(), first + j, TILE_COLUMNS, depth, factors, sums, line, column);
+      }
+      var seal = new long[Seal.SUMS];
+      for (int j = 0; j < depth * TILE_COLUMNS; j++) {
+        Seal.add(seal, 0, Float.floatToRawIntBits(at(packed.panels(), first + j)), j + 1);
+      }
+      var found = new long[Seal.SUMS];
+      blocks.seal(i, found, 0);
+      assertThat(found).isEqualTo(seal);
+    }
+    assertThat(sums.get(line, count * TILE_COLUMNS)).isZero();
+  }
+
+  private ColumnSums factors(int count) {
     var factors = new ColumnSums();
     for (int line = 0; line < ColumnSums.THREE; line++) {
-      for (int k = 0; k < 3 * rows; k++) {
+      for (int k = 0; k < count; k++) {
         factors.memory.setAtIndex(
             ValueLayout.JAVA_FLOAT, ColumnSums.at(line, k), random.nextFloat() - 0.5f);
       }
     }
-    for (var kind : MachineColumnSums.Kind.values()) {
-      var sums = new ColumnSums();
-      int line = ColumnSums.PREDICTED;
-      boolean predicts = kind == MachineColumnSums.Kind.PREDICTED;
-      for (int turn = 0; turn < 3; turn++) {
-        int row = turn * rows;
-        MemorySegment from = predicts ? factors.memory : BlockPass.ALIGNED_SIGNS;
-        long first = 8 + 4L * row * STRIDE;
-        MachineColumnSums.add(
-            kind,
-            words,
-            first,
-            4L * STRIDE,
-            rows,
-            width,
-            from,
-            row,
-            sums.memory,
-            ColumnSums.at(line, 64));
+    return factors;
+  }
+
+  private void assertSums(
+      MachineColumnSums.Kind kind,
+      MemorySegment words,
+      int first,
+      int stride,
+      int rows,
+      ColumnSums factors,
+      ColumnSums sums,
+      int line,
+      int column) {
+    boolean predicts = kind == MachineColumnSums.Kind.PREDICTED;
+    var expected = new float[ColumnSums.THREE];
+    for (int i = 0; i < rows; i++) {
+      float x = at(words, first + i * stride);
+      float u = predicts ? factors.get(0, i) : BlockPass.SIGNS[i];
+      expected[0] = Math.fma(u, x, expected[0]);
+      if (kind == MachineColumnSums.Kind.SURVEYED) {
+        expected[1] += x;
+        expected[2] = Math.fma(x, x, expected[2]);
+      } else if (predicts) {
+        expected[1] = Math.fma(factors.get(1, i), x, expected[1]);
+        expected[2] = Math.fma(x * factors.get(2, i), x, expected[2]);
       }
-      for (int j = 0; j < width; j++) {
-        var expected = new float[ColumnSums.THREE];
-        for (int i = 0; i < 3 * rows; i++) {
-          float x = at(words, 2 + i * STRIDE + j);
-          float u = predicts ? factors.get(0, i) : BlockPass.SIGNS[i];
-          expected[0] = Math.fma(u, x, expected[0]);
-          if (kind == MachineColumnSums.Kind.SURVEYED) {
-            expected[1] += x;
-            expected[2] = Math.fma(x, x, expected[2]);
-          } else if (predicts) {
-            expected[1] = Math.fma(factors.get(1, i), x, expected[1]);
-            expected[2] = Math.fma(x * factors.get(2, i), x, expected[2]);
-          }
-        }
-        for (int i = 0; i < ColumnSums.THREE; i++) {
-          assertThat(sums.get(line + i, 64 + j))
-              .as("%s of column %d", kind, j)
-              .isEqualTo(expected[i]);
-        }
-      }
-      assertThat(sums.get(line, 63)).isZero();
-      assertThat(sums.get(line, 64 + width)).isZero();
     }
+    for (int i = 0; i < ColumnSums.THREE; i++) {
+      assertThat(sums.get(line + i, column))
+          .as("%s, sum %d of column %d", kind, i, column)
+          .isEqualTo(expected[i]);
+    }
+  }
+
+  private void assertSeal(
+      Blocks blocks, int block, MemorySegment words, int first, int stride, int rows, int columns) {
+    var seal = new long[Seal.SUMS];
+    int pitch = CheckBlock.pitch(columns);
+    for (int i = 0; i < rows; i++) {
+      for (int j = 0; j < columns; j++) {
+        int word = Float.floatToRawIntBits(at(words, first + i * stride + j));
+        Seal.add(seal, 0, word, i * pitch + j + 1);
+      }
+    }
+    var found = new long[Seal.SUMS];
+    blocks.seal(block, found, 0);
+    assertThat(found).as("block %d", block).isEqualTo(seal);
   }
 
   @ParameterizedTest(name = "{0} rows of {1}")
