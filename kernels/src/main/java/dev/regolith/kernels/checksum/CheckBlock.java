@@ -13,7 +13,7 @@ public final class CheckBlock {
   public static final int COLUMNS = 128;
 
   /** Two vectors of the widest kind: what rows of a block of fewer columns are rounded up to. */
-  private static final int UNIT = 32;
+  public static final int UNIT = 32;
 
   private static final int WIDE_DEPTH = 1024;
   private static final int MEDIUM_DEPTH = 2048;

@@ -376,9 +376,19 @@ public final class Assembler {
     label.at = code.size();
   }
 
+  /** Jumps. */
+  public void jump(Label label) {
+    emit(0xE9);
+    use(label);
+  }
+
   /** Jumps if a condition of the last addition or subtraction holds. */
   public void jump(When when, Label label) {
     emit(0x0F, 0x80 | when.code);
+    use(label);
+  }
+
+  private void use(Label label) {
     if (label.uses.isEmpty()) {
       labels.add(label);
     }

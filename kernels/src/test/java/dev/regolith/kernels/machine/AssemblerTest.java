@@ -202,10 +202,11 @@ class AssemblerTest {
     a.jump(When.ZERO, end);
     a.jump(When.NOT_LESS, top);
     a.jump(When.MORE, top);
+    a.jump(top);
     a.bind(end);
     a.ret();
     assertThat(HexFormat.of().formatHex(a.bytes()))
-        .isEqualTo("0f840c0000000f8df4ffffff0f8feeffffffc3");
+        .isEqualTo("0f84110000000f8df4ffffff0f8feeffffffe9e9ffffffc3");
   }
 
   @Test

@@ -73,6 +73,9 @@ final class AttentionBuffers {
   /** Whether the band's scores of the block went through any of that. */
   boolean isTransformed;
 
+  /** Whether few rows read keys and values that come from memory. */
+  private boolean far;
+
   /** Largest scores of the block. */
   final float[] largest = new float[MAX_ROWS];
 
@@ -163,6 +166,7 @@ final class AttentionBuffers {
     // Where blocks are checked inline, the last strip to read one does it: each is a band.
     int most = p.checksInline ? CHECKING_ROWS : BAND_ROWS;
     bands = Math.ceilDiv(rows, most);
+    far = p.pages != null && rows <= 2 * TILE_ROWS;
     for (int band = 0; band <= bands; band++) {
       row[band] = band * rows / bands;
     }
@@ -222,6 +226,11 @@ final class AttentionBuffers {
   /** Number of rows of a band. */
   int rowsOf(int band) {
     return row[band + 1] - row[band];
+  }
+
+  /** Whether strips of a band bring cached keys and values near, alone. */
+  boolean areFar(int band, int strip, int strips) {
+    return far && band == 0 && strip == 0 && strips == 1;
   }
 
   /** Number of strips of a band. */

@@ -13,18 +13,21 @@ import java.lang.foreign.MemorySegment;
  * those of the last, or panels side by side. Reused.
  */
 final class Blocks {
-  /** Words that rows are rounded up to; see {@link CheckBlock#pitch}. */
-  static final int UNIT = CheckBlock.pitch(1);
+  /** Rows of check blocks below each other: of A or C, or of B. */
+  private static final int MOST_ROWS = Math.max(Region.MAX_ROWS, PackedB.DEPTH);
 
-  private static final int MOST = Math.max(Region.MAX_ROWS, PackedB.DEPTH) / CheckBlock.ROWS + 1;
+  private static final int MOST = Math.ceilDiv(MOST_ROWS, CheckBlock.ROWS);
+
+  /** A copy with zeros behind its rows; of no size where rows are read as they are. */
+  private final MemorySegment staged =
+      MachineColumnSums.masks()
+          ? MemorySegment.NULL
+          : Arena.ofAuto().allocate(MOST_ROWS * BlockPass.STAGED_STRIDE, 64);
 
   MemorySegment memory = MemorySegment.NULL;
 
   /** Where the first block starts, in bytes. */
   long offset;
-
-  /** From a row to the next, in bytes. */
-  long stride;
 
   /** Of all blocks. */
   int rows;
@@ -35,65 +38,56 @@ final class Blocks {
   /** Words of a row. */
   int columns;
 
-  /** From a block to the next, in bytes. */
-  long apart;
-
   /** Whether a block's columns are other ones than the last one's, and not its rows. */
   boolean across;
 
-  private MemorySegment staged = MemorySegment.NULL;
+  // From a row, or from a panel, to the next, in bytes.
+  private long stride;
+  private long fromPanel;
 
-  /** What {@link SealLanes} makes seals of. */
-  final long[] lanes = new long[MOST * SealLanes.LANE_SUMS];
+  /** What {@link SealLanes} makes seals of, for one block after the other. */
+  final long[] sums = new long[MOST * SealLanes.LANE_SUMS];
 
   /**
-   * Rows of check blocks below each other: where they lie if they are read so, else as a copy with
-   * zeros behind.
+   * Rows of check blocks below each other: where they lie, or as a copy with zeros behind.
    *
    * @param raw of no meaning afterwards
    */
-  Blocks below(MemorySegment source, long from, long fromRow, int count, int width, long[] raw) {
-    rows = count;
+  Blocks below(
+      MemorySegment source, long from, long fromRow, int newRows, int newColumns, long[] raw) {
+    rows = newRows;
     height = CheckBlock.ROWS;
-    columns = width;
+    columns = newColumns;
     across = false;
-    if (MachineColumnSums.masks() || width == width()) {
+    if (MachineColumnSums.masks() || columns == width()) {
       memory = source;
       offset = from;
       stride = fromRow;
     } else {
-      memory = staged(count);
+      BlockPass.stage(source, from, fromRow, rows, columns, staged, raw);
+      memory = staged;
       offset = 0;
       stride = BlockPass.STAGED_STRIDE;
-      BlockPass.stage(source, from, fromRow, count, width, memory, raw);
     }
-    apart = CheckBlock.ROWS * stride;
     return this;
-  }
-
-  private MemorySegment staged(int count) {
-    long bytes = count * BlockPass.STAGED_STRIDE;
-    if (staged.byteSize() < bytes) {
-      staged = Arena.ofAuto().allocate(bytes, 64);
-    }
-    return staged;
   }
 
   /** Packed panels. */
   Blocks panels(PanelPlace place, int depth, int count) {
     memory = place.memory();
     offset = place.offset(0);
-    stride = 4L * VectorShapes.TILE_COLUMNS;
+    stride = 0;
     rows = count * depth;
     height = depth;
     columns = VectorShapes.TILE_COLUMNS;
-    apart = place.stride();
     across = true;
+    fromPanel = place.stride();
     return this;
   }
 
+  /** How many there are. */
   int count() {
-    return height == 0 ? 0 : Math.ceilDiv(rows, height);
+    return Math.ceilDiv(rows, height);
   }
 
   private int rowsOf(int block) {
@@ -105,20 +99,30 @@ final class Blocks {
     return across ? columns : CheckBlock.pitch(columns);
   }
 
-  /** Refuses blocks that do not lie within their memory; rows as they are, or full vectors. */
-  void check(boolean masked) {
-    long row = 4L * (masked ? columns : width());
+  /** From a row to the next, in bytes. */
+  long stride() {
+    return across ? DirectGemm.Columns.PANEL : stride;
+  }
+
+  /** From a block to the next, in bytes. */
+  long apart() {
+    return across ? fromPanel : height * stride;
+  }
+
+  /** Refuses blocks that do not lie within their memory. */
+  void check() {
     if (across) {
-      Bounds.check(offset, apart, count(), (height - 1) * stride + row, memory.byteSize());
+      Bounds.check(offset, fromPanel, count(), height * stride(), memory.byteSize());
     } else {
-      Bounds.check(offset, stride, rows, row, memory.byteSize());
+      int words = MachineColumnSums.masks() ? columns : width();
+      Bounds.check(offset, stride, rows, 4L * words, memory.byteSize());
     }
   }
 
   /** The seal of a block that was scanned. */
-  void seal(int block, long[] sums, int at) {
+  void seal(int block, long[] seal, int at) {
     int vectors = rowsOf(block) * width() / LANES;
-    SealLanes.finishSums(lanes, block * SealLanes.LANE_SUMS, vectors, sums, at);
+    SealLanes.finishSums(sums, block * SealLanes.LANE_SUMS, vectors, seal, at);
   }
 
   /** Lets go of memory that somebody else keeps. */

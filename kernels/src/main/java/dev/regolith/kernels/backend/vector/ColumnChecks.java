@@ -51,21 +51,21 @@ final class ColumnChecks {
   /** Reads a check block's columns of C back, when all of them are stored. */
   static void show(GemmProblem p, Region region, int block, VectorWorkspace w, EvidenceSink sink) {
     if (Probe.ON) {
-      OutputTiles.probe(ProbePoint.C_STORED, p, region, 0, region.rows, block);
+      OutputTiles.probe(ProbePoint.C_STORED, p, region, block);
     }
     int columns = p.b.columnsOf(region.block + block);
     long c = p.cRow(region.matrix, region.row) + DirectGemm.firstColumn(region, block);
     int first = block * CheckBlock.COLUMNS;
     w.columnSums.clear(ColumnSums.SHOWN, 1, first, first + CheckBlock.pitch(columns));
-    Blocks rows = w.blocks.below(p.c, c, p.cStride, region.rows, columns, w.raw);
-    add(Kind.SIGNED, rows, true, BlockPass.ALIGNED_SIGNS, 0, ColumnSums.SHOWN, first, w);
+    Blocks blocks = w.blocks.below(p.c, c, p.cStride, region.rows, columns, w.raw);
+    add(Kind.SIGNED, blocks, true, BlockPass.ALIGNED_SIGNS, 0, ColumnSums.SHOWN, first, w);
     SealGrid seals = p.cSeals;
-    for (int i = 0; i < rows.count(); i++) {
+    for (int i = 0; i < blocks.count(); i++) {
       int row = i * CheckBlock.ROWS;
       if (seals != null) {
         long blockRow = (region.row + row) / CheckBlock.ROWS;
         int seal = seals.block(region.matrix, blockRow, region.block + block);
-        rows.seal(i, seals.sums(), Seal.SUMS * seal);
+        blocks.seal(i, seals.sums(), Seal.SUMS * seal);
       }
       if (!w.takeZero(w.blockDigest(row))) {
         int height = Math.min(CheckBlock.ROWS, region.rows - row);
@@ -73,7 +73,7 @@ final class ColumnChecks {
       }
     }
     if (Probe.ON) {
-      OutputTiles.probe(ProbePoint.C_CHECKED, p, region, 0, region.rows, block);
+      OutputTiles.probe(ProbePoint.C_CHECKED, p, region, block);
     }
   }
 
@@ -100,13 +100,13 @@ final class ColumnChecks {
     long a = p.aRow(region.matrix, region.row);
     for (int k = 0; k < depth; k += CheckBlock.COLUMNS) {
       int columns = Math.min(CheckBlock.COLUMNS, depth - k);
-      Blocks rows = w.blocks.below(p.a, a + 4L * k, p.aStride, region.rows, columns, w.raw);
+      Blocks blocks = w.blocks.below(p.a, a + 4L * k, p.aStride, region.rows, columns, w.raw);
       boolean sealed = seals != null;
-      add(Kind.SURVEYED, rows, sealed, BlockPass.ALIGNED_SIGNS, 0, ColumnSums.SIGNED, k, w);
-      for (int i = 0; seals != null && i < rows.count(); i++) {
+      add(Kind.SURVEYED, blocks, sealed, BlockPass.ALIGNED_SIGNS, 0, ColumnSums.SIGNED, k, w);
+      for (int i = 0; seals != null && i < blocks.count(); i++) {
         long row = region.row + i * (long) CheckBlock.ROWS;
         int block = p.aSealBlock(seals, region.matrix, row) + k / CheckBlock.COLUMNS;
-        rows.seal(i, w.found, 0);
+        blocks.seal(i, w.found, 0);
         LeftCheck.compare(p, region, block, w.found, sink);
       }
     }
@@ -135,20 +135,20 @@ final class ColumnChecks {
     int columns = p.b.columnsOf(region.block + block);
     long b = 4 * range.word(region.matrix, 0, 0) + DirectGemm.firstColumn(region, block);
     int depth = p.b.depthOf(0);
-    Blocks rows = w.blocks.below(p.bSource, b, 4 * range.rowStride(), depth, columns, w.raw);
+    Blocks blocks = w.blocks.below(p.bSource, b, 4 * range.rowStride(), depth, columns, w.raw);
     boolean sealed = seals != null;
     int first = block * CheckBlock.COLUMNS;
     add(
         Kind.PREDICTED,
-        rows,
+        blocks,
         sealed,
         w.columnSums.memory,
         OF_STEPS,
         ColumnSums.PREDICTED,
         first,
         w);
-    for (int i = 0; seals != null && i < rows.count(); i++) {
-      rows.seal(i, w.found, 0);
+    for (int i = 0; seals != null && i < blocks.count(); i++) {
+      blocks.seal(i, w.found, 0);
       int found = seals.block(region.matrix, i, region.block + block);
       if (!Seal.same(w.found, 0, seals.sums(), Seal.SUMS * found)) {
         sink.rightDiffers(p, region, found);
@@ -185,8 +185,8 @@ final class ColumnChecks {
     int first = block * CheckBlock.COLUMNS;
     w.columnSums.clear(ColumnSums.OLD, ColumnSums.THREE, first, first + CheckBlock.pitch(columns));
     long old = p.oldCRow(region.matrix, region.row) + DirectGemm.firstColumn(region, block);
-    Blocks rows = w.blocks.below(p.oldC, old, p.oldCStride, region.rows, columns, w.raw);
-    add(Kind.SURVEYED, rows, false, BlockPass.ALIGNED_SIGNS, 0, ColumnSums.OLD, first, w);
+    Blocks blocks = w.blocks.below(p.oldC, old, p.oldCStride, region.rows, columns, w.raw);
+    add(Kind.SURVEYED, blocks, false, BlockPass.ALIGNED_SIGNS, 0, ColumnSums.OLD, first, w);
   }
 
   /** Adds up the columns of blocks, and reads them for their seals, if these are wanted. */

@@ -28,7 +28,7 @@ import java.lang.foreign.ValueLayout;
  */
 final class DirectGemm {
   /** Most elements of B: as many as fit L2. */
-  private static final long ELEMENTS =
+  static final long ELEMENTS =
       VectorShapes.MACHINE_CODE ? Processor.levelTwoBytes() / Float.BYTES : 0;
 
   /** Most rows of which each reads B from further away sooner than it would be packed. */
@@ -133,8 +133,8 @@ final class DirectGemm {
       if (p.verify) {
         ColumnChecks.show(p, region, block, w, sink);
       } else if (Probe.ON) {
-        OutputTiles.probe(ProbePoint.C_STORED, p, region, 0, region.rows, block);
-        OutputTiles.probe(ProbePoint.C_CHECKED, p, region, 0, region.rows, block);
+        OutputTiles.probe(ProbePoint.C_STORED, p, region, block);
+        OutputTiles.probe(ProbePoint.C_CHECKED, p, region, block);
       }
     }
     if (p.verify) {

@@ -65,26 +65,28 @@ final class MachineChains {
   }
 
   /**
-   * Stores the sums over lanes that {@link SealLanes} makes a seal of, and moves behind them. A
-   * weighted sum is a sum of the sums from the last lane down to each other.
+   * Stores the sums over lanes that a seal is made of, as {@link SealLanes#finish} makes them.
    *
-   * @param target changed
-   * @param place of the target
+   * @param target points to them, and behind them afterwards; changes R12, as RAX, RBX, RBP, RSI,
+   *     R10, R11, R13 and R15 change, and the registers of words and chains
    */
-  static void addLanesUp(Assembler code, Gpr target, Memory place) {
+  static void addLanesUp(Assembler code, Memory target) {
     for (int i = 0; i < CHAIN; i++) {
       code.shiftLeftWide(HALVED, UPPER + i, 32);
       code.vector(VPSUBQ, LOWER + i, LOWER + i, HALVED);
       code.vector(VPADDQ, LOWER + i, LOWER + i, UPPER + i);
     }
-    code.move(target, place);
-    addLanes(code, LOWER + 2, new Memory(target, 8 * SealLanes.BOTH_2));
-    addLanes(code, UPPER + 1, new Memory(target, 8 * SealLanes.UPPER_1));
+    Gpr to = Gpr.R12;
+    code.move(to, target);
+    Memory words2 = new Memory(to, 8 * SealLanes.WORDS_2);
+    Memory placed1 = new Memory(to, 8 * SealLanes.PLACED_1);
+    addLanes(code, LOWER + 2, words2);
+    addLanes(code, UPPER + 1, placed1); // what is missing there comes on top
     Gpr lanes = Gpr.R13;
-    Gpr both0 = Gpr.RAX;
+    Gpr words0 = Gpr.RAX;
     Gpr weighted0 = Gpr.RSI;
     Gpr square0 = Gpr.R10;
-    Gpr both1 = Gpr.R11;
+    Gpr words1 = Gpr.R11;
     Gpr weighted1 = Gpr.R15;
     Gpr upper0 = Gpr.RBX;
     Gpr weightedUpper0 = Gpr.RBP;
@@ -92,29 +94,35 @@ final class MachineChains {
     code.store(new Memory(lanes, 0), LOWER);
     code.store(new Memory(lanes, VECTOR), LOWER + 1);
     code.store(new Memory(lanes, 2 * VECTOR), UPPER);
-    for (Gpr sum : List.of(both0, weighted0, square0, both1, weighted1, upper0, weightedUpper0)) {
+    for (Gpr sum : List.of(words0, weighted0, square0, words1, weighted1, upper0, weightedUpper0)) {
       code.set(sum, 0);
     }
     for (int lane = LANES / 2 - 1; lane >= 0; lane--) {
-      code.add(both0, new Memory(lanes, 8 * lane));
-      code.add(both1, new Memory(lanes, VECTOR + 8 * lane));
+      code.add(words0, new Memory(lanes, 8 * lane));
+      code.add(words1, new Memory(lanes, VECTOR + 8 * lane));
       code.add(upper0, new Memory(lanes, 2 * VECTOR + 8 * lane));
       if (lane > 0) {
-        code.add(weighted0, both0);
+        code.add(weighted0, words0);
         code.add(square0, weighted0);
-        code.add(weighted1, both1);
+        code.add(weighted1, words1);
         code.add(weightedUpper0, upper0);
       }
     }
-    code.move(new Memory(target, 8 * SealLanes.BOTH_0), both0);
-    code.move(new Memory(target, 8 * SealLanes.WEIGHTED_0), weighted0);
-    code.move(new Memory(target, 8 * SealLanes.SQUARE_0), square0);
-    code.move(new Memory(target, 8 * SealLanes.BOTH_1), both1);
-    code.move(new Memory(target, 8 * SealLanes.WEIGHTED_1), weighted1);
-    code.move(new Memory(target, 8 * SealLanes.UPPER_0), upper0);
-    code.move(new Memory(target, 8 * SealLanes.WEIGHTED_UPPER_0), weightedUpper0);
-    code.add(target, 8 * SealLanes.LANE_SUMS);
-    code.move(place, target);
+    code.move(new Memory(to, 8 * SealLanes.WORDS_0), words0);
+    code.move(new Memory(to, 8 * SealLanes.WORDS_1), words1);
+    code.address(weighted1, new Memory(words1, weighted1, 2, 0));
+    code.add(weighted1, placed1);
+    code.move(placed1, weighted1);
+    code.address(square0, new Memory(words0, square0, 8, 0));
+    code.address(square0, new Memory(square0, weightedUpper0, 4, 0));
+    code.address(weighted0, new Memory(words0, weighted0, 2, 0));
+    code.add(weighted0, upper0);
+    code.move(new Memory(to, 8 * SealLanes.PLACED_0), weighted0);
+    code.address(upper0, new Memory(upper0, upper0, 2, 0));
+    code.add(square0, upper0);
+    code.move(new Memory(to, 8 * SealLanes.SQUARED_0), square0);
+    code.add(to, 8 * SealLanes.LANE_SUMS);
+    code.move(target, to);
   }
 
   private static void addLanes(Assembler code, int vector, Memory to) {

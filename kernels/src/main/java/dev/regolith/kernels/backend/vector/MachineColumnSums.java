@@ -22,6 +22,7 @@ import static dev.regolith.kernels.machine.VectorOp.VFMADD231PS;
 import static dev.regolith.kernels.machine.VectorOp.VMULPS;
 import static dev.regolith.kernels.machine.VectorOp.VPSUBQ;
 
+import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.machine.Assembler;
 import dev.regolith.kernels.machine.Assembler.Label;
 import dev.regolith.kernels.machine.Assembler.Memory;
@@ -34,7 +35,7 @@ import java.lang.invoke.MethodHandle;
 /**
  * Reads blocks in machine code, one after the other in a call: each row by row for its seal, and
  * then, while it is near, downwards for the sums of columns that {@link ColumnSums} is made of, two
- * vectors of columns at a time, whose sums stay in registers meanwhile.
+ * vectors of columns at a time or, with 32 registers, four, whose sums stay there meanwhile.
  */
 final class MachineColumnSums {
   /** Vectors of columns side by side. */
@@ -64,13 +65,13 @@ final class MachineColumnSums {
 
   /** Whether rows may end anywhere: what they lack counts as zeros. Else they are full vectors. */
   static boolean masks() {
-    return VectorShapes.hasThirtyTwoRegisters() && PAIR * LANES == Blocks.UNIT;
+    return VectorShapes.hasThirtyTwoRegisters() && PAIR * LANES == CheckBlock.UNIT;
   }
 
   /**
    * Adds what blocks contribute to the sums of their columns.
    *
-   * @param scans whether their seals are wanted, and put into {@link Blocks#lanes}
+   * @param scans whether their seals are wanted, and put into {@link Blocks#sums}
    * @param factors of the rows: signs, or those of {@link Kind#PREDICTED}
    * @param factor place of the first row's
    * @param sum place of the first column's sum
@@ -87,18 +88,15 @@ final class MachineColumnSums {
       long[] digests,
       int digestAt) {
     int count = blocks.count();
-    if (count == 0 || blocks.columns == 0) {
-      return;
-    }
     int pairs = blocks.width() / (PAIR * LANES);
-    blocks.check(masks());
+    blocks.check();
     int factorRows = kind == Kind.PREDICTED ? kind.sums : 1;
     int factorsLong = blocks.across ? blocks.height : blocks.rows;
     int sumsLong = blocks.across ? blocks.width() * count : blocks.width();
     Bounds.check(4 * factor, ColumnSums.BYTES, factorRows, 4L * factorsLong, factors.byteSize());
     Bounds.check(4 * sum, ColumnSums.BYTES, kind.sums, 4L * sumsLong, sums.byteSize());
     if (scans) {
-      Bounds.check(0, SealLanes.LANE_SUMS, count, SealLanes.LANE_SUMS, blocks.lanes.length);
+      Bounds.check(0, SealLanes.LANE_SUMS, count, SealLanes.LANE_SUMS, blocks.sums.length);
     }
     if (scans && kind == Kind.SIGNED) {
       Bounds.check(digestAt, WIDE_LANES, count, WIDE_LANES, digests.length);
@@ -107,7 +105,7 @@ final class MachineColumnSums {
       Linked.CALL.invokeExact(
           blocks.memory,
           blocks.offset,
-          blocks.stride,
+          blocks.stride(),
           Bounds.turns(blocks.rows),
           Bounds.turns(blocks.height),
           Bounds.turns(pairs) - 1,
@@ -115,10 +113,10 @@ final class MachineColumnSums {
           4 * factor,
           sums,
           4 * sum,
-          blocks.apart,
+          blocks.apart(),
           blocks.across ? 0L : 4L * blocks.height,
           blocks.across ? 4L * blocks.width() : 0L,
-          MemorySegment.ofArray(blocks.lanes),
+          MemorySegment.ofArray(blocks.sums),
           MemorySegment.ofArray(digests),
           8L * digestAt,
           (1L << (blocks.columns - (pairs - 1) * PAIR * LANES)) - 1,
@@ -227,7 +225,7 @@ final class MachineColumnSums {
     code.add(RAX, VECTOR);
     code.move(code.parameter(DIGESTS), RAX);
     code.bind(taken);
-    MachineChains.addLanesUp(code, R12, code.parameter(FOUND));
+    MachineChains.addLanesUp(code, code.parameter(FOUND));
     code.bind(scanned);
     addUp(code);
     code.add(BLOCK, code.parameter(APART));
@@ -304,8 +302,7 @@ final class MachineColumnSums {
       code.subtract(RAX, kind.number);
       code.jump(When.NOT_ZERO, other);
       addUp(code, kind);
-      code.add(HEIGHT, 0);
-      code.jump(When.NOT_ZERO, done);
+      code.jump(done);
       code.bind(other);
     }
     code.bind(done);
@@ -329,12 +326,13 @@ final class MachineColumnSums {
     code.subtract(COLUMNS_LEFT, TOGETHER);
     code.jump(When.NOT_LESS, turn);
     code.bind(rest);
-    code.add(COLUMNS_LEFT, TOGETHER);
-    code.jump(When.ZERO, last);
-    addUp(code, kind, TOGETHER, masks());
-    code.add(HEIGHT, 0);
-    code.jump(When.NOT_ZERO, done);
-    code.bind(last);
+    if (TOGETHER > 1) {
+      code.add(COLUMNS_LEFT, TOGETHER);
+      code.jump(When.ZERO, last);
+      addUp(code, kind, TOGETHER, masks());
+      code.jump(done);
+      code.bind(last);
+    }
     addUp(code, kind, 1, masks());
     code.bind(done);
   }

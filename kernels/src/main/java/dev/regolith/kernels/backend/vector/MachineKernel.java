@@ -26,14 +26,17 @@ final class MachineKernel extends MicroKernel {
   private final boolean continues;
   private final boolean checks;
   private final Into into;
+  private final boolean abreast;
 
   /** A kernel of {@code rows} rows; see {@link MicroKernels#of}. */
-  MachineKernel(byte[] code, int rows, boolean continues, boolean checks, Into into) {
+  MachineKernel(
+      byte[] code, int rows, boolean continues, boolean checks, Into into, boolean abreast) {
     this.code = MachineCode.place(code);
     this.rows = rows;
     this.continues = continues;
     this.checks = checks;
     this.into = into;
+    this.abreast = abreast;
   }
 
   /** Linked when it is first needed, and constant from then on. */
@@ -95,7 +98,6 @@ final class MachineKernel extends MicroKernel {
     }
     requireStrips(strips, repeats(continues, checks, into));
     // A kernel that reads panels abreast takes one strip after the other.
-    boolean abreast = rows <= MachineKernelWriter.ROWS_ABREAST;
     int calls = abreast ? strips : 1;
     long turns = abreast ? rounds(count, depth) : strips;
     try {

@@ -41,16 +41,23 @@ import dev.regolith.kernels.machine.Gpr;
  * along k of a tile of six rows is twenty instructions for twelve multiply-adds; of the bytecode
  * the JIT makes thirty-five.
  *
- * <p>Kernels of few rows wait for memory. They read a few panels abreast, some steps of each in
- * turn, with the accumulators on the stack meanwhile: several streams of memory come faster than
- * one (measured, docs/decisions.md).
+ * <p>Kernels of few rows wait for memory, and so does every kernel that is the first to read panels
+ * from there. They read a few panels abreast, some steps of each in turn, with the accumulators on
+ * the stack meanwhile: several streams of memory come faster than one (measured,
+ * docs/decisions.md).
  */
 final class MachineKernelWriter {
   /** Steps along k in one turn of the loop. */
   static final int STEPS = 4;
 
-  /** Most rows of a kernel that reads panels abreast. */
+  /** Most rows of which every kernel reads panels abreast. */
   static final int ROWS_ABREAST = 3;
+
+  /**
+   * Most rows of one that does where panels come from memory: with 16 registers it gains little.
+   */
+  private static final int ROWS_ABREAST_OF_FAR =
+      VectorShapes.hasThirtyTwoRegisters() ? TILE_ROWS : ROWS_ABREAST;
 
   /** Most panels that it reads abreast. */
   static final int ABREAST = 4;
@@ -173,6 +180,9 @@ final class MachineKernelWriter {
   private final boolean checks;
   private final Into into;
 
+  /** Whether panels are read side by side. */
+  private final boolean abreast;
+
   /** Whether A and B are read where they lie, and not from copies. */
   private final boolean direct;
 
@@ -186,6 +196,7 @@ final class MachineKernelWriter {
       boolean continues,
       boolean checks,
       Into into,
+      boolean abreast,
       boolean direct,
       DirectKernel.Width width) {
     if (rows < 1 || rows > (checks ? CHECKING_ROWS : TILE_ROWS)) {
@@ -195,6 +206,7 @@ final class MachineKernelWriter {
     this.continues = continues;
     this.checks = checks;
     this.into = into;
+    this.abreast = abreast;
     this.direct = direct;
     this.vectors = width.vectors;
     this.masks = width != DirectKernel.Width.FULL;
@@ -206,23 +218,32 @@ final class MachineKernelWriter {
     }
   }
 
+  /**
+   * Whether a kernel reads panels abreast.
+   *
+   * @param far see {@link MicroKernels#of}
+   */
+  static boolean readsAbreast(int rows, boolean far) {
+    return VectorShapes.MACHINE_CODE && rows <= (far ? ROWS_ABREAST_OF_FAR : ROWS_ABREAST);
+  }
+
   /** A new kernel; see {@link MicroKernels#of}. */
-  static MachineKernel write(int rows, boolean continues, boolean checks, Into into) {
+  static MachineKernel write(
+      int rows, boolean continues, boolean checks, Into into, boolean abreast) {
     var full = DirectKernel.Width.FULL;
-    var writer = new MachineKernelWriter(rows, continues, checks, into, false, full);
+    var writer = new MachineKernelWriter(rows, continues, checks, into, abreast, false, full);
     writer.function();
-    return new MachineKernel(writer.code.bytes(), rows, continues, checks, into);
+    return new MachineKernel(writer.code.bytes(), rows, continues, checks, into, abreast);
   }
 
   /** A new kernel; see {@link DirectKernel#of}. */
   static DirectKernel writeDirect(int rows, Into into, DirectKernel.Width width) {
-    var writer = new MachineKernelWriter(rows, false, false, into, true, width);
+    var writer = new MachineKernelWriter(rows, false, false, into, false, true, width);
     writer.function();
     return new DirectKernel(writer.code.bytes(), rows, into, width);
   }
 
   private void function() {
-    boolean abreast = rows <= ROWS_ABREAST && !direct;
     code.enter(abreast ? ABREAST * kept() : 0);
     code.move(STRIP, RDI);
     code.add(STRIP, RSI);
@@ -571,12 +592,12 @@ final class MachineKernelWriter {
   }
 
   private int stepsAhead() {
-    return rows > ROWS_ABREAST && rows <= LOW ? STEPS_AHEAD_OF_LOW : STEPS_AHEAD;
+    return !abreast && rows <= LOW ? STEPS_AHEAD_OF_LOW : STEPS_AHEAD;
   }
 
   /** Whether steps ask for what will be read soon. */
   private boolean asks(int count) {
-    return count > 1 && rows > ROWS_ABREAST && !direct;
+    return count > 1 && !abreast && !direct;
   }
 
   private void close() {

@@ -126,6 +126,13 @@ final class OutputTiles {
     }
   }
 
+  /** Shows a check block's columns of C to the probe, a block after the other. */
+  static void probe(ProbePoint point, GemmProblem p, Region region, int block) {
+    for (int row = 0; row < region.rows; row += CheckBlock.ROWS) {
+      probe(point, p, region, row, Math.min(CheckBlock.ROWS, region.rows - row), block);
+    }
+  }
+
   static void probe(ProbePoint point, GemmProblem p, Region region, int row, int rows, int block) {
     long c =
         p.cRow(region.matrix, region.row + row) + 4 * (region.block + block) * CheckBlock.COLUMNS;

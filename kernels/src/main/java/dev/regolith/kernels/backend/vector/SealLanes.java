@@ -30,20 +30,17 @@ final class SealLanes {
   /** Place of the second chain in a raw array. */
   static final int UPPER = 3 * WIDE_LANES;
 
-  // Or, from machine code, as sums over lanes ("sums of lanes"): of both words of a lane and of its
-  // upper one, by chain; the same weighted by the lane, from 0, and by lane (lane + 1) / 2.
-  static final int BOTH_0 = 0;
-  static final int WEIGHTED_0 = 1;
-  static final int SQUARE_0 = 2;
-  static final int BOTH_1 = 3;
-  static final int WEIGHTED_1 = 4;
-  static final int BOTH_2 = 5;
-  static final int UPPER_0 = 6;
-  static final int WEIGHTED_UPPER_0 = 7;
-  static final int UPPER_1 = 8;
+  // Sums over lanes, which machine code makes of a raw array's: of a chain's words; weighted by
+  // their place in a vector, from 1; by its square.
+  static final int WORDS_0 = 0;
+  static final int WORDS_1 = 1;
+  static final int WORDS_2 = 2;
+  static final int PLACED_0 = 3;
+  static final int PLACED_1 = 4;
+  static final int SQUARED_0 = 5;
 
-  /** How many sums of lanes. */
-  static final int LANE_SUMS = 9;
+  /** How many sums over lanes. */
+  static final int LANE_SUMS = 6;
 
   private static final int HIGH = 32;
 
@@ -91,12 +88,14 @@ final class SealLanes {
 
   /** The same, of running sums that start somewhere in an array. */
   static void finish(long[] raw, int from, int rows, long[] sums, int at) {
-    long both0 = 0;
+    // A sum of the sums from the last lane down to each other weights lanes, from 0; a sum of such
+    // sums by lane (lane + 1) / 2.
+    long words0 = 0;
     long weighted0 = 0;
     long square0 = 0;
-    long both1 = 0;
+    long words1 = 0;
     long weighted1 = 0;
-    long both2 = 0;
+    long words2 = 0;
     long upper0 = 0;
     long weightedUpper0 = 0;
     long upper1 = 0;
@@ -104,75 +103,57 @@ final class SealLanes {
       long h0 = raw[from + UPPER + lane];
       long h1 = raw[from + UPPER + WIDE_LANES + lane];
       long h2 = raw[from + UPPER + 2 * WIDE_LANES + lane];
-      both0 += raw[from + lane] - (h0 << HIGH) + h0;
-      both1 += raw[from + WIDE_LANES + lane] - (h1 << HIGH) + h1;
-      both2 += raw[from + 2 * WIDE_LANES + lane] - (h2 << HIGH) + h2;
+      words0 += raw[from + lane] - (h0 << HIGH) + h0;
+      words1 += raw[from + WIDE_LANES + lane] - (h1 << HIGH) + h1;
+      words2 += raw[from + 2 * WIDE_LANES + lane] - (h2 << HIGH) + h2;
       upper0 += h0;
       upper1 += h1;
       if (lane > 0) {
-        weighted0 += both0;
+        weighted0 += words0;
         square0 += weighted0;
-        weighted1 += both1;
+        weighted1 += words1;
         weightedUpper0 += upper0;
       }
     }
-    combine(
-        both0,
-        weighted0,
-        square0,
-        both1,
-        weighted1,
-        both2,
-        upper0,
-        weightedUpper0,
-        upper1,
-        rows,
-        sums,
-        at);
+    // The place of a lane's lower word is 1 + 2 lane, of its upper one 2 + 2 lane.
+    long placed0 = words0 + 2 * weighted0 + upper0;
+    long placed1 = words1 + 2 * weighted1 + upper1;
+    long squared0 = words0 + 8 * square0 + 3 * upper0 + 4 * weightedUpper0;
+    finish(words0, words1, words2, placed0, placed1, squared0, rows, sums, at);
   }
 
-  /** Turns sums of lanes into the three sums of a seal. */
+  /** The same, of sums over lanes. */
   static void finishSums(long[] sums, int from, int rows, long[] seal, int at) {
-    combine(
-        sums[from + BOTH_0],
-        sums[from + WEIGHTED_0],
-        sums[from + SQUARE_0],
-        sums[from + BOTH_1],
-        sums[from + WEIGHTED_1],
-        sums[from + BOTH_2],
-        sums[from + UPPER_0],
-        sums[from + WEIGHTED_UPPER_0],
-        sums[from + UPPER_1],
+    finish(
+        sums[from + WORDS_0],
+        sums[from + WORDS_1],
+        sums[from + WORDS_2],
+        sums[from + PLACED_0],
+        sums[from + PLACED_1],
+        sums[from + SQUARED_0],
         rows,
         seal,
         at);
   }
 
-  private static void combine(
-      long both0,
-      long weighted0,
-      long square0,
-      long both1,
-      long weighted1,
-      long both2,
-      long upper0,
-      long weightedUpper0,
-      long upper1,
+  private static void finish(
+      long words0,
+      long words1,
+      long words2,
+      long placed0,
+      long placed1,
+      long squared0,
       int rows,
       long[] seal,
       int at) {
-    // The place of a lane's lower word in a vector is 1 + 2 lane, of its upper word one more. Words
-    // weighted by that, of two chains; by its square.
-    long b0 = both0 + 2 * weighted0 + upper0;
-    long b1 = both1 + 2 * weighted1 + upper1;
-    long c0 = both0 + 8 * square0 + 3 * upper0 + 4 * weightedUpper0;
     // With q = rows - i: the second chain holds sum(q w), the third sum(q (q + 1) / 2 w). An index
     // is LANES i + place.
     long r = rows;
-    long byRow = r * both0 - both1;
-    long bySquare = r * r * both0 - (2 * r + 1) * both1 + 2 * both2;
-    seal[at] = both0;
-    seal[at + 1] = LANES * byRow + b0;
-    seal[at + 2] = (long) LANES * LANES * bySquare + 2L * LANES * (r * b0 - b1) + c0;
+    long byRow = r * words0 - words1;
+    long bySquare = r * r * words0 - (2 * r + 1) * words1 + 2 * words2;
+    seal[at] = words0;
+    seal[at + 1] = LANES * byRow + placed0;
+    seal[at + 2] =
+        (long) LANES * LANES * bySquare + 2L * LANES * (r * placed0 - placed1) + squared0;
   }
 }

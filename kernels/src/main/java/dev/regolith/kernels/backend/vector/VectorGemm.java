@@ -46,6 +46,9 @@ public final class VectorGemm implements Backend {
   /** Steps along k at which a check block's strips, and a panel, are in L1 together. */
   private static final int SHALLOW = 128;
 
+  /** Most strips of a region that leave it to the first of them to bring panels near. */
+  private static final int FEW_STRIPS = 2;
+
   @Override
   public String name() {
     return "vector, %d bits, tile %d x %d, %s"
@@ -196,6 +199,7 @@ public final class VectorGemm implements Backend {
     long mark = b.repairs().mark();
     w.open(region.rows, p.verify);
     w.openCopies(b.kBlocks(), p.packsB());
+    w.far = isFar(p, region, w);
     if (p.verify) {
       openEvidence(region, b, w);
     }
@@ -226,6 +230,12 @@ public final class VectorGemm implements Backend {
       // Somebody put a word back that this region may have read before.
       sink.suspect(p, region, Component.PACKED_B);
     }
+  }
+
+  /** Whether the first strip of a region brings its panels from memory: more of them ask ahead. */
+  private static boolean isFar(GemmProblem p, Region region, VectorWorkspace w) {
+    long elements = PackedBCheck.columns(region, p.b) * p.b.depth();
+    return !p.packsB() && w.strips <= FEW_STRIPS && elements > DirectGemm.ELEMENTS;
   }
 
   @Override
@@ -323,7 +333,8 @@ public final class VectorGemm implements Backend {
           probeSweep(p, kBlock, i, panels, first, checking, strip, from, w);
         }
         w.touched +=
-            MicroKernels.of(rows, !first, checking, finishes ? Into.C : Into.TILES)
+            MicroKernels.of(
+                    rows, !first, checking, finishes ? Into.C : Into.TILES, w.far && strip == 0)
                 .sweep(
                     w.copied,
                     w.copyAt(row, kBlock),
@@ -387,7 +398,7 @@ public final class VectorGemm implements Backend {
         probeSweep(p, 0, 0, panels, true, false, strip + i, 0, w);
       }
       w.touched +=
-          MicroKernels.of(rows, false, false, Into.C)
+          MicroKernels.of(rows, false, false, Into.C, w.far)
               .sweep(
                   w.copied,
                   w.copyAt(row, 0),

@@ -63,6 +63,9 @@ final class VectorWorkspace implements Workspace {
    */
   int copies = 1;
 
+  /** Whether the first strip of the open region reads panels from memory. */
+  boolean far;
+
   /** How often k-blocks are copied. */
   private int turns;
 

@@ -2,6 +2,7 @@ package dev.regolith.kernels.backend.vector;
 
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
@@ -23,6 +24,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Wrong results of a small product, before there was any seal or digest of them. */
 @Tag("machine")
@@ -121,6 +123,41 @@ class ColumnChecksTest {
     }
   }
 
+  /** What was stored is compared with its digest, a check block at a time. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 24, 53})
+  void cIsHeldAgainstDigests(int m) {
+    int n = 150;
+    open(m, 8, n);
+    var region = new Region().set(0, 0, m, 0, 2);
+    workspace.open(m, true);
+    for (int block = 0; block < region.blocks; block++) {
+      int columns = p.b.columnsOf(block);
+      for (int i = 0; i < m; i++) {
+        for (int j = 0; j < columns; j++) {
+          int at = i * n + block * CheckBlock.COLUMNS + j;
+          long word = Integer.toUnsignedLong(p.c.getAtIndex(JAVA_INT, at));
+          int lane = j / 2 % VectorShapes.WIDE_LANES;
+          workspace.digests[workspace.blockDigest(i) + lane] += word << (32 * (j % 2));
+        }
+      }
+      var suspects = new ArrayList<String>();
+      boolean damages = block == 1;
+      if (damages) {
+        workspace.digests[workspace.blockDigest(m - 1)]++;
+      }
+      var regions = new ArrayList<Region>();
+      ColumnChecks.show(p, region, block, workspace, new Listener(suspects, regions));
+      assertThat(suspects).hasSize(damages ? 1 : 0);
+      if (damages) {
+        int top = (m - 1) / CheckBlock.ROWS * CheckBlock.ROWS;
+        assertThat(suspects).containsExactly("OUTPUT in block 1");
+        assertThat(regions.getFirst().row).isEqualTo(top);
+        assertThat(regions.getFirst().rows).isEqualTo(m - top);
+      }
+    }
+  }
+
   private void open(int m, int k, int n) {
     p.batch = 1;
     p.rows = m;
@@ -170,9 +207,14 @@ class ColumnChecksTest {
   }
 
   /** Right results need no second look either. */
-  private record Listener(List<String> suspects) implements EvidenceSink {
+  private record Listener(List<String> suspects, List<Region> regions) implements EvidenceSink {
+    Listener(List<String> suspects) {
+      this(suspects, new ArrayList<>());
+    }
+
     @Override
     public void suspect(GemmProblem problem, Region region, Component component) {
+      regions.add(region);
       suspects.add(component + " in block " + region.block);
     }
 

@@ -38,9 +38,9 @@ class MicroKernelTest {
   /** From one row of C to the next. */
   private static final int C_ROW = PANELS * TILE_COLUMNS + 3;
 
-  record Kind(int rows, boolean continues, boolean checks, Into into) {
+  record Kind(int rows, boolean continues, boolean checks, Into into, boolean far) {
     MicroKernel kernel() {
-      return MicroKernels.of(rows, continues, checks, into);
+      return MicroKernels.of(rows, continues, checks, into, far);
     }
 
     /** Whether it takes several strips. */
@@ -55,10 +55,15 @@ class MicroKernelTest {
         .flatMap(rows ->
             Stream.of(Into.values())
                 .flatMap(into ->
-                    IntStream.range(0, 4)
-                        .mapToObj(i -> new Kind(rows, (i & 1) != 0, (i & 2) != 0, into))))
+                    IntStream.range(0, 8)
+                        .mapToObj(
+                            i -> new Kind(rows, (i & 1) != 0, (i & 2) != 0, into, (i & 4) != 0))))
         .filter(kind -> !kind.checks() || kind.rows() <= CHECKING_ROWS)
-        .filter(kind -> !kind.continues() || kind.into() != Into.ROWS);
+        .filter(kind -> !kind.continues() || kind.into() != Into.ROWS)
+        .filter(kind ->
+            !kind.far()
+                || MachineKernelWriter.readsAbreast(kind.rows(), true)
+                    != MachineKernelWriter.readsAbreast(kind.rows(), false));
   }
 
   @ParameterizedTest(name = "{0}")
@@ -247,7 +252,7 @@ class MicroKernelTest {
 
   @Test
   void indicesOutsideAreRefused() {
-    var kernel = MicroKernels.of(2, true, false, Into.TILES);
+    var kernel = MicroKernels.of(2, true, false, Into.TILES, false);
     int end = 4 * TILE; // of two strips with two panels each, side by side
     int last = 3 * TILE + 2 * TILE_COLUMNS; // what of that is used
     try (var arena = Arena.ofConfined()) {
@@ -279,7 +284,7 @@ class MicroKernelTest {
 
   @Test
   void rowsAreNoLongerThanTheyAre() {
-    var kernel = MicroKernels.of(2, false, false, Into.ROWS);
+    var kernel = MicroKernels.of(2, false, false, Into.ROWS, false);
     int full = MicroKernel.ROW / TILE_COLUMNS;
     try (var arena = Arena.ofConfined()) {
       MemorySegment panels = arena.allocate(4L * (full + 1) * Sweep.DEPTH * TILE_COLUMNS, 64);
@@ -302,7 +307,7 @@ class MicroKernelTest {
 
   @Test
   void rowsBeyondCAreRefused() {
-    var kernel = MicroKernels.of(2, false, false, Into.C);
+    var kernel = MicroKernels.of(2, false, false, Into.C, false);
     var a = new float[6 * MicroKernel.STRIP_STRIDE];
     long row = 4L * TILE_COLUMNS;
     try (var arena = Arena.ofConfined()) {

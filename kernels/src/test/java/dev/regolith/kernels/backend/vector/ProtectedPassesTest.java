@@ -102,7 +102,7 @@ class ProtectedPassesTest {
   @ParameterizedTest(name = "{0} rows of {1}")
   @CsvSource({
     "1, 32", "5, 96", "24, 128", "25, 128", "1, 1", "3, 8", "24, 16", "48, 17", "50, 33", "72, 48",
-    "30, 63", "26, 100", "24, 111", "23, 112", "49, 127"
+    "30, 63", "26, 100", "24, 111", "23, 112", "49, 127", "256, 33"
   })
   void columnsAreAddedUp(int rows, int columns) {
     if (!VectorShapes.MACHINE_CODE) {
@@ -142,8 +142,12 @@ class ProtectedPassesTest {
       for (int j = 0; j < columns; j++) {
         assertSums(kind, words, 2 + j, STRIDE, 2 * rows, factors, sums, line, 64 + j);
       }
-      assertThat(sums.get(line, 63)).isZero();
-      assertThat(sums.get(line, 64 + columns)).isZero();
+      for (int i = 0; i < ColumnSums.THREE; i++) {
+        assertThat(sums.get(line + i, 63)).isZero();
+        for (int j = columns; j <= CheckBlock.pitch(columns); j++) {
+          assertThat(sums.get(line + i, 64 + j)).isZero();
+        }
+      }
       for (int i = 0; i < checkBlocks; i++) {
         int end = Math.min(rows, (i + 1) * CheckBlock.ROWS);
         var expected = new long[WIDE_LANES];
@@ -200,6 +204,76 @@ class ProtectedPassesTest {
       assertThat(found).isEqualTo(seal);
     }
     assertThat(sums.get(line, count * TILE_COLUMNS)).isZero();
+  }
+
+  /** As many check blocks as a workspace ever reads in a call, for their seals. */
+  @Test
+  void theMostBlocksAreScanned() {
+    if (!VectorShapes.MACHINE_CODE) {
+      return;
+    }
+    int rows = PackedB.DEPTH;
+    MemorySegment words = floats(rows * STRIDE);
+    var blocks = new Blocks().below(words, 8, 4L * STRIDE, rows, 33, new long[SealLanes.RAW]);
+    var sums = new ColumnSums();
+    var kind = MachineColumnSums.Kind.PREDICTED;
+    int to = ColumnSums.at(ColumnSums.PREDICTED, 0);
+    MachineColumnSums.add(
+        kind, blocks, true, factors(rows).memory, 0, sums.memory, to, new long[WIDE_LANES], 0);
+    for (int i = 0; i < blocks.count(); i++) {
+      int height = Math.min(CheckBlock.ROWS, rows - i * CheckBlock.ROWS);
+      assertSeal(blocks, i, words, 2 + i * CheckBlock.ROWS * STRIDE, STRIDE, height, 33);
+    }
+  }
+
+  /** What does not lie within its memory is not read, and sums that have no place not written. */
+  @Test
+  void blocksOutsideAreRefused() {
+    if (!VectorShapes.MACHINE_CODE) {
+      return;
+    }
+    MemorySegment words = floats(49 * STRIDE);
+    var sums = new ColumnSums();
+    var digests = new long[3 * WIDE_LANES];
+    int line = ColumnSums.at(ColumnSums.PREDICTED, 0);
+    long last = words.byteSize() - 4L * STRIDE;
+    refuse(below(words, last, 4L * STRIDE, 2, 128), sums, 0, line, digests);
+    refuse(below(words, -4, 4L * STRIDE, 2, 128), sums, 0, line, digests);
+    refuse(below(words, 0, words.byteSize(), 2, 128), sums, 0, line, digests);
+    refuse(below(words, 0, 1L << 61, 9, 128), sums, 0, line, digests);
+    refuse(below(words, 0, -4, 2, 128), sums, 0, line, digests);
+    var good = below(words, 0, 4L * STRIDE, 49, 128);
+    refuse(good, sums, sums.memory.byteSize() / 4 - 48, line, digests);
+    refuse(good, sums, -1, line, digests);
+    refuse(good, sums, 0, sums.memory.byteSize() / 4 - 127, digests);
+    refuse(good, sums, 0, line, new long[3 * WIDE_LANES - 1]);
+    good.rows = 0;
+    refuse(good, sums, 0, line, digests);
+    good.rows = 50;
+    refuse(good, sums, 0, line, digests);
+    good.rows = 49;
+    good.height = 1;
+    refuse(good, sums, 0, line, new long[49 * WIDE_LANES]); // no place for so many seals
+    good.height = -1;
+    refuse(good, sums, 0, line, digests);
+    good.height = CheckBlock.ROWS;
+    good.columns = 0;
+    refuse(good, sums, 0, line, digests);
+    assertThat(sums.get(ColumnSums.PREDICTED, 0)).isZero();
+  }
+
+  private static Blocks below(
+      MemorySegment words, long offset, long stride, int rows, int columns) {
+    return new Blocks().below(words, offset, stride, rows, columns, new long[SealLanes.RAW]);
+  }
+
+  private static void refuse(
+      Blocks blocks, ColumnSums sums, long factor, long sum, long[] digests) {
+    var kind = MachineColumnSums.Kind.SIGNED;
+    assertThatThrownBy(() ->
+            MachineColumnSums.add(
+                kind, blocks, true, sums.memory, factor, sums.memory, sum, digests, 0))
+        .isInstanceOfAny(IndexOutOfBoundsException.class, ArithmeticException.class);
   }
 
   private ColumnSums factors(int count) {
