@@ -68,6 +68,14 @@ final class GemmCases {
                 Arbitraries.integers().between(1, 300),
                 Arbitraries.integers().between(513, 3100))
             .as(Shape::new);
+    // few rows, whose first strip brings panels from beyond L2
+    var far =
+        Combinators.combine(
+                none(),
+                Arbitraries.integers().between(4, 24),
+                Arbitraries.integers().between(900, 1300),
+                Arbitraries.integers().between(900, 1100))
+            .as(Shape::new);
     // regions of 384 columns
     var wide =
         Combinators.combine(none(), small(), Arbitraries.integers().between(370, 800), small())
@@ -90,6 +98,7 @@ final class GemmCases {
         Tuple.of(3, batches),
         Tuple.of(2, deep),
         Tuple.of(1, deepAndTall),
+        Tuple.of(1, far),
         Tuple.of(1, wide),
         Tuple.of(1, tall));
   }
