@@ -83,6 +83,25 @@ class KeyValueCacheTest {
     }
   }
 
+  /** A head's rows in one strip, of a cache larger than L2. */
+  @ParameterizedTest
+  @ValueSource(ints = {8, 32, 96})
+  void aLargeCache(int heads) {
+    try (var arena = Arena.ofShared()) {
+      var c = new AttentionCase(1, heads, 8, 1, 600, 128, 128, new Random(heads));
+      for (Protection protection : new Protection[] {Protection.OFF, Protection.CORRECT}) {
+        var under = session(protection);
+        try (var cache = fill(under.session(), arena, c, 0, 600)) {
+          Tensor q = AttentionCase.tensor(arena, c.q, Layout.HEADS_FIRST);
+          Tensor out = c.result(arena, Layout.HEADS_FIRST);
+          assertThat(under.session().attention(q, List.of(cache), out, c.options(arena)))
+              .isEqualTo(Status.CLEAN);
+          requireCanonical(c, out);
+        }
+      }
+    }
+  }
+
   private static void requireCanonical(AttentionCase c, Tensor out) {
     float[] got = out.toArray();
     for (int b = 0, at = 0; b < c.batch; b++) {

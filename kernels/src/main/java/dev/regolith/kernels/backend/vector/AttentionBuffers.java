@@ -73,7 +73,9 @@ final class AttentionBuffers {
   /** Whether the band's scores of the block went through any of that. */
   boolean isTransformed;
 
-  /** Whether few rows read keys and values that come from memory. */
+  /**
+   * Whether the rows are one strip, which reads keys and values of a cache that does not fit L2.
+   */
   private boolean far;
 
   /** Largest scores of the block. */
@@ -166,7 +168,6 @@ final class AttentionBuffers {
     // Where blocks are checked inline, the last strip to read one does it: each is a band.
     int most = p.checksInline ? CHECKING_ROWS : BAND_ROWS;
     bands = Math.ceilDiv(rows, most);
-    far = p.pages != null && rows <= 2 * TILE_ROWS;
     for (int band = 0; band <= bands; band++) {
       row[band] = band * rows / bands;
     }
@@ -182,6 +183,9 @@ final class AttentionBuffers {
         }
       }
     }
+    // Other heads' and sequences' are read in between.
+    long floats = p.batch * p.kvHeads * keys() * (p.depth + p.columns);
+    far = p.pages != null && rows <= TILE_ROWS && floats > DirectGemm.ELEMENTS;
     panels = Math.ceilDiv(p.columns, TILE_COLUMNS);
     half = MAX_BANDS * BAND * panels * TILE;
     if (panelSums.length < panels * Digest.SUMS * WIDE_LANES) {
@@ -228,9 +232,20 @@ final class AttentionBuffers {
     return row[band + 1] - row[band];
   }
 
-  /** Whether strips of a band bring cached keys and values near, alone. */
-  boolean areFar(int band, int strip, int strips) {
-    return far && band == 0 && strip == 0 && strips == 1;
+  /** Whether strips bring cached keys and values near. */
+  boolean areFar() {
+    return far;
+  }
+
+  /** From the first key that a row sees to the last. */
+  private long keys() {
+    long first = Long.MAX_VALUE;
+    long last = 0;
+    for (int band = 0; band < bands; band++) {
+      first = Math.min(first, bandFrom[band]);
+      last = Math.max(last, bandTo[band]);
+    }
+    return Math.max(0, last - first);
   }
 
   /** Number of strips of a band. */

@@ -36,7 +36,7 @@ final class DirectGemm {
 
   /**
    * Most elements of panels for few rows: a larger B comes from further away, and other kernels ask
-   * for it ahead.
+   * for it ahead, or read it abreast.
    */
   private static final long PANELS_OF_FEW = Math.min(ELEMENTS, 1 << 17);
 

@@ -35,7 +35,7 @@ import java.lang.invoke.MethodHandle;
 /**
  * Reads blocks in machine code, one after the other in a call: each row by row for its seal, and
  * then, while it is near, downwards for the sums of columns that {@link ColumnSums} is made of, two
- * vectors of columns at a time or, with 32 registers, four, whose sums stay there meanwhile.
+ * vectors of columns at a time or, with those of 512 bits, four, whose sums stay in registers.
  */
 final class MachineColumnSums {
   /** Vectors of columns side by side. */

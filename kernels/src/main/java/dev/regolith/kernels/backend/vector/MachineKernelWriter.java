@@ -41,10 +41,10 @@ import dev.regolith.kernels.machine.Gpr;
  * along k of a tile of six rows is twenty instructions for twelve multiply-adds; of the bytecode
  * the JIT makes thirty-five.
  *
- * <p>Kernels of few rows wait for memory, and so does every kernel that is the first to read panels
- * from there. They read a few panels abreast, some steps of each in turn, with the accumulators on
- * the stack meanwhile: several streams of memory come faster than one (measured,
- * docs/decisions.md).
+ * <p>Kernels of few rows wait for memory, and so does, with 32 registers, every kernel that is the
+ * first to read panels from there. They read a few panels abreast, some steps of each in turn, with
+ * the accumulators on the stack meanwhile: several streams of memory come faster than one
+ * (measured, docs/decisions.md).
  */
 final class MachineKernelWriter {
   /** Steps along k in one turn of the loop. */

@@ -52,8 +52,8 @@ abstract class MicroKernel {
 
   /**
    * Computes the tiles of strips with {@code count} panels, in whatever order: every strip's with a
-   * panel before those with the next or, of few rows, a strip's with all panels. A strip's tiles of
-   * panels that follow each other do so in {@code tiles}, and in C.
+   * panel before those with the next or, panels being read abreast, a strip's with all panels. A
+   * strip's tiles of panels that follow each other do so in {@code tiles}, and in C.
    *
    * @param a rows of A, row {@code i} at {@code at + i * STRIP_STRIDE}: those of one strip, then
    *     those of the next

@@ -228,7 +228,7 @@ final class VectorAttention {
       AttentionBuffers w) {
     int row = w.rowOfStrip(band, first);
     w.touched +=
-        MicroKernels.of(rows, false, checks, Into.ROWS, w.areFar(band, first, strips))
+        MicroKernels.of(rows, false, checks, Into.ROWS, w.areFar())
             .sweep(
                 w.queries[band],
                 row * MicroKernel.STRIP_STRIDE,
@@ -420,7 +420,7 @@ final class VectorAttention {
       int rows,
       AttentionBuffers w) {
     w.touched +=
-        MicroKernels.of(rows, w.started[band], checks, Into.TILES, w.areFar(band, first, strips))
+        MicroKernels.of(rows, w.started[band], checks, Into.TILES, w.areFar())
             .sweep(
                 w.weights,
                 w.rowOfStrip(band, first) * MicroKernel.STRIP_STRIDE,

@@ -234,8 +234,9 @@ public final class VectorGemm implements Backend {
 
   /** Whether the first strip of a region brings its panels from memory: more of them ask ahead. */
   private static boolean isFar(GemmProblem p, Region region, VectorWorkspace w) {
+    boolean few = w.strips <= FEW_STRIPS && p.b.depth() > SHALLOW;
     long elements = PackedBCheck.columns(region, p.b) * p.b.depth();
-    return !p.packsB() && w.strips <= FEW_STRIPS && elements > DirectGemm.ELEMENTS;
+    return !p.packsB() && few && elements > DirectGemm.ELEMENTS;
   }
 
   @Override
@@ -398,7 +399,7 @@ public final class VectorGemm implements Backend {
         probeSweep(p, 0, 0, panels, true, false, strip + i, 0, w);
       }
       w.touched +=
-          MicroKernels.of(rows, false, false, Into.C, w.far)
+          MicroKernels.of(rows, false, false, Into.C, false)
               .sweep(
                   w.copied,
                   w.copyAt(row, 0),
