@@ -42,56 +42,46 @@ final class GemmCases {
     return Arbitraries.integers().between(1, 14);
   }
 
-  private static Arbitrary<Integer> none() {
-    return Arbitraries.just(0);
+  /** Of one product, and no batch. */
+  private static Arbitrary<Shape> matrix(
+      Arbitrary<Integer> m, Arbitrary<Integer> n, Arbitrary<Integer> k) {
+    return Combinators.combine(Arbitraries.just(0), m, n, k).as(Shape::new);
   }
 
   /** Every shape that makes the kernels take another road. */
   private static Arbitrary<Shape> shapes() {
-    var plain = Combinators.combine(none(), size(), size(), size()).as(Shape::new);
+    var plain = matrix(size(), size(), size());
     var batches =
         Combinators.combine(Arbitraries.integers().between(0, 4), small(), size(), size())
             .as(Shape::new);
     // k-blocks of 512 steps
     var deep =
-        Combinators.combine(
-                none(),
-                Arbitraries.integers().between(1, 27),
-                Arbitraries.integers().between(1, 40),
-                Arbitraries.integers().between(500, 1100))
-            .as(Shape::new);
+        matrix(
+            Arbitraries.integers().between(1, 27),
+            Arbitraries.integers().between(1, 40),
+            Arbitraries.integers().between(500, 1100));
     // more k-blocks than are copied together
     var deepAndTall =
-        Combinators.combine(
-                none(),
-                Arbitraries.integers().between(24, 310),
-                Arbitraries.integers().between(1, 300),
-                Arbitraries.integers().between(513, 3100))
-            .as(Shape::new);
+        matrix(
+            Arbitraries.integers().between(24, 310),
+            Arbitraries.integers().between(1, 300),
+            Arbitraries.integers().between(513, 3100));
     // few rows, whose first strip brings panels from beyond L2
     var far =
-        Combinators.combine(
-                none(),
-                Arbitraries.integers().between(4, 24),
-                Arbitraries.integers().between(900, 1300),
-                Arbitraries.integers().between(900, 1100))
-            .as(Shape::new);
+        matrix(
+            Arbitraries.integers().between(4, 24),
+            Arbitraries.integers().between(900, 1300),
+            Arbitraries.integers().between(900, 1100));
     // regions of 384 columns
-    var wide =
-        Combinators.combine(none(), small(), Arbitraries.integers().between(370, 800), small())
-            .as(Shape::new);
+    var wide = matrix(small(), Arbitraries.integers().between(370, 800), small());
     // regions of 480 rows
-    var tall =
-        Combinators.combine(none(), Arbitraries.integers().between(470, 1000), small(), small())
-            .as(Shape::new);
+    var tall = matrix(Arbitraries.integers().between(470, 1000), small(), small());
     // Large enough for many strips, and still multiplied where it lies.
     var broad =
-        Combinators.combine(
-                none(),
-                Arbitraries.integers().between(25, 300),
-                Arbitraries.integers().between(1, 200),
-                Arbitraries.of(255, 256, 257, 384, 400, 511, 512))
-            .as(Shape::new);
+        matrix(
+            Arbitraries.integers().between(25, 300),
+            Arbitraries.integers().between(1, 200),
+            Arbitraries.of(255, 256, 257, 384, 400, 511, 512));
     return Arbitraries.frequencyOf(
         Tuple.of(1, broad),
         Tuple.of(8, plain),
@@ -114,7 +104,7 @@ final class GemmCases {
             Arbitraries.of(Memory.class),
             Arbitraries.of(false, true),
             Arbitraries.integers().between(0, 17),
-            Arbitraries.frequencyOf(Tuple.of(2, none()), Tuple.of(1, small())),
+            Arbitraries.frequencyOf(Tuple.of(2, Arbitraries.just(0)), Tuple.of(1, small())),
             Arbitraries.frequency(Tuple.of(4, 1), Tuple.of(1, 2), Tuple.of(1, 3)))
         .as(Layout::new);
   }

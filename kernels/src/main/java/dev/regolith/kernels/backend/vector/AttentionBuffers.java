@@ -76,7 +76,13 @@ final class AttentionBuffers {
   /**
    * Whether the rows are one strip, which reads keys and values of a cache that does not fit L2.
    */
-  private boolean far;
+  boolean far;
+
+  /** First key that a row sees. */
+  long firstKey;
+
+  /** Behind the last. */
+  long lastKey;
 
   /** Largest scores of the block. */
   final float[] largest = new float[MAX_ROWS];
@@ -171,6 +177,8 @@ final class AttentionBuffers {
     for (int band = 0; band <= bands; band++) {
       row[band] = band * rows / bands;
     }
+    firstKey = Long.MAX_VALUE;
+    lastKey = 0;
     for (int band = 0; band < bands; band++) {
       bandFrom[band] = Long.MAX_VALUE;
       bandTo[band] = 0;
@@ -182,9 +190,12 @@ final class AttentionBuffers {
           bandTo[band] = Math.max(bandTo[band], to[r]);
         }
       }
+      firstKey = Math.min(firstKey, bandFrom[band]);
+      lastKey = Math.max(lastKey, bandTo[band]);
     }
     // Other heads' and sequences' are read in between.
-    long floats = p.batch * p.kvHeads * keys() * (p.depth + p.columns);
+    long keys = Math.max(0, lastKey - firstKey);
+    long floats = p.batch * p.kvHeads * keys * (p.depth + p.columns);
     far = p.pages != null && rows <= TILE_ROWS && floats > DirectGemm.ELEMENTS;
     panels = Math.ceilDiv(p.columns, TILE_COLUMNS);
     half = MAX_BANDS * BAND * panels * TILE;
@@ -230,22 +241,6 @@ final class AttentionBuffers {
   /** Number of rows of a band. */
   int rowsOf(int band) {
     return row[band + 1] - row[band];
-  }
-
-  /** Whether strips bring cached keys and values near. */
-  boolean areFar() {
-    return far;
-  }
-
-  /** From the first key that a row sees to the last. */
-  private long keys() {
-    long first = Long.MAX_VALUE;
-    long last = 0;
-    for (int band = 0; band < bands; band++) {
-      first = Math.min(first, bandFrom[band]);
-      last = Math.max(last, bandTo[band]);
-    }
-    return Math.max(0, last - first);
   }
 
   /** Number of strips of a band. */

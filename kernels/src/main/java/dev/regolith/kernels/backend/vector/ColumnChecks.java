@@ -101,8 +101,15 @@ final class ColumnChecks {
     for (int k = 0; k < depth; k += CheckBlock.COLUMNS) {
       int columns = Math.min(CheckBlock.COLUMNS, depth - k);
       Blocks blocks = w.blocks.below(p.a, a + 4L * k, p.aStride, region.rows, columns, w.raw);
-      boolean sealed = seals != null;
-      add(Kind.SURVEYED, blocks, sealed, BlockPass.ALIGNED_SIGNS, 0, ColumnSums.SIGNED, k, w);
+      add(
+          Kind.SURVEYED,
+          blocks,
+          seals != null,
+          BlockPass.ALIGNED_SIGNS,
+          0,
+          ColumnSums.SIGNED,
+          k,
+          w);
       for (int i = 0; seals != null && i < blocks.count(); i++) {
         long row = region.row + i * (long) CheckBlock.ROWS;
         int block = p.aSealBlock(seals, region.matrix, row) + k / CheckBlock.COLUMNS;
@@ -136,12 +143,11 @@ final class ColumnChecks {
     long b = 4 * range.word(region.matrix, 0, 0) + DirectGemm.firstColumn(region, block);
     int depth = p.b.depthOf(0);
     Blocks blocks = w.blocks.below(p.bSource, b, 4 * range.rowStride(), depth, columns, w.raw);
-    boolean sealed = seals != null;
     int first = block * CheckBlock.COLUMNS;
     add(
         Kind.PREDICTED,
         blocks,
-        sealed,
+        seals != null,
         w.columnSums.memory,
         OF_STEPS,
         ColumnSums.PREDICTED,

@@ -52,12 +52,8 @@ final class VectorAttention {
     if (p.verify) {
       w.checks.open(p, w);
     }
-    long first = Long.MAX_VALUE;
-    long last = 0;
-    for (int band = 0; band < w.bands; band++) {
-      first = Math.min(first, w.bandFrom[band]);
-      last = Math.max(last, w.bandTo[band]);
-    }
+    long first = w.firstKey;
+    long last = w.lastKey;
     for (long span = first / SPAN_KEYS * SPAN_KEYS; span < last; span += SPAN_KEYS) {
       w.openSpan();
       long end = Math.min(last, span + SPAN_KEYS);
@@ -228,7 +224,7 @@ final class VectorAttention {
       AttentionBuffers w) {
     int row = w.rowOfStrip(band, first);
     w.touched +=
-        MicroKernels.of(rows, false, checks, Into.ROWS, w.areFar())
+        MicroKernels.of(rows, false, checks, Into.ROWS, w.far)
             .sweep(
                 w.queries[band],
                 row * MicroKernel.STRIP_STRIDE,
@@ -420,7 +416,7 @@ final class VectorAttention {
       int rows,
       AttentionBuffers w) {
     w.touched +=
-        MicroKernels.of(rows, w.started[band], checks, Into.TILES, w.areFar())
+        MicroKernels.of(rows, w.started[band], checks, Into.TILES, w.far)
             .sweep(
                 w.weights,
                 w.rowOfStrip(band, first) * MicroKernel.STRIP_STRIDE,
