@@ -258,6 +258,12 @@ final class AttentionBuffers {
     return rowsOf(band) / stripsOf(band);
   }
 
+  /** Whether all strips of a band read panels abreast. */
+  boolean readsAbreast(int band) {
+    int most = Math.ceilDiv(rowsOf(band), stripsOf(band));
+    return MachineKernelWriter.readsAbreast(most, far);
+  }
+
   /** Place of a row's first score. */
   int scoresAt(int band, int r) {
     return (r - row[band]) * MicroKernel.ROW;

@@ -64,15 +64,21 @@ final class MachineKernelWriter {
 
   /**
    * How many steps ahead rows of B are asked for: where strips are high, a panel is in L2 for most
-   * of them, and panels abreast come from memory ahead of the kernel anyway; where there are few
-   * strips, and low ones, a panel comes from further away.
+   * of them; where there are few strips, and low ones, a panel comes from further away.
    */
   private static final int STEPS_AHEAD = 32;
 
   private static final int STEPS_AHEAD_OF_LOW = 96;
   private static final int LOW = 8;
 
-  /** Steps along k with one of them before the next. */
+  /** The same of panels that are read abreast. */
+  private static final int STEPS_AHEAD_ABREAST = 16;
+
+  /**
+   * Steps along k with a panel before the next is read. They are two turns of a loop: written out,
+   * they read a fifth slower from memory (measured; the processor's prefetchers seem to follow
+   * instructions, and where each is one of a kind find nothing to follow).
+   */
   private static final int STEPS_ABREAST = 2 * STEPS;
 
   // What stays in general registers throughout: parameters of the sweep, and places that move.
@@ -87,9 +93,14 @@ final class MachineKernelWriter {
   private static final Gpr DIGEST = RDX;
   private static final Gpr AHEAD = R13;
 
-  // Of a kernel that reads panels abreast: rounds to go, and panels from the one at hand on.
+  // Of a kernel that reads panels abreast: rounds to go, and panels from the one at hand on; while
+  // it goes along k, the first panel at hand, how far behind a row of B is what it asks for, and
+  // what is left of a turn.
   private static final Gpr ROUNDS = R13;
   private static final Gpr TO_GO = R9;
+  private static final Gpr AT_HAND = R15;
+  private static final Gpr FAR_AHEAD = R14;
+  private static final Gpr IN_TURN = RBP;
 
   // What moves along k: three rows of A, those behind them, a row of B, what will be read soon;
   // steps left. Instead of what will be read soon: where a panel's accumulators are on the stack.
@@ -165,7 +176,10 @@ final class MachineKernelWriter {
     FROM_STEP(9),
     TO_STEP(10),
     SUMS_STEP(11),
-    PANEL_AT_HAND(12);
+    /** Still that parameter. */
+    NEXT(12),
+    /** From a panel's end to what its stream goes on with. */
+    JUMP(13);
 
     private final int parameter;
 
@@ -342,12 +356,15 @@ final class MachineKernelWriter {
             code.add(FROM, slot(Slot.FROM_STEP));
           });
           code.move(PANEL, slot(Slot.FIRST_PANEL));
+          code.move(slot(Slot.FIRST_TO), TO);
+          code.move(slot(Slot.FIRST_SUMS), SUMS);
+          jump();
           code.move(LEFT, slot(Slot.ALL_STEPS));
           code.inTurns(LEFT, STEPS_ABREAST, this::proceed);
           code.move(STRIP, slot(Slot.FIRST_STRIP));
           code.move(PANEL, slot(Slot.FIRST_PANEL));
-          code.move(slot(Slot.FIRST_TO), TO);
-          code.move(slot(Slot.FIRST_SUMS), SUMS);
+          code.move(TO, slot(Slot.FIRST_TO));
+          code.move(SUMS, slot(Slot.FIRST_SUMS));
           eachPanel(() -> {
             eachKept(code::load);
             close();
@@ -376,18 +393,51 @@ final class MachineKernelWriter {
     code.move(product, LEFT);
   }
 
+  /**
+   * What a stream goes on with is the panel behind, of the next round; in the last one what its
+   * first panel has in the next call.
+   */
+  private void jump() {
+    var isKnown = new Label();
+    code.move(LEFT, slot(Slot.ALL_STEPS));
+    code.set(FAR_AHEAD, -4 * TILE_COLUMNS);
+    code.multiply(FAR_AHEAD, LEFT);
+    code.add(FAR_AHEAD, STRIDE);
+    code.subtract(ROUNDS, 1);
+    code.jump(When.NOT_ZERO, isKnown);
+    code.move(LEFT, slot(Slot.MINUS_ROUNDS));
+    code.multiply(LEFT, STRIDE);
+    code.add(FAR_AHEAD, LEFT);
+    code.add(FAR_AHEAD, slot(Slot.NEXT));
+    code.bind(isKnown);
+    code.add(ROUNDS, 1);
+    code.move(slot(Slot.JUMP), FAR_AHEAD);
+  }
+
   /** So many steps along k with every panel of a round. */
   private void proceed(int count) {
-    code.move(slot(Slot.PANEL_AT_HAND), PANEL);
+    code.move(AT_HAND, PANEL);
+    if (readsAhead(count)) {
+      var inPanel = new Label();
+      code.set(FAR_AHEAD, 4 * TILE_COLUMNS * STEPS_AHEAD_ABREAST);
+      code.subtract(LEFT, STEPS_AHEAD_ABREAST - count + 1);
+      code.jump(When.NOT_LESS, inPanel);
+      code.add(FAR_AHEAD, slot(Slot.JUMP));
+      code.bind(inPanel);
+      code.add(LEFT, STEPS_AHEAD_ABREAST - count + 1);
+    }
     eachPanel(() -> {
       eachKept(code::load);
       openRows();
-      for (int done = 0; done < count; done += STEPS) {
-        steps(Math.min(count - done, STEPS));
+      if (count < STEPS) {
+        steps(count);
+      } else {
+        code.set(IN_TURN, count / STEPS);
+        code.countDown(IN_TURN, () -> steps(STEPS));
       }
       eachKept((vector, place) -> code.store(place, vector));
     });
-    code.move(PANEL, slot(Slot.PANEL_AT_HAND));
+    code.move(PANEL, AT_HAND);
     code.add(STRIP, 4 * count);
     code.add(PANEL, 4 * TILE_COLUMNS * count);
   }
@@ -552,7 +602,10 @@ final class MachineKernelWriter {
       }
       for (int half = 0; readsAhead(count) && half < vectors; half++) {
         if ((step * TILE_COLUMNS + half * LANES) % LINE == 0) {
-          code.prefetch(ofB(step + stepsAhead(), half));
+          code.prefetch(
+              abreast
+                  ? new Memory(B, FAR_AHEAD, 1, 4 * (step * TILE_COLUMNS + half * LANES))
+                  : ofB(step + stepsAhead(), half));
         }
       }
       for (int row = 0; row < rows; row++) {
@@ -592,7 +645,7 @@ final class MachineKernelWriter {
   }
 
   private int stepsAhead() {
-    return !abreast && rows <= LOW ? STEPS_AHEAD_OF_LOW : STEPS_AHEAD;
+    return rows <= LOW ? STEPS_AHEAD_OF_LOW : STEPS_AHEAD;
   }
 
   /** Whether steps ask for what will be read soon. */

@@ -30,7 +30,21 @@ final class MachinePrefetch {
 
   static final MethodHandle CALL = MachineCode.caller(code(), "pllpllpll");
 
+  private static final MethodHandle ONE = MachineCode.caller(one(), "pll");
+
   private MachinePrefetch() {}
+
+  /** The tolerance coefficients of a matrix's check blocks side by side, in their first k-block. */
+  static void coefficients(PackedB packed, long matrix) {
+    try {
+      for (int block = 0; block < packed.blocks(); block++) {
+        long at = packed.recordOffset(matrix, block, 0) + packed.coefficients();
+        ONE.invokeExact(packed.records(), at, 1L);
+      }
+    } catch (Throwable e) {
+      throw MachineCode.unexpected(e);
+    }
+  }
 
   /** Digests and seals of some panels that have one k-block, and the check record of a block. */
   static void codes(PackedB packed, long matrix, long block, int panels) {
@@ -65,6 +79,14 @@ final class MachinePrefetch {
     code.move(RDI, code.parameter(0));
     code.move(RSI, code.parameter(1));
     code.move(RDX, code.parameter(2));
+    near(code, RDI, RSI, RDX);
+    code.leave();
+    return code.bytes();
+  }
+
+  private static byte[] one() {
+    Assembler code = VectorShapes.assembler();
+    code.enter();
     near(code, RDI, RSI, RDX);
     code.leave();
     return code.bytes();

@@ -73,7 +73,8 @@ abstract class MicroKernel {
    * @param digest the lane-wise 64-bit sum of all stored registers is added to the vector at {@code
    *     digestAt}
    * @param ahead how far behind the panel lies what will be read soon, in bytes: a kernel may ask
-   *     for it from there on, {@link #AHEAD_STEP} bytes with every step
+   *     for it from there on, {@link #AHEAD_STEP} bytes with every step; or, where it reads panels
+   *     abreast, for the first steps with each of them, which may then lie anywhere
    * @param sums receives the running sums of each panel's words, see {@link
    *     dev.regolith.kernels.checksum.Digest}, one panel after the other, if the kernel checks
    * @param c where a kernel for C stores the accumulators, from {@code cAt} on, with rows {@code

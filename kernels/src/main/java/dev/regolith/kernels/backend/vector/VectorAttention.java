@@ -58,8 +58,8 @@ final class VectorAttention {
       w.openSpan();
       long end = Math.min(last, span + SPAN_KEYS);
       for (long block = Math.max(span, first / BLOCK * BLOCK); block < end; block += BLOCK) {
-        if (p.checksInline && VectorShapes.MACHINE_CODE && block + BLOCK < last) {
-          prefetchCodes(p, region, block + BLOCK, w);
+        if (p.pages != null && VectorShapes.MACHINE_CODE && block + BLOCK < last) {
+          prefetchRecords(p, region, block + BLOCK, w);
         }
         block(p, region, block, w, sink);
       }
@@ -86,13 +86,21 @@ final class VectorAttention {
     }
   }
 
-  /** Asks for what the next block of keys and values is going to be checked with. */
-  private static void prefetchCodes(
+  /**
+   * Asks for what is going to be read of the next block of a cache beside its words: what it is
+   * checked with, or only what says whether its values are finite.
+   */
+  private static void prefetchRecords(
       AttentionProblem p, AttentionRegion region, long block, AttentionBuffers w) {
     long matrix = p.matrix(region.sequence, region.kvHead);
+    PackedB values = p.values(region.sequence, block / BLOCK);
+    if (!p.checksInline) {
+      MachinePrefetch.coefficients(values, matrix);
+      if (!p.checksInline) return;
+    }
     PackedB keys = p.keys(region.sequence, block / BLOCK);
     MachinePrefetch.codes(keys, matrix, 0, keys.panelsOf(0));
-    MachinePrefetch.codes(p.values(region.sequence, block / BLOCK), matrix, 0, w.panels);
+    MachinePrefetch.codes(values, matrix, 0, w.panels);
   }
 
   private static void block(
@@ -195,10 +203,14 @@ final class VectorAttention {
     int high = w.highStripsOf(band);
     int low = w.stripsOf(band) - high;
     int rows = w.lowRowsOf(band);
+    long ahead =
+        w.readsAbreast(band)
+            ? valuesAt(p, region, block) - keysAt(p, region, block)
+            : keys.panelStride();
     if (high > 0) {
-      multiplyKeys(p, keys, panel, count, checks, band, 0, high, rows + 1, w);
+      multiplyKeys(p, keys, panel, count, checks, ahead, band, 0, high, rows + 1, w);
     }
-    multiplyKeys(p, keys, panel, count, checks, band, high, low, rows, w);
+    multiplyKeys(p, keys, panel, count, checks, ahead, band, high, low, rows, w);
     for (int i = 0; checks && i < count; i++) {
       if (!keys.agrees(panel + i, 0, w.panelSums, i * Digest.SUMS * WIDE_LANES)) {
         sink.suspect(p, region, Component.OPERAND_B);
@@ -217,6 +229,7 @@ final class VectorAttention {
       long panel,
       int count,
       boolean checks,
+      long ahead,
       int band,
       int first,
       int strips,
@@ -240,11 +253,31 @@ final class VectorAttention {
                 rows * MicroKernel.ROW,
                 w.digests,
                 AttentionBuffers.SCORES_DIGEST,
-                keys.panelStride(),
+                ahead,
                 w.panelSums,
                 MemorySegment.NULL,
                 0,
                 0);
+  }
+
+  /** Address of a block's keys. */
+  private static long keysAt(AttentionProblem p, AttentionRegion region, long block) {
+    PackedB keys = p.keys(region.sequence, block / BLOCK);
+    long panel = keys.panel(p.matrix(region.sequence, region.kvHead), p.keyBlock(block / BLOCK));
+    return keys.panels().address() + keys.panelOffset(panel, 0);
+  }
+
+  /** Address of a block's values. */
+  private static long valuesAt(AttentionProblem p, AttentionRegion region, long block) {
+    PackedB values = p.values(region.sequence, block / BLOCK);
+    return values.panels().address() + valuesOffset(p, region, block);
+  }
+
+  private static long valuesOffset(AttentionProblem p, AttentionRegion region, long block) {
+    PackedB values = p.values(region.sequence, block / BLOCK);
+    long panel = values.panel(p.matrix(region.sequence, region.kvHead), 0);
+    return values.panelOffset(panel, p.valueBlock(block / BLOCK))
+        + 4L * TILE_COLUMNS * p.valueStep(block / BLOCK);
   }
 
   /** How far a band's weights go in a block: pairs of tiles, and with them lanes of sums. */
@@ -384,15 +417,21 @@ final class VectorAttention {
     PackedB values = p.values(region.sequence, block / BLOCK);
     long panel = values.panel(p.matrix(region.sequence, region.kvHead), 0);
     int kBlock = p.valueBlock(block / BLOCK);
-    long from = values.panelOffset(panel, kBlock) + 4L * TILE_COLUMNS * p.valueStep(block / BLOCK);
+    long from = valuesOffset(p, region, block);
     int steps = p.checksInline ? BLOCK : (int) Math.min(BLOCK, w.bandTo[band] - block);
     int high = w.highStripsOf(band);
     int low = w.stripsOf(band) - high;
     int rows = w.lowRowsOf(band);
+    long ahead =
+        !w.readsAbreast(band)
+            ? values.panelStride()
+            : block + BLOCK < w.lastKey
+                ? keysAt(p, region, block + BLOCK) - valuesAt(p, region, block)
+                : 0;
     if (high > 0) {
-      multiplyValues(values, from, steps, checks, band, 0, high, rows + 1, w);
+      multiplyValues(values, from, steps, checks, ahead, band, 0, high, rows + 1, w);
     }
-    multiplyValues(values, from, steps, checks, band, high, low, rows, w);
+    multiplyValues(values, from, steps, checks, ahead, band, high, low, rows, w);
     for (int i = 0; checks && i < w.panels; i++) {
       if (!values.agrees(panel + i, kBlock, w.panelSums, i * Digest.SUMS * WIDE_LANES)) {
         sink.suspect(p, region, Component.PACKED_B);
@@ -410,6 +449,7 @@ final class VectorAttention {
       long from,
       int steps,
       boolean checks,
+      long ahead,
       int band,
       int first,
       int strips,
@@ -432,7 +472,7 @@ final class VectorAttention {
                 w.stripStep(),
                 w.digests,
                 w.nextTilesDigest(band),
-                values.panelStride(),
+                ahead,
                 w.panelSums,
                 MemorySegment.NULL,
                 0,
