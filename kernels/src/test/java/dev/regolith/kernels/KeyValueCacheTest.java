@@ -25,6 +25,7 @@ import java.util.SplittableRandom;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -83,15 +84,36 @@ class KeyValueCacheTest {
     }
   }
 
-  /** A head's rows in one strip, of a cache larger than L2. */
+  /** A head's rows in one strip, of a cache larger than L2: kernels read panels abreast. */
   @ParameterizedTest
-  @ValueSource(ints = {8, 32, 96})
-  void aLargeCache(int heads) {
+  @CsvSource({"8, 128, 128", "32, 128, 128", "96, 128, 128", "8, 64, 256", "24, 200, 40"})
+  void aLargeCache(int heads, int depth, int columns) {
+    requireLarge(new AttentionCase(1, heads, 8, 1, 700, depth, columns, new Random(heads)));
+  }
+
+  /** The same where a window begins and ends within pages. */
+  @Test
+  void aWindowOfALargeCache() {
+    var c = new AttentionCase(1, 16, 8, 2, 900, 128, 128, new Random(3));
+    c.causal = true;
+    c.past = 898;
+    c.left = 500;
+    requireLarge(c);
+  }
+
+  /** The same where values of a page in the middle are not finite. */
+  @Test
+  void aLargeCacheWithAnInfinity() {
+    var c = new AttentionCase(1, 8, 8, 1, 700, 128, 128, new Random(4));
+    c.v[0][5][300][77] = Float.POSITIVE_INFINITY;
+    requireLarge(c);
+  }
+
+  private static void requireLarge(AttentionCase c) {
     try (var arena = Arena.ofShared()) {
-      var c = new AttentionCase(1, heads, 8, 1, 600, 128, 128, new Random(heads));
       for (Protection protection : new Protection[] {Protection.OFF, Protection.CORRECT}) {
         var under = session(protection);
-        try (var cache = fill(under.session(), arena, c, 0, 600)) {
+        try (var cache = fill(under.session(), arena, c, 0, c.keys)) {
           Tensor q = AttentionCase.tensor(arena, c.q, Layout.HEADS_FIRST);
           Tensor out = c.result(arena, Layout.HEADS_FIRST);
           assertThat(under.session().attention(q, List.of(cache), out, c.options(arena)))

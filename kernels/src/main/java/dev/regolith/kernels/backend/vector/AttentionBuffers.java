@@ -261,7 +261,7 @@ final class AttentionBuffers {
   /** Whether all strips of a band read panels abreast. */
   boolean readsAbreast(int band) {
     int most = Math.ceilDiv(rowsOf(band), stripsOf(band));
-    return MachineKernelWriter.readsAbreast(most, far);
+    return AbreastKernelWriter.serves(most, far);
   }
 
   /** Place of a row's first score. */

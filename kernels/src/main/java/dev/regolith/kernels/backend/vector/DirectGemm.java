@@ -79,7 +79,7 @@ final class DirectGemm {
       boolean many = region.rows > PackedBCheck.columns(region, p.b) / COLUMNS_OF_A_ROW;
       return many && p.packedAhead && fits(p, ELEMENTS);
     }
-    boolean abreast = p.rows <= MachineKernelWriter.ROWS_ABREAST;
+    boolean abreast = p.rows <= AbreastKernelWriter.ROWS;
     boolean few = p.rows <= FEW_ROWS;
     return !abreast && fits(p, few ? PANELS_OF_FEW : ELEMENTS);
   }

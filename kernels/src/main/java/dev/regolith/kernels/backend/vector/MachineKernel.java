@@ -138,10 +138,10 @@ final class MachineKernel extends MicroKernel {
    */
   static long rounds(int count, int depth) {
     long bytes = 4L * depth * TILE_COLUMNS * count;
-    int abreast = Math.clamp(bytes / SHORTEST_STREAM, 2, MachineKernelWriter.ABREAST);
+    int abreast = Math.clamp(bytes / SHORTEST_STREAM, 2, AbreastKernelWriter.PANELS);
     int rounds = Math.ceilDiv(count, abreast);
     // As many panels have room on the stack.
-    Objects.checkIndex(Math.ceilDiv(count, rounds) - 1, MachineKernelWriter.ABREAST);
+    Objects.checkIndex(Math.ceilDiv(count, rounds) - 1, AbreastKernelWriter.PANELS);
     return Bounds.turns(rounds);
   }
 }

@@ -40,27 +40,10 @@ import dev.regolith.kernels.machine.Gpr;
  * {@link MicroKernel#sweep} and {@link DirectKernel#multiply} with everything in registers. A step
  * along k of a tile of six rows is twenty instructions for twelve multiply-adds; of the bytecode
  * the JIT makes thirty-five.
- *
- * <p>Kernels of few rows wait for memory, and so does, with 32 registers, every kernel that is the
- * first to read panels from there. They read a few panels abreast, some steps of each in turn, with
- * the accumulators on the stack meanwhile: several streams of memory come faster than one
- * (measured, docs/decisions.md).
  */
-final class MachineKernelWriter {
+sealed class MachineKernelWriter permits AbreastKernelWriter {
   /** Steps along k in one turn of the loop. */
   static final int STEPS = 4;
-
-  /** Most rows of which every kernel reads panels abreast. */
-  static final int ROWS_ABREAST = 3;
-
-  /**
-   * Most rows of one that does where panels come from memory: with 16 registers it gains little.
-   */
-  private static final int ROWS_ABREAST_OF_FAR =
-      VectorShapes.hasThirtyTwoRegisters() ? TILE_ROWS : ROWS_ABREAST;
-
-  /** Most panels that it reads abreast. */
-  static final int ABREAST = 4;
 
   /**
    * How many steps ahead rows of B are asked for: where strips are high, a panel is in L2 for most
@@ -71,45 +54,25 @@ final class MachineKernelWriter {
   private static final int STEPS_AHEAD_OF_LOW = 96;
   private static final int LOW = 8;
 
-  /** The same of panels that are read abreast. */
-  private static final int STEPS_AHEAD_ABREAST = 16;
-
-  /**
-   * Steps along k with a panel before the next is read. They are two turns of a loop: written out,
-   * they read a fifth slower from memory (measured; the processor's prefetchers seem to follow
-   * instructions, and where each is one of a kind find nothing to follow).
-   */
-  private static final int STEPS_ABREAST = 2 * STEPS;
-
   // What stays in general registers throughout: parameters of the sweep, and places that move.
-  private static final Gpr STRIP = RBX;
-  private static final Gpr PANEL = R12;
-  private static final Gpr STRIDE = RCX;
-  private static final Gpr COUNT = R8;
-  private static final Gpr DEPTH = R9;
-  private static final Gpr FROM = R14;
-  private static final Gpr TO = R15;
-  private static final Gpr SUMS = RBP;
+  static final Gpr STRIP = RBX;
+  static final Gpr PANEL = R12;
+  static final Gpr STRIDE = RCX;
+  static final Gpr COUNT = R8;
+  static final Gpr DEPTH = R9;
+  static final Gpr FROM = R14;
+  static final Gpr TO = R15;
+  static final Gpr SUMS = RBP;
   private static final Gpr DIGEST = RDX;
   private static final Gpr AHEAD = R13;
 
-  // Of a kernel that reads panels abreast: rounds to go, and panels from the one at hand on; while
-  // it goes along k, the first panel at hand, how far behind a row of B is what it asks for, and
-  // what is left of a turn.
-  private static final Gpr ROUNDS = R13;
-  private static final Gpr TO_GO = R9;
-  private static final Gpr AT_HAND = R15;
-  private static final Gpr FAR_AHEAD = R14;
-  private static final Gpr IN_TURN = RBP;
-
   // What moves along k: three rows of A, those behind them, a row of B, what will be read soon;
-  // steps left. Instead of what will be read soon: where a panel's accumulators are on the stack.
+  // steps left.
   private static final Gpr UPPER = RDI;
   private static final Gpr LOWER = R11;
-  private static final Gpr B = RSI;
+  static final Gpr B = RSI;
   private static final Gpr SOON = R10;
-  private static final Gpr KEPT = R10;
-  private static final Gpr LEFT = RAX;
+  static final Gpr LEFT = RAX;
 
   /** Floats in a cache line. */
   private static final int LINE = 16;
@@ -132,14 +95,15 @@ final class MachineKernelWriter {
   private static final int DIGEST_AT = 3;
   private static final int C_BASE = 4;
   private static final int C_AT = 5;
-  private static final int STRIPS = 7;
+  static final int ROW_OF_C = 6;
+  static final int STRIPS = 7;
   private static final int APART = 8;
   private static final int BACK = 9;
   private static final int PANELS_APART = 10;
 
   // Those of a kernel that reads copies, and of one that reads operands where they lie.
   private static final int FROM_AT = 11;
-  private static final int AHEAD_BY = 12;
+  static final int AHEAD_BY = 12;
   private static final int SUMS_BASE = 13;
   private static final int A_STRIDE = 11;
   private static final int B_STRIDE = 12;
@@ -149,53 +113,15 @@ final class MachineKernelWriter {
 
   // Vector registers: accumulators come first, two for each row; then the running sums of a kernel
   // that checks.
-  private static final int SUM = REGISTERS - 6;
+  static final int SUM = REGISTERS - 6;
   private static final int B0 = REGISTERS - 4;
   private static final int[] X = {REGISTERS - 2, REGISTERS - 1};
 
-  /** What is done with a register and its place in memory. */
-  private interface Use {
-    void accept(int vector, Memory place);
-  }
-
-  /**
-   * What a kernel that reads panels abreast has no register for: where a parameter was that has
-   * been read.
-   */
-  private enum Slot {
-    FIRST_STRIP(0),
-    ALL_STEPS(1),
-    FIRST_PANEL(2),
-    FIRST_FROM(3),
-    FIRST_TO(4),
-    FIRST_SUMS(5),
-    /** Still that parameter. */
-    ROW_OF_C(6),
-    MINUS_ROUNDS(7),
-    PANEL_STEP(8),
-    FROM_STEP(9),
-    TO_STEP(10),
-    SUMS_STEP(11),
-    /** Still that parameter. */
-    NEXT(12),
-    /** From a panel's end to what its stream goes on with. */
-    JUMP(13);
-
-    private final int parameter;
-
-    Slot(int parameter) {
-      this.parameter = parameter;
-    }
-  }
-
-  private final Assembler code = VectorShapes.assembler();
-  private final int rows;
+  final Assembler code = VectorShapes.assembler();
+  final int rows;
   private final boolean continues;
-  private final boolean checks;
+  final boolean checks;
   private final Into into;
-
-  /** Whether panels are read side by side. */
-  private final boolean abreast;
 
   /** Whether A and B are read where they lie, and not from copies. */
   private final boolean direct;
@@ -205,12 +131,11 @@ final class MachineKernelWriter {
 
   private final boolean masks;
 
-  private MachineKernelWriter(
+  MachineKernelWriter(
       int rows,
       boolean continues,
       boolean checks,
       Into into,
-      boolean abreast,
       boolean direct,
       DirectKernel.Width width) {
     if (rows < 1 || rows > (checks ? CHECKING_ROWS : TILE_ROWS)) {
@@ -220,7 +145,6 @@ final class MachineKernelWriter {
     this.continues = continues;
     this.checks = checks;
     this.into = into;
-    this.abreast = abreast;
     this.direct = direct;
     this.vectors = width.vectors;
     this.masks = width != DirectKernel.Width.FULL;
@@ -232,33 +156,27 @@ final class MachineKernelWriter {
     }
   }
 
-  /**
-   * Whether a kernel reads panels abreast.
-   *
-   * @param far see {@link MicroKernels#of}
-   */
-  static boolean readsAbreast(int rows, boolean far) {
-    return VectorShapes.MACHINE_CODE && rows <= (far ? ROWS_ABREAST_OF_FAR : ROWS_ABREAST);
-  }
-
   /** A new kernel; see {@link MicroKernels#of}. */
   static MachineKernel write(
       int rows, boolean continues, boolean checks, Into into, boolean abreast) {
-    var full = DirectKernel.Width.FULL;
-    var writer = new MachineKernelWriter(rows, continues, checks, into, abreast, false, full);
+    var writer =
+        abreast
+            ? new AbreastKernelWriter(rows, continues, checks, into)
+            : new MachineKernelWriter(
+                rows, continues, checks, into, false, DirectKernel.Width.FULL);
     writer.function();
     return new MachineKernel(writer.code.bytes(), rows, continues, checks, into, abreast);
   }
 
   /** A new kernel; see {@link DirectKernel#of}. */
   static DirectKernel writeDirect(int rows, Into into, DirectKernel.Width width) {
-    var writer = new MachineKernelWriter(rows, false, false, into, false, true, width);
+    var writer = new MachineKernelWriter(rows, false, false, into, true, width);
     writer.function();
     return new DirectKernel(writer.code.bytes(), rows, into, width);
   }
 
   private void function() {
-    code.enter(abreast ? ABREAST * kept() : 0);
+    code.enter(ownBytes());
     code.move(STRIP, RDI);
     code.add(STRIP, RSI);
     code.move(PANEL, RDX);
@@ -275,27 +193,33 @@ final class MachineKernelWriter {
       code.add(FROM, code.parameter(FROM_AT));
       code.move(SUMS, code.parameter(SUMS_BASE));
     }
-    if (abreast) {
-      rounds();
-    } else {
-      if (!direct) {
-        code.move(AHEAD, code.parameter(AHEAD_BY));
-      }
-      code.countDown(
-          COUNT,
-          () -> {
-            if (MicroKernel.repeats(continues, checks, into)) {
-              strips();
-            } else {
-              tile();
-              code.add(FROM, 4 * TILE);
-              code.add(TO, across());
-              code.add(SUMS, ofSums());
-            }
-            nextPanel();
-          });
-    }
+    panels();
     code.leave();
+  }
+
+  /** Bytes on the stack that a kernel has for itself. */
+  int ownBytes() {
+    return 0;
+  }
+
+  /** All panels, one after the other. */
+  void panels() {
+    if (!direct) {
+      code.move(AHEAD, code.parameter(AHEAD_BY));
+    }
+    code.countDown(
+        COUNT,
+        () -> {
+          if (MicroKernel.repeats(continues, checks, into)) {
+            strips();
+          } else {
+            tile();
+            code.add(FROM, 4 * TILE);
+            code.add(TO, across());
+            code.add(SUMS, ofSums());
+          }
+          nextPanel();
+        });
   }
 
   private void openDirect() {
@@ -321,153 +245,13 @@ final class MachineKernelWriter {
   }
 
   /** From where a panel's result goes to the next panel's. */
-  private int across() {
+  int across() {
     return into == Into.TILES ? 4 * TILE : 4 * TILE_COLUMNS;
   }
 
   /** Bytes of a panel's sums. */
-  private int ofSums() {
+  int ofSums() {
     return checks ? 4 * LANES * Digest.SUMS : 0;
-  }
-
-  /**
-   * The tiles of a strip with panels that lie as many panels apart as there are rounds; then with
-   * those behind them, so that every stream goes on where it was.
-   */
-  private void rounds() {
-    code.move(ROUNDS, code.parameter(STRIPS)); // there is one strip
-    timesRounds(slot(Slot.FROM_STEP), 4 * TILE);
-    timesRounds(slot(Slot.TO_STEP), across());
-    timesRounds(slot(Slot.SUMS_STEP), ofSums());
-    timesRounds(slot(Slot.MINUS_ROUNDS), -1);
-    code.move(LEFT, STRIDE);
-    code.multiply(LEFT, ROUNDS);
-    code.move(slot(Slot.PANEL_STEP), LEFT);
-    code.move(slot(Slot.FIRST_STRIP), STRIP);
-    code.move(slot(Slot.ALL_STEPS), DEPTH);
-    code.countDown(
-        ROUNDS,
-        () -> {
-          code.move(slot(Slot.FIRST_PANEL), PANEL);
-          code.move(slot(Slot.FIRST_FROM), FROM);
-          eachPanel(() -> {
-            openTile();
-            eachKept((vector, place) -> code.store(place, vector));
-            code.add(FROM, slot(Slot.FROM_STEP));
-          });
-          code.move(PANEL, slot(Slot.FIRST_PANEL));
-          code.move(slot(Slot.FIRST_TO), TO);
-          code.move(slot(Slot.FIRST_SUMS), SUMS);
-          jump();
-          code.move(LEFT, slot(Slot.ALL_STEPS));
-          code.inTurns(LEFT, STEPS_ABREAST, this::proceed);
-          code.move(STRIP, slot(Slot.FIRST_STRIP));
-          code.move(PANEL, slot(Slot.FIRST_PANEL));
-          code.move(TO, slot(Slot.FIRST_TO));
-          code.move(SUMS, slot(Slot.FIRST_SUMS));
-          eachPanel(() -> {
-            eachKept(code::load);
-            close();
-            code.add(TO, slot(Slot.TO_STEP));
-            code.add(SUMS, slot(Slot.SUMS_STEP));
-          });
-          code.move(PANEL, slot(Slot.FIRST_PANEL));
-          code.add(PANEL, STRIDE);
-          code.move(FROM, slot(Slot.FIRST_FROM));
-          code.add(FROM, 4 * TILE);
-          code.move(TO, slot(Slot.FIRST_TO));
-          code.add(TO, across());
-          code.move(SUMS, slot(Slot.FIRST_SUMS));
-          code.add(SUMS, ofSums());
-          code.subtract(COUNT, 1);
-        });
-  }
-
-  private Memory slot(Slot slot) {
-    return code.parameter(slot.parameter);
-  }
-
-  private void timesRounds(Memory product, int factor) {
-    code.set(LEFT, factor);
-    code.multiply(LEFT, ROUNDS);
-    code.move(product, LEFT);
-  }
-
-  /**
-   * What a stream goes on with is the panel behind, of the next round; in the last one what its
-   * first panel has in the next call.
-   */
-  private void jump() {
-    var isKnown = new Label();
-    code.move(LEFT, slot(Slot.ALL_STEPS));
-    code.set(FAR_AHEAD, -4 * TILE_COLUMNS);
-    code.multiply(FAR_AHEAD, LEFT);
-    code.add(FAR_AHEAD, STRIDE);
-    code.subtract(ROUNDS, 1);
-    code.jump(When.NOT_ZERO, isKnown);
-    code.move(LEFT, slot(Slot.MINUS_ROUNDS));
-    code.multiply(LEFT, STRIDE);
-    code.add(FAR_AHEAD, LEFT);
-    code.add(FAR_AHEAD, slot(Slot.NEXT));
-    code.bind(isKnown);
-    code.add(ROUNDS, 1);
-    code.move(slot(Slot.JUMP), FAR_AHEAD);
-  }
-
-  /** So many steps along k with every panel of a round. */
-  private void proceed(int count) {
-    code.move(AT_HAND, PANEL);
-    if (readsAhead(count)) {
-      var inPanel = new Label();
-      code.set(FAR_AHEAD, 4 * TILE_COLUMNS * STEPS_AHEAD_ABREAST);
-      code.subtract(LEFT, STEPS_AHEAD_ABREAST - count + 1);
-      code.jump(When.NOT_LESS, inPanel);
-      code.add(FAR_AHEAD, slot(Slot.JUMP));
-      code.bind(inPanel);
-      code.add(LEFT, STEPS_AHEAD_ABREAST - count + 1);
-    }
-    eachPanel(() -> {
-      eachKept(code::load);
-      openRows();
-      if (count < STEPS) {
-        steps(count);
-      } else {
-        code.set(IN_TURN, count / STEPS);
-        code.countDown(IN_TURN, () -> steps(STEPS));
-      }
-      eachKept((vector, place) -> code.store(place, vector));
-    });
-    code.move(PANEL, AT_HAND);
-    code.add(STRIP, 4 * count);
-    code.add(PANEL, 4 * TILE_COLUMNS * count);
-  }
-
-  /** What {@code body} writes, for a panel of a round after the other. */
-  private void eachPanel(Runnable body) {
-    code.own(KEPT);
-    code.move(TO_GO, COUNT);
-    var again = new Label();
-    code.bind(again);
-    body.run();
-    code.add(KEPT, kept());
-    code.add(PANEL, slot(Slot.PANEL_STEP));
-    code.add(TO_GO, slot(Slot.MINUS_ROUNDS));
-    code.jump(When.MORE, again);
-  }
-
-  /** Bytes on the stack for a panel: accumulators and sums. */
-  private int kept() {
-    return 4 * LANES * (2 * rows + (checks ? Digest.SUMS : 0));
-  }
-
-  /** Calls back with every register that is kept on the stack, and its place there. */
-  private void eachKept(Use use) {
-    for (int i = 0; i < 2 * rows; i++) {
-      use.accept(i, new Memory(KEPT, 4 * LANES * i));
-    }
-    for (int i = 0; checks && i < Digest.SUMS; i++) {
-      use.accept(SUM + i, new Memory(KEPT, 4 * LANES * (2 * rows + i)));
-    }
   }
 
   /**
@@ -518,7 +302,7 @@ final class MachineKernelWriter {
   }
 
   /** The accumulators and sums that a tile begins with. */
-  private void openTile() {
+  void openTile() {
     for (int row = 0; row < rows; row++) {
       for (int half = 0; half < vectors; half++) {
         if (continues) {
@@ -534,7 +318,7 @@ final class MachineKernelWriter {
   }
 
   /** The first step's rows of A and B. */
-  private void openRows() {
+  void openRows() {
     code.move(B, PANEL);
     code.move(UPPER, STRIP);
     for (int row = 3; direct && row < rows; row += 3) {
@@ -588,7 +372,7 @@ final class MachineKernelWriter {
     code.address(B, new Memory(B, ROW_OF_B, count, 0));
   }
 
-  private void steps(int count) {
+  void steps(int count) {
     for (int step = 0; step < count; step++) {
       for (int half = 0; half < vectors; half++) {
         load(B0 + half, ofB(step, half), half);
@@ -602,10 +386,7 @@ final class MachineKernelWriter {
       }
       for (int half = 0; readsAhead(count) && half < vectors; half++) {
         if ((step * TILE_COLUMNS + half * LANES) % LINE == 0) {
-          code.prefetch(
-              abreast
-                  ? new Memory(B, FAR_AHEAD, 1, 4 * (step * TILE_COLUMNS + half * LANES))
-                  : ofB(step + stepsAhead(), half));
+          code.prefetch(ahead(step, half));
         }
       }
       for (int row = 0; row < rows; row++) {
@@ -640,20 +421,21 @@ final class MachineKernelWriter {
   }
 
   /** Whether steps ask for rows of B that are about to be read, wherever the panel is. */
-  private boolean readsAhead(int count) {
+  boolean readsAhead(int count) {
     return count > 1 && !direct && VectorShapes.hasThirtyTwoRegisters();
   }
 
-  private int stepsAhead() {
-    return rows <= LOW ? STEPS_AHEAD_OF_LOW : STEPS_AHEAD;
+  /** What a step asks for of them. */
+  Memory ahead(int step, int half) {
+    return ofB(step + (rows <= LOW ? STEPS_AHEAD_OF_LOW : STEPS_AHEAD), half);
   }
 
   /** Whether steps ask for what will be read soon. */
-  private boolean asks(int count) {
-    return count > 1 && !abreast && !direct;
+  boolean asks(int count) {
+    return count > 1 && !direct;
   }
 
-  private void close() {
+  void close() {
     int digest = B0;
     Gpr digestAt = direct ? LEFT : DIGEST;
     if (direct) {
@@ -675,7 +457,7 @@ final class MachineKernelWriter {
         store(accumulator, to, half, digest);
       }
       if (into == Into.C) {
-        code.add(B, slot(Slot.ROW_OF_C));
+        code.add(B, code.parameter(ROW_OF_C));
       }
     }
     code.store(new Memory(digestAt, 0), digest);

@@ -25,28 +25,37 @@ import java.util.Objects;
 final class MachinePrefetch {
   private static final int LINE = 64;
 
+  /** Lines that a record's coefficients are, which start where a line does. */
+  private static final long COEFFICIENT_LINES = 8L * PackedB.GRAINS / LINE;
+
   /** More than a page has: what is asked for here is never long. */
   private static final long MOST_LINES = 1 << 12;
 
   static final MethodHandle CALL = MachineCode.caller(code(), "pllpllpll");
 
-  private static final MethodHandle ONE = MachineCode.caller(one(), "pll");
+  private static final MethodHandle LINES = MachineCode.caller(lines(), "pll");
 
   private MachinePrefetch() {}
 
-  /** The tolerance coefficients of a matrix's check blocks side by side, in their first k-block. */
+  /**
+   * Asks for the tolerance coefficients of a matrix's check blocks side by side, in their first
+   * k-block.
+   */
   static void coefficients(PackedB packed, long matrix) {
     try {
       for (int block = 0; block < packed.blocks(); block++) {
         long at = packed.recordOffset(matrix, block, 0) + packed.coefficients();
-        ONE.invokeExact(packed.records(), at, 1L);
+        LINES.invokeExact(packed.records(), at, COEFFICIENT_LINES);
       }
     } catch (Throwable e) {
       throw MachineCode.unexpected(e);
     }
   }
 
-  /** Digests and seals of some panels that have one k-block, and the check record of a block. */
+  /**
+   * Asks for digests and seals of some panels that have one k-block, and the check record of a
+   * block.
+   */
   static void codes(PackedB packed, long matrix, long block, int panels) {
     long panel = packed.panel(matrix, block);
     long digests = (long) Digest.length(packed.lanes()) * panels;
@@ -84,7 +93,7 @@ final class MachinePrefetch {
     return code.bytes();
   }
 
-  private static byte[] one() {
+  private static byte[] lines() {
     Assembler code = VectorShapes.assembler();
     code.enter();
     near(code, RDI, RSI, RDX);

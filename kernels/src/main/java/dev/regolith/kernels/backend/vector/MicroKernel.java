@@ -72,9 +72,10 @@ abstract class MicroKernel {
    * @param step from a strip's first tile, or first row, to the next strip's
    * @param digest the lane-wise 64-bit sum of all stored registers is added to the vector at {@code
    *     digestAt}
-   * @param ahead how far behind the panel lies what will be read soon, in bytes: a kernel may ask
-   *     for it from there on, {@link #AHEAD_STEP} bytes with every step; or, where it reads panels
-   *     abreast, for the first steps with each of them, which may then lie anywhere
+   * @param ahead how far behind the panel lies what will be read soon, in bytes and in {@code
+   *     panels}: a kernel may ask for it from there on, {@link #AHEAD_STEP} bytes with every step.
+   *     One that reads panels abreast takes it as the way from this call's panels to those of the
+   *     next call, asks for their first steps, and allows any value
    * @param sums receives the running sums of each panel's words, see {@link
    *     dev.regolith.kernels.checksum.Digest}, one panel after the other, if the kernel checks
    * @param c where a kernel for C stores the accumulators, from {@code cAt} on, with rows {@code

@@ -23,7 +23,7 @@ final class MicroKernels {
    *     can tell
    */
   static MicroKernel of(int rows, boolean continues, boolean checks, Into into, boolean far) {
-    boolean abreast = MachineKernelWriter.readsAbreast(rows, far);
+    boolean abreast = AbreastKernelWriter.serves(rows, far);
     int kind = (continues ? 1 : 0) + (checks ? 2 : 0) + (abreast ? 4 : 0) + 8 * into.number;
     int at = KINDS * rows + kind;
     MicroKernel kernel = KERNELS[at];

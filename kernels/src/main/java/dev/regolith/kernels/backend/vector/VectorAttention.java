@@ -3,9 +3,7 @@ package dev.regolith.kernels.backend.vector;
 import static dev.regolith.kernels.backend.vector.VectorShapes.FLOATS;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.ORDER;
-import static dev.regolith.kernels.backend.vector.VectorShapes.TILE;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
-import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.known;
 
 import dev.regolith.kernels.backend.AttentionProblem;
@@ -13,9 +11,6 @@ import dev.regolith.kernels.backend.AttentionRegion;
 import dev.regolith.kernels.backend.AttentionSink;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Visibility;
-import dev.regolith.kernels.backend.vector.MicroKernel.Into;
-import dev.regolith.kernels.checksum.Digest;
-import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.function.Exponential;
 import dev.regolith.kernels.function.LogSumExp;
 import dev.regolith.kernels.probe.Probe;
@@ -96,7 +91,7 @@ final class VectorAttention {
     PackedB values = p.values(region.sequence, block / BLOCK);
     if (!p.checksInline) {
       MachinePrefetch.coefficients(values, matrix);
-      if (!p.checksInline) return;
+      return;
     }
     PackedB keys = p.keys(region.sequence, block / BLOCK);
     MachinePrefetch.codes(keys, matrix, 0, keys.panelsOf(0));
@@ -134,7 +129,7 @@ final class VectorAttention {
       AttentionSink sink) {
     // Who reads the block last, also compares it with its digests.
     boolean checks = p.checksInline && band == w.lastThatSees(block);
-    multiplyKeys(p, region, band, block, checks, w, sink);
+    AttentionProducts.multiplyKeys(p, region, band, block, checks, w, sink);
     if (Probe.ON) {
       AttentionProbes.scoresWritten(p, band, block, w);
     }
@@ -143,7 +138,7 @@ final class VectorAttention {
       AttentionProbes.weightsWritten(p, region, band, block, w);
     }
     w.clearDigest(w.nextTilesDigest(band));
-    multiplyValues(p, region, band, block, checks, w, sink);
+    AttentionProducts.multiplyValues(p, region, band, block, checks, w, sink);
     if (p.verify) {
       if (Probe.ON) {
         AttentionProbes.lastUse(p, band, block, w);
@@ -178,106 +173,6 @@ final class VectorAttention {
     for (int i = full; i < depth; i++) {
       to[at + i] = source.get(ValueLayout.JAVA_FLOAT, from + 4L * i) * scale;
     }
-  }
-
-  /**
-   * Scores of a band: with every panel that holds a key it sees; with every panel, if they are
-   * going to be held against the block's check vector.
-   */
-  private static void multiplyKeys(
-      AttentionProblem p,
-      AttentionRegion region,
-      int band,
-      long block,
-      boolean checks,
-      AttentionBuffers w,
-      AttentionSink sink) {
-    PackedB keys = p.keys(region.sequence, block / BLOCK);
-    long matrix = p.matrix(region.sequence, region.kvHead);
-    long keyBlock = p.keyBlock(block / BLOCK);
-    long panel = keys.panel(matrix, keyBlock);
-    int count = keys.panelsOf(keyBlock);
-    if (!p.verify) {
-      count = (int) Math.min(count, Math.ceilDiv(w.bandTo[band] - block, TILE_COLUMNS));
-    }
-    int high = w.highStripsOf(band);
-    int low = w.stripsOf(band) - high;
-    int rows = w.lowRowsOf(band);
-    long ahead =
-        w.readsAbreast(band)
-            ? valuesAt(p, region, block) - keysAt(p, region, block)
-            : keys.panelStride();
-    if (high > 0) {
-      multiplyKeys(p, keys, panel, count, checks, ahead, band, 0, high, rows + 1, w);
-    }
-    multiplyKeys(p, keys, panel, count, checks, ahead, band, high, low, rows, w);
-    for (int i = 0; checks && i < count; i++) {
-      if (!keys.agrees(panel + i, 0, w.panelSums, i * Digest.SUMS * WIDE_LANES)) {
-        sink.suspect(p, region, Component.OPERAND_B);
-      }
-    }
-  }
-
-  /**
-   * The same for strips of one height.
-   *
-   * @param first strip of the band
-   */
-  private static void multiplyKeys(
-      AttentionProblem p,
-      PackedB keys,
-      long panel,
-      int count,
-      boolean checks,
-      long ahead,
-      int band,
-      int first,
-      int strips,
-      int rows,
-      AttentionBuffers w) {
-    int row = w.rowOfStrip(band, first);
-    w.touched +=
-        MicroKernels.of(rows, false, checks, Into.ROWS, w.far)
-            .sweep(
-                w.queries[band],
-                row * MicroKernel.STRIP_STRIDE,
-                strips,
-                keys.panels(),
-                keys.panelOffset(panel, 0),
-                keys.panelStride(),
-                count,
-                p.depth,
-                w.scores,
-                0,
-                row * MicroKernel.ROW,
-                rows * MicroKernel.ROW,
-                w.digests,
-                AttentionBuffers.SCORES_DIGEST,
-                ahead,
-                w.panelSums,
-                MemorySegment.NULL,
-                0,
-                0);
-  }
-
-  /** Address of a block's keys. */
-  private static long keysAt(AttentionProblem p, AttentionRegion region, long block) {
-    PackedB keys = p.keys(region.sequence, block / BLOCK);
-    long panel = keys.panel(p.matrix(region.sequence, region.kvHead), p.keyBlock(block / BLOCK));
-    return keys.panels().address() + keys.panelOffset(panel, 0);
-  }
-
-  /** Address of a block's values. */
-  private static long valuesAt(AttentionProblem p, AttentionRegion region, long block) {
-    PackedB values = p.values(region.sequence, block / BLOCK);
-    return values.panels().address() + valuesOffset(p, region, block);
-  }
-
-  private static long valuesOffset(AttentionProblem p, AttentionRegion region, long block) {
-    PackedB values = p.values(region.sequence, block / BLOCK);
-    long panel = values.panel(p.matrix(region.sequence, region.kvHead), 0);
-    return values.panelOffset(panel, p.valueBlock(block / BLOCK))
-        + 4L * TILE_COLUMNS * p.valueStep(block / BLOCK);
   }
 
   /** How far a band's weights go in a block: pairs of tiles, and with them lanes of sums. */
@@ -397,114 +292,6 @@ final class VectorAttention {
     } else {
       for (int j = from; j < to; j++) {
         bias[j] = memory.getAtIndex(ValueLayout.JAVA_FLOAT, at + j * stride);
-      }
-    }
-  }
-
-  /** Weighted sums of the block's values, on top of what the span has. */
-  private static void multiplyValues(
-      AttentionProblem p,
-      AttentionRegion region,
-      int band,
-      long block,
-      boolean checks,
-      AttentionBuffers w,
-      AttentionSink sink) {
-    if (!p.isFinite(region.sequence, region.kvHead, block / BLOCK)) {
-      addVisible(p, region, block, band, w);
-      return;
-    }
-    PackedB values = p.values(region.sequence, block / BLOCK);
-    long panel = values.panel(p.matrix(region.sequence, region.kvHead), 0);
-    int kBlock = p.valueBlock(block / BLOCK);
-    long from = valuesOffset(p, region, block);
-    int steps = p.checksInline ? BLOCK : (int) Math.min(BLOCK, w.bandTo[band] - block);
-    int high = w.highStripsOf(band);
-    int low = w.stripsOf(band) - high;
-    int rows = w.lowRowsOf(band);
-    long ahead =
-        !w.readsAbreast(band)
-            ? values.panelStride()
-            : block + BLOCK < w.lastKey
-                ? keysAt(p, region, block + BLOCK) - valuesAt(p, region, block)
-                : 0;
-    if (high > 0) {
-      multiplyValues(values, from, steps, checks, ahead, band, 0, high, rows + 1, w);
-    }
-    multiplyValues(values, from, steps, checks, ahead, band, high, low, rows, w);
-    for (int i = 0; checks && i < w.panels; i++) {
-      if (!values.agrees(panel + i, kBlock, w.panelSums, i * Digest.SUMS * WIDE_LANES)) {
-        sink.suspect(p, region, Component.PACKED_B);
-      }
-    }
-  }
-
-  /**
-   * The same for strips of one height.
-   *
-   * @param first strip of the band
-   */
-  private static void multiplyValues(
-      PackedB values,
-      long from,
-      int steps,
-      boolean checks,
-      long ahead,
-      int band,
-      int first,
-      int strips,
-      int rows,
-      AttentionBuffers w) {
-    w.touched +=
-        MicroKernels.of(rows, w.started[band], checks, Into.TILES, w.far)
-            .sweep(
-                w.weights,
-                w.rowOfStrip(band, first) * MicroKernel.STRIP_STRIDE,
-                strips,
-                values.panels(),
-                from,
-                values.panelStride(),
-                w.panels,
-                steps,
-                w.span,
-                w.spanOffset(band) + w.tile(band, first),
-                w.nextSpanOffset(band) + w.tile(band, first),
-                w.stripStep(),
-                w.digests,
-                w.nextTilesDigest(band),
-                ahead,
-                w.panelSums,
-                MemorySegment.NULL,
-                0,
-                0);
-  }
-
-  /**
-   * The same, element by element, where values are infinite or NaN: a weight of zero must not meet
-   * those that its row does not see.
-   */
-  private static void addVisible(
-      AttentionProblem p, AttentionRegion region, long block, int band, AttentionBuffers w) {
-    Visibility visibility = p.visibility;
-    for (int r = w.row[band]; r < w.row[band + 1]; r++) {
-      int weights = w.inBand(band, r);
-      for (int panel = 0; panel < w.panels; panel++) {
-        int from = w.spanOffset(band) + w.rowOfTiles[r] + panel * TILE;
-        int to = w.nextSpanOffset(band) + w.rowOfTiles[r] + panel * TILE;
-        for (int c = 0; c < TILE_COLUMNS; c++) {
-          int column = panel * TILE_COLUMNS + c;
-          float sum = w.started[band] ? w.span[from + c] : 0;
-          long end = Math.min(block + BLOCK, w.to[r]);
-          for (long key = Math.max(block, w.from[r]); column < p.columns && key < end; key++) {
-            if (!visibility.hides(region.sequence, region.headOf(r), region.queryOf(r), key)) {
-              float weight = w.weights[weights + (int) (key - block)];
-              float value = p.value(region.sequence, region.kvHead, key, column);
-              sum = Math.fma(weight, value, sum);
-            }
-          }
-          w.span[to + c] = sum;
-        }
-        AttentionTiles.add(w.span, to, w.digests, w.nextTilesDigest(band));
       }
     }
   }

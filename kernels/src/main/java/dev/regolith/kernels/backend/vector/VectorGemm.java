@@ -427,7 +427,8 @@ public final class VectorGemm implements Backend {
   /**
    * What a strip's kernels ask for: a stretch of what comes after each panel, in the next of the
    * k-blocks that are copied, or in the next check block; as long as there is one for this strip,
-   * nothing new otherwise.
+   * nothing new otherwise. A first strip that reads panels abreast takes it as the way to those of
+   * its next call.
    */
   private static long ahead(PackedB b, int kBlock, int count, int strip, VectorWorkspace w) {
     int first = kBlock - kBlock % w.copies;

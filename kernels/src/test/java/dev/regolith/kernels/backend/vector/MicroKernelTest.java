@@ -25,7 +25,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** Every kernel that this JVM may use, against a scalar loop: tiles, C, digests, panel sums. */
 @Tag("machine")
 class MicroKernelTest {
-  private static final int[] DEPTHS = {0, 1, 2, 3, 4, 5, 8, 127, 128, 130, 512};
+  private static final int[] DEPTHS = {0, 1, 2, 3, 4, 5, 8, 16, 17, 23, 24, 25, 127, 128, 130, 512};
 
   private static final int PANELS = 8;
 
@@ -50,7 +50,7 @@ class MicroKernelTest {
 
     /** What it may be told of what is read soon: it must not matter. */
     long ahead(long stride, SplittableRandom random) {
-      return MachineKernelWriter.readsAbreast(rows, far) ? random.nextLong() : stride;
+      return AbreastKernelWriter.serves(rows, far) ? random.nextLong() : stride;
     }
   }
 
@@ -67,8 +67,8 @@ class MicroKernelTest {
         .filter(kind -> !kind.continues() || kind.into() != Into.ROWS)
         .filter(kind ->
             !kind.far()
-                || MachineKernelWriter.readsAbreast(kind.rows(), true)
-                    != MachineKernelWriter.readsAbreast(kind.rows(), false));
+                || AbreastKernelWriter.serves(kind.rows(), true)
+                    != AbreastKernelWriter.serves(kind.rows(), false));
   }
 
   @ParameterizedTest(name = "{0}")
@@ -95,7 +95,7 @@ class MicroKernelTest {
       for (int depth = 0; depth <= 512; depth++) {
         int rounds = Math.toIntExact(MachineKernel.rounds(count, depth));
         assertThat(rounds).isBetween(1, count);
-        assertThat(Math.ceilDiv(count, rounds)).isBetween(1, MachineKernelWriter.ABREAST);
+        assertThat(Math.ceilDiv(count, rounds)).isBetween(1, AbreastKernelWriter.PANELS);
       }
     }
     assertThat(Math.ceilDiv(8, MachineKernel.rounds(8, 512))).isEqualTo(4);
