@@ -45,7 +45,7 @@ final class AbreastKernelWriter extends MachineKernelWriter {
    * (measured; the processor's prefetchers seem to follow instructions, and where each is one of a
    * kind find nothing to follow).
    */
-  private static final int STEPS_IN_TURN = 2 * MachineKernelWriter.STEPS;
+  private static final int STEPS_IN_TURN = 2 * STEPS;
 
   // Rounds to go, and panels from the one at hand on; where its accumulators are on the stack.
   private static final Gpr ROUNDS = R13;
@@ -214,8 +214,8 @@ final class AbreastKernelWriter extends MachineKernelWriter {
       if (count == 1) {
         steps(1);
       } else {
-        code.set(IN_TURN, STEPS_IN_TURN / MachineKernelWriter.STEPS);
-        code.countDown(IN_TURN, () -> steps(MachineKernelWriter.STEPS));
+        code.set(IN_TURN, STEPS_IN_TURN / STEPS);
+        code.countDown(IN_TURN, () -> steps(STEPS));
       }
       eachKept((vector, place) -> code.store(place, vector));
     });

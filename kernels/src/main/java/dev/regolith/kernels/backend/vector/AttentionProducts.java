@@ -48,7 +48,7 @@ final class AttentionProducts {
     int rows = w.lowRowsOf(band);
     long ahead = keys.panelStride();
     if (w.readsAbreast(band)) {
-      ahead = valuesAt(p, region, block) - keysAt(p, region, block);
+      ahead = valuesAt(p, region, block) - address(keys, keys.panelOffset(panel, 0));
     }
     if (high > 0) {
       multiplyKeys(p, keys, panel, count, checks, ahead, band, 0, high, rows + 1, w);
@@ -119,7 +119,7 @@ final class AttentionProducts {
     PackedB values = p.values(region.sequence, block / BLOCK);
     long panel = values.panel(p.matrix(region.sequence, region.kvHead), 0);
     int kBlock = p.valueBlock(block / BLOCK);
-    long from = valuesOffset(p, region, block);
+    long from = valuesOffset(p, region, values, block);
     int steps = p.checksInline ? BLOCK : (int) Math.min(BLOCK, w.bandTo[band] - block);
     int high = w.highStripsOf(band);
     int low = w.stripsOf(band) - high;
@@ -127,7 +127,7 @@ final class AttentionProducts {
     long ahead = values.panelStride();
     if (w.readsAbreast(band)) {
       long next = block + BLOCK;
-      ahead = next < w.lastKey ? keysAt(p, region, next) - valuesAt(p, region, block) : 0;
+      ahead = next < w.lastKey ? keysAt(p, region, next) - address(values, from) : 0;
     }
     if (high > 0) {
       multiplyValues(values, from, steps, checks, ahead, band, 0, high, rows + 1, w);
@@ -214,17 +214,21 @@ final class AttentionProducts {
   private static long keysAt(AttentionProblem p, AttentionRegion region, long block) {
     PackedB keys = p.keys(region.sequence, block / BLOCK);
     long panel = keys.panel(p.matrix(region.sequence, region.kvHead), p.keyBlock(block / BLOCK));
-    return keys.panels().address() + keys.panelOffset(panel, 0);
+    return address(keys, keys.panelOffset(panel, 0));
   }
 
   /** Address of a block's values. */
   private static long valuesAt(AttentionProblem p, AttentionRegion region, long block) {
     PackedB values = p.values(region.sequence, block / BLOCK);
-    return values.panels().address() + valuesOffset(p, region, block);
+    return address(values, valuesOffset(p, region, values, block));
   }
 
-  private static long valuesOffset(AttentionProblem p, AttentionRegion region, long block) {
-    PackedB values = p.values(region.sequence, block / BLOCK);
+  private static long address(PackedB packed, long offset) {
+    return packed.panels().address() + offset;
+  }
+
+  private static long valuesOffset(
+      AttentionProblem p, AttentionRegion region, PackedB values, long block) {
     long panel = values.panel(p.matrix(region.sequence, region.kvHead), 0);
     return values.panelOffset(panel, p.valueBlock(block / BLOCK))
         + 4L * TILE_COLUMNS * p.valueStep(block / BLOCK);
