@@ -388,7 +388,7 @@ final class DirectGemm {
             c,
             cAt,
             cStride,
-            ahead,
+            ahead == 0 ? b.memory.address() + b.at : ahead,
             ahead == 0 ? 0 : LINE);
   }
 
