@@ -106,8 +106,9 @@ final class DirectKernel {
    * @param c native; receives the result from {@code cAt} on, with rows {@code cStride} bytes
    *     apart; or has it already
    * @param ahead address of what will be read soon, of which {@code aheadStep} bytes are asked for
-   *     with every {@link MachineKernelWriter#STEPS} steps along k; may leave what is anybody's memory,
-   *     but should not lie outside throughout: some processors walk the page tables every time
+   *     with every {@link MachineKernelWriter#STEPS} steps along k; may leave what is anybody's
+   *     memory, but should not lie outside throughout: some processors walk the page tables every
+   *     time
    */
   void multiply(
       MemorySegment a,
