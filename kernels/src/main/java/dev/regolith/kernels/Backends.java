@@ -9,6 +9,7 @@ import dev.regolith.kernels.backend.opencl.OpenCl;
 import dev.regolith.kernels.backend.scalar.ScalarGemm;
 import dev.regolith.kernels.backend.vector.VectorGemm;
 import dev.regolith.kernels.exec.FloatingPointMode;
+import dev.regolith.kernels.fault.EvidenceLevel;
 import dev.regolith.kernels.machine.MachineCode;
 import java.util.HashSet;
 import java.util.Set;
@@ -32,7 +33,7 @@ final class Backends {
       case SCALAR -> new ScalarGemm();
       case OPENCL, CUDA -> {
         Backend host = fastest(Compute.BEST, strict);
-        boolean onDevice = options.evidence() == SessionOptions.Evidence.DEVICE;
+        boolean onDevice = options.evidence() == EvidenceLevel.DEVICE;
         yield DeviceBackend.open(api(compute), options.device(), host, onDevice);
       }
     };

@@ -9,6 +9,7 @@ import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.backend.scalar.ScalarGemm;
 import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.exec.Team;
+import dev.regolith.kernels.fault.EvidenceLevel;
 import dev.regolith.kernels.fault.FaultCounters;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
@@ -20,6 +21,7 @@ import dev.regolith.kernels.memory.Watch;
 import dev.regolith.kernels.op.Attention;
 import dev.regolith.kernels.op.Execution;
 import dev.regolith.kernels.op.Gemm;
+import dev.regolith.kernels.op.Residents;
 import dev.regolith.kernels.op.RowOperators;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
@@ -76,7 +78,14 @@ public final class Session implements AutoCloseable {
     Backend backend = Backends.choose(options);
     var helpers =
         IntStream.range(1, options.threads()).mapToObj(i -> backend.newWorkspace()).toList();
-    var log = new FaultLog(options.listener());
+    var log = new FaultLog(options.listener(), options.callListener());
+    Residence residence = backend.residence();
+    if (residence != null) {
+      arrivals = new Arrivals(backend, log, options.protection(), options.probation());
+      residence.onArrival(arrivals);
+    } else {
+      arrivals = null;
+    }
     execution =
         new Execution(
             new Team(
@@ -87,17 +96,11 @@ public final class Session implements AutoCloseable {
             log,
             new Scrubber(backend, log, options.protection()),
             options.protection(),
-            options.probation());
+            options.probation(),
+            arrivals);
     gemm = new Gemm(execution);
     attention = new Attention(execution);
     rows = new RowOperators(execution);
-    Residence residence = backend.residence();
-    if (residence != null) {
-      arrivals = new Arrivals(backend, log, options.protection(), options.probation());
-      residence.onArrival(arrivals);
-    } else {
-      arrivals = null;
-    }
   }
 
   /** {@code C = A B}; see {@link #gemm(float, Tensor, Tensor, float, Tensor)}. */
@@ -133,7 +136,7 @@ public final class Session implements AutoCloseable {
   public Status gemm(float alpha, Tensor a, Tensor b, float beta, Tensor c) {
     enter();
     try {
-      return worst(gemm.multiply(alpha, a, b, beta, c));
+      return gemm.multiply(alpha, a, b, beta, c);
     } finally {
       leave();
     }
@@ -153,7 +156,7 @@ public final class Session implements AutoCloseable {
   public Status gemm(float alpha, Tensor a, PackedMatrix b, float beta, Tensor c) {
     enter();
     try {
-      return worst(gemm.multiply(alpha, a, b.asRightOperand(), beta, c));
+      return gemm.multiply(alpha, a, b.asRightOperand(), beta, c);
     } finally {
       leave();
     }
@@ -191,7 +194,7 @@ public final class Session implements AutoCloseable {
   public Status attention(Tensor q, Tensor k, Tensor v, Tensor out, AttentionOptions options) {
     enter();
     try {
-      return worst(attention.attend(q, k, v, out, options));
+      return attention.attend(q, k, v, out, options);
     } finally {
       leave();
     }
@@ -233,7 +236,7 @@ public final class Session implements AutoCloseable {
   public Status append(KeyValueCache cache, Tensor k, Tensor v) {
     enter();
     try {
-      return worst(attention.append(cache.pages(), k, v));
+      return execution.worst(attention.append(cache.pages(), k, v));
     } finally {
       leave();
     }
@@ -252,7 +255,7 @@ public final class Session implements AutoCloseable {
     try {
       KeyValuePages[] pages = caches.pagesOf(sequences);
       try {
-        return worst(attention.attend(q, pages, out, options));
+        return attention.attend(q, pages, out, options);
       } finally {
         caches.giveBack(pages);
       }
@@ -290,7 +293,7 @@ public final class Session implements AutoCloseable {
   public Status softmax(float scale, Tensor x, Tensor out) {
     enter();
     try {
-      return worst(rows.softmax(scale, x, out));
+      return rows.softmax(scale, x, out);
     } finally {
       leave();
     }
@@ -352,7 +355,7 @@ public final class Session implements AutoCloseable {
       Tensor out) {
     enter();
     try {
-      return worst(rows.norm(centred, x, residual, weight, bias, epsilon, sum, out));
+      return rows.norm(centred, x, residual, weight, bias, epsilon, sum, out);
     } finally {
       leave();
     }
@@ -376,7 +379,7 @@ public final class Session implements AutoCloseable {
     enter();
     try {
       boolean interleaved = rotary.convention() == Rotary.Convention.INTERLEAVED;
-      return worst(rows.rope(interleaved, x, rotary.cos(), rotary.sin(), first, headsWithin, out));
+      return rows.rope(interleaved, x, rotary.cos(), rotary.sin(), first, headsWithin, out);
     } finally {
       leave();
     }
@@ -400,7 +403,7 @@ public final class Session implements AutoCloseable {
   private Status map(RowOperator operator, Tensor x, @Nullable Tensor y, Tensor out) {
     enter();
     try {
-      return worst(rows.map(operator, x, y, out));
+      return rows.map(operator, x, y, out);
     } finally {
       leave();
     }
@@ -430,8 +433,9 @@ public final class Session implements AutoCloseable {
    * there. What stays there comes back when somebody asks for it.
    *
    * <p>What is copied is all of the tensor's memory. Operators use it there if the tensor is all of
-   * that, row-major; others read it here. With {@link SessionOptions.Evidence#DEVICE}, A need not
-   * come back to be verified if it is sealed.
+   * that, row-major; others read it here. A tensor that is used there is sealed, unless it is, or
+   * the session does not protect, as results are: so a product whose evidence is made there ({@link
+   * EvidenceLevel#DEVICE}) reads nothing of it here.
    *
    * @return whether it does; not without an accelerator, nor if the memory is the caller's, was
    *     handed out as a segment, or is confined to a thread
@@ -440,7 +444,13 @@ public final class Session implements AutoCloseable {
     enter();
     try {
       Residence residence = execution.backend().residence();
-      return residence != null && residence.upload(tensor.storage());
+      if (residence == null || !residence.upload(tensor.storage())) {
+        return false;
+      }
+      if (protection() != Protection.OFF && Residents.isAlone(tensor) && !isSealed(tensor)) {
+        seal(tensor);
+      }
+      return true;
     } finally {
       leave();
     }
@@ -460,19 +470,20 @@ public final class Session implements AutoCloseable {
                 .formatted(tensor.dtype(), 8 * tensor.dtype().bytes(), tensor));
       }
       Storage storage = tensor.storage();
-      var grid = (SealGrid) storage.watchOf(tensor.range());
-      if (grid == null) {
-        if (tensor.range().selfOverlaps()) {
-          throw new IllegalArgumentException(
-              "elements of the tensor share memory with each other: " + tensor);
-        }
-        grid = new SealGrid(tensor.range());
-        storage.add(grid);
+      if (tensor.range().selfOverlaps()) {
+        throw new IllegalArgumentException(
+            "elements of the tensor share memory with each other: " + tensor);
       }
+      var grid = (SealGrid) storage.watchOf(tensor.range(), SealGrid::new);
       grid.sealAll(storage.segment());
     } finally {
       leave();
     }
+  }
+
+  private static boolean isSealed(Tensor tensor) {
+    Watch watch = tensor.storage().watchOf(tensor.range());
+    return watch != null && watch.inForce();
   }
 
   /** Takes the seals off a tensor: its memory is the caller's again. */
@@ -497,7 +508,7 @@ public final class Session implements AutoCloseable {
   public Status verify(Tensor tensor) {
     enter();
     try {
-      return worst(execution.scrubber().scrub("verify", tensor));
+      return execution.worst(execution.scrubber().scrub("verify", tensor));
     } finally {
       leave();
     }
@@ -606,11 +617,6 @@ public final class Session implements AutoCloseable {
     if (arrivals != null) {
       arrivals.begin();
     }
-  }
-
-  /** With what came back from an accelerator during the call. */
-  private Status worst(Status status) {
-    return arrivals == null ? status : arrivals.worst(status);
   }
 
   private void leave() {

@@ -1,11 +1,14 @@
 package dev.regolith.kernels;
 
+import dev.regolith.kernels.fault.CallListener;
+import dev.regolith.kernels.fault.EvidenceLevel;
 import dev.regolith.kernels.fault.FaultListener;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.guard.Probation;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Locale;
+import org.jspecify.annotations.Nullable;
 
 /** How a session computes. Every setting has a default; not thread-safe. */
 public final class SessionOptions {
@@ -51,38 +54,14 @@ public final class SessionOptions {
     }
   }
 
-  /** Who makes the evidence of what an accelerator multiplied. The host compares it always. */
-  public enum Evidence {
-    /** The host, from words that it has itself: its own, or those that it fetches. */
-    HOST,
-    /**
-     * The accelerator, in double precision, from words that the host verifies by exact sums; so
-     * operands and results can stay there. A kernel that multiplies wrongly is seen, unless the one
-     * that predicts errs in the same way.
-     */
-    DEVICE;
-
-    private static final String PROPERTY = "dev.regolith.kernels.evidence";
-
-    /** What {@code -Ddev.regolith.kernels.evidence} names, {@link #HOST} without it. */
-    public static Evidence preferred() {
-      String name = System.getProperty(PROPERTY, HOST.name());
-      for (Evidence each : values()) {
-        if (each.name().equalsIgnoreCase(name)) {
-          return each;
-        }
-      }
-      throw new IllegalStateException("-D" + PROPERTY + " is host or device, not \"" + name + "\"");
-    }
-  }
-
   private int threads = Runtime.getRuntime().availableProcessors();
   private Duration spin = Duration.ofNanos(50_000);
   private Protection protection = Protection.CORRECT;
   private FaultListener listener = report -> {};
+  private @Nullable CallListener callListener;
   private Compute compute = Compute.BEST;
   private String device = "";
-  private Evidence evidence = Evidence.preferred();
+  private EvidenceLevel evidence = EvidenceLevel.preferred();
   private Probation probation = new Probation(10, Duration.ofMinutes(1));
   private boolean strict;
 
@@ -121,6 +100,15 @@ public final class SessionOptions {
     return this;
   }
 
+  /**
+   * Is told of every protected call that has a result: what it found, and who made the evidence
+   * that it was accepted on. Default: nobody; {@link Session#counters} count both.
+   */
+  public SessionOptions onCall(CallListener newListener) {
+    callListener = newListener;
+    return this;
+  }
+
   /** Which implementation computes. Default: {@link Compute#BEST}. */
   public SessionOptions compute(Compute choice) {
     compute = choice;
@@ -137,9 +125,11 @@ public final class SessionOptions {
     return this;
   }
 
-  /** Who makes the evidence of an accelerator's products. Default: {@link Evidence#preferred}. */
-  public SessionOptions evidence(Evidence maker) {
-    evidence = maker;
+  /**
+   * Who makes the evidence of an accelerator's products. Default: {@link EvidenceLevel#preferred}.
+   */
+  public SessionOptions evidence(EvidenceLevel level) {
+    evidence = level;
     return this;
   }
 
@@ -186,6 +176,10 @@ public final class SessionOptions {
     return listener;
   }
 
+  @Nullable CallListener callListener() {
+    return callListener;
+  }
+
   Compute compute() {
     return compute;
   }
@@ -194,7 +188,7 @@ public final class SessionOptions {
     return device;
   }
 
-  Evidence evidence() {
+  EvidenceLevel evidence() {
     return evidence;
   }
 

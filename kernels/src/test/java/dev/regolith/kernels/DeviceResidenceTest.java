@@ -4,8 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.regolith.kernels.SessionOptions.Compute;
-import dev.regolith.kernels.SessionOptions.Evidence;
 import dev.regolith.kernels.backend.device.DeviceTrouble;
+import dev.regolith.kernels.fault.CallReport;
+import dev.regolith.kernels.fault.EvidenceLevel;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Resolution;
 import dev.regolith.kernels.fault.Status;
@@ -14,6 +15,8 @@ import dev.regolith.kernels.probe.ProbePoint;
 import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumMap;
@@ -115,16 +118,16 @@ class DeviceResidenceTest {
 
   /** How a session is protected. */
   enum Way {
-    OFF(Protection.OFF, Evidence.HOST),
-    DETECT(Protection.DETECT, Evidence.HOST),
-    CORRECT(Protection.CORRECT, Evidence.HOST),
-    DETECT_THERE(Protection.DETECT, Evidence.DEVICE),
-    CORRECT_THERE(Protection.CORRECT, Evidence.DEVICE);
+    OFF(Protection.OFF, EvidenceLevel.HOST),
+    DETECT(Protection.DETECT, EvidenceLevel.HOST),
+    CORRECT(Protection.CORRECT, EvidenceLevel.HOST),
+    DETECT_THERE(Protection.DETECT, EvidenceLevel.DEVICE),
+    CORRECT_THERE(Protection.CORRECT, EvidenceLevel.DEVICE);
 
     final Protection protection;
-    final Evidence evidence;
+    final EvidenceLevel evidence;
 
-    Way(Protection protection, Evidence evidence) {
+    Way(Protection protection, EvidenceLevel evidence) {
       this.protection = protection;
       this.evidence = evidence;
     }
@@ -136,7 +139,7 @@ class DeviceResidenceTest {
 
     /** Whether nothing has to come back to be verified. */
     boolean stays() {
-      return protection == Protection.OFF || evidence == Evidence.DEVICE;
+      return protection == Protection.OFF || evidence == EvidenceLevel.DEVICE;
     }
   }
 
@@ -192,7 +195,7 @@ class DeviceResidenceTest {
                 ProbePoint.ROW_REPEATED,
                 ProbePoint.A_SEAL,
                 ProbePoint.C_SEAL));
-    if (way.evidence == Evidence.DEVICE) {
+    if (way.evidence == EvidenceLevel.DEVICE) {
       points.add(ProbePoint.DEVICE_RECORDS_READ);
       points.add(ProbePoint.DEVICE_RECORDS_LAST_USE);
       points.add(ProbePoint.CHECK_VECTORS_SEAL);
@@ -241,6 +244,94 @@ class DeviceResidenceTest {
     }
   }
 
+  /** Who made the evidence that each call was accepted on. */
+  @ParameterizedTest
+  @EnumSource(value = Way.class, names = "OFF", mode = EnumSource.Mode.EXCLUDE)
+  void callsAreReported(Way way) {
+    try (var under = way.open(2)) {
+      var chain = new FeedForward(under.session());
+      under.session().upload(x);
+      chain.run();
+      EvidenceLevel there = EvidenceLevel.DEVICE;
+      assertThat(under.calls())
+          .containsExactly(
+              new CallReport("rms norm", Status.CLEAN, there),
+              new CallReport("gemm", Status.CLEAN, way.evidence),
+              new CallReport("gemm", Status.CLEAN, way.evidence),
+              new CallReport("silu", Status.CLEAN, there),
+              new CallReport("gemm", Status.CLEAN, way.evidence),
+              new CallReport("add", Status.CLEAN, there));
+      long products = way.evidence == there ? 3 : 0;
+      assertThat(under.session().counters().byDevice()).isEqualTo(3 + products);
+    }
+  }
+
+  /** What came back damaged counts for the call that asked for it. */
+  @Test
+  void callsAreReportedWithWhatArrived() {
+    try (var under = Way.CORRECT.open(1)) {
+      var session = under.session();
+      var y = empty(TOKENS, WIDTH);
+      session.upload(x);
+      session.add(x, x, y);
+      var flip = new Upset(ProbePoint.DEVICE_DOWNLOAD, 0, UpsetKind.BIT_22, random);
+      try (var _ = ProbeRelay.lend(flip)) {
+        session.gemm(y, up.transposed(), empty(TOKENS, HIDDEN));
+      }
+      assertThat(flip.changed()).isTrue();
+      assertThat(under.calls().getLast())
+          .isEqualTo(new CallReport("gemm", Status.CORRECTED, EvidenceLevel.HOST));
+    }
+  }
+
+  /**
+   * A product that is computed once more because of what was found last has the host's evidence.
+   */
+  @Test
+  void callsThatComeBackAreReported() {
+    try (var under = Way.CORRECT_THERE.open(1)) {
+      var session = under.session();
+      var packed = session.pack(arena, up).transposed();
+      session.upload(x);
+      var upset = new Upset(ProbePoint.DEVICE_A_LAST_USE, 0, UpsetKind.BIT_22, random);
+      try (var _ = ProbeRelay.lend(upset)) {
+        session.gemm(x, packed, empty(TOKENS, HIDDEN));
+      }
+      assertThat(upset.changed()).isTrue();
+      assertThat(under.calls())
+          .containsExactly(new CallReport("gemm", Status.CORRECTED, EvidenceLevel.HOST));
+    }
+  }
+
+  /** What a session that protects takes along is sealed, by it or before. */
+  @ParameterizedTest
+  @EnumSource(Way.class)
+  void sealedByUpload(Way way) {
+    try (var under = way.open(1)) {
+      var session = under.session();
+      assertThat(session.upload(x)).isTrue();
+      assertThat(x.storage().watches()).hasSize(way == Way.OFF ? 0 : 1);
+      var part = random(6, TOKENS, WIDTH);
+      session.upload(part.slice(0, 1, 2));
+      assertThat(part.storage().watches()).as("operators do not use it there").isEmpty();
+      session.seal(part);
+      session.upload(part);
+      assertThat(part.storage().watches()).hasSize(1);
+      // Written anew, and sent again.
+      float first = x.get(0, 0);
+      if (way != Way.OFF) {
+        try (var edit = session.edit(x)) {
+          edit.segment().setAtIndex(ValueLayout.JAVA_FLOAT, 0, 2 * first);
+        }
+      }
+      var y = empty(TOKENS, WIDTH);
+      session.upload(x);
+      assertThat(session.add(x, x, y)).isEqualTo(Status.CLEAN);
+      assertThat(y.get(0, 0)).isEqualTo((way == Way.OFF ? 2 : 4) * first);
+      assertThat(under.reports()).isEmpty();
+    }
+  }
+
   /** What is verified last is found damaged: a result that is away is needed here, all of it. */
   @Test
   void damageFoundLast() {
@@ -249,6 +340,7 @@ class DeviceResidenceTest {
       var packed = session.pack(arena, up).transposed();
       var y = empty(TOKENS, HIDDEN);
       assertThat(session.upload(x)).isTrue();
+      session.unseal(x); // so that all of it is read here as well, to be verified
       session.gemm(x, packed, y);
       float[] expected = y.toArray();
       for (ProbePoint point : List.of(ProbePoint.A_LAST_USE, ProbePoint.DEVICE_A_LAST_USE)) {
@@ -262,6 +354,23 @@ class DeviceResidenceTest {
         assertThat(session.gemm(x, packed, y)).isEqualTo(Status.CLEAN);
         assertThat(y.toArray()).isEqualTo(expected);
       }
+    }
+  }
+
+  /** Of a sealed operand that the device has, a product reads nothing here. */
+  @Test
+  void damageThatNobodyReads() {
+    try (var under = Way.CORRECT_THERE.open(1)) {
+      var session = under.session();
+      var packed = session.pack(arena, up).transposed();
+      var y = empty(TOKENS, HIDDEN);
+      session.upload(x);
+      float[] expected = Chain.multiply(x, up.transposed());
+      MemorySegment here = x.storage().place();
+      here.setAtIndex(ValueLayout.JAVA_INT, 5, here.getAtIndex(ValueLayout.JAVA_INT, 5) ^ 1 << 22);
+      assertThat(session.gemm(x, packed, y)).isEqualTo(Status.CLEAN);
+      assertThat(y.toArray()).isEqualTo(expected);
+      assertThat(session.verify(x)).isEqualTo(Status.CORRECTED);
     }
   }
 

@@ -4,9 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.regolith.kernels.SessionOptions.Compute;
-import dev.regolith.kernels.SessionOptions.Evidence;
 import dev.regolith.kernels.backend.device.DeviceTrouble;
 import dev.regolith.kernels.fault.Component;
+import dev.regolith.kernels.fault.EvidenceLevel;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
 import dev.regolith.kernels.probe.Probe;
@@ -93,8 +93,8 @@ class DeviceSessionTest {
   }
 
   @ParameterizedTest
-  @EnumSource(Evidence.class)
-  void nothingIsLeftOnTheDevice(Evidence evidence) {
+  @EnumSource(EvidenceLevel.class)
+  void nothingIsLeftOnTheDevice(EvidenceLevel evidence) {
     try (var _ = open()) {
       // What is loaded once per JVM is loaded.
     }

@@ -4,8 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.regolith.kernels.SessionOptions.Compute;
+import dev.regolith.kernels.attention.AttentionOptions;
 import dev.regolith.kernels.fault.Block;
+import dev.regolith.kernels.fault.CallReport;
 import dev.regolith.kernels.fault.Component;
+import dev.regolith.kernels.fault.EvidenceLevel;
 import dev.regolith.kernels.fault.FaultReport;
 import dev.regolith.kernels.fault.Finding;
 import dev.regolith.kernels.fault.Protection;
@@ -127,6 +130,42 @@ class FaultReportTest {
     assertThat(after.calls()).isEqualTo(2);
     assertThat(after.corrected()).isEqualTo(1);
     assertThat(after.refuted() + after.detected() + after.uncorrectable()).isZero();
+  }
+
+  /** Every call that has a result is told of, with what it returned. */
+  @Test
+  void calls() {
+    var made = SessionUnderTest.isEvidenceOfDevice() ? EvidenceLevel.DEVICE : EvidenceLevel.HOST;
+    session.seal(a);
+    session.gemm(a, b, c);
+    flip(a, 7, 1 << 30);
+    session.gemm(a, b, c);
+    session.softmax(1, c, c);
+    assertThat(under.calls())
+        .containsExactly(
+            new CallReport("gemm", Status.CLEAN, made),
+            new CallReport("gemm", Status.CORRECTED, made),
+            new CallReport("softmax", Status.CLEAN, EvidenceLevel.HOST));
+    assertThat(session.counters().byDevice()).isEqualTo(made == EvidenceLevel.DEVICE ? 2 : 0);
+  }
+
+  /** Attention that a device computed has its evidence; what has no result is not told of. */
+  @Test
+  void callsOfAttention() {
+    var heads = Tensor.of(arena, Operand.gaussian(new SplittableRandom(1), 4096), 1, 2, 64, 32);
+    var result = Tensor.zeros(arena, DType.FLOAT32, 1, 2, 64, 32);
+    session.attention(heads, heads, heads, result, AttentionOptions.defaults());
+    session.gemm(a.slice(0, 0, 0), b, c.slice(0, 0, 0));
+    var made = SessionUnderTest.isDeviceComputing() ? EvidenceLevel.DEVICE : EvidenceLevel.HOST;
+    assertThat(under.calls()).containsExactly(new CallReport("attention", Status.CLEAN, made));
+  }
+
+  @Test
+  void callsWithoutProtectionAreNotReported() {
+    try (var off = SessionUnderTest.open(options -> options.protection(Protection.OFF))) {
+      off.session().gemm(a, b, c);
+      assertThat(off.calls()).isEmpty();
+    }
   }
 
   /** Finite inputs whose product is not: outside of the rounding model, and yet right. */

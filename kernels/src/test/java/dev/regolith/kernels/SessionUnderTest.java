@@ -1,9 +1,12 @@
 package dev.regolith.kernels;
 
 import dev.regolith.kernels.SessionOptions.Compute;
+import dev.regolith.kernels.fault.CallReport;
 import dev.regolith.kernels.fault.FaultReport;
 import dev.regolith.kernels.fault.Protection;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -11,8 +14,9 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
 import jdk.incubator.vector.FloatVector;
 
-/** A session together with the reports that its listener got. */
-record SessionUnderTest(Session session, List<FaultReport> reports) implements AutoCloseable {
+/** A session together with the reports that its listeners got. */
+record SessionUnderTest(Session session, List<FaultReport> reports, List<CallReport> calls)
+    implements AutoCloseable {
   private record Key(int threads, Protection protection, Compute compute) {}
 
   private static final Map<Key, SessionUnderTest> KEPT = new ConcurrentHashMap<>();
@@ -26,21 +30,23 @@ record SessionUnderTest(Session session, List<FaultReport> reports) implements A
                 open(options ->
                     options.threads(key.threads).protection(key.protection).compute(key.compute)));
     kept.reports.clear();
+    kept.calls.clear();
     return kept;
   }
 
-  /** A new session; the listener is taken. */
+  /** A new session; the listeners are taken. */
   static SessionUnderTest open(Consumer<SessionOptions> setup) {
     ProbeRelay.install();
     var reports = new CopyOnWriteArrayList<FaultReport>();
+    var calls = Collections.synchronizedList(new ArrayList<CallReport>());
     var session =
         Regolith.open(options -> {
           // Faults of tests are many, and no device's own.
           options.retireAfter(Integer.MAX_VALUE, Duration.ZERO);
           setup.accept(options);
-          options.onFault(reports::add);
+          options.onFault(reports::add).onCall(calls::add);
         });
-    return new SessionUnderTest(session, reports);
+    return new SessionUnderTest(session, reports, calls);
   }
 
   /** Whether kernels of the CPU are in machine code in this JVM. */

@@ -1,7 +1,7 @@
 package dev.regolith.faultinjection.campaign;
 
 import dev.regolith.faultinjection.model.ModelFileException;
-import dev.regolith.kernels.SessionOptions.Evidence;
+import dev.regolith.kernels.fault.EvidenceLevel;
 import java.io.IOException;
 import java.util.List;
 
@@ -25,7 +25,7 @@ public interface EngineFactory {
    * @param evidence who makes the evidence of an accelerator's products
    * @throws IllegalArgumentException if there is no campaign of that; the message is for the user
    */
-  EngineFactory on(String backend, String device, Evidence evidence);
+  EngineFactory on(String backend, String device, EvidenceLevel evidence);
 
   /** Every site there is, known without opening anything. */
   List<String> sites();

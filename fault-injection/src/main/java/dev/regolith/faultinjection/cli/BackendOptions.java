@@ -1,6 +1,6 @@
 package dev.regolith.faultinjection.cli;
 
-import dev.regolith.kernels.SessionOptions.Evidence;
+import dev.regolith.kernels.fault.EvidenceLevel;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
@@ -32,10 +32,10 @@ final class BackendOptions {
       description =
           "Who makes the evidence of an accelerator's products, host or device (default: host)."
               + " Operands and results may stay on a device that does.")
-  private Optional<Evidence> evidence = Optional.empty();
+  private Optional<EvidenceLevel> evidence = Optional.empty();
 
-  Evidence evidence() {
-    return evidence.orElseGet(Evidence::preferred);
+  EvidenceLevel evidence() {
+    return evidence.orElseGet(EvidenceLevel::preferred);
   }
 
   Optional<String> backend() {

@@ -1,6 +1,6 @@
 package dev.regolith.faultinjection.cli;
 
-import dev.regolith.kernels.SessionOptions.Evidence;
+import dev.regolith.kernels.fault.EvidenceLevel;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.Optional;
@@ -15,7 +15,7 @@ public interface Verifier {
    * @param device which accelerator; empty for any
    * @param evidence who makes the evidence of its products
    */
-  record Subject(Optional<String> backend, Optional<String> device, Evidence evidence) {}
+  record Subject(Optional<String> backend, Optional<String> device, EvidenceLevel evidence) {}
 
   /**
    * Verifies and prints a table, a line as soon as it is known.

@@ -1,7 +1,7 @@
 package dev.regolith.faultinjection.doctor;
 
 import dev.regolith.faultinjection.cli.Verifier.Subject;
-import dev.regolith.kernels.SessionOptions.Evidence;
+import dev.regolith.kernels.fault.EvidenceLevel;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.io.UncheckedIOException;
@@ -70,7 +70,7 @@ record CampaignProcess(boolean held, String lastWords) {
     command.addAll(List.of("--out", folder.resolve("campaign").toString()));
     subject.backend().ifPresent(name -> command.addAll(List.of("--backend", name)));
     subject.device().ifPresent(name -> command.addAll(List.of("--device", name)));
-    if (subject.evidence() == Evidence.DEVICE) {
+    if (subject.evidence() == EvidenceLevel.DEVICE) {
       command.addAll(List.of("--evidence", "device"));
     }
     return command;

@@ -6,7 +6,7 @@ import dev.regolith.faultinjection.campaign.EngineOptions;
 import dev.regolith.faultinjection.model.TrainedModel;
 import dev.regolith.kernels.SessionOptions;
 import dev.regolith.kernels.SessionOptions.Compute;
-import dev.regolith.kernels.SessionOptions.Evidence;
+import dev.regolith.kernels.fault.EvidenceLevel;
 import java.time.Duration;
 import java.util.List;
 import java.util.function.Consumer;
@@ -32,7 +32,7 @@ public final class InjectionEngines implements EngineFactory {
   }
 
   @Override
-  public InjectionEngines on(String backend, String device, Evidence evidence) {
+  public InjectionEngines on(String backend, String device, EvidenceLevel evidence) {
     Compute compute = Compute.named(backend);
     if (!compute.isAccelerator()) {
       return new InjectionEngines(kind, options -> options.compute(compute));
@@ -45,7 +45,7 @@ public final class InjectionEngines implements EngineFactory {
                 .device(device)
                 .evidence(evidence)
                 .retireAfter(Integer.MAX_VALUE, Duration.ZERO);
-    var how = evidence == Evidence.DEVICE ? Computing.RESIDENT : Computing.DEVICE;
+    var how = evidence == EvidenceLevel.DEVICE ? Computing.RESIDENT : Computing.DEVICE;
     return new InjectionEngines(kind.by(how), onDevice);
   }
 

@@ -4,7 +4,7 @@ import dev.regolith.faultinjection.campaign.Engine;
 import dev.regolith.faultinjection.campaign.EngineFactory;
 import dev.regolith.faultinjection.campaign.EngineOptions;
 import dev.regolith.faultinjection.campaign.FakeEngine;
-import dev.regolith.kernels.SessionOptions.Evidence;
+import dev.regolith.kernels.fault.EvidenceLevel;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.LinkedHashMap;
@@ -31,7 +31,7 @@ final class FakeRegolith {
     }
 
     @Override
-    public Engines on(String backend, String device, Evidence evidence) {
+    public Engines on(String backend, String device, EvidenceLevel evidence) {
       if (!backend.equals("opencl")) {
         throw new IllegalArgumentException("there is no backend " + backend);
       }

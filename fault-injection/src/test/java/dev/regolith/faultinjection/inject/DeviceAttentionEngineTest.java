@@ -1,11 +1,11 @@
 package dev.regolith.faultinjection.inject;
 
-import dev.regolith.kernels.SessionOptions.Evidence;
+import dev.regolith.kernels.fault.EvidenceLevel;
 import org.junit.jupiter.api.Tag;
 
 @Tag("device-only")
 class DeviceAttentionEngineTest extends EngineContract {
   DeviceAttentionEngineTest() {
-    super(InjectionEngines.attention().on("opencl", "", Evidence.HOST));
+    super(InjectionEngines.attention().on("opencl", "", EvidenceLevel.HOST));
   }
 }

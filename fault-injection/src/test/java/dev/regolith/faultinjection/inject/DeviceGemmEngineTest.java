@@ -1,11 +1,11 @@
 package dev.regolith.faultinjection.inject;
 
-import dev.regolith.kernels.SessionOptions.Evidence;
+import dev.regolith.kernels.fault.EvidenceLevel;
 import org.junit.jupiter.api.Tag;
 
 @Tag("device-only")
 class DeviceGemmEngineTest extends EngineContract {
   DeviceGemmEngineTest() {
-    super(InjectionEngines.gemm().on("opencl", "", Evidence.HOST));
+    super(InjectionEngines.gemm().on("opencl", "", EvidenceLevel.HOST));
   }
 }

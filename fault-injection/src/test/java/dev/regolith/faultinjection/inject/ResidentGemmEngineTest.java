@@ -1,11 +1,11 @@
 package dev.regolith.faultinjection.inject;
 
-import dev.regolith.kernels.SessionOptions.Evidence;
+import dev.regolith.kernels.fault.EvidenceLevel;
 import org.junit.jupiter.api.Tag;
 
 @Tag("device-only")
 class ResidentGemmEngineTest extends EngineContract {
   ResidentGemmEngineTest() {
-    super(InjectionEngines.gemm().on("opencl", "", Evidence.DEVICE));
+    super(InjectionEngines.gemm().on("opencl", "", EvidenceLevel.DEVICE));
   }
 }

@@ -37,6 +37,9 @@ public interface AttentionSink {
       double[] shown,
       double[] tolerance);
 
+  /** What a region is accepted on was made by the accelerator that computed it. */
+  default void madeByDevice() {}
+
   /** Cached pages were read for a region, and not verified, although the problem says so. */
   default void unverified(AttentionProblem problem, AttentionRegion region) {}
 

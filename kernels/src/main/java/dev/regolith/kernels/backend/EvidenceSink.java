@@ -13,6 +13,9 @@ public interface EvidenceSink {
   void evidence(
       GemmProblem problem, Region region, long row, int rows, Evidence evidence, int evidenceRow);
 
+  /** What a region is accepted on was made by the accelerator that computed it. */
+  default void madeByDevice() {}
+
   /** So many columns were checked. */
   default void checked(int columns) {}
 

@@ -4,6 +4,8 @@ package dev.regolith.kernels.fault;
  * What a session counted since it was opened.
  *
  * @param calls operator calls that computed under protection
+ * @param byDevice those of them whose result was accepted, in whole or in part, on evidence that an
+ *     accelerator made ({@link EvidenceLevel#DEVICE})
  * @param checks rows of check blocks whose evidence was compared; of small products, columns
  * @param refined checks whose tolerance was worked out exactly, since the estimate was exceeded,
  *     or, of small products, columns that a plain loop computed for that reason
@@ -17,6 +19,7 @@ package dev.regolith.kernels.fault;
  */
 public record FaultCounters(
     long calls,
+    long byDevice,
     long checks,
     long refined,
     long corrected,

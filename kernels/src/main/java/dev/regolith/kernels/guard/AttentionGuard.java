@@ -42,6 +42,7 @@ public final class AttentionGuard implements AttentionSink {
   private boolean scrubbed;
   private volatile boolean beyondRepair;
   private volatile boolean unverified;
+  private volatile boolean byDevice;
 
   /** A guard for attention. */
   public AttentionGuard(
@@ -63,6 +64,7 @@ public final class AttentionGuard implements AttentionSink {
     scrubbed = false;
     beyondRepair = false;
     unverified = false;
+    byDevice = false;
   }
 
   /** Forgets doubts of regions, because all of them are going to be computed again. */
@@ -70,6 +72,16 @@ public final class AttentionGuard implements AttentionSink {
     suspects.clear();
     inconclusive.clear();
     any = false;
+  }
+
+  @Override
+  public void madeByDevice() {
+    byDevice = true;
+  }
+
+  /** Whether a part of the result is accepted on evidence that an accelerator made. */
+  public boolean isByDevice() {
+    return byDevice;
   }
 
   @Override

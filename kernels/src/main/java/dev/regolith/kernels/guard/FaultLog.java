@@ -1,13 +1,18 @@
 package dev.regolith.kernels.guard;
 
+import dev.regolith.kernels.fault.CallListener;
+import dev.regolith.kernels.fault.CallReport;
+import dev.regolith.kernels.fault.EvidenceLevel;
 import dev.regolith.kernels.fault.FaultCounters;
 import dev.regolith.kernels.fault.FaultEvent;
 import dev.regolith.kernels.fault.FaultListener;
 import dev.regolith.kernels.fault.FaultReport;
 import dev.regolith.kernels.fault.Resolution;
+import dev.regolith.kernels.fault.Status;
 import java.util.EnumSet;
 import java.util.Set;
 import java.util.concurrent.atomic.LongAdder;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Where incidents go: counters, a flight-recorder event, the system logger (once per kind of
@@ -17,8 +22,10 @@ public final class FaultLog {
   private static final System.Logger LOGGER = System.getLogger("dev.regolith.kernels.fault");
 
   private final FaultListener listener;
+  private final @Nullable CallListener callListener;
   private final Set<Resolution> logged = EnumSet.noneOf(Resolution.class);
   private final LongAdder calls = new LongAdder();
+  private final LongAdder byDevice = new LongAdder();
   private final LongAdder checks = new LongAdder();
   private final LongAdder refined = new LongAdder();
   private final LongAdder corrected = new LongAdder();
@@ -28,13 +35,24 @@ public final class FaultLog {
   private final LongAdder duplicated = new LongAdder();
 
   /** A log for one session. */
-  public FaultLog(FaultListener listener) {
+  public FaultLog(FaultListener listener, @Nullable CallListener callListener) {
     this.listener = listener;
+    this.callListener = callListener;
   }
 
   /** Counts a protected call. */
   public void call() {
     calls.increment();
+  }
+
+  /** Takes what became of a protected call. */
+  public void called(String operator, Status status, EvidenceLevel evidence) {
+    if (evidence == EvidenceLevel.DEVICE) {
+      byDevice.increment();
+    }
+    if (callListener != null) {
+      callListener.called(new CallReport(operator, status, evidence));
+    }
   }
 
   /** Counts compared evidence. */
@@ -80,6 +98,7 @@ public final class FaultLog {
   public FaultCounters counters() {
     return new FaultCounters(
         calls.sum(),
+        byDevice.sum(),
         checks.sum(),
         refined.sum(),
         corrected.sum(),

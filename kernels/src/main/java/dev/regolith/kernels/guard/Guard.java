@@ -12,6 +12,7 @@ import dev.regolith.kernels.checksum.Mended;
 import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.fault.Disagreement;
+import dev.regolith.kernels.fault.EvidenceLevel;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
 import dev.regolith.kernels.guard.Doubts.Kind;
@@ -38,6 +39,7 @@ public final class Guard implements EvidenceSink {
   private final Ladder ladder;
   private @Nullable SealedInput left;
   private @Nullable SealedInput right;
+  private volatile boolean byDevice;
 
   /** Check blocks some of whose rows were believed on account of the panels. */
   private final Set<Believed> believed = ConcurrentHashMap.newKeySet();
@@ -77,6 +79,7 @@ public final class Guard implements EvidenceSink {
       doubts.clear();
     }
     believed.clear();
+    byDevice = false;
     log.call();
   }
 
@@ -107,6 +110,21 @@ public final class Guard implements EvidenceSink {
     } finally {
       doubts.clear();
     }
+  }
+
+  @Override
+  public void madeByDevice() {
+    byDevice = true;
+  }
+
+  /** All of it is computed once more, with evidence of the host. */
+  public void startAgain() {
+    byDevice = false;
+  }
+
+  /** Who made the evidence of the result. */
+  public EvidenceLevel evidenceLevel() {
+    return byDevice ? EvidenceLevel.DEVICE : EvidenceLevel.HOST;
   }
 
   @Override

@@ -4,6 +4,7 @@ import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.checksum.Mended;
 import dev.regolith.kernels.fault.Block;
 import dev.regolith.kernels.fault.Component;
+import dev.regolith.kernels.fault.EvidenceLevel;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Resolution;
 import dev.regolith.kernels.fault.Status;
@@ -24,6 +25,7 @@ public final class RowGuard {
   private String operator = "";
   private @Nullable Incident incident;
   private volatile boolean lost;
+  private boolean byDevice;
 
   /** A guard for one call at a time. */
   public RowGuard(Backend backend, FaultLog log, Protection protection, Probation probation) {
@@ -38,12 +40,23 @@ public final class RowGuard {
     operator = title;
     incident = null;
     lost = false;
+    byDevice = false;
     log.call();
   }
 
   /** Counts comparisons of rows that were computed twice. */
   public void checked(long rows) {
     log.checks(rows);
+  }
+
+  /** The result is accepted on what the accelerator that computed it said. */
+  public void madeByDevice() {
+    byDevice = true;
+  }
+
+  /** Who made the evidence of the result. */
+  public EvidenceLevel evidenceLevel() {
+    return byDevice ? EvidenceLevel.DEVICE : EvidenceLevel.HOST;
   }
 
   /** Whether damage is put back, or only reported. */

@@ -2,6 +2,7 @@ package dev.regolith.kernels.memory;
 
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -185,8 +186,17 @@ public final class Storage {
     return null;
   }
 
-  /** Adds a watch. */
-  public synchronized void add(Watch watch) {
+  /** The watch of exactly this range; added if there is none. */
+  public synchronized Watch watchOf(Range range, Function<Range, Watch> maker) {
+    Watch watch = watchOf(range);
+    if (watch == null) {
+      watch = maker.apply(range);
+      add(watch);
+    }
+    return watch;
+  }
+
+  private void add(Watch watch) {
     var longer = Arrays.copyOf(watches, watches.length + 1);
     longer[watches.length] = watch;
     watches = longer;

@@ -12,6 +12,7 @@ import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.exec.Team;
 import dev.regolith.kernels.fault.Component;
+import dev.regolith.kernels.fault.EvidenceLevel;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
 import dev.regolith.kernels.fault.UncorrectableFaultException;
@@ -86,6 +87,9 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
   private boolean together;
   private boolean computed;
 
+  /** Whether a part of the result was accepted on evidence that an accelerator made. */
+  private boolean byDevice;
+
   AttentionCall(Execution execution) {
     this.execution = execution;
     backend = execution.backend();
@@ -108,15 +112,15 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
 
   /** Computes over cached keys and values, a sequence each; arguments were checked. */
   Status run(Tensor q, KeyValuePages[] cached, Tensor out, AttentionOptions o) {
-    return runAll(q, null, null, cached, out, o);
+    return runAndConclude(q, null, null, cached, out, o);
   }
 
   /** Computes; arguments were checked. */
   Status run(Tensor q, Tensor k, Tensor v, Tensor out, AttentionOptions o) {
-    return runAll(q, k, v, null, out, o);
+    return runAndConclude(q, k, v, null, out, o);
   }
 
-  private Status runAll(
+  private Status runAndConclude(
       Tensor q,
       @Nullable Tensor k,
       @Nullable Tensor v,
@@ -126,6 +130,19 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     if (out.elements() == 0 && o.logSumExp() == null) {
       return Status.CLEAN;
     }
+    byDevice = false;
+    Status status = runAll(q, k, v, cached, out, o);
+    return execution.conclude(
+        OPERATOR, status, byDevice ? EvidenceLevel.DEVICE : EvidenceLevel.HOST);
+  }
+
+  private Status runAll(
+      Tensor q,
+      @Nullable Tensor k,
+      @Nullable Tensor v,
+      KeyValuePages @Nullable [] cached,
+      Tensor out,
+      AttentionOptions o) {
     Range words = view.of(out, o.queryHeads());
     if (words != null && queryRange(q, o) != null) {
       return run(q, k, v, cached, out, words, o, 0);
@@ -201,6 +218,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
       view.place(opened, problem, output.isCopied());
       Status status = verify ? computeAndVerify(o, firstSequence) : computeOnly(o, firstSequence);
       good = status != Status.DETECTED;
+      byDevice |= verify && guard.isByDevice();
       return status.compareTo(output.found()) > 0 ? status : output.found();
     } catch (UncorrectableFaultException lost) {
       if (computed) { // rows that are lost are NaN, there too

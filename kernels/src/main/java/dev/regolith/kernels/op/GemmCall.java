@@ -49,6 +49,8 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     VERIFY
   }
 
+  private static final String OPERATOR = "gemm";
+
   /** Most multiply-adds, and elements of B, of a product that one thread computes sooner. */
   private static final long ALONE = 1 << 18;
 
@@ -87,7 +89,7 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     this.verify = execution.protection() != Protection.OFF;
     this.guard =
         new Guard(
-            "gemm",
+            OPERATOR,
             backend,
             execution.twin(),
             execution.log(),
@@ -96,7 +98,7 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     this.cut = new RegionCut(backend, problem);
     this.left = new LeftOperand(backend, verify);
     this.right = new RightOperand(backend, verify);
-    this.output = new Output("gemm", backend, execution.scrubber(), verify);
+    this.output = new Output(OPERATOR, backend, execution.scrubber(), verify);
     int threads = execution.team().threads();
     regions = new Region[threads];
     found = new long[threads][Seal.SUMS];
@@ -134,7 +136,8 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     computed = false;
     beginReading();
     try {
-      return worse(computeAndDeliver(a, b, packed, c), output.found());
+      Status status = worse(computeAndDeliver(a, b, packed, c), output.found());
+      return execution.conclude(OPERATOR, status, guard.evidenceLevel());
     } finally {
       forget();
     }
@@ -215,6 +218,7 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     if (problem.cAway) {
       settleResident(false);
       problem.hostEvidence = true;
+      guard.startAgain();
       computeAll();
       if (verify) {
         verifyInputs();

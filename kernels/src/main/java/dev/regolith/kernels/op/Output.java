@@ -79,9 +79,7 @@ final class Output implements AutoCloseable {
       oldSeals = null;
     }
     if (watch == null && verify && storage.sealsItself()) {
-      var grid = new SealGrid(range);
-      storage.add(grid);
-      watch = grid;
+      watch = (SealGrid) storage.watchOf(range, SealGrid::new);
     }
     if (watch != null) {
       watch.inForce(false);

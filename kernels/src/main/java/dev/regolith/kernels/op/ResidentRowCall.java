@@ -12,6 +12,7 @@ import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.guard.RowGuard;
 import dev.regolith.kernels.memory.Range;
 import dev.regolith.kernels.memory.Storage;
+import dev.regolith.kernels.memory.Watch;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
 import dev.regolith.kernels.tensor.Tensor;
@@ -57,6 +58,7 @@ final class ResidentRowCall {
       for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         switch (residence.map(rows, workspace)) {
           case DONE -> {
+            guard.madeByDevice();
             publish(rows.out);
             publish(rows.sum);
             return true;
@@ -170,12 +172,9 @@ final class ResidentRowCall {
       return;
     }
     Storage storage = tensor.storage();
-    var watch = (SealGrid) storage.watchOf(tensor.range());
-    if (watch == null && verify) {
-      watch = new SealGrid(tensor.range());
-      storage.add(watch);
-    }
-    operand.set(storage, tensor.range(), watch);
+    Range range = tensor.range();
+    Watch watch = verify ? storage.watchOf(range, SealGrid::new) : storage.watchOf(range);
+    operand.set(storage, range, (SealGrid) watch);
   }
 
   private void publish(ResidentRows.Operand operand) {

@@ -6,14 +6,14 @@ import dev.regolith.kernels.memory.Watch;
 import dev.regolith.kernels.tensor.Tensor;
 
 /** Which tensors may stay with an accelerator. */
-final class Residents {
+public final class Residents {
   private Residents() {}
 
   /**
    * Whether a tensor is all there is in its memory, row-major, nobody else sees it, and no seal
    * speaks of less.
    */
-  static boolean isAlone(Tensor tensor) {
+  public static boolean isAlone(Tensor tensor) {
     Storage storage = tensor.storage();
     if (!storage.mayLeave() || !tensor.folds()) {
       return false;

@@ -116,13 +116,17 @@ final class RowCall implements Team.Tasks, Calls.Call {
       guard.open(operands.operator.title());
     }
     if (resident.run(operands, guard, workspace)) {
-      return verify ? settled() : Status.CLEAN;
+      return concluded(verify ? settled() : Status.CLEAN);
     }
     try {
-      return computeAndDeliver();
+      return concluded(computeAndDeliver());
     } finally {
       forget();
     }
+  }
+
+  private Status concluded(Status status) {
+    return execution.conclude(operands.operator.title(), status, guard.evidenceLevel());
   }
 
   /** Ends a verified call. */

@@ -237,6 +237,7 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
       evidence.verifyResult(p, region, sink);
       return;
     }
+    sink.madeByDevice();
     evidence.verifyRecords(p, region, panels, gemm.queue(), sink);
     evidence.seal(p, region, host, ofHost);
     evidence.verifyResult(p, region, sink);

@@ -187,15 +187,20 @@ class DirectKernelTest {
       assertRefused(() -> intoTiles(a, 1, b, new float[TILE], -1, new long[WIDE_LANES], 0));
       assertRefused(() -> intoTiles(a, 1, b, new float[TILE], 0, new long[WIDE_LANES], 1));
       intoTiles(a, 1, b, new float[TILE], 0, new long[WIDE_LANES], 0);
-      assertRefused(() -> ofColumns(TILE_COLUMNS - 1, TILE_COLUMNS, 1));
-      assertRefused(() -> ofColumns(LANES, LANES + 1, 1));
-      assertRefused(() -> ofColumns(LANES, 0, 1));
-      assertRefused(() -> ofColumns(LANES, LANES, 2));
       assertRefused(() -> reading(a, b, c, -1, 4L * TILE_COLUMNS));
       assertRefused(() -> reading(a, b, c, 513, 4L * TILE_COLUMNS));
       assertRefused(() -> reading(a, b, c, 10, -4));
       assertRefused(() -> reading(a, b, c, 10, Long.MAX_VALUE));
     }
+  }
+
+  @Test
+  void columnsOfAnotherKernel() {
+    assumeTrue(DirectKernel.masks());
+    assertRefused(() -> ofColumns(TILE_COLUMNS - 1, TILE_COLUMNS, 1));
+    assertRefused(() -> ofColumns(LANES, LANES + 1, 1));
+    assertRefused(() -> ofColumns(LANES, 0, 1));
+    assertRefused(() -> ofColumns(LANES, LANES, 2));
   }
 
   private static void intoC(
@@ -237,7 +242,6 @@ class DirectKernelTest {
 
   /** Calls a kernel that was made for another number of columns, or of panels. */
   private static void ofColumns(int madeFor, int columns, int panels) {
-    assumeTrue(DirectKernel.masks());
     MemorySegment none = MemorySegment.NULL;
     DirectKernel.of(1, Into.C, madeFor)
         .multiply(
