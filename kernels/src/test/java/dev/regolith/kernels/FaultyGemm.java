@@ -190,13 +190,13 @@ final class FaultyGemm implements AutoCloseable {
         points.removeAll(NOT_DIRECT);
         points.add(ProbePoint.PACKED_B_SEAL);
         points.add(ProbePoint.COLUMN_SUMS_READ);
-        if (beta == 0 && SessionUnderTest.isMasked()) {
+        if (beta == 0 && SessionUnderTest.isInMachineCode()) {
           points.remove(ProbePoint.TILE_WRITTEN);
         }
       } else if (isDirect()) {
         points.removeAll(NOT_DIRECT);
         points.addAll(OF_DIRECT);
-        if (beta == 0 && SessionUnderTest.isMasked()) {
+        if (beta == 0 && SessionUnderTest.isInMachineCode()) {
           points.removeAll(NOT_MASKED);
         }
       } else if (SessionUnderTest.isDeviceComputing()) {

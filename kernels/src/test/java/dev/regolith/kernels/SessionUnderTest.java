@@ -12,7 +12,6 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
-import jdk.incubator.vector.FloatVector;
 
 /** A session together with the reports that its listeners got. */
 record SessionUnderTest(Session session, List<FaultReport> reports, List<CallReport> calls)
@@ -52,11 +51,6 @@ record SessionUnderTest(Session session, List<FaultReport> reports, List<CallRep
   /** Whether kernels of the CPU are in machine code in this JVM. */
   static boolean isInMachineCode() {
     return kept(1, Protection.OFF, Compute.VECTOR).session.backend().contains("machine code");
-  }
-
-  /** Whether kernels in machine code have masks for columns that fill no tile. */
-  static boolean isMasked() {
-    return isInMachineCode() && FloatVector.SPECIES_PREFERRED.vectorBitSize() >= 512;
   }
 
   /** Whether {@link Compute#BEST} is an accelerator in this JVM. */

@@ -64,8 +64,7 @@ public final class Assembler {
   private static final int OWN_ALIGNMENT = 64;
   private static final int LOOP_ALIGNMENT = 32;
 
-  // Behind EVEX: k1 is the mask, and other lanes become zero.
-  private static final int MASK = 1;
+  /** Behind EVEX: lanes that are not in the mask become zero. */
   private static final int ZEROS = 0x80;
 
   private final boolean evex;
@@ -157,16 +156,10 @@ public final class Assembler {
     load(VectorOp.VMOVSD, 0, vector, from);
   }
 
-  // Masks: a bit for every lane that masked instructions read or write. There are none without
-  // EVEX.
-  // The mask is k1, where no number says which.
+  // Masks: the lanes that masked instructions read or write. Behind EVEX a mask is one of k1 to k7,
+  // a bit for every lane; behind VEX a vector register, the highest bits of whose lanes count.
 
-  /** Loads the mask. */
-  public void mask(Memory from) {
-    mask(MASK, from);
-  }
-
-  /** Loads a mask, from 1 to 7: two bytes. */
+  /** Loads a mask, from 1 to 7: two bytes. Behind EVEX only. */
   public void mask(int mask, Memory from) {
     requireMask(mask);
     int registers = (from.indexHigh() << 6 | from.base.high() << 5) ^ 0xE0;
@@ -174,29 +167,36 @@ public final class Assembler {
     memory(mask, from);
   }
 
-  /** Loads the lanes of the mask, and zeros into the others: nothing else is read. */
-  public void loadMasked(int vector, Memory from) {
-    loadMasked(MASK, vector, from);
-  }
-
-  /** The same with the lanes of some mask. */
+  /** Loads the lanes of a mask, and zeros into the others: nothing else is read. */
   public void loadMasked(int mask, int vector, Memory from) {
-    requireMask(mask);
-    masked(mask | ZEROS, vector, from.indexHigh(), from.base.high());
+    if (!evex) {
+      vector(VectorOp.VMASKMOVPS, vector, mask, from);
+      return;
+    }
+    masked(mask, ZEROS, vector, from);
     emit(VectorOp.VMOVUPS.opcode);
     memory(vector, from);
   }
 
-  /** Stores the lanes of the mask, and nothing else. */
-  public void storeMasked(Memory to, int vector) {
-    masked(MASK, vector, to.indexHigh(), to.base.high());
-    emit(VectorOp.VMOVUPS.opcode + 1);
+  /** Stores the lanes of a mask, and nothing else. */
+  public void storeMasked(int mask, Memory to, int vector) {
+    if (evex) {
+      masked(mask, 0, vector, to);
+      emit(VectorOp.VMOVUPS.opcode + 1);
+    } else {
+      prefix(VectorOp.VMASKMOVPS, vector, mask, to.indexHigh(), to.base.high());
+      emit(VectorOp.VMASKMOVPS.opcode + 2);
+    }
     memory(vector, to);
   }
 
-  /** Zeros into the lanes that are not in the mask. */
-  public void zeroUnmasked(int vector) {
-    vectorMasked(MASK, VectorOp.VMOVUPS, vector, 0, vector);
+  /** Zeros into the lanes that are not in a mask; behind VEX all bits of its lanes count. */
+  public void zeroUnmasked(int mask, int vector) {
+    if (evex) {
+      vectorMasked(mask, VectorOp.VMOVUPS, vector, 0, vector);
+    } else {
+      vector(VectorOp.VANDPS, vector, vector, mask);
+    }
   }
 
   /** A mask, from 1 to 7, {@code =} lanes of the first that are in a relation to memory. */
@@ -219,21 +219,19 @@ public final class Assembler {
   }
 
   private void requireMask(int mask) {
-    requireEvex();
+    if (!evex) {
+      throw new IllegalStateException("there are no such masks without AVX-512");
+    }
     if (mask < 1 || mask > 7) {
       throw new IllegalArgumentException("there is no mask " + mask);
     }
   }
 
-  private void requireEvex() {
-    if (!evex) {
-      throw new IllegalStateException("there are no masks without AVX-512");
-    }
-  }
-
-  private void masked(int mask, int vector, int x, int b) {
-    requireEvex();
-    evex(VectorOp.VMOVUPS, length, vector, 0, x, b, mask);
+  private void masked(int mask, int others, int vector, Memory memory) {
+    requireMask(mask);
+    int x = memory.indexHigh();
+    int b = memory.base.high();
+    evex(VectorOp.VMOVUPS, length, vector, 0, x, b, mask | others);
   }
 
   /** Stores a vector. */

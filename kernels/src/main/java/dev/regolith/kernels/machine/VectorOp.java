@@ -64,6 +64,8 @@ public enum VectorOp {
   VEXTRACTF64X4(VectorOp.P66, VectorOp.MAP_0F3A, 1, 0x1B),
   /** A vector of floats, loaded. */
   VMOVUPS(VectorOp.NONE, VectorOp.MAP_0F, 0, 0x10),
+  /** The lanes of a mask, the first source, loaded; zeros in the other lanes. Behind VEX only. */
+  VMASKMOVPS(VectorOp.P66, VectorOp.MAP_0F38, 0, 0x2C),
   /** One float, loaded; zeros in the other lanes. */
   VMOVSS(VectorOp.PF3, VectorOp.MAP_0F, 0, 0x10),
   /** One float64, loaded; zeros in the other lanes. */

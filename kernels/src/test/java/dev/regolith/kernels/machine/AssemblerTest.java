@@ -76,21 +76,17 @@ class AssemblerTest {
         }
       }
       case "kmovw" -> {
-        if (words[1].equals("k1")) {
-          a.mask(memory(words[2]));
-        } else {
-          a.mask(mask(words[1]), memory(words[2]));
-        }
+        a.mask(mask(words[1]), memory(words[2]));
       }
       case "vmovups" -> {
         if (words[1].endsWith("]{k1}")) {
-          a.storeMasked(memory(words[1].replace("{k1}", "")), vector(words[2]));
+          a.storeMasked(1, memory(words[1].replace("{k1}", "")), vector(words[2]));
         } else if (words[1].endsWith("{k1}{z}")) {
           int vector = vector(words[1].replace("{k1}{z}", ""));
           if (words[2].startsWith("[")) {
-            a.loadMasked(vector, memory(words[2]));
+            a.loadMasked(1, vector, memory(words[2]));
           } else {
-            a.zeroUnmasked(vector); // one register, to itself
+            a.zeroUnmasked(1, vector); // one register, to itself
           }
         } else if (words[1].endsWith("{z}")) {
           String[] to = words[1].split("[{}]+", -1);
@@ -99,6 +95,13 @@ class AssemblerTest {
           a.store(memory(words[1]), vector(words[2]));
         } else {
           a.load(vector(words[1]), memory(words[2]));
+        }
+      }
+      case "vmaskmovps" -> {
+        if (words[1].startsWith("[")) {
+          a.storeMasked(vector(words[2]), memory(words[1]), vector(words[3]));
+        } else {
+          a.loadMasked(vector(words[2]), vector(words[1]), memory(words[3]));
         }
       }
       case "vbroadcastss" -> a.broadcast(vector(words[1]), memory(words[2]));
@@ -217,13 +220,10 @@ class AssemblerTest {
   }
 
   @Test
-  void masksNeedEvex() {
+  void masksOfBitsNeedEvex() {
     var a = new Assembler(256, false);
-    assertThatThrownBy(() -> a.zeroUnmasked(1)).hasMessageContaining("AVX-512");
     var place = new Memory(Gpr.RAX, 0);
-    assertThatThrownBy(() -> a.mask(place)).hasMessageContaining("AVX-512");
-    assertThatThrownBy(() -> a.loadMasked(1, place)).hasMessageContaining("AVX-512");
-    assertThatThrownBy(() -> a.storeMasked(place, 1)).hasMessageContaining("AVX-512");
+    assertThatThrownBy(() -> a.mask(1, place)).hasMessageContaining("AVX-512");
     assertThatThrownBy(() -> a.compareToMask(1, 1, place, 5)).hasMessageContaining("AVX-512");
     assertThatThrownBy(() -> a.compareToMask(1, 1, 2, 5)).hasMessageContaining("AVX-512");
     assertThatThrownBy(() -> a.vectorMasked(1, VectorOp.VMULPS, 1, 2, 3))
@@ -234,6 +234,11 @@ class AssemblerTest {
   @ValueSource(ints = {-1, 0, 8})
   void thereAreSevenMasks(int mask) {
     var a = new Assembler(512, true);
+    var place = new Memory(Gpr.RAX, 0);
+    assertThatThrownBy(() -> a.mask(mask, place)).hasMessageContaining("mask " + mask);
+    assertThatThrownBy(() -> a.loadMasked(mask, 1, place)).hasMessageContaining("mask " + mask);
+    assertThatThrownBy(() -> a.storeMasked(mask, place, 1)).hasMessageContaining("mask " + mask);
+    assertThatThrownBy(() -> a.zeroUnmasked(mask, 1)).hasMessageContaining("mask " + mask);
     assertThatThrownBy(() -> a.compareToMask(mask, 1, 2, 5)).hasMessageContaining("mask " + mask);
     assertThatThrownBy(() -> a.vectorMasked(mask, VectorOp.VMULPS, 1, 2, 3))
         .hasMessageContaining("mask " + mask);

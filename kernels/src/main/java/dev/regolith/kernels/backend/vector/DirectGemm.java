@@ -154,7 +154,7 @@ final class DirectGemm {
     int panels = Math.ceilDiv(columns, TILE_COLUMNS);
     int full = columns / TILE_COLUMNS;
     boolean stages = stages(p, region, block);
-    int finished = finishes(p) ? DirectKernel.masks() ? panels : full : 0;
+    int finished = finishes(p) ? panels : 0;
     Columns b = open(p, region, block, w);
     if (stages) {
       stageLast(p, region, block, w);
@@ -191,8 +191,7 @@ final class DirectGemm {
 
   /** Whether columns that fill no tile are copied: not if a kernel takes a part of one. */
   private static boolean stages(GemmProblem p, Region region, int block) {
-    boolean masked = DirectKernel.masks() && finishes(p);
-    return p.isDirect() && !masked && p.b.columnsOf(region.block + block) % TILE_COLUMNS > 0;
+    return p.isDirect() && !finishes(p) && p.b.columnsOf(region.block + block) % TILE_COLUMNS > 0;
   }
 
   /**

@@ -11,6 +11,7 @@ import dev.regolith.kernels.backend.vector.MicroKernel.Into;
 import dev.regolith.kernels.machine.MachineCode;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
+import java.util.Arrays;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -43,6 +44,9 @@ final class DirectKernel {
     }
   }
 
+  /** As many lanes with all their bits as there are in a vector, and as many without any. */
+  private static final float[] LANE_MASKS = laneMasks();
+
   private static final int KINDS = Into.values().length;
   private static final int WIDTHS = Width.values().length;
   private static final @Nullable DirectKernel[] KERNELS =
@@ -61,9 +65,10 @@ final class DirectKernel {
     this.width = width;
   }
 
-  /** Whether there are kernels for panels that are not full, into C. */
-  static boolean masks() {
-    return VectorShapes.hasThirtyTwoRegisters();
+  private static float[] laneMasks() {
+    var masks = new float[2 * LANES];
+    Arrays.fill(masks, 0, LANES, Float.intBitsToFloat(-1)); // a quiet NaN
+    return masks;
   }
 
   /** Linked when it is first needed, and constant from then on. */
@@ -155,6 +160,9 @@ final class DirectKernel {
       Bounds.check(to, TILE, count, (long) rows * TILE_COLUMNS, tiles.length);
       next = 4L * TILE;
     }
+    // A panel that is not full goes into C, and its kernel has a mask where others have tiles.
+    boolean full = width == Width.FULL;
+    int lanes = columns - (width.vectors - 1) * LANES;
     try {
       Linked.CALL.invokeExact(
           code,
@@ -164,8 +172,8 @@ final class DirectKernel {
           bAt,
           Bounds.turns(count),
           (long) depth,
-          MemorySegment.ofArray(tiles),
-          4L * to,
+          MemorySegment.ofArray(full ? tiles : LANE_MASKS),
+          4L * (full ? to : LANES - lanes),
           MemorySegment.ofArray(digest),
           8L * digestAt,
           c,
@@ -179,7 +187,7 @@ final class DirectKernel {
           bStride,
           ahead,
           aheadStep,
-          (1L << (columns - (width.vectors - 1) * LANES)) - 1);
+          (1L << lanes) - 1);
     } catch (Throwable e) {
       throw MachineCode.unexpected(e);
     }

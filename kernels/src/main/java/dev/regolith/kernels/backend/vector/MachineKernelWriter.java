@@ -117,6 +117,9 @@ sealed class MachineKernelWriter permits AbreastKernelWriter {
   private static final int B0 = REGISTERS - 4;
   private static final int[] X = {REGISTERS - 2, REGISTERS - 1};
 
+  /** The mask of a last vector: of AVX-512, or in the place of the second broadcast. */
+  private static final int LANES_MASK = VectorShapes.hasThirtyTwoRegisters() ? 1 : X[1];
+
   final Assembler code = VectorShapes.assembler();
   final int rows;
   private final boolean continues;
@@ -227,8 +230,12 @@ sealed class MachineKernelWriter permits AbreastKernelWriter {
     code.move(NEXT_LINE, code.parameter(AHEAD_AT));
     code.move(ROW_OF_B, code.parameter(B_STRIDE));
     code.address(ROWS_OF_B, new Memory(ROW_OF_B, ROW_OF_B, 2, 0));
-    if (masks) {
-      code.mask(code.parameter(LAST_LANES));
+    if (masks && VectorShapes.hasThirtyTwoRegisters()) {
+      code.mask(LANES_MASK, code.parameter(LAST_LANES));
+    } else if (masks) {
+      code.move(LEFT, code.parameter(TILES_BASE));
+      code.add(LEFT, code.parameter(TO_AT));
+      code.load(LANES_MASK, new Memory(LEFT, 0));
     }
     code.move(ROW_OF_A, code.parameter(A_STRIDE));
     code.set(LEFT, rows);
@@ -390,7 +397,7 @@ sealed class MachineKernelWriter permits AbreastKernelWriter {
         }
       }
       for (int row = 0; row < rows; row++) {
-        int x = X[(step * rows + row) % X.length];
+        int x = broadcast(step * rows + row);
         code.broadcast(x, ofA(row, step));
         for (int half = 0; half < vectors; half++) {
           code.vector(VFMADD231PS, 2 * row + half, x, B0 + half);
@@ -407,10 +414,15 @@ sealed class MachineKernelWriter permits AbreastKernelWriter {
     }
   }
 
+  /** The register of the next element of A: one after the other, if there are two. */
+  private int broadcast(int number) {
+    return LANES_MASK == X[1] && masks ? X[0] : X[number % X.length];
+  }
+
   /** Loads a vector of a panel's row. */
   private void load(int vector, Memory from, int half) {
     if (isMasked(half)) {
-      code.loadMasked(vector, from);
+      code.loadMasked(LANES_MASK, vector, from);
     } else {
       code.load(vector, from);
     }
@@ -468,8 +480,8 @@ sealed class MachineKernelWriter permits AbreastKernelWriter {
 
   private void store(int accumulator, Memory to, int half, int digest) {
     if (isMasked(half)) {
-      code.zeroUnmasked(accumulator); // not a number, where one of A met a zero
-      code.storeMasked(to, accumulator);
+      code.zeroUnmasked(LANES_MASK, accumulator); // not a number, where one of A met a zero
+      code.storeMasked(LANES_MASK, to, accumulator);
     } else {
       code.store(to, accumulator);
     }

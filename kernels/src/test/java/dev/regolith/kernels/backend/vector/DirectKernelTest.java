@@ -66,7 +66,6 @@ class DirectKernelTest {
 
   @Test
   void stripsAreMultipliedIntoColumnsThatFillNoTile() {
-    assumeTrue(DirectKernel.masks());
     var random = new SplittableRandom(4);
     for (int columns = 1; columns < TILE_COLUMNS; columns++) {
       for (int rows = 1; rows <= TILE_ROWS; rows++) {
@@ -196,7 +195,6 @@ class DirectKernelTest {
 
   @Test
   void columnsOfAnotherKernel() {
-    assumeTrue(DirectKernel.masks());
     assertRefused(() -> ofColumns(TILE_COLUMNS - 1, TILE_COLUMNS, 1));
     assertRefused(() -> ofColumns(LANES, LANES + 1, 1));
     assertRefused(() -> ofColumns(LANES, 0, 1));
