@@ -198,7 +198,7 @@ public final class BenchPage {
         <section>
         <h2>Run it again</h2>
         <pre><code>%s</code></pre>
-        <p class="note">%d launches of a JVM, one after the other, in %s. In each, everybody
+        <p class="note">Launches of a JVM: %d, one after the other, in %s. In each, everybody
         computes in turn what a row asks for: slices of %d ms or one call, the order changing from
         round to round, a rest before each so that nobody's waiting threads disturb. Every result
         was checked before it was timed: a product by |c - exact| at most gamma_K |A||B|, in double

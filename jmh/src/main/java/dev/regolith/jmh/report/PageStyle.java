@@ -40,7 +40,8 @@ final class PageStyle {
       .tiles b { display: block; font-size: 20px; font-weight: 650;
         font-variant-numeric: tabular-nums; }
       .tiles span { color: var(--quiet); font-size: 13px; }
-      .scroll { overflow-x: auto; }
+      .scroll { overflow-x: auto; position: relative; left: 50%; transform: translateX(-50%);
+        width: fit-content; min-width: 100%; max-width: calc(100vw - 48px); }
       table { width: 100%; border-collapse: collapse; font-size: 13.5px;
         font-variant-numeric: tabular-nums; }
       th { padding: 4px 6px; white-space: nowrap; text-align: left; vertical-align: bottom;
@@ -84,7 +85,7 @@ final class PageStyle {
         h1 { font-size: 19pt; }
         tr, svg { break-inside: avoid; }
         h2, h3 { break-after: avoid; }
-        .scroll { overflow: visible; }
+        .scroll { overflow: visible; left: 0; transform: none; max-width: none; }
         table { font-size: 8pt; }
         th, td { padding: 2pt 3pt; }
         details:not([open]) { display: none; }

@@ -31,7 +31,7 @@ final class AbreastKernelWriter extends MachineKernelWriter {
   /**
    * Most rows of one that does where panels come from memory: with 16 registers it gains little.
    */
-  private static final int ROWS_OF_FAR = VectorShapes.hasThirtyTwoRegisters() ? TILE_ROWS : ROWS;
+  private static final int ROWS_OF_FAR = VectorShapes.THIRTY_TWO_REGISTERS ? TILE_ROWS : ROWS;
 
   /** Most panels that it reads abreast. */
   static final int PANELS = 4;

@@ -65,7 +65,7 @@ final class MachineColumnSums {
 
   /** Whether rows may end anywhere: what they lack counts as zeros. Else they are full vectors. */
   static boolean masks() {
-    return VectorShapes.hasThirtyTwoRegisters() && PAIR * LANES == CheckBlock.UNIT;
+    return VectorShapes.THIRTY_TWO_REGISTERS && PAIR * LANES == CheckBlock.UNIT;
   }
 
   /**

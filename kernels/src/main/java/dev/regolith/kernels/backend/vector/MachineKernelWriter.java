@@ -118,7 +118,7 @@ sealed class MachineKernelWriter permits AbreastKernelWriter {
   private static final int[] X = {REGISTERS - 2, REGISTERS - 1};
 
   /** The mask of a last vector: of AVX-512, or in the place of the second broadcast. */
-  private static final int LANES_MASK = VectorShapes.hasThirtyTwoRegisters() ? 1 : X[1];
+  private static final int LANES_MASK = VectorShapes.THIRTY_TWO_REGISTERS ? 1 : X[1];
 
   final Assembler code = VectorShapes.assembler();
   final int rows;
@@ -230,7 +230,7 @@ sealed class MachineKernelWriter permits AbreastKernelWriter {
     code.move(NEXT_LINE, code.parameter(AHEAD_AT));
     code.move(ROW_OF_B, code.parameter(B_STRIDE));
     code.address(ROWS_OF_B, new Memory(ROW_OF_B, ROW_OF_B, 2, 0));
-    if (masks && VectorShapes.hasThirtyTwoRegisters()) {
+    if (masks && VectorShapes.THIRTY_TWO_REGISTERS) {
       code.mask(LANES_MASK, code.parameter(LAST_LANES));
     } else if (masks) {
       code.move(LEFT, code.parameter(TILES_BASE));
@@ -434,7 +434,7 @@ sealed class MachineKernelWriter permits AbreastKernelWriter {
 
   /** Whether steps ask for rows of B that are about to be read, wherever the panel is. */
   boolean readsAhead(int count) {
-    return count > 1 && !direct && VectorShapes.hasThirtyTwoRegisters();
+    return count > 1 && !direct && VectorShapes.THIRTY_TWO_REGISTERS;
   }
 
   /** What a step asks for of them. */

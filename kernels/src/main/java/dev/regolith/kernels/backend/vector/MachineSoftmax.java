@@ -42,7 +42,7 @@ import java.util.function.IntConsumer;
  */
 final class MachineSoftmax {
   private static final int VECTOR = 4 * LANES;
-  private static final boolean MASKS = VectorShapes.hasThirtyTwoRegisters();
+  private static final boolean MASKS = VectorShapes.THIRTY_TWO_REGISTERS;
 
   /** Vectors whose exponentials are worked out side by side: as many as there are registers for. */
   private static final int ABREAST = MASKS ? 4 : 2;

@@ -144,7 +144,7 @@ public final class VectorGemm implements Backend {
   public int regionRowsWithoutEvidence() {
     // Less of A is in the way of B and of parked tiles then. What it costs to verify every panel in
     // twice as many regions is as much (measured, docs/decisions.md).
-    boolean half = VectorShapes.MACHINE_CODE && VectorShapes.hasThirtyTwoRegisters();
+    boolean half = VectorShapes.MACHINE_CODE && VectorShapes.THIRTY_TWO_REGISTERS;
     return half ? Region.MAX_ROWS / 2 : Region.MAX_ROWS;
   }
 

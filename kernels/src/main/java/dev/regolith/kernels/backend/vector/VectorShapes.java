@@ -24,6 +24,10 @@ final class VectorShapes {
   private static final int BITS =
       Math.max(128, Math.min(MACHINE_BITS, Integer.getInteger(BITS_PROPERTY, MACHINE_BITS)));
 
+  /** Whether there are 32 vector registers: with AVX-512, and on AArch64. */
+  static final boolean THIRTY_TWO_REGISTERS =
+      MACHINE_BITS >= 512 || System.getProperty("os.arch").equals("aarch64");
+
   /**
    * Whether machine code would serve: where the JVM itself computes with the long vectors of AVX,
    * so that the system keeps their registers.
@@ -72,7 +76,7 @@ final class VectorShapes {
   static final int WIDE_LANES = DOUBLES.length();
 
   /** Vector registers. */
-  static final int REGISTERS = hasThirtyTwoRegisters() ? 32 : 16;
+  static final int REGISTERS = THIRTY_TWO_REGISTERS ? 32 : 16;
 
   /** Columns of a register tile: two vectors. */
   static final int TILE_COLUMNS = 2 * LANES;
@@ -84,26 +88,26 @@ final class VectorShapes {
    * quarter of the speed. Where there are 16, six rows are twelve accumulators, two vectors of B
    * and two broadcasts: that fits as long as nothing else is in the loop (docs/decisions.md).
    */
-  static final int TILE_ROWS = hasThirtyTwoRegisters() ? MACHINE_CODE ? 12 : 9 : 6;
+  static final int TILE_ROWS = THIRTY_TWO_REGISTERS ? MACHINE_CODE ? 12 : 9 : 6;
 
   /**
    * Most rows of a tile whose kernel also sums the panel's words up, in registers that the
    * accumulators leave free.
    */
   static final int CHECKING_ROWS =
-      hasThirtyTwoRegisters() ? MACHINE_CODE ? TILE_ROWS : 6 : MACHINE_CODE ? 5 : 4;
+      THIRTY_TWO_REGISTERS ? MACHINE_CODE ? TILE_ROWS : 6 : MACHINE_CODE ? 5 : 4;
 
   /**
    * Steps along k in one turn of a bytecode kernel's loop. With vectors of 256 bits and less, the
    * loop's own instructions would take as long as the multiply-adds of one step.
    */
-  static final int UNROLL = hasThirtyTwoRegisters() ? 1 : 2;
+  static final int UNROLL = THIRTY_TWO_REGISTERS ? 1 : 2;
 
   /**
    * Most rows of a tile whose kernel touches what is needed soon: Java has no prefetch. With 16
    * registers higher ones would spill.
    */
-  static final int TOUCHING_ROWS = hasThirtyTwoRegisters() ? TILE_ROWS : 3;
+  static final int TOUCHING_ROWS = THIRTY_TWO_REGISTERS ? TILE_ROWS : 3;
 
   /** Floats in a register tile. */
   static final int TILE = TILE_ROWS * TILE_COLUMNS;
@@ -126,14 +130,10 @@ final class VectorShapes {
 
   /** What writes machine code for this width. */
   static Assembler assembler() {
-    return new Assembler(BITS, hasThirtyTwoRegisters());
+    return new Assembler(BITS, THIRTY_TWO_REGISTERS);
   }
 
   private static boolean hasInstructions() {
-    return hasThirtyTwoRegisters() ? Processor.hasAvx512() : Processor.hasAvx2AndFma();
-  }
-
-  static boolean hasThirtyTwoRegisters() {
-    return MACHINE_BITS >= 512 || System.getProperty("os.arch").equals("aarch64");
+    return THIRTY_TWO_REGISTERS ? Processor.hasAvx512() : Processor.hasAvx2AndFma();
   }
 }
