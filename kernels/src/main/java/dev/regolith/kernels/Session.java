@@ -433,9 +433,9 @@ public final class Session implements AutoCloseable {
    * there. What stays there comes back when somebody asks for it.
    *
    * <p>What is copied is all of the tensor's memory. Operators use it there if the tensor is all of
-   * that, row-major; others read it here. A tensor that is used there is sealed, unless it is, or
-   * the session does not protect, as results are: so a product whose evidence is made there ({@link
-   * EvidenceLevel#DEVICE}) reads nothing of it here.
+   * that, row-major; others read it here. A tensor that is used there is sealed, as {@link #seal}
+   * does it and as results are, unless it is, or the session does not protect: so a product whose
+   * evidence is made there ({@link EvidenceLevel#DEVICE}) reads nothing of it here.
    *
    * @return whether it does; not without an accelerator, nor if the memory is the caller's, was
    *     handed out as a segment, or is confined to a thread

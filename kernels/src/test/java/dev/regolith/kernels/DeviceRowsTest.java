@@ -392,6 +392,8 @@ class DeviceRowsTest {
       var z = Tensor.zeros(arena, DType.FLOAT32, 2, 2);
       session.add(x, x, z);
       assertThat(z.toArray()).containsExactly(100, 4, 6, 8);
+      assertThat(x.segment().isReadOnly()).as("sealed on its way there").isTrue();
+      session.unseal(x);
       x.segment().setAtIndex(ValueLayout.JAVA_FLOAT, 1, 7);
       session.add(x, x, z);
       assertThat(z.toArray()).containsExactly(100, 14, 6, 8);

@@ -102,6 +102,14 @@ final class GemmSetup implements Setup {
     }
   }
 
+  /** Sends a left operand to a device; what this workload does not seal stays without a seal. */
+  private void upload(Tensor left) {
+    session.upload(left);
+    if (!workload.sealed()) {
+      session.unseal(left);
+    }
+  }
+
   /** Has a device give up its copy of a left operand. */
   private void forget(Tensor left) {
     if (resident) {
@@ -126,7 +134,7 @@ final class GemmSetup implements Setup {
     if (predecessor != null) {
       open(predecessor.c, predecessor.old);
       if (resident) {
-        session.upload(predecessor.a);
+        upload(predecessor.a);
       }
       var _ = multiply(predecessor.a, predecessor.b, predecessor.c);
       // What it left with a device is what the next operand and result come to lie on.
@@ -169,7 +177,7 @@ final class GemmSetup implements Setup {
     if (!resident) {
       return multiply(a, b, output);
     }
-    session.upload(a);
+    upload(a);
     Status status = multiply(a, b, output);
     Status arrived = session.verify(output); // has it come back
     return arrived.compareTo(status) > 0 ? arrived : status;

@@ -21,17 +21,12 @@ import dev.regolith.kernels.machine.Gpr;
 /**
  * Writes the micro-kernels that read a few panels abreast, some steps of each in turn, with the
  * accumulators on the stack meanwhile: several streams of memory come faster than one (measured,
- * docs/decisions.md). Kernels of few rows wait for memory, and so does, with 32 registers, every
- * kernel that is the first to read panels from there.
+ * docs/decisions.md). Kernels of few rows wait for memory, and so does every kernel that is the
+ * first to read panels from there.
  */
 final class AbreastKernelWriter extends MachineKernelWriter {
   /** Most rows of which every kernel reads panels abreast. */
   static final int ROWS = 3;
-
-  /**
-   * Most rows of one that does where panels come from memory: with 16 registers it gains little.
-   */
-  private static final int ROWS_OF_FAR = VectorShapes.THIRTY_TWO_REGISTERS ? TILE_ROWS : ROWS;
 
   /** Most panels that it reads abreast. */
   static final int PANELS = 4;
@@ -99,7 +94,7 @@ final class AbreastKernelWriter extends MachineKernelWriter {
    * @param far see {@link MicroKernels#of}
    */
   static boolean serves(int rows, boolean far) {
-    return VectorShapes.MACHINE_CODE && rows <= (far ? ROWS_OF_FAR : ROWS);
+    return VectorShapes.MACHINE_CODE && rows <= (far ? TILE_ROWS : ROWS);
   }
 
   @Override
@@ -250,6 +245,15 @@ final class AbreastKernelWriter extends MachineKernelWriter {
     for (int i = 0; checks && i < Digest.SUMS; i++) {
       use.accept(SUM + i, new Memory(KEPT, 4 * LANES * (2 * rows + i)));
     }
+  }
+
+  /**
+   * With 16 registers, a vector has half a line: a kernel of few rows that does nothing else has no
+   * time to ask, and loses by it (measured, docs/decisions.md).
+   */
+  @Override
+  boolean readsAhead(int count) {
+    return count > 1 && (VectorShapes.THIRTY_TWO_REGISTERS || rows > ROWS || checks);
   }
 
   @Override
