@@ -64,9 +64,6 @@ public final class Session implements AutoCloseable {
   private final Attention attention;
   private final RowOperators rows;
 
-  /** Looks at what an accelerator gives back; null if there is none. */
-  private final @Nullable Arrivals arrivals;
-
   private final Caches caches = new Caches();
   private final Set<CallQueue> queues = ConcurrentHashMap.newKeySet();
   private volatile @Nullable Thread closer;
@@ -80,11 +77,10 @@ public final class Session implements AutoCloseable {
         IntStream.range(1, options.threads()).mapToObj(i -> backend.newWorkspace()).toList();
     var log = new FaultLog(options.listener(), options.callListener());
     Residence residence = backend.residence();
+    Arrivals arrivals = null;
     if (residence != null) {
       arrivals = new Arrivals(backend, log, options.protection(), options.probation());
       residence.onArrival(arrivals);
-    } else {
-      arrivals = null;
     }
     execution =
         new Execution(
@@ -433,9 +429,10 @@ public final class Session implements AutoCloseable {
    * there. What stays there comes back when somebody asks for it.
    *
    * <p>What is copied is all of the tensor's memory. Operators use it there if the tensor is all of
-   * that, row-major; others read it here. A tensor that is used there is sealed, as {@link #seal}
-   * does it and as results are, unless it is, or the session does not protect: so a product whose
-   * evidence is made there ({@link EvidenceLevel#DEVICE}) reads nothing of it here.
+   * that, row-major; others read it here. A tensor that is used there is sealed in this shape, as
+   * {@link #seal} does it and as results are, unless it is, or the session does not protect: so a
+   * product whose evidence is made there ({@link EvidenceLevel#DEVICE}) reads nothing of it here,
+   * {@link Tensor#segment} is read-only from here on, and views of other shapes are used here.
    *
    * @return whether it does; not without an accelerator, nor if the memory is the caller's, was
    *     handed out as a segment, or is confined to a thread
@@ -447,8 +444,9 @@ public final class Session implements AutoCloseable {
       if (residence == null || !residence.upload(tensor.storage())) {
         return false;
       }
-      if (protection() != Protection.OFF && Residents.isAlone(tensor) && !isSealed(tensor)) {
-        seal(tensor);
+      if (protection() != Protection.OFF && Residents.isAlone(tensor)) {
+        var grid = (SealGrid) tensor.storage().watchOf(tensor.range(), SealGrid::new);
+        grid.sealUnlessInForce(tensor.storage()::segment);
       }
       return true;
     } finally {
@@ -479,11 +477,6 @@ public final class Session implements AutoCloseable {
     } finally {
       leave();
     }
-  }
-
-  private static boolean isSealed(Tensor tensor) {
-    Watch watch = tensor.storage().watchOf(tensor.range());
-    return watch != null && watch.inForce();
   }
 
   /** Takes the seals off a tensor: its memory is the caller's again. */
@@ -614,9 +607,7 @@ public final class Session implements AutoCloseable {
       leave();
       throw new IllegalStateException("the session is closed");
     }
-    if (arrivals != null) {
-      arrivals.begin();
-    }
+    execution.begin();
   }
 
   private void leave() {

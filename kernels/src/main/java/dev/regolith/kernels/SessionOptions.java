@@ -102,7 +102,7 @@ public final class SessionOptions {
 
   /**
    * Is told of every protected call that has a result: what it found, and who made the evidence
-   * that it was accepted on. Default: nobody; {@link Session#counters} count both.
+   * that it was accepted on. Default: nobody; {@link Session#counters} count the latter.
    */
   public SessionOptions onCall(CallListener newListener) {
     callListener = newListener;

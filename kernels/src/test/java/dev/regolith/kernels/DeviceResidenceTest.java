@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.regolith.kernels.SessionOptions.Compute;
+import dev.regolith.kernels.attention.AttentionOptions;
 import dev.regolith.kernels.backend.device.DeviceTrouble;
 import dev.regolith.kernels.fault.CallReport;
 import dev.regolith.kernels.fault.EvidenceLevel;
@@ -303,6 +304,59 @@ class DeviceResidenceTest {
     }
   }
 
+  /** Attention whose evidence never came here is computed on the host, and is reported so. */
+  @Test
+  void attentionThatComesDownIsReported() {
+    try (var under = Way.CORRECT.open(1)) {
+      var session = under.session();
+      var q = random(7, 1, 2, 40, 32);
+      var out = empty(1, 2, 40, 32);
+      Probe.Hook hook =
+          (point, memory, offset, rows, rowBytes, stride) -> {
+            if (point == ProbePoint.DEVICE_SUMS) {
+              throw DeviceTrouble.outOfMemory();
+            }
+          };
+      try (var _ = ProbeRelay.lend(hook)) {
+        session.attention(q, q, q, out, AttentionOptions.defaults());
+      }
+      session.attention(q, q, q, out, AttentionOptions.defaults());
+      assertThat(under.calls())
+          .containsExactly(
+              new CallReport("attention", Status.CLEAN, EvidenceLevel.HOST),
+              new CallReport("attention", Status.CLEAN, EvidenceLevel.DEVICE));
+    }
+  }
+
+  /** Several threads send the same tensor, and compute with it at once. */
+  @ParameterizedTest
+  @EnumSource(
+      value = Way.class,
+      names = {"CORRECT", "CORRECT_THERE"})
+  void sentByTwo(Way way) throws Exception {
+    try (var under = way.open(1);
+        var callers = Executors.newFixedThreadPool(2)) {
+      var session = under.session();
+      for (int round = 0; round < 20; round++) {
+        var shared = random(round, TOKENS, WIDTH);
+        var together = new CyclicBarrier(2);
+        var results = new ArrayList<Future<Status>>();
+        for (int caller = 0; caller < 2; caller++) {
+          results.add(
+              callers.submit(() -> {
+                together.await();
+                session.upload(shared);
+                return session.add(shared, shared, empty(TOKENS, WIDTH));
+              }));
+        }
+        for (var result : results) {
+          assertThat(result.get()).isEqualTo(Status.CLEAN);
+        }
+      }
+      assertThat(under.reports()).isEmpty();
+    }
+  }
+
   /** What a session that protects takes along is sealed, by it or before. */
   @ParameterizedTest
   @EnumSource(Way.class)
@@ -313,6 +367,9 @@ class DeviceResidenceTest {
       assertThat(x.storage().watches()).hasSize(way == Way.OFF ? 0 : 1);
       var part = random(6, TOKENS, WIDTH);
       session.upload(part.slice(0, 1, 2));
+      var narrow = Tensor.zeros(arena, DType.INT8, 4, 8);
+      session.upload(narrow.slice(0, 0, 1)); // as many elements as there are words
+      assertThat(narrow.storage().watches()).isEmpty();
       assertThat(part.storage().watches()).as("operators do not use it there").isEmpty();
       session.seal(part);
       session.upload(part);
@@ -395,8 +452,15 @@ class DeviceResidenceTest {
               }
             };
         List<Status> said;
+        under.calls().clear();
         try (var _ = ProbeRelay.lend(hook)) {
           said = chain.run();
+        }
+        if (count.get() >= failing && way.protection != Protection.OFF) {
+          assertThat(under.calls())
+              .extracting(CallReport::evidence)
+              .as("what the host computed instead, command %d", command)
+              .contains(EvidenceLevel.HOST);
         }
         assertThat(said).as("command %d", command).containsOnly(Status.CLEAN);
         assertThat(ReferenceGemm.firstDifference(expected, chain.result.toArray()))

@@ -23,8 +23,10 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.concurrent.atomic.AtomicReference;
 import jdk.jfr.Recording;
 import jdk.jfr.consumer.RecordedEvent;
 import jdk.jfr.consumer.RecordingFile;
@@ -161,6 +163,61 @@ class FaultReportTest {
   }
 
   @Test
+  void aCallThatDetects() {
+    try (var detecting = SessionUnderTest.open(options -> options.protection(Protection.DETECT))) {
+      detecting.session().seal(a);
+      flip(a, 7, 1 << 30);
+      assertThat(detecting.session().gemm(a, b, c)).isEqualTo(Status.DETECTED);
+      assertThat(detecting.calls().getFirst().status()).isEqualTo(Status.DETECTED);
+    }
+  }
+
+  /** The result stands, whatever a listener does. */
+  @Test
+  void aListenerThatThrows() {
+    float[] expected = Chain.multiply(a, b);
+    var heard = new ArrayList<CallReport>();
+    try (var other =
+        Regolith.open(options ->
+            options
+                .threads(1)
+                .onCall(call -> {
+                  heard.add(call);
+                  if (heard.size() == 1) {
+                    throw new IllegalStateException("heard");
+                  }
+                }))) {
+      assertThatThrownBy(() -> other.gemm(a, b, c)).hasMessage("heard");
+      assertThat(c.toArray()).isEqualTo(expected);
+      assertThat(other.verify(c)).isEqualTo(Status.CLEAN);
+      assertThat(other.gemm(a, b, c)).isEqualTo(Status.CLEAN);
+      assertThat(heard).hasSize(2);
+    }
+  }
+
+  @Test
+  void aListenerThatCalls() {
+    var doubled = Tensor.zeros(arena, DType.FLOAT32, SIZE, SIZE);
+    var inner = new AtomicReference<Session>();
+    var heard = new ArrayList<String>();
+    try (var other =
+        Regolith.open(options ->
+            options
+                .threads(1)
+                .onCall(call -> {
+                  heard.add(call.operator());
+                  if (call.operator().equals("gemm")) {
+                    inner.get().add(c, c, doubled);
+                  }
+                }))) {
+      inner.set(other);
+      assertThat(other.gemm(a, b, c)).isEqualTo(Status.CLEAN);
+    }
+    assertThat(heard).containsExactly("gemm", "add");
+    assertThat(doubled.get(3, 4)).isEqualTo(2 * c.get(3, 4));
+  }
+
+  @Test
   void callsWithoutProtectionAreNotReported() {
     try (var off = SessionUnderTest.open(options -> options.protection(Protection.OFF))) {
       off.session().gemm(a, b, c);
@@ -213,6 +270,7 @@ class FaultReportTest {
               assertThat(thrown).hasMessageContaining("UNCORRECTABLE");
               assertThat(thrown).hasMessageContaining("Session.edit");
             });
+    assertThat(under.calls()).as("calls with a result").isEmpty();
     assertThat(under.report().resolution()).isEqualTo(Resolution.UNCORRECTABLE);
     assertThat(under.report().steps()).contains(Step.GIVE_UP);
     assertThat(under.report().findings()).contains(new Finding(Component.OPERAND_A, -1, 0, false));

@@ -5,6 +5,7 @@ import dev.regolith.kernels.memory.Repairs;
 import dev.regolith.kernels.memory.Watch;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.function.Supplier;
 
 /**
  * Seals over a batch of matrices, one per {@link CheckBlock}; word {@code (i, j)} of a block has
@@ -143,6 +144,18 @@ public final class SealGrid implements Watch {
       scan(memory, block, sums, Seal.SUMS * block);
     }
     inForce = true;
+  }
+
+  /**
+   * Makes all sums and puts the seals in force, unless they are: somebody may be comparing with
+   * them.
+   *
+   * @param memory called if there is something to seal
+   */
+  public synchronized void sealUnlessInForce(Supplier<MemorySegment> memory) {
+    if (!inForce) {
+      sealAll(memory.get());
+    }
   }
 
   /** What the found sums of a block say of it. */

@@ -9,6 +9,7 @@ import dev.regolith.kernels.checksum.Mended;
 import dev.regolith.kernels.fault.Block;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.fault.Disagreement;
+import dev.regolith.kernels.fault.EvidenceLevel;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Resolution;
 import dev.regolith.kernels.fault.Status;
@@ -56,7 +57,6 @@ public final class AttentionGuard implements AttentionSink {
 
   /** Starts a call. */
   public void open() {
-    log.call();
     forgetDoubts();
     incident = null;
     mended = false;
@@ -79,9 +79,14 @@ public final class AttentionGuard implements AttentionSink {
     byDevice = true;
   }
 
-  /** Whether a part of the result is accepted on evidence that an accelerator made. */
-  public boolean isByDevice() {
-    return byDevice;
+  /** All of it is computed once more. */
+  public void startAgain() {
+    byDevice = false;
+  }
+
+  /** Who made the evidence of the result. */
+  public EvidenceLevel evidenceLevel() {
+    return byDevice ? EvidenceLevel.DEVICE : EvidenceLevel.HOST;
   }
 
   @Override
@@ -261,6 +266,7 @@ public final class AttentionGuard implements AttentionSink {
         continue; // struck again: no verdict
       }
       if (witness.agrees) {
+        byDevice |= witness.byDevice;
         mended = true;
         return true;
       }
@@ -315,8 +321,10 @@ public final class AttentionGuard implements AttentionSink {
   private static final class Witness implements AttentionSink {
     boolean agrees;
     boolean damaged;
+    boolean byDevice;
 
     void clear() {
+      byDevice = false;
       agrees = true;
       damaged = false;
     }
@@ -338,6 +346,11 @@ public final class AttentionGuard implements AttentionSink {
     @Override
     public void suspect(AttentionProblem p, AttentionRegion region, Component component) {
       damaged = true;
+    }
+
+    @Override
+    public void madeByDevice() {
+      byDevice = true;
     }
   }
 }

@@ -15,7 +15,8 @@ import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Where incidents go: counters, a flight-recorder event, the system logger (once per kind of
+ * Where calls and incidents are told of. Of calls, counters and the session's listener to them
+ * hear; of incidents counters, a flight-recorder event, the system logger (once per kind of
  * resolution), and the session's listener. Thread-safe.
  */
 public final class FaultLog {

@@ -169,13 +169,13 @@ public final class Assembler {
 
   /** Loads the lanes of a mask, and zeros into the others: nothing else is read. */
   public void loadMasked(int mask, int vector, Memory from) {
-    if (!evex) {
+    if (evex) {
+      masked(mask, ZEROS, vector, from);
+      emit(VectorOp.VMOVUPS.opcode);
+      memory(vector, from);
+    } else {
       vector(VectorOp.VMASKMOVPS, vector, mask, from);
-      return;
     }
-    masked(mask, ZEROS, vector, from);
-    emit(VectorOp.VMOVUPS.opcode);
-    memory(vector, from);
   }
 
   /** Stores the lanes of a mask, and nothing else. */

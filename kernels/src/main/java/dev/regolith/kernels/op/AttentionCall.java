@@ -87,8 +87,8 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
   private boolean together;
   private boolean computed;
 
-  /** Whether a part of the result was accepted on evidence that an accelerator made. */
-  private boolean byDevice;
+  /** Of the sequences that were computed so far: of the device, if that of any is. */
+  private EvidenceLevel evidence = EvidenceLevel.HOST;
 
   AttentionCall(Execution execution) {
     this.execution = execution;
@@ -130,10 +130,11 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     if (out.elements() == 0 && o.logSumExp() == null) {
       return Status.CLEAN;
     }
-    byDevice = false;
-    Status status = runAll(q, k, v, cached, out, o);
-    return execution.conclude(
-        OPERATOR, status, byDevice ? EvidenceLevel.DEVICE : EvidenceLevel.HOST);
+    evidence = EvidenceLevel.HOST;
+    if (verify) {
+      execution.log().call();
+    }
+    return execution.conclude(OPERATOR, runAll(q, k, v, cached, out, o), evidence);
   }
 
   private Status runAll(
@@ -218,7 +219,9 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
       view.place(opened, problem, output.isCopied());
       Status status = verify ? computeAndVerify(o, firstSequence) : computeOnly(o, firstSequence);
       good = status != Status.DETECTED;
-      byDevice |= verify && guard.isByDevice();
+      if (verify && guard.evidenceLevel() == EvidenceLevel.DEVICE) {
+        evidence = EvidenceLevel.DEVICE;
+      }
       return status.compareTo(output.found()) > 0 ? status : output.found();
     } catch (UncorrectableFaultException lost) {
       if (computed) { // rows that are lost are NaN, there too
@@ -317,6 +320,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     long mark = Repairs.OF_TENSORS.mark();
     long pageMark = operands.repairsEnded();
     guard.forgetDoubts();
+    guard.startAgain();
     prepare();
     compute();
     boolean doubtful = guard.any();

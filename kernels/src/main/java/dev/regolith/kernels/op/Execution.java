@@ -36,6 +36,13 @@ public record Execution(
     Protection protection,
     Probation probation,
     @Nullable Arrivals arrivals) {
+  /** A call of this thread begins. */
+  public void begin() {
+    if (arrivals != null) {
+      arrivals.begin();
+    }
+  }
+
   /** What this thread's call comes to, with what came back from an accelerator during it. */
   public Status worst(Status status) {
     return arrivals == null ? status : arrivals.worst(status);

@@ -15,7 +15,8 @@ public final class Residents {
    */
   public static boolean isAlone(Tensor tensor) {
     Storage storage = tensor.storage();
-    if (!storage.mayLeave() || !tensor.folds()) {
+    boolean words = tensor.dtype().bytes() == Float.BYTES;
+    if (!words || !storage.mayLeave() || !tensor.folds()) {
       return false;
     }
     Range range = tensor.range();

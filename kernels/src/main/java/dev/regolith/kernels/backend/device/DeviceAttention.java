@@ -133,7 +133,6 @@ final class DeviceAttention implements Parts.Part {
     room(4L * region.rows() * p.columns, AttentionKernels.BYTES_OF_SPAN * region.rows());
     kernels.download(region.rows(), p.columns, arrived, arrivedTotals);
     if (p.verify) {
-      sink.madeByDevice();
       kernels.sums().download(kernels.queue());
       verifyPanels(p, region, keys, panelsAt, workspace, sink);
       verifyPanels(p, region, ofValues, valuesAt, workspace, sink);
@@ -147,6 +146,7 @@ final class DeviceAttention implements Parts.Part {
       if (!read || !isSampleRight(p, region, launch, workspace)) {
         sink.suspect(p, region, Component.DEVICE_BUFFER);
       }
+      sink.madeByDevice();
     }
   }
 

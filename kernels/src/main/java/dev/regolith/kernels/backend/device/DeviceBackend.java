@@ -237,12 +237,12 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
       evidence.verifyResult(p, region, sink);
       return;
     }
-    sink.madeByDevice();
     evidence.verifyRecords(p, region, panels, gemm.queue(), sink);
     evidence.seal(p, region, host, ofHost);
     evidence.verifyResult(p, region, sink);
     // Tolerances are worked out exactly from words that are here.
     gemm.prediction().compare(p, region, sink, () -> bringA(p));
+    sink.madeByDevice();
   }
 
   private static void bringA(GemmProblem p) {

@@ -153,8 +153,8 @@ final class DirectGemm {
     int columns = p.b.columnsOf(region.block + block);
     int panels = Math.ceilDiv(columns, TILE_COLUMNS);
     int full = columns / TILE_COLUMNS;
-    boolean stages = stages(p, region, block);
-    int finished = finishes(p) ? panels : 0;
+    boolean finishes = finishes(p);
+    boolean stages = p.isDirect() && !finishes && full < panels;
     Columns b = open(p, region, block, w);
     if (stages) {
       stageLast(p, region, block, w);
@@ -165,20 +165,19 @@ final class DirectGemm {
       int rows = w.row[strip + 1] - row;
       long ofStrip = (long) rows * columns * p.b.depthOf(0);
       strips = Math.clamp(CALL / Math.max(1, ofStrip), 1, w.alike(strip, w.strips));
-      if (finished > 0) {
-        intoC(p, region, row, rows, strips, block, finished, w.blockDigest(row), w);
+      if (finishes) {
+        intoC(p, region, row, rows, strips, block, w.blockDigest(row), w);
       }
-      for (int i = 0; i < strips && finished < panels; i++) {
+      for (int i = 0; i < strips && !finishes; i++) {
         int top = row + i * rows;
         int inPlace = stages ? full : panels;
-        if (finished < inPlace) {
-          tiles(p, region, top, rows, b, finished, inPlace - finished, w.lastTiles, w);
+        if (inPlace > 0) {
+          tiles(p, region, top, rows, b, inPlace, w.lastTiles, w);
         }
         if (stages) {
-          int to = w.lastTiles + (full - finished) * TILE;
-          tiles(p, region, top, rows, w.stagedColumns, 0, 1, to, w);
+          tiles(p, region, top, rows, w.stagedColumns, 1, w.lastTiles + full * TILE, w);
         }
-        OutputTiles.finish(p, region, top, rows, block, finished, panels - finished, w, sink);
+        OutputTiles.finish(p, region, top, rows, block, 0, panels, w, sink);
       }
     }
     if (stages && Probe.ON) {
@@ -189,14 +188,9 @@ final class DirectGemm {
     }
   }
 
-  /** Whether columns that fill no tile are copied: not if a kernel takes a part of one. */
-  private static boolean stages(GemmProblem p, Region region, int block) {
-    return p.isDirect() && !finishes(p) && p.b.columnsOf(region.block + block) % TILE_COLUMNS > 0;
-  }
-
   /**
-   * Multiplies strips with so many panels of a check block, of which the last may have fewer
-   * columns, into C.
+   * Multiplies strips with the panels of a check block, of which the last may have fewer columns,
+   * into C.
    */
   private static void intoC(
       GemmProblem p,
@@ -205,10 +199,9 @@ final class DirectGemm {
       int rows,
       int strips,
       int block,
-      int panels,
       int digest,
       VectorWorkspace w) {
-    int columns = Math.min(panels * TILE_COLUMNS, p.b.columnsOf(region.block + block));
+    int columns = p.b.columnsOf(region.block + block);
     int full = columns / TILE_COLUMNS;
     long c = p.cRow(region.matrix, region.row + row) + firstColumn(region, block);
     Columns b = w.columns;
@@ -324,7 +317,6 @@ final class DirectGemm {
       int row,
       int rows,
       Columns b,
-      int from,
       int count,
       int to,
       VectorWorkspace w) {
@@ -337,7 +329,7 @@ final class DirectGemm {
         rows,
         1,
         b,
-        from,
+        0,
         count,
         TILE_COLUMNS,
         to,

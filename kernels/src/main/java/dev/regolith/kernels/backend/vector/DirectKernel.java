@@ -44,7 +44,10 @@ final class DirectKernel {
     }
   }
 
-  /** As many lanes with all their bits as there are in a vector, and as many without any. */
+  /**
+   * As many lanes with all their bits as there are in a vector, and as many without any; floats, as
+   * the tiles are in whose place a kernel gets them.
+   */
   private static final float[] LANE_MASKS = laneMasks();
 
   private static final int KINDS = Into.values().length;
@@ -67,7 +70,7 @@ final class DirectKernel {
 
   private static float[] laneMasks() {
     var masks = new float[2 * LANES];
-    Arrays.fill(masks, 0, LANES, Float.intBitsToFloat(-1)); // a quiet NaN
+    Arrays.fill(masks, 0, LANES, Float.intBitsToFloat(-1)); // quiet: its bits stay
     return masks;
   }
 
@@ -107,9 +110,8 @@ final class DirectKernel {
    * @param columns of a panel, of which there is one if it is not full
    * @param tiles receives the tiles of one strip, from {@code to} on, unless they go into C
    * @param digest the lane-wise 64-bit sum of all stored registers is added to the vector at {@code
-   *     digestAt}; or, where they are compared, every bit that differs is set there
-   * @param c native; receives the result from {@code cAt} on, with rows {@code cStride} bytes
-   *     apart; or has it already
+   *     digestAt}
+   * @param c native; receives the result from {@code cAt} on, with rows {@code cStride} bytes apart
    * @param ahead address of what will be read soon, of which {@code aheadStep} bytes are asked for
    *     with every {@link MachineKernelWriter#STEPS} steps along k; may leave what is anybody's
    *     memory, but should not lie outside throughout: some processors walk the page tables every

@@ -232,7 +232,7 @@ sealed class MachineKernelWriter permits AbreastKernelWriter {
     code.address(ROWS_OF_B, new Memory(ROW_OF_B, ROW_OF_B, 2, 0));
     if (masks && VectorShapes.THIRTY_TWO_REGISTERS) {
       code.mask(LANES_MASK, code.parameter(LAST_LANES));
-    } else if (masks) {
+    } else if (masks) { // what goes into C has no tiles: the mask comes in their place
       code.move(LEFT, code.parameter(TILES_BASE));
       code.add(LEFT, code.parameter(TO_AT));
       code.load(LANES_MASK, new Memory(LEFT, 0));
@@ -416,7 +416,7 @@ sealed class MachineKernelWriter permits AbreastKernelWriter {
 
   /** The register of the next element of A: one after the other, if there are two. */
   private int broadcast(int number) {
-    return LANES_MASK == X[1] && masks ? X[0] : X[number % X.length];
+    return masks && !VectorShapes.THIRTY_TWO_REGISTERS ? X[0] : X[number % X.length];
   }
 
   /** Loads a vector of a panel's row. */

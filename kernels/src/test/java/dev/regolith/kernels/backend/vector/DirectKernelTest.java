@@ -17,9 +17,11 @@ import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Kernels that read operands where they lie, against a scalar loop. */
+@Tag("machine")
 class DirectKernelTest {
   private static final int[] DEPTHS = {0, 1, 2, 3, 4, 5, 7, 64, 129};
 
@@ -234,7 +236,7 @@ class DirectKernelTest {
             c,
             cAt,
             cStride,
-            0,
+            b.address(),
             0);
   }
 
@@ -290,7 +292,7 @@ class DirectKernelTest {
             c,
             0,
             row,
-            0,
+            b.address(),
             0);
   }
 
@@ -318,7 +320,7 @@ class DirectKernelTest {
             none,
             0,
             0,
-            0,
+            b.address(),
             0);
   }
 
