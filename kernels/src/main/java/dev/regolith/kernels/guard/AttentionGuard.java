@@ -64,7 +64,6 @@ public final class AttentionGuard implements AttentionSink {
     scrubbed = false;
     beyondRepair = false;
     unverified = false;
-    byDevice = false;
   }
 
   /** Forgets doubts of regions, because all of them are going to be computed again. */
@@ -79,7 +78,7 @@ public final class AttentionGuard implements AttentionSink {
     byDevice = true;
   }
 
-  /** All of it is computed once more. */
+  /** All of it is computed, for the first time or once more. */
   public void startAgain() {
     byDevice = false;
   }

@@ -191,15 +191,11 @@ public final class Storage {
     Watch watch = watchOf(range);
     if (watch == null) {
       watch = maker.apply(range);
-      add(watch);
+      var longer = Arrays.copyOf(watches, watches.length + 1);
+      longer[watches.length] = watch;
+      watches = longer;
     }
     return watch;
-  }
-
-  private void add(Watch watch) {
-    var longer = Arrays.copyOf(watches, watches.length + 1);
-    longer[watches.length] = watch;
-    watches = longer;
   }
 
   /** Forgets a watch. */

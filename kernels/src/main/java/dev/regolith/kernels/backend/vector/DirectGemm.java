@@ -167,8 +167,9 @@ final class DirectGemm {
       strips = Math.clamp(CALL / Math.max(1, ofStrip), 1, w.alike(strip, w.strips));
       if (finishes) {
         intoC(p, region, row, rows, strips, block, w.blockDigest(row), w);
+        continue;
       }
-      for (int i = 0; i < strips && !finishes; i++) {
+      for (int i = 0; i < strips; i++) {
         int top = row + i * rows;
         int inPlace = stages ? full : panels;
         if (inPlace > 0) {
