@@ -141,6 +141,47 @@ class DirectProductTest {
     }
   }
 
+  /** The same of few rows, and a B that is read a few rows at a time. */
+  @ParameterizedTest
+  @EnumSource
+  void nothingIsAFaultInFewRows(Filling filling) {
+    var random = new SplittableRandom(filling.name().hashCode());
+    for (int m = 1; m <= 12; m++) {
+      var under = SessionUnderTest.kept(1 + m % 2, Protection.CORRECT, Compute.VECTOR);
+      var session = under.session();
+      under.reports().clear();
+      int k = 513 + random.nextInt(700);
+      int n = 1 + random.nextInt(300);
+      float[] a = filling.matrix(random, m, k);
+      float[] b = filling.matrix(random, k, n);
+      float[] expected = Chain.multiply(1, a, b, 0, new float[m * n], m, n, k);
+      try (var arena = Arena.ofShared()) {
+        var left = Tensor.of(arena, a, m, k);
+        var right = Tensor.of(arena, b, k, n);
+        var c = Tensor.zeros(arena, DType.FLOAT32, m, n);
+        session.seal(left);
+        session.seal(right);
+        var before = session.counters();
+        assertThat(session.gemm(left, right, c)).isEqualTo(Status.CLEAN);
+        var after = session.counters();
+        String what = "%d x %d x %d".formatted(m, k, n);
+        assertThat(ReferenceGemm.firstDifference(expected, c.toArray())).as(what).isEqualTo(-1);
+        if (filling != Filling.HUGE) { // sums overflow: what then says so is refuted, and reported
+          assertThat(under.reports()).as(what).isEmpty();
+        }
+        assertThat(session.verify(c)).isEqualTo(Status.CLEAN);
+        if (SessionUnderTest.isInMachineCode()) {
+          assertThat(after.checks() - before.checks()).as("columns, " + what).isEqualTo(n);
+        }
+        boolean repeats = m == 1 && filling != Filling.INFINITE && filling != Filling.NOT_A_NUMBER;
+        if (filling.isOrdinary() || repeats) {
+          assertThat(after.refined()).as("second looks, " + what).isEqualTo(before.refined());
+          assertThat(after.duplicated()).as("twice, " + what).isEqualTo(before.duplicated());
+        }
+      }
+    }
+  }
+
   /**
    * Of what columns do not settle, B is read once more, long after it was compared with its seals.
    */

@@ -23,7 +23,6 @@ import java.util.stream.Stream;
  * along both dimensions, tails everywhere, both factors, an old C.
  */
 final class FaultyGemm implements AutoCloseable {
-  private static final int M = 53;
   private static final int N = 150;
 
   /** What the scalar backend does not have: it copies no strip and parks no partial sum. */
@@ -123,6 +122,10 @@ final class FaultyGemm implements AutoCloseable {
     DIRECT_INTO_C(2, Compute.BEST, false, true, 130, 1, 0),
     /** The same of few steps, one thread. */
     SHALLOW(1, Compute.BEST, false, true, 14, 1, 0),
+    /** The same of many steps and few rows: a few rows of B at a time. */
+    SKINNY(1, Compute.BEST, false, true, 1100, 1, 0, 11),
+    /** The same of a single row, two threads. */
+    ROW(2, Compute.BEST, false, true, 1100, 1, 0, 1),
     /**
      * Packed weights, few steps and A sealed before: panels and A are multiplied where they lie.
      */
@@ -139,6 +142,7 @@ final class FaultyGemm implements AutoCloseable {
     private final int depth;
     private final float alpha;
     private final float beta;
+    private final int rows;
 
     Variant(int threads, Compute compute, boolean packed, boolean sealed) {
       this(threads, compute, packed, sealed, 1100, -1.5f, 0.5f);
@@ -152,6 +156,18 @@ final class FaultyGemm implements AutoCloseable {
         int depth,
         float alpha,
         float beta) {
+      this(threads, compute, packed, sealed, depth, alpha, beta, 53);
+    }
+
+    Variant(
+        int threads,
+        Compute compute,
+        boolean packed,
+        boolean sealed,
+        int depth,
+        float alpha,
+        float beta,
+        int rows) {
       this.threads = threads;
       this.compute = compute;
       this.packed = packed;
@@ -159,11 +175,17 @@ final class FaultyGemm implements AutoCloseable {
       this.depth = depth;
       this.alpha = alpha;
       this.beta = beta;
+      this.rows = rows;
     }
 
     /** Whether A and B are multiplied where they lie, where that is done at all. */
     boolean isDirect() {
-      return this == DIRECT || this == DIRECT_INTO_C || this == SHALLOW;
+      return this == DIRECT || this == DIRECT_INTO_C || this == SHALLOW || isSkinny();
+    }
+
+    /** Whether B is read a few rows at a time, where that is done at all. */
+    boolean isSkinny() {
+      return this == SKINNY || this == ROW;
     }
 
     /** Whether columns are checked, where that is done at all. */
@@ -199,6 +221,9 @@ final class FaultyGemm implements AutoCloseable {
         if (beta == 0 && SessionUnderTest.isInMachineCode()) {
           points.removeAll(NOT_MASKED);
         }
+        if (isSkinny()) {
+          points.add(ProbePoint.PARTIAL_SUM_READ);
+        }
       } else if (SessionUnderTest.isDeviceComputing()) {
         points.removeAll(NOT_DEVICE);
         points.addAll(OF_DEVICE);
@@ -222,10 +247,11 @@ final class FaultyGemm implements AutoCloseable {
     static Operands of(Variant variant) {
       var random = new SplittableRandom(99);
       int k = variant.depth;
-      float[] a = Operand.gaussian(random, M * k);
+      int m = variant.rows;
+      float[] a = Operand.gaussian(random, m * k);
       float[] b = Operand.gaussian(random, k * N);
-      float[] old = Operand.gaussian(random, M * N);
-      float[] expected = Chain.multiply(variant.alpha, a, b, variant.beta, old, M, N, k);
+      float[] old = Operand.gaussian(random, m * N);
+      float[] expected = Chain.multiply(variant.alpha, a, b, variant.beta, old, m, N, k);
       return new Operands(a, b, old, expected);
     }
   }
@@ -282,9 +308,9 @@ final class FaultyGemm implements AutoCloseable {
     under.reports().clear();
     var session = under.session();
     try (var call = Arena.ofShared()) {
-      var a = Tensor.of(call, operands.a, M, variant.depth);
+      var a = Tensor.of(call, operands.a, variant.rows, variant.depth);
       var b = Tensor.of(call, operands.b, variant.depth, N);
-      var c = Tensor.of(call, operands.old, M, N);
+      var c = Tensor.of(call, operands.old, variant.rows, N);
       if (variant.sealed) {
         session.seal(a);
         session.seal(c);

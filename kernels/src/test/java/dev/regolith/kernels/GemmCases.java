@@ -72,6 +72,12 @@ final class GemmCases {
             Arbitraries.integers().between(4, 24),
             Arbitraries.integers().between(900, 1300),
             Arbitraries.integers().between(900, 1100));
+    // few rows of a deep B, which are multiplied where they lie, a few rows of B at a time
+    var skinny =
+        matrix(
+            Arbitraries.integers().between(1, 12),
+            Arbitraries.integers().between(1, 600),
+            Arbitraries.of(513, 525, 528, 529, 700));
     // regions of 384 columns
     var wide = matrix(small(), Arbitraries.integers().between(370, 800), small());
     // regions of 480 rows
@@ -84,6 +90,7 @@ final class GemmCases {
             Arbitraries.of(255, 256, 257, 384, 400, 511, 512));
     return Arbitraries.frequencyOf(
         Tuple.of(1, broad),
+        Tuple.of(2, skinny),
         Tuple.of(8, plain),
         Tuple.of(3, batches),
         Tuple.of(2, deep),

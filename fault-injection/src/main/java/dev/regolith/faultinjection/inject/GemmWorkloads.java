@@ -25,6 +25,9 @@ final class GemmWorkloads {
    */
   private static final int[][] PARTS = {{12, 20}, {30, 34}, {64, 100}};
 
+  /** Rows of products with a deep B that is multiplied where it lies. */
+  private static final int[] FEW = {1, 2, 11};
+
   private GemmWorkloads() {}
 
   /** All products over one window of the model's text. */
@@ -55,6 +58,12 @@ final class GemmWorkloads {
           first
               .part("", part[0], part[1])
               .direct("direct, %d x %d of %s".formatted(part[0], part[1], first.name())));
+    }
+    GemmWorkload special = stacked.of("special values, ", withSpecialValues(stacked));
+    for (int rows : FEW) {
+      String what = "%d rows of %s".formatted(rows, stacked.name());
+      all.add(stacked.part("", rows, stacked.n()).direct("direct, " + what));
+      all.add(special.part("", rows, stacked.n()).direct("direct, special values, " + what));
     }
     all.add(widest.strided("strided, " + widest.name()));
     all.add(stacked.strided("").fresh("fresh and strided, " + stacked.name()));

@@ -38,6 +38,9 @@ final class Blocks {
   /** Words of a row. */
   int columns;
 
+  /** How many bytes behind a word lies the one that is asked for when it is read for its seal. */
+  long ahead;
+
   /** Whether a block's columns are other ones than the last one's, and not its rows. */
   boolean across;
 
@@ -59,6 +62,7 @@ final class Blocks {
     height = CheckBlock.ROWS;
     columns = newColumns;
     across = false;
+    ahead = MachineChains.AHEAD;
     if (MachineColumnSums.masks() || columns == width()) {
       memory = source;
       offset = from;
@@ -81,6 +85,7 @@ final class Blocks {
     height = depth;
     columns = VectorShapes.TILE_COLUMNS;
     across = true;
+    ahead = MachineChains.AHEAD;
     fromPanel = place.stride();
     return this;
   }

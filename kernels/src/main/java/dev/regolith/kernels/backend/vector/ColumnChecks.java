@@ -19,6 +19,7 @@ import dev.regolith.kernels.probe.ProbePoint;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The check of a product that is multiplied where it lies: a checksum for every column of a region.
@@ -50,6 +51,12 @@ final class ColumnChecks {
 
   /** Reads a check block's columns of C back, when all of them are stored. */
   static void show(GemmProblem p, Region region, int block, VectorWorkspace w, EvidenceSink sink) {
+    readBack(p, region, block, w);
+    settle(p, region, block, 1, w, sink);
+  }
+
+  /** Reads columns of C for their seals and sums; what was read is taken out of the digests. */
+  private static void readBack(GemmProblem p, Region region, int block, VectorWorkspace w) {
     if (Probe.ON) {
       OutputTiles.probe(ProbePoint.C_STORED, p, region, block);
     }
@@ -67,13 +74,20 @@ final class ColumnChecks {
         int seal = seals.block(region.matrix, blockRow, region.block + block);
         blocks.seal(i, seals.sums(), Seal.SUMS * seal);
       }
-      if (!w.takeZero(w.blockDigest(row))) {
-        int height = Math.min(CheckBlock.ROWS, region.rows - row);
-        VectorGemm.suspect(p, region, row, height, block, 1, Component.OUTPUT, sink);
-      }
     }
     if (Probe.ON) {
       OutputTiles.probe(ProbePoint.C_CHECKED, p, region, block);
+    }
+  }
+
+  /** Compares what was stored into check blocks side by side with what was read back. */
+  private static void settle(
+      GemmProblem p, Region region, int block, int blocks, VectorWorkspace w, EvidenceSink sink) {
+    for (int row = 0; row < region.rows; row += CheckBlock.ROWS) {
+      if (!w.takeZero(w.blockDigest(row))) {
+        int height = Math.min(CheckBlock.ROWS, region.rows - row);
+        VectorGemm.suspect(p, region, row, height, block, blocks, Component.OUTPUT, sink);
+      }
     }
   }
 
@@ -82,11 +96,15 @@ final class ColumnChecks {
    * and compares.
    */
   static void verify(GemmProblem p, Region region, VectorWorkspace w, EvidenceSink sink) {
+    int depth = p.b.depthOf(0);
     w.columnSums.open(p, region);
-    readLeft(p, region, w, sink);
-    w.columnSums.weigh();
+    w.columnSums.clear(ColumnSums.SIGNED, ColumnSums.THREE, 0, depth);
+    for (int k = 0; k < depth; k += CheckBlock.COLUMNS) {
+      readLeft(p, region, k, Math.min(CheckBlock.COLUMNS, depth - k), k, p.aSeals, w, sink);
+    }
+    w.columnSums.weigh(0, depth);
     for (int block = 0; block < region.blocks; block++) {
-      readRight(p, region, block, w, sink);
+      readRight(p, region, block, depth, w, sink);
       if (p.beta != 0) {
         readOld(p, region, block, w);
       }
@@ -94,58 +112,125 @@ final class ColumnChecks {
     }
   }
 
-  private static void readLeft(GemmProblem p, Region region, VectorWorkspace w, EvidenceSink sink) {
-    int depth = p.b.depthOf(0);
-    SealGrid seals = p.aSeals;
+  /** Starts a region whose B is read a few rows at a time. */
+  static void open(GemmProblem p, Region region, VectorWorkspace w) {
+    w.columnSums.open(p, region);
+    for (int block = 0; block < region.blocks; block++) {
+      clearPredicted(p, region, block, w);
+    }
+  }
+
+  /**
+   * Reads some rows of B, which were just multiplied with, and before them the columns of A that
+   * belong to them: what they predict.
+   *
+   * @param k the first of them, a multiple of a check block's rows
+   * @param ahead how many bytes behind each word of B lies what will be read soon
+   */
+  static void predict(
+      GemmProblem p,
+      Region region,
+      int k,
+      int steps,
+      long ahead,
+      VectorWorkspace w,
+      EvidenceSink sink) {
+    w.columnSums.clear(ColumnSums.SIGNED, ColumnSums.THREE, 0, CheckBlock.pitch(steps));
+    readLeft(p, region, k, steps, 0, null, w, sink);
+    w.columnSums.weigh(k, steps);
+    if (Probe.ON) {
+      probe(ProbePoint.COLUMN_SUMS_READ, ColumnSums.SIGNED, ColumnSums.THREE, 0, steps, w);
+    }
+    for (int block = 0; block < region.blocks; block++) {
+      readRows(p, region, block, k, steps, ahead, w, sink);
+    }
+  }
+
+  /** When everything has been multiplied: reads C, then A once more, and compares. */
+  static void verifyPredicted(GemmProblem p, Region region, VectorWorkspace w, EvidenceSink sink) {
+    for (int block = 0; block < region.blocks; block++) {
+      readBack(p, region, block, w);
+    }
+    settle(p, region, 0, region.blocks, w, sink);
+    int depth = (int) p.depth;
+    for (int k = 0; p.aSeals != null && k < depth; k += CheckBlock.COLUMNS) {
+      readLeft(p, region, k, Math.min(CheckBlock.COLUMNS, depth - k), 0, p.aSeals, w, sink);
+    }
+    for (int block = 0; block < region.blocks; block++) {
+      compare(p, region, block, w, sink);
+    }
+  }
+
+  /**
+   * Reads the columns of A of some steps.
+   *
+   * @param to where their sums belong
+   * @param seals which blocks are compared with; null if they are read for their sums only
+   */
+  private static void readLeft(
+      GemmProblem p,
+      Region region,
+      int k,
+      int columns,
+      int to,
+      @Nullable SealGrid seals,
+      VectorWorkspace w,
+      EvidenceSink sink) {
     long a = p.aRow(region.matrix, region.row);
-    for (int k = 0; k < depth; k += CheckBlock.COLUMNS) {
-      int columns = Math.min(CheckBlock.COLUMNS, depth - k);
-      Blocks blocks = w.blocks.below(p.a, a + 4L * k, p.aStride, region.rows, columns, w.raw);
-      add(
-          Kind.SURVEYED,
-          blocks,
-          seals != null,
-          BlockPass.ALIGNED_SIGNS,
-          0,
-          ColumnSums.SIGNED,
-          k,
-          w);
-      for (int i = 0; seals != null && i < blocks.count(); i++) {
-        long row = region.row + i * (long) CheckBlock.ROWS;
-        int block = p.aSealBlock(seals, region.matrix, row) + k / CheckBlock.COLUMNS;
-        blocks.seal(i, w.found, 0);
-        LeftCheck.compare(p, region, block, w.found, sink);
-      }
+    Blocks blocks = w.blocks.below(p.a, a + 4L * k, p.aStride, region.rows, columns, w.raw);
+    boolean scans = seals != null;
+    add(Kind.SURVEYED, blocks, scans, BlockPass.ALIGNED_SIGNS, 0, ColumnSums.SIGNED, to, w);
+    for (int i = 0; seals != null && i < blocks.count(); i++) {
+      long row = region.row + i * (long) CheckBlock.ROWS;
+      int block = p.aSealBlock(seals, region.matrix, row) + k / CheckBlock.COLUMNS;
+      blocks.seal(i, w.found, 0);
+      LeftCheck.compare(p, region, block, w.found, sink);
     }
   }
 
   private static void readRight(
-      GemmProblem p, Region region, int block, VectorWorkspace w, EvidenceSink sink) {
-    int first = block * CheckBlock.COLUMNS;
-    int end = first + CheckBlock.pitch(p.b.columnsOf(region.block + block));
-    w.columnSums.clear(ColumnSums.PREDICTED, ColumnSums.THREE, first, end);
+      GemmProblem p, Region region, int block, int depth, VectorWorkspace w, EvidenceSink sink) {
+    clearPredicted(p, region, block, w);
     if (Probe.ON) {
-      probe(ProbePoint.COLUMN_SUMS_READ, ColumnSums.SIGNED, ColumnSums.THREE, 0, p.b.depthOf(0), w);
+      probe(ProbePoint.COLUMN_SUMS_READ, ColumnSums.SIGNED, ColumnSums.THREE, 0, depth, w);
     }
     if (p.isDirect()) {
-      readRows(p, region, block, w, sink);
+      readRows(p, region, block, 0, depth, MachineChains.AHEAD, w, sink);
     } else {
       readPanels(p, region, block, w, sink);
     }
   }
 
-  /** Reads B where it lies. */
+  private static void clearPredicted(GemmProblem p, Region region, int block, VectorWorkspace w) {
+    int first = block * CheckBlock.COLUMNS;
+    int end = first + CheckBlock.pitch(p.b.columnsOf(region.block + block));
+    w.columnSums.clear(ColumnSums.PREDICTED, ColumnSums.THREE, first, end);
+  }
+
+  /**
+   * Reads some rows of B where they lie, from a multiple of a check block's on.
+   *
+   * @param ahead how many bytes behind each word lies what will be read soon
+   */
   private static void readRows(
-      GemmProblem p, Region region, int block, VectorWorkspace w, EvidenceSink sink) {
+      GemmProblem p,
+      Region region,
+      int block,
+      int from,
+      int rows,
+      long ahead,
+      VectorWorkspace w,
+      EvidenceSink sink) {
     Range range = Objects.requireNonNull(p.bRange);
     SealGrid seals = p.bSeals;
     int columns = p.b.columnsOf(region.block + block);
-    long b = 4 * range.word(region.matrix, 0, 0) + DirectGemm.firstColumn(region, block);
-    int depth = p.b.depthOf(0);
-    Blocks blocks = w.blocks.below(p.bSource, b, 4 * range.rowStride(), depth, columns, w.raw);
+    long b = 4 * range.word(region.matrix, from, 0) + DirectGemm.firstColumn(region, block);
+    Blocks blocks = w.blocks.below(p.bSource, b, 4 * range.rowStride(), rows, columns, w.raw);
+    blocks.ahead = ahead;
     int first = block * CheckBlock.COLUMNS;
+    // A single row predicts itself, bit for bit: no tolerance is needed, and none is made.
     add(
-        Kind.PREDICTED,
+        region.rows == 1 ? Kind.REPEATED : Kind.PREDICTED,
         blocks,
         seals != null,
         w.columnSums.memory,
@@ -155,7 +240,7 @@ final class ColumnChecks {
         w);
     for (int i = 0; seals != null && i < blocks.count(); i++) {
       blocks.seal(i, w.found, 0);
-      int found = seals.block(region.matrix, i, region.block + block);
+      int found = seals.block(region.matrix, from / CheckBlock.ROWS + i, region.block + block);
       if (!Seal.same(w.found, 0, seals.sums(), Seal.SUMS * found)) {
         sink.rightDiffers(p, region, found);
       }

@@ -72,13 +72,12 @@ final class ColumnSums {
     return line * LINE + column;
   }
 
-  /** Starts a region: the sums of A. */
+  /** Starts a region. */
   void open(GemmProblem p, Region region) {
     alpha = p.alpha;
     beta = p.beta;
     depth = Math.toIntExact(p.depth);
     rows = region.rows;
-    clear(SIGNED, THREE, 0, depth);
   }
 
   /** Starts some lines at zero, from a place to a later one. */
@@ -91,10 +90,10 @@ final class ColumnSums {
     }
   }
 
-  /** Makes weights, when A's columns are added up. */
-  void weigh() {
-    FloatVector left = FloatVector.zero(FLOATS).addIndex(-1).add(depth);
-    for (int k = 0; k < depth; k += LANES) {
+  /** Makes weights of some steps, from one on, when A's columns are added up. */
+  void weigh(int from, int steps) {
+    FloatVector left = FloatVector.zero(FLOATS).addIndex(-1).add(depth - from);
+    for (int k = 0; k < steps; k += LANES) {
       FloatVector signed = FloatVector.fromMemorySegment(FLOATS, memory, 4L * at(SIGNED, k), ORDER);
       FloatVector.fromMemorySegment(FLOATS, memory, 4L * at(WEIGHT, k), ORDER)
           .fma(left.add(rows + 1), signed.mul(signed).mul(left))

@@ -48,12 +48,12 @@ final class DirectKernel {
    * As many lanes with all their bits as there are in a vector, and as many without any; floats, as
    * the tiles are in whose place a kernel gets them.
    */
-  private static final float[] LANE_MASKS = laneMasks();
+  static final float[] LANE_MASKS = laneMasks();
 
   private static final int KINDS = Into.values().length;
   private static final int WIDTHS = Width.values().length;
   private static final @Nullable DirectKernel[] KERNELS =
-      new @Nullable DirectKernel[WIDTHS * KINDS * (TILE_ROWS + 1)];
+      new @Nullable DirectKernel[2 * WIDTHS * KINDS * (TILE_ROWS + 1)];
 
   private final MemorySegment code;
   private final int rows;
@@ -88,12 +88,25 @@ final class DirectKernel {
    * The kernel for a number of rows and of a panel's columns, written when it is first asked for.
    */
   static DirectKernel of(int rows, Into into, int columns) {
+    return of(rows, false, into, columns);
+  }
+
+  /**
+   * The kernel that continues the chains whose sums are in C, and leaves them there again: what it
+   * loads is subtracted from the digest. It asks for a row of B with every step.
+   */
+  static DirectKernel continuing(int rows, int columns) {
+    return of(rows, true, Into.C, columns);
+  }
+
+  private static DirectKernel of(int rows, boolean continues, Into into, int columns) {
     Width width = Width.of(columns);
-    int at = (KINDS * rows + into.number) * WIDTHS + width.number;
+    int at = ((continues ? KINDS : 0) + into.number) * WIDTHS + width.number;
+    at += 2 * KINDS * WIDTHS * rows;
     DirectKernel kernel = KERNELS[at];
     if (kernel == null) {
       // Kernels have no state: a race writes one twice, or shows it late, and does no harm.
-      kernel = MachineKernelWriter.writeDirect(rows, into, width);
+      kernel = MachineKernelWriter.writeDirect(rows, continues, into, width);
       KERNELS[at] = kernel;
     }
     return kernel;
@@ -115,7 +128,8 @@ final class DirectKernel {
    * @param ahead address of what will be read soon, of which {@code aheadStep} bytes are asked for
    *     with every {@link MachineKernelWriter#STEPS} steps along k; may leave what is anybody's
    *     memory, but should not lie outside throughout: some processors walk the page tables every
-   *     time
+   *     time. In a kernel that continues, how many bytes behind a row of B lies the one that is
+   *     asked for, and the step is of no meaning
    */
   void multiply(
       MemorySegment a,

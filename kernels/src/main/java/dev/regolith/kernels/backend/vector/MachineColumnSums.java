@@ -48,7 +48,9 @@ final class MachineColumnSums {
     /** Words with the signs of their rows, words as they are, and their squares. */
     SURVEYED(1, 3),
     /** Words times three factors of their row: two as they are, their squares with the third. */
-    PREDICTED(2, 3);
+    PREDICTED(2, 3),
+    /** Words times the first of these factors alone. */
+    REPEATED(3, 1);
 
     private final int number;
 
@@ -122,7 +124,8 @@ final class MachineColumnSums {
           (1L << (blocks.columns - (pairs - 1) * PAIR * LANES)) - 1,
           scans ? blocks.across ? (long) JOINED : APART_ROWS : 0L,
           (long) -blocks.height,
-          (long) kind.number);
+          (long) kind.number,
+          blocks.ahead);
     } catch (Throwable e) {
       throw MachineCode.unexpected(e);
     }
@@ -131,7 +134,7 @@ final class MachineColumnSums {
   /** Linked when it is first needed, and constant from then on. */
   private static final class Linked {
     static final MethodHandle CALL =
-        MachineCode.caller(code(), "plllll" + "plpl" + "lll" + "ppl" + "llll");
+        MachineCode.caller(code(), "plllll" + "plpl" + "lll" + "ppl" + "lllll");
   }
 
   // Parameters on the stack; what moves from block to block is kept there.
@@ -149,6 +152,7 @@ final class MachineColumnSums {
   private static final int SCANS = 11;
   private static final int MINUS_HEIGHT = 12;
   private static final int KIND = 13;
+  private static final int AHEAD_BY = 14;
 
   // Of all blocks, and of the one at hand: where it starts, its rows.
   private static final Gpr BLOCK = RDI;
@@ -164,6 +168,7 @@ final class MachineColumnSums {
   private static final Gpr ROWS_LEFT = R15;
   private static final Gpr PAIRS_LEFT = RAX;
   private static final Gpr PAIRS_OF_ROW = RSI;
+  private static final Gpr AHEAD = RBX;
 
   // Whether blocks are scanned: rows that lie apart, or a panel's, of a pair each, as one.
   private static final int APART_ROWS = 1;
@@ -249,6 +254,7 @@ final class MachineColumnSums {
     var apart = new Label();
     code.move(ROW, BLOCK);
     code.move(ROWS_LEFT, ROWS);
+    code.move(AHEAD, code.parameter(AHEAD_BY));
     code.move(PAIRS_OF_ROW, PAIRS);
     code.move(PAIRS_LEFT, code.parameter(SCANS));
     code.subtract(PAIRS_LEFT, JOINED);
@@ -280,7 +286,9 @@ final class MachineColumnSums {
     for (int i = 0; i < PAIR; i++) {
       var words = new Memory(WORDS, i * VECTOR);
       load(code, MachineChains.X, words, i, masked);
-      code.prefetch(new Memory(WORDS, i * VECTOR + MachineChains.AHEAD));
+      if (i * VECTOR % 64 == 0) {
+        code.prefetch(new Memory(WORDS, AHEAD, 1, i * VECTOR));
+      }
       MachineChains.extend(code);
     }
   }
@@ -374,7 +382,7 @@ final class MachineColumnSums {
       load(code, x, new Memory(FROM, i * VECTOR), half, masked && half >= 0);
       code.vector(VFMADD231PS, i, BROADCAST, x);
       switch (kind) {
-        case SIGNED -> {}
+        case SIGNED, REPEATED -> {}
         case SURVEYED -> {
           code.vector(VADDPS, vectors + i, vectors + i, x);
           code.vector(VFMADD231PS, 2 * vectors + i, x, x);

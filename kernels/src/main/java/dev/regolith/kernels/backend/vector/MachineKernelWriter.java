@@ -26,6 +26,7 @@ import static dev.regolith.kernels.machine.Gpr.RDX;
 import static dev.regolith.kernels.machine.Gpr.RSI;
 import static dev.regolith.kernels.machine.VectorOp.VFMADD231PS;
 import static dev.regolith.kernels.machine.VectorOp.VPADDQ;
+import static dev.regolith.kernels.machine.VectorOp.VPSUBQ;
 
 import dev.regolith.kernels.backend.vector.MicroKernel.Into;
 import dev.regolith.kernels.checksum.Digest;
@@ -107,7 +108,8 @@ sealed class MachineKernelWriter permits AbreastKernelWriter {
   private static final int SUMS_BASE = 13;
   private static final int A_STRIDE = 11;
   private static final int B_STRIDE = 12;
-  private static final int AHEAD_AT = 13;
+  private static final int AHEAD_AT =
+      13; // or, in kernels that continue, the way there from a row of B
   private static final int AHEAD_STEP_BYTES = 14;
   private static final int LAST_LANES = 15;
 
@@ -154,8 +156,8 @@ sealed class MachineKernelWriter permits AbreastKernelWriter {
     if (masks && into != Into.C) {
       throw new IllegalArgumentException("tiles are full");
     }
-    if (direct && into == Into.ROWS) {
-      throw new IllegalArgumentException("scores come from copies");
+    if (direct && (into == Into.ROWS || (continues && into != Into.C))) {
+      throw new IllegalArgumentException("no place for what is read where it lies");
     }
   }
 
@@ -172,8 +174,9 @@ sealed class MachineKernelWriter permits AbreastKernelWriter {
   }
 
   /** A new kernel; see {@link DirectKernel#of}. */
-  static DirectKernel writeDirect(int rows, Into into, DirectKernel.Width width) {
-    var writer = new MachineKernelWriter(rows, false, false, into, true, width);
+  static DirectKernel writeDirect(
+      int rows, boolean continues, Into into, DirectKernel.Width width) {
+    var writer = new MachineKernelWriter(rows, continues, false, into, true, width);
     writer.function();
     return new DirectKernel(writer.code.bytes(), rows, into, width);
   }
@@ -213,7 +216,7 @@ sealed class MachineKernelWriter permits AbreastKernelWriter {
     code.countDown(
         COUNT,
         () -> {
-          if (MicroKernel.repeats(continues, checks, into)) {
+          if (direct || MicroKernel.repeats(continues, checks, into)) {
             strips();
           } else {
             tile();
@@ -298,9 +301,12 @@ sealed class MachineKernelWriter permits AbreastKernelWriter {
     if (!direct) {
       code.move(SOON, PANEL);
       code.add(SOON, AHEAD);
+    } else if (continues) {
+      code.move(NEXT_LINE, PANEL);
+      code.add(NEXT_LINE, code.parameter(AHEAD_AT));
     }
     // The next panel's tile: parked tiles come from far away.
-    for (int line = 0; continues && line < rows * TILE_COLUMNS; line += LINE) {
+    for (int line = 0; !direct && continues && line < rows * TILE_COLUMNS; line += LINE) {
       code.prefetch(new Memory(FROM, 4 * (TILE + line)));
     }
     code.move(LEFT, DEPTH);
@@ -310,6 +316,10 @@ sealed class MachineKernelWriter permits AbreastKernelWriter {
 
   /** The accumulators and sums that a tile begins with. */
   void openTile() {
+    if (direct && continues) {
+      loadC();
+      return;
+    }
     for (int row = 0; row < rows; row++) {
       for (int half = 0; half < vectors; half++) {
         if (continues) {
@@ -322,6 +332,22 @@ sealed class MachineKernelWriter permits AbreastKernelWriter {
     for (int i = 0; checks && i < Digest.SUMS; i++) {
       code.zero(SUM + i);
     }
+  }
+
+  /** Accumulators from C; what was stored there is taken out of the digest again. */
+  private void loadC() {
+    int digest = B0;
+    code.move(LEFT, code.parameter(DIGESTS));
+    code.load(digest, new Memory(LEFT, 0));
+    code.move(B, TO);
+    for (int row = 0; row < rows; row++) {
+      for (int half = 0; half < vectors; half++) {
+        load(2 * row + half, new Memory(B, 4 * half * LANES), half);
+        code.vector(VPSUBQ, digest, digest, 2 * row + half);
+      }
+      code.add(B, code.parameter(ROW_OF_C));
+    }
+    code.store(new Memory(LEFT, 0), digest);
   }
 
   /** The first step's rows of A and B. */
@@ -343,11 +369,15 @@ sealed class MachineKernelWriter permits AbreastKernelWriter {
     if (!direct) {
       return new Memory(B, 4 * (step * TILE_COLUMNS + half * LANES));
     }
-    int column = 4 * half * LANES;
+    return rowOfB(B, step, 4 * half * LANES);
+  }
+
+  /** Somewhere in a row, some rows of B behind a first one. */
+  private static Memory rowOfB(Gpr first, int step, int bytes) {
     return switch (step) {
-      case 0 -> new Memory(B, column);
-      case 3 -> new Memory(B, ROWS_OF_B, 1, column);
-      default -> new Memory(B, ROW_OF_B, step, column);
+      case 0 -> new Memory(first, bytes);
+      case 3 -> new Memory(first, ROWS_OF_B, 1, bytes);
+      default -> new Memory(first, ROW_OF_B, step, bytes);
     };
   }
 
@@ -377,6 +407,9 @@ sealed class MachineKernelWriter permits AbreastKernelWriter {
       code.add(THIRD_ROWS[row / 3], 4 * count);
     }
     code.address(B, new Memory(B, ROW_OF_B, count, 0));
+    if (continues) {
+      code.address(NEXT_LINE, new Memory(NEXT_LINE, ROW_OF_B, count, 0));
+    }
   }
 
   void steps(int count) {
@@ -384,7 +417,10 @@ sealed class MachineKernelWriter permits AbreastKernelWriter {
       for (int half = 0; half < vectors; half++) {
         load(B0 + half, ofB(step, half), half);
       }
-      if (direct && step == 0 && count > 1) {
+      for (int line = 0; direct && continues && line < vectors * LANES; line += LINE) {
+        code.prefetch(rowOfB(NEXT_LINE, step, 4 * line));
+      }
+      if (direct && !continues && step == 0 && count > 1) {
         code.prefetch(new Memory(NEXT_LINE, 0));
         code.add(NEXT_LINE, code.parameter(AHEAD_STEP_BYTES));
       }

@@ -102,7 +102,7 @@ public final class VectorGemm implements Backend {
 
   @Override
   public boolean multipliesDirectly(GemmProblem problem, MemorySegment source, Range range) {
-    return DirectGemm.serves(problem, source, range);
+    return DirectGemm.serves(problem, source, range) || SkinnyGemm.serves(problem, source, range);
   }
 
   @Override
@@ -150,7 +150,7 @@ public final class VectorGemm implements Backend {
 
   @Override
   public String smallProducts() {
-    return DirectGemm.description();
+    return DirectGemm.description() + SkinnyGemm.description();
   }
 
   @Override
@@ -180,7 +180,10 @@ public final class VectorGemm implements Backend {
   @Override
   public void run(GemmProblem p, Region region, Workspace workspace, EvidenceSink sink) {
     var w = (VectorWorkspace) workspace;
-    if (p.isDirect() || DirectGemm.servesPanels(p, region)) {
+    Range range = p.isDirect() ? p.bRange : null;
+    if (range != null && !DirectGemm.serves(p, p.bSource, range)) {
+      SkinnyGemm.run(p, region, w, sink);
+    } else if (range != null || DirectGemm.servesPanels(p, region)) {
       DirectGemm.run(p, region, w, sink);
     } else {
       run(p, region, w, sink);

@@ -78,8 +78,34 @@ class DirectKernelTest {
     }
   }
 
+  @Test
+  void chainsAreContinuedInC() {
+    var random = new SplittableRandom(6);
+    for (int rows = 1; rows <= TILE_ROWS; rows++) {
+      for (int columns = 1; columns <= TILE_COLUMNS; columns++) {
+        int panels = columns < TILE_COLUMNS ? 1 : 3;
+        int strips = 1 + random.nextInt(3);
+        for (int depth : DEPTHS) {
+          multiply(rows, strips, panels, columns, depth, Into.C, true, random);
+        }
+      }
+    }
+  }
+
   private static void multiply(
       int rows, int strips, int panels, int width, int depth, Into into, SplittableRandom random) {
+    multiply(rows, strips, panels, width, depth, into, false, random);
+  }
+
+  private static void multiply(
+      int rows,
+      int strips,
+      int panels,
+      int width,
+      int depth,
+      Into into,
+      boolean continues,
+      SplittableRandom random) {
     int allRows = rows * strips;
     int columns = panels * width;
     // Rows are further apart than they are long, and nothing lies behind the last.
@@ -106,7 +132,16 @@ class DirectKernelTest {
       var digests = new long[3 * WIDE_LANES];
       digests[WIDE_LANES] = 5;
       boolean intoC = into == Into.C;
-      DirectKernel.of(rows, into, width)
+      var expectedC = new float[(int) (c.byteSize() / 4)];
+      Arrays.fill(expectedC, UNTOUCHED);
+      for (int i = 0; continues && i < allRows; i++) {
+        for (int j = 0; j < columns; j++) {
+          float sum = (float) random.nextDouble(-2, 2);
+          c.setAtIndex(JAVA_FLOAT, first + (long) i * cRow + j, sum);
+          expectedC[first + i * cRow + j] = sum;
+        }
+      }
+      (continues ? DirectKernel.continuing(rows, width) : DirectKernel.of(rows, into, width))
           .multiply(
               a,
               4L * first,
@@ -126,11 +161,9 @@ class DirectKernelTest {
               intoC ? c : MemorySegment.NULL,
               4L * first,
               4L * cRow,
-              b.address(),
+              continues ? 4L * bRow : b.address(),
               random.nextInt(2) * 64L);
 
-      var expectedC = new float[(int) (c.byteSize() / 4)];
-      Arrays.fill(expectedC, UNTOUCHED);
       var expectedTiles = new float[tiles.length];
       Arrays.fill(expectedTiles, UNTOUCHED);
       var digest = new long[WIDE_LANES];
@@ -138,7 +171,8 @@ class DirectKernelTest {
       for (int i = 0; i < allRows; i++) {
         for (int j = 0; j < columns; j++) {
           long firstOfB = first + (long) j / TILE_COLUMNS * nextPanel + j % TILE_COLUMNS;
-          float sum = 0;
+          float sum = continues ? expectedC[first + i * cRow + j] : 0;
+          digest[j / 2 % WIDE_LANES] -= continues ? word(sum, j) : 0;
           for (int k = 0; k < depth; k++) {
             float x = a.getAtIndex(JAVA_FLOAT, first + (long) i * aRow + k);
             sum = Math.fma(x, b.getAtIndex(JAVA_FLOAT, firstOfB + (long) k * bRow), sum);
@@ -149,8 +183,7 @@ class DirectKernelTest {
             int panel = j / TILE_COLUMNS * TILE;
             expectedTiles[2 + panel + i * TILE_COLUMNS + j % TILE_COLUMNS] = sum;
           }
-          digest[j / 2 % WIDE_LANES] +=
-              Integer.toUnsignedLong(Float.floatToRawIntBits(sum)) << (32 * (j % 2));
+          digest[j / 2 % WIDE_LANES] += word(sum, j);
         }
       }
       String what =
@@ -161,6 +194,11 @@ class DirectKernelTest {
       System.arraycopy(digest, 0, all, WIDE_LANES, WIDE_LANES);
       assertThat(digests).as(what).isEqualTo(all);
     }
+  }
+
+  /** A word in its half of a lane of the digest. */
+  private static long word(float value, int column) {
+    return Integer.toUnsignedLong(Float.floatToRawIntBits(value)) << (32 * (column % 2));
   }
 
   @Test
