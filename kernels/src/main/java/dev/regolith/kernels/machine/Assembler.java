@@ -146,6 +146,11 @@ public final class Assembler {
     load(VectorOp.VMOVUPS, length, vector, from);
   }
 
+  /** Loads 128 bits, and zeros behind them. */
+  public void loadShort(int vector, Memory from) {
+    load(VectorOp.VMOVUPS, 0, vector, from);
+  }
+
   /** Loads one float, and zeros into the other lanes. */
   public void loadFloat(int vector, Memory from) {
     load(VectorOp.VMOVSS, 0, vector, from);

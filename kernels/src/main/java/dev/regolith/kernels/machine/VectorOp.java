@@ -34,8 +34,8 @@ public enum VectorOp {
   VPADDD(VectorOp.P66, VectorOp.MAP_0F, 0, 0xFE),
   /** Difference of 32-bit integers. */
   VPSUBD(VectorOp.P66, VectorOp.MAP_0F, 0, 0xFA),
-  /** Halves of 256 bits, chosen by the immediate. Behind VEX only. */
-  VPERM2F128(VectorOp.P66, VectorOp.MAP_0F3A, 0, 0x06),
+  /** The first source, with 128 bits of the second in the half that the immediate says. */
+  VINSERTF128(VectorOp.P66, VectorOp.MAP_0F3A, 0, 0x18),
   /** The lower two floats of every 128 bits of both, in turns. */
   VUNPCKLPS(VectorOp.NONE, VectorOp.MAP_0F, 0, 0x14),
   /** The upper two floats of every 128 bits of both, in turns. */

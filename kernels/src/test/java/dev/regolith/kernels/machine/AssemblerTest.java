@@ -27,12 +27,12 @@ class AssemblerTest {
   void bytesAreThoseOfAnotherAssembler(
       int bits, @Nullable String prefix, String instruction, String bytes) {
     var assembler = new Assembler(bits, prefix != null);
-    write(assembler, instruction);
+    write(assembler, bits, instruction);
     assertThat(HexFormat.of().formatHex(assembler.bytes())).isEqualTo(bytes);
   }
 
   /** Calls the assembler for an instruction in Intel's syntax. */
-  private static void write(Assembler a, String instruction) {
+  private static void write(Assembler a, int bits, String instruction) {
     String[] words = instruction.split("[ ,]+", -1);
     switch (words[0]) {
       case "vzeroupper" -> a.zeroUpper();
@@ -93,6 +93,8 @@ class AssemblerTest {
           a.loadMasked(mask(to[1]), vector(to[0]), memory(words[2]));
         } else if (words[1].startsWith("[")) {
           a.store(memory(words[1]), vector(words[2]));
+        } else if (words[1].startsWith("x") && bits > 128) {
+          a.loadShort(vector(words[1]), memory(words[2]));
         } else {
           a.load(vector(words[1]), memory(words[2]));
         }

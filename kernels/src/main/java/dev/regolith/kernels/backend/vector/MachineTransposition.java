@@ -3,6 +3,7 @@ package dev.regolith.kernels.backend.vector;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 import static dev.regolith.kernels.machine.Gpr.R10;
 import static dev.regolith.kernels.machine.Gpr.R11;
+import static dev.regolith.kernels.machine.Gpr.R12;
 import static dev.regolith.kernels.machine.Gpr.R8;
 import static dev.regolith.kernels.machine.Gpr.R9;
 import static dev.regolith.kernels.machine.Gpr.RAX;
@@ -11,8 +12,8 @@ import static dev.regolith.kernels.machine.Gpr.RCX;
 import static dev.regolith.kernels.machine.Gpr.RDI;
 import static dev.regolith.kernels.machine.Gpr.RDX;
 import static dev.regolith.kernels.machine.Gpr.RSI;
+import static dev.regolith.kernels.machine.VectorOp.VINSERTF128;
 import static dev.regolith.kernels.machine.VectorOp.VPADDQ;
-import static dev.regolith.kernels.machine.VectorOp.VPERM2F128;
 import static dev.regolith.kernels.machine.VectorOp.VUNPCKHPD;
 import static dev.regolith.kernels.machine.VectorOp.VUNPCKHPS;
 import static dev.regolith.kernels.machine.VectorOp.VUNPCKLPD;
@@ -50,9 +51,15 @@ final class MachineTransposition {
    * @return the sum of the words, as unsigned integers
    */
   static long turn(
-      MemorySegment source, long from, long stride, MemorySegment target, int depth, long[] sums) {
+      MemorySegment source,
+      long from,
+      long stride,
+      MemorySegment target,
+      long at,
+      int depth,
+      long[] sums) {
     Bounds.check(from, stride, TILE_COLUMNS, 4L * depth, source.byteSize());
-    Bounds.check(0, 0, 1, 4L * depth * TILE_COLUMNS, target.byteSize());
+    Bounds.check(at, 0, 1, 4L * depth * TILE_COLUMNS, target.byteSize());
     Bounds.check(0, 0, 1, SUMS, sums.length);
     try {
       Turn.CALL.invokeExact(
@@ -60,11 +67,10 @@ final class MachineTransposition {
           from,
           stride,
           target,
+          at,
           Bounds.turns(depth / SIDE),
           MemorySegment.ofArray(sums),
-          4L * SIDE - SIDE * stride,
-          SIDE * stride - 4L * depth,
-          4L * (SIDE - (long) depth * TILE_COLUMNS));
+          -TILE_COLUMNS * stride);
     } catch (Throwable e) {
       throw MachineCode.unexpected(e);
     }
@@ -85,84 +91,103 @@ final class MachineTransposition {
     private static final Gpr FROM = RDI;
     private static final Gpr STRIDE = RDX;
     private static final Gpr TO = RCX;
-    private static final Gpr TURNS = R8;
-    private static final Gpr SUMS = R9;
-    private static final Gpr NEXT_STEPS = R10;
-    private static final Gpr NEXT_COLUMNS = R11;
-    private static final Gpr LEFT = RAX;
-    private static final Gpr GROUPS = RBX;
+    private static final Gpr TURNS = R9;
+    private static final Gpr SUMS = RBX;
+    private static final Gpr STRIDE_3 = R10;
+    private static final Gpr STRIDE_5 = R11;
+    private static final Gpr STRIDE_7 = R12;
+    private static final Gpr GROUPS = RAX;
 
-    // Registers: 0 to 7 hold a column each, and are used again as they become free.
-    private static final int PAIRS = 8;
+    /** Words of a cache line. */
+    private static final int LINE = 16;
+
+    private static final int FOUR = SIDE / 2;
+
+    // Registers: the first four hold columns, then steps; the next four are halfway.
+    private static final int LOW = FOUR;
     private static final int ALL = 12;
     private static final int UPPER = 13;
-    private static final int OUT = 14;
     private static final int SHIFTED = 15;
 
-    // Immediates.
-    private static final int LOWER_HALVES = 0x20;
-    private static final int UPPER_HALVES = 0x31;
-
-    static final MethodHandle CALL = MachineCode.caller(code(), "pllplplll");
+    static final MethodHandle CALL = MachineCode.caller(code(), "pllpllpl");
 
     private static byte[] code() {
       var code = new Assembler(BITS, false);
       code.enter();
       code.add(FROM, RSI);
-      code.move(NEXT_STEPS, code.parameter(0));
-      code.move(NEXT_COLUMNS, code.parameter(1));
+      code.add(TO, R8);
+      code.address(STRIDE_3, new Memory(STRIDE, STRIDE, 2, 0));
+      code.address(STRIDE_5, new Memory(STRIDE, STRIDE, 4, 0));
+      code.address(STRIDE_7, new Memory(STRIDE_3, STRIDE, 4, 0));
       code.zero(ALL);
       code.zero(UPPER);
-      code.set(GROUPS, TILE_COLUMNS / SIDE);
-      code.countDown(
-          GROUPS,
-          () -> {
-            code.move(LEFT, TURNS);
-            code.countDown(LEFT, () -> square(code));
-            code.add(FROM, NEXT_COLUMNS);
-            code.add(TO, code.parameter(2));
-          });
+      code.inTurns(TURNS, LINE / SIDE, squares -> steps(code, squares));
+      code.move(SUMS, code.parameter(0));
       code.store(new Memory(SUMS, 0), ALL);
       code.store(new Memory(SUMS, VECTOR), UPPER);
       code.leave();
       return code.bytes();
     }
 
+    /** Some steps of all columns, eight columns at a time: whole lines are read, and written. */
+    private static void steps(Assembler code, int squares) {
+      int read = squares * 4 * SIDE;
+      int written = squares * 4 * SIDE * TILE_COLUMNS;
+      code.set(GROUPS, TILE_COLUMNS / SIDE);
+      code.countDown(
+          GROUPS,
+          () -> {
+            for (int i = 0; i < squares; i++) {
+              square(code);
+            }
+            code.address(FROM, new Memory(FROM, STRIDE, SIDE, -read));
+            code.add(TO, 4 * SIDE - written);
+          });
+      code.add(FROM, code.parameter(1));
+      code.add(FROM, read);
+      code.add(TO, written - 4 * TILE_COLUMNS);
+    }
+
+    /**
+     * Four steps at a time of all columns: of a column and the one four behind it in the halves of
+     * a register, so that within the halves everything falls into place.
+     */
     private static void square(Assembler code) {
-      for (int column = 0; column < SIDE; column++) {
-        code.load(column, new Memory(FROM, 0));
-        // Before anything is done to them: what is packed has to agree with what was read.
-        code.vector(VPADDQ, ALL, ALL, column);
-        code.shiftRight(SHIFTED, column, HIGH);
-        code.vector(VPADDQ, UPPER, UPPER, SHIFTED);
-        code.add(FROM, STRIDE);
+      for (int step = 0; step < SIDE; step += FOUR) {
+        for (int column = 0; column < FOUR; column++) {
+          code.loadShort(column, of(column, step));
+          code.vector(VINSERTF128, column, column, of(column + FOUR, step), 1);
+          // Before anything is done to them: what is packed has to agree with what was read.
+          code.vector(VPADDQ, ALL, ALL, column);
+          code.shiftRight(SHIFTED, column, HIGH);
+          code.vector(VPADDQ, UPPER, UPPER, SHIFTED);
+        }
+        for (int pair = 0; pair < FOUR; pair += 2) {
+          code.vector(VUNPCKLPS, LOW + pair, pair, pair + 1);
+          code.vector(VUNPCKHPS, LOW + pair + 1, pair, pair + 1);
+        }
+        for (int half = 0; half < 2; half++) {
+          code.vector(VUNPCKLPD, 2 * half, LOW + half, LOW + half + 2);
+          code.vector(VUNPCKHPD, 2 * half + 1, LOW + half, LOW + half + 2);
+        }
+        for (int i = 0; i < FOUR; i++) {
+          code.store(new Memory(TO, 4 * TILE_COLUMNS * (step + i)), i);
+        }
       }
-      code.add(FROM, NEXT_STEPS);
-      for (int pair = 0; pair < SIDE / 2; pair++) {
-        code.vector(VUNPCKLPS, PAIRS + pair, 2 * pair, 2 * pair + 1);
-        code.vector(VUNPCKHPS, 2 * pair, 2 * pair, 2 * pair + 1);
-      }
-      // Of four columns each: their first, second, third and fourth steps, and those four later.
-      int[] left = fours(code, 0);
-      int[] right = fours(code, 2);
-      for (int step = 0; step < SIDE; step++) {
-        int halves = step < SIDE / 2 ? LOWER_HALVES : UPPER_HALVES;
-        int four = step % (SIDE / 2);
-        code.vector(VPERM2F128, OUT, left[four], right[four], halves);
-        code.store(new Memory(TO, 4 * TILE_COLUMNS * step), OUT);
-      }
+      code.add(FROM, 4 * SIDE);
       code.add(TO, 4 * TILE_COLUMNS * SIDE);
     }
 
-    private static int[] fours(Assembler code, int pair) {
-      int low = PAIRS + pair;
-      int high = 2 * pair;
-      int[] to = {high + 1, low, high + 3, high};
-      code.vector(VUNPCKLPD, to[0], low, low + 1);
-      code.vector(VUNPCKHPD, to[1], low, low + 1);
-      code.vector(VUNPCKLPD, to[2], high, high + 2);
-      code.vector(VUNPCKHPD, to[3], high, high + 2);
-      return to;
+    /** Some steps along one of the columns. */
+    private static Memory of(int column, int step) {
+      int bytes = 4 * step;
+      return switch (column) {
+        case 0 -> new Memory(FROM, bytes);
+        case 3, 6 -> new Memory(FROM, STRIDE_3, column / 3, bytes);
+        case 5 -> new Memory(FROM, STRIDE_5, 1, bytes);
+        case 7 -> new Memory(FROM, STRIDE_7, 1, bytes);
+        default -> new Memory(FROM, STRIDE, column, bytes);
+      };
     }
   }
 }

@@ -194,28 +194,41 @@ final class PanelCopy {
    * Copies columns that each lie in a row, as those of a transposed matrix do, into rows.
    *
    * @param stride from a column to the next
+   * @param at where the first row goes
    * @param raw of no meaning afterwards
    * @return the sum of the words, as unsigned integers
    */
   static long turn(
-      MemorySegment source, long from, long stride, MemorySegment target, int depth, long[] raw) {
+      MemorySegment source,
+      long from,
+      long stride,
+      MemorySegment target,
+      long at,
+      int depth,
+      long[] raw) {
     int turned = 0;
     long sum = 0;
     if (VectorShapes.MACHINE_CODE && depth >= MachineTransposition.SIDE) {
       turned = depth - depth % MachineTransposition.SIDE;
-      sum = MachineTransposition.turn(source, from, stride, target, turned, raw);
+      sum = MachineTransposition.turn(source, from, stride, target, at, turned, raw);
     }
-    return turned == depth ? sum : sum + turn(source, from, stride, target, turned, depth);
+    return turned == depth ? sum : sum + turn(source, from, stride, target, at, turned, depth);
   }
 
   private static long turn(
-      MemorySegment source, long from, long stride, MemorySegment target, int first, int depth) {
+      MemorySegment source,
+      long from,
+      long stride,
+      MemorySegment target,
+      long at,
+      int first,
+      int depth) {
     source = known(source);
     target = known(target);
     long sum = 0;
     for (int k = first; k < depth; k++) {
       long row = from + 4L * k;
-      long to = 4L * k * TILE_COLUMNS;
+      long to = at + 4L * k * TILE_COLUMNS;
       for (int c = 0; c < TILE_COLUMNS; c++) {
         int word = source.get(ValueLayout.JAVA_INT, row + c * stride);
         target.set(ValueLayout.JAVA_INT, to + 4L * c, word);

@@ -113,9 +113,15 @@ final class PanelPacker {
     MemorySegment copy = w.staging;
     long from = 4 * range.word(matrix, k, j);
     boolean full = columns == TILE_COLUMNS;
+    boolean turns = full && source.isNative() && range.rowStride() == 1;
+    if (turns && !verify) {
+      long to = place.offset(number);
+      PanelCopy.turn(source, from, 4 * range.columnStride(), place.memory(), to, depth, w.raw);
+      return true;
+    }
     long read;
-    if (full && source.isNative() && range.rowStride() == 1) {
-      read = PanelCopy.turn(source, from, 4 * range.columnStride(), copy, depth, w.raw);
+    if (turns) {
+      read = PanelCopy.turn(source, from, 4 * range.columnStride(), copy, 0, depth, w.raw);
     } else if (source.isNative() && range.columnStride() == 1) {
       read = PanelCopy.fillUp(source, from, 4 * range.rowStride(), columns, copy, depth, w.raw);
     } else {

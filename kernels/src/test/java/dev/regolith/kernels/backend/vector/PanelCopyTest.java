@@ -29,25 +29,27 @@ class PanelCopyTest {
       for (long i = 0; i < source.byteSize() / 4; i++) {
         source.setAtIndex(ValueLayout.JAVA_INT, i, random.nextInt());
       }
-      MemorySegment target = arena.allocate(4 * (words + 8), 64);
-      for (long i = 0; i < words + 8; i++) {
+      long before = 8; // words that come first, and as many behind
+      MemorySegment target = arena.allocate(4 * (words + 2 * before), 64);
+      for (long i = 0; i < words + 2 * before; i++) {
         target.setAtIndex(ValueLayout.JAVA_INT, i, guard);
       }
       var raw = new long[SealLanes.UPPER + 3 * VectorShapes.WIDE_LANES];
-      long found = PanelCopy.turn(source, from, stride, target, depth, raw);
+      long found = PanelCopy.turn(source, from, stride, target, 4L * before, depth, raw);
       long sum = 0;
       for (int k = 0; k < depth; k++) {
         for (int c = 0; c < TILE_COLUMNS; c++) {
           int word = source.get(ValueLayout.JAVA_INT, from + c * stride + 4L * k);
           sum += Integer.toUnsignedLong(word);
-          assertThat(target.getAtIndex(ValueLayout.JAVA_INT, (long) k * TILE_COLUMNS + c))
+          assertThat(target.getAtIndex(ValueLayout.JAVA_INT, before + (long) k * TILE_COLUMNS + c))
               .as("step %d of column %d", k, c)
               .isEqualTo(word);
         }
       }
       assertThat(found).isEqualTo(sum);
-      for (long i = words; i < words + 8; i++) {
+      for (long i = 0; i < before; i++) {
         assertThat(target.getAtIndex(ValueLayout.JAVA_INT, i)).isEqualTo(guard);
+        assertThat(target.getAtIndex(ValueLayout.JAVA_INT, before + words + i)).isEqualTo(guard);
       }
     }
   }
