@@ -62,6 +62,11 @@ final class AllocationWorkout {
     measure(title + "packed, sealed input", () -> session.gemm(sealed, packed, c));
     measure(title + "fresh, sealed input, beta", () -> session.gemm(1, sealed, b, 1, c));
     measure(title + "packed, transposed input", () -> session.gemm(strided, packed, c));
+    var sealedB = Tensor.zeros(arena, DType.FLOAT32, depth, columns);
+    session.seal(sealedB);
+    var row = Tensor.zeros(arena, DType.FLOAT32, 1, depth);
+    var rowOfC = Tensor.zeros(arena, DType.FLOAT32, 1, columns);
+    measure(title + "a row, both sealed", () -> session.gemm(row, sealedB, rowOfC));
     measure(title + "packed, output never sealed", () -> session.gemm(a, packed, plain));
   }
 

@@ -16,6 +16,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -178,6 +179,60 @@ class DirectProductTest {
           assertThat(after.refined()).as("second looks, " + what).isEqualTo(before.refined());
           assertThat(after.duplicated()).as("twice, " + what).isEqualTo(before.duplicated());
         }
+      }
+    }
+  }
+
+  /**
+   * Few rows in other forms: a batch, with a B for each or one for all; more columns than a region
+   * has; a B that is wide, and not deep; one that is as deep as checks by columns go; factors,
+   * which round a row once more than its prediction.
+   */
+  @ParameterizedTest
+  @CsvSource({
+    "3, 3, 2, 530, 300, 1, 0",
+    "3, 1, 2, 530, 300, 1, 0",
+    "1, 1, 5, 200, 6100, 1, 0",
+    "1, 1, 1, 200, 6100, 1, 0",
+    "1, 1, 2, 65536, 33, 1, 0",
+    "1, 1, 2, 65537, 33, 1, 0",
+    "1, 1, 1, 64, 128, -1.5, 0.5",
+    "1, 1, 25, 64, 128, -1.5, 0.5",
+    "1, 1, 1, 600, 128, -1.5, 0.5",
+  })
+  void fewRowsOfAllForms(int batch, int ofB, int m, int k, int n, float alpha, float beta) {
+    var random = new SplittableRandom(k);
+    float[] a = Filling.GAUSSIAN.matrix(random, batch * m, k);
+    float[] b = Filling.GAUSSIAN.matrix(random, ofB * k, n);
+    float[] old = Filling.GAUSSIAN.matrix(random, batch * m, n);
+    var expected = new float[batch * m * n];
+    for (int matrix = 0; matrix < batch; matrix++) {
+      int at = matrix * m * n;
+      float[] x = Arrays.copyOfRange(a, matrix * m * k, (matrix + 1) * m * k);
+      int right = ofB == 1 ? 0 : matrix;
+      float[] y = Arrays.copyOfRange(b, right * k * n, (right + 1) * k * n);
+      float[] z = Arrays.copyOfRange(old, at, at + m * n);
+      System.arraycopy(Chain.multiply(alpha, x, y, beta, z, m, n, k), 0, expected, at, m * n);
+    }
+    for (var protection : Protection.values()) {
+      var under = SessionUnderTest.kept(1 + k % 2, protection, Compute.VECTOR);
+      var session = under.session();
+      under.reports().clear();
+      try (var arena = Arena.ofShared()) {
+        var left = batch == 1 ? Tensor.of(arena, a, m, k) : Tensor.of(arena, a, batch, m, k);
+        var right = ofB == 1 ? Tensor.of(arena, b, k, n) : Tensor.of(arena, b, ofB, k, n);
+        var c = batch == 1 ? Tensor.of(arena, old, m, n) : Tensor.of(arena, old, batch, m, n);
+        session.seal(left);
+        session.seal(right);
+        session.seal(c);
+        var before = session.counters();
+        assertThat(session.gemm(alpha, left, right, beta, c)).isEqualTo(Status.CLEAN);
+        var after = session.counters();
+        assertThat(ReferenceGemm.firstDifference(expected, c.toArray())).isEqualTo(-1);
+        assertThat(under.reports()).isEmpty();
+        assertThat(session.verify(c)).isEqualTo(Status.CLEAN);
+        assertThat(after.refined()).as("second looks").isEqualTo(before.refined());
+        assertThat(after.duplicated()).as("twice").isEqualTo(before.duplicated());
       }
     }
   }

@@ -124,6 +124,8 @@ final class FaultyGemm implements AutoCloseable {
     SHALLOW(1, Compute.BEST, false, true, 14, 1, 0),
     /** The same of many steps and few rows: a few rows of B at a time. */
     SKINNY(1, Compute.BEST, false, true, 1100, 1, 0, 11),
+    /** The same of two rows, which are added to C from row to row of B. */
+    PAIR(1, Compute.BEST, false, true, 530, 1, 0, 2),
     /** The same of a single row, two threads. */
     ROW(2, Compute.BEST, false, true, 1100, 1, 0, 1),
     /**
@@ -185,7 +187,7 @@ final class FaultyGemm implements AutoCloseable {
 
     /** Whether B is read a few rows at a time, where that is done at all. */
     boolean isSkinny() {
-      return this == SKINNY || this == ROW;
+      return this == SKINNY || this == PAIR || this == ROW;
     }
 
     /** Whether columns are checked, where that is done at all. */

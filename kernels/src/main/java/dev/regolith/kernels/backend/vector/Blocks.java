@@ -38,8 +38,11 @@ final class Blocks {
   /** Words of a row. */
   int columns;
 
-  /** How many bytes behind a word lies the one that is asked for when it is read for its seal. */
-  long ahead;
+  /**
+   * How many bytes behind a word lies the one that is asked for when it is read for its seal; of a
+   * copy, nothing is.
+   */
+  private long ahead;
 
   /** Whether a block's columns are other ones than the last one's, and not its rows. */
   boolean across;
@@ -62,18 +65,29 @@ final class Blocks {
     height = CheckBlock.ROWS;
     columns = newColumns;
     across = false;
-    ahead = MachineChains.AHEAD;
     if (MachineColumnSums.masks() || columns == width()) {
       memory = source;
       offset = from;
       stride = fromRow;
+      ahead = MachineChains.AHEAD;
     } else {
       BlockPass.stage(source, from, fromRow, rows, columns, staged, raw);
       memory = staged;
       offset = 0;
       stride = BlockPass.STAGED_STRIDE;
+      ahead = 0;
     }
     return this;
+  }
+
+  /** Has something else asked for than what usually comes next. */
+  void ask(long bytesBehind) {
+    ahead = ahead == 0 ? 0 : bytesBehind;
+  }
+
+  /** What is asked for, in bytes behind each word. */
+  long ahead() {
+    return ahead;
   }
 
   /** Packed panels. */

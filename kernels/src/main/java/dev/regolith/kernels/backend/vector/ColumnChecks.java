@@ -2,6 +2,7 @@ package dev.regolith.kernels.backend.vector;
 
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 
+import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.EvidenceSink;
 import dev.regolith.kernels.backend.GemmProblem;
 import dev.regolith.kernels.backend.LeftCheck;
@@ -147,15 +148,13 @@ final class ColumnChecks {
   }
 
   /** When everything has been multiplied: reads C, then A once more, and compares. */
-  static void verifyPredicted(GemmProblem p, Region region, VectorWorkspace w, EvidenceSink sink) {
+  static void verifyPredicted(
+      Backend backend, GemmProblem p, Region region, VectorWorkspace w, EvidenceSink sink) {
     for (int block = 0; block < region.blocks; block++) {
       readBack(p, region, block, w);
     }
     settle(p, region, 0, region.blocks, w, sink);
-    int depth = (int) p.depth;
-    for (int k = 0; p.aSeals != null && k < depth; k += CheckBlock.COLUMNS) {
-      readLeft(p, region, k, Math.min(CheckBlock.COLUMNS, depth - k), 0, p.aSeals, w, sink);
-    }
+    LeftCheck.verify(backend, p, region, w.found, w, sink);
     for (int block = 0; block < region.blocks; block++) {
       compare(p, region, block, w, sink);
     }
@@ -201,6 +200,10 @@ final class ColumnChecks {
     }
   }
 
+  private static Kind predicting(VectorWorkspace w) {
+    return w.columnSums.repeats() ? Kind.REPEATED : Kind.PREDICTED;
+  }
+
   private static void clearPredicted(GemmProblem p, Region region, int block, VectorWorkspace w) {
     int first = block * CheckBlock.COLUMNS;
     int end = first + CheckBlock.pitch(p.b.columnsOf(region.block + block));
@@ -226,11 +229,10 @@ final class ColumnChecks {
     int columns = p.b.columnsOf(region.block + block);
     long b = 4 * range.word(region.matrix, from, 0) + DirectGemm.firstColumn(region, block);
     Blocks blocks = w.blocks.below(p.bSource, b, 4 * range.rowStride(), rows, columns, w.raw);
-    blocks.ahead = ahead;
+    blocks.ask(ahead);
     int first = block * CheckBlock.COLUMNS;
-    // A single row predicts itself, bit for bit: no tolerance is needed, and none is made.
     add(
-        region.rows == 1 ? Kind.REPEATED : Kind.PREDICTED,
+        predicting(w),
         blocks,
         seals != null,
         w.columnSums.memory,
@@ -255,15 +257,7 @@ final class ColumnChecks {
     int count = b.panelsOf(region.block + block);
     Blocks panels = w.blocks.panels(w.place, b.depthOf(0), count);
     int first = block * CheckBlock.COLUMNS;
-    add(
-        Kind.PREDICTED,
-        panels,
-        true,
-        w.columnSums.memory,
-        OF_STEPS,
-        ColumnSums.PREDICTED,
-        first,
-        w);
+    add(predicting(w), panels, true, w.columnSums.memory, OF_STEPS, ColumnSums.PREDICTED, first, w);
     long panel = b.panel(region.matrix, region.block + block);
     for (int i = 0; i < panels.count(); i++) {
       panels.seal(i, w.found, 0);

@@ -66,6 +66,7 @@ final class ColumnSums {
   private float beta;
   private int depth;
   private int rows;
+  private boolean repeats;
 
   /** Place of a sum. */
   static int at(int line, int column) {
@@ -78,6 +79,15 @@ final class ColumnSums {
     beta = p.beta;
     depth = Math.toIntExact(p.depth);
     rows = region.rows;
+    repeats = rows == 1 && alpha == 1 && beta == 0;
+  }
+
+  /**
+   * Whether the region is a single row, and no factor rounds it once more: then it predicts itself,
+   * bit for bit, and there are no tolerances.
+   */
+  boolean repeats() {
+    return repeats;
   }
 
   /** Starts some lines at zero, from a place to a later one. */
@@ -166,6 +176,9 @@ final class ColumnSums {
   }
 
   private double tolerance(int column) {
+    if (repeats) {
+      return 0;
+    }
     double total = get(TOTAL, column);
     double squares = get(SQUARES, column) + total * total * meanWeight();
     double old = beta == 0 ? 0 : get(OLD_SQUARES, column);

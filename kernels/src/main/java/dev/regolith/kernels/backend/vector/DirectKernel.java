@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A kernel in machine code that reads A and B where they lie: a product that is small enough for
- * the caches needs no copies. Computes the bits of a {@link MicroKernel}.
+ * the caches, or has few rows, needs no copies. Computes the bits of a {@link MicroKernel}.
  */
 final class DirectKernel {
   /** How many columns a panel has. */

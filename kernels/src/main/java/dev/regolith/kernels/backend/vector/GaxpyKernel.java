@@ -165,16 +165,16 @@ final class GaxpyKernel {
     private static final Gpr C = RSI;
     private static final Gpr LEFT = RAX;
 
-    // From a row of B to the next, and three, five and seven times that; the same for C.
+    // From a row of B to the next, and multiples of that.
     private static final Gpr STRIDE = R8;
-    private static final Gpr STRIDE_3 = R10;
-    private static final Gpr STRIDE_5 = R11;
-    private static final Gpr STRIDE_7 = RBX;
+    private static final EightRows ROWS_OF_B = new EightRows(B, STRIDE, R10, R11, RBX);
+
+    // The same for C.
     private static final Gpr FIRST_C = R12;
     private static final Gpr STRIDE_C = R13;
     private static final Gpr STRIDE_C_3 = R14;
 
-    /** Vectors that are taken together: those of a line, if there are registers. */
+    /** Vectors that are taken together, if there are registers: no more than a line has. */
     private static final int TOGETHER = Math.clamp(LINE / VECTOR, 1, 2);
 
     // Registers: words of A come first, then sums.
@@ -202,9 +202,7 @@ final class GaxpyKernel {
       code.enter();
       code.add(A, RSI);
       code.add(FIRST, RCX);
-      code.address(STRIDE_3, new Memory(STRIDE, STRIDE, 2, 0));
-      code.address(STRIDE_5, new Memory(STRIDE, STRIDE, 4, 0));
-      code.address(STRIDE_7, new Memory(STRIDE_3, STRIDE, 4, 0));
+      ROWS_OF_B.open(code);
       code.move(FIRST_C, code.parameter(C_BASE));
       code.add(FIRST_C, code.parameter(C_AT));
       code.move(STRIDE_C, code.parameter(ROW_OF_C));
@@ -271,8 +269,8 @@ final class GaxpyKernel {
         for (int i = 0; i < count; i++) {
           multiply(step, i, masked);
         }
-        if (count * VECTOR >= LINE) {
-          code.prefetch(ofB(step, AHEAD));
+        if (count == together && !masked) {
+          code.prefetch(ROWS_OF_B.row(step, AHEAD));
         }
       }
       for (int row = 0; row < rows; row++) {
@@ -287,7 +285,7 @@ final class GaxpyKernel {
 
     /** Adds a vector of a row of B, times its factors, to the sums. */
     private void multiply(int step, int vector, boolean masked) {
-      Memory words = ofB(step, vector * VECTOR);
+      Memory words = ROWS_OF_B.row(step, vector * VECTOR);
       if (rows == 1 && !masked) {
         code.vector(VFMADD231PS, sum(0, vector), ofA(0, step), words);
         return;
@@ -321,16 +319,6 @@ final class GaxpyKernel {
         case 0 -> new Memory(C, bytes);
         case 3 -> new Memory(C, STRIDE_C_3, 1, bytes);
         default -> new Memory(C, STRIDE_C, row, bytes);
-      };
-    }
-
-    private static Memory ofB(int step, int bytes) {
-      return switch (step) {
-        case 0 -> new Memory(B, bytes);
-        case 3, 6 -> new Memory(B, STRIDE_3, step / 3, bytes);
-        case 5 -> new Memory(B, STRIDE_5, 1, bytes);
-        case 7 -> new Memory(B, STRIDE_7, 1, bytes);
-        default -> new Memory(B, STRIDE, step, bytes);
       };
     }
   }

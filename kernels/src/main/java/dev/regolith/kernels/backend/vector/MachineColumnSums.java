@@ -20,6 +20,7 @@ import static dev.regolith.kernels.machine.Gpr.RSI;
 import static dev.regolith.kernels.machine.VectorOp.VADDPS;
 import static dev.regolith.kernels.machine.VectorOp.VFMADD231PS;
 import static dev.regolith.kernels.machine.VectorOp.VMULPS;
+import static dev.regolith.kernels.machine.VectorOp.VPERMILPS;
 import static dev.regolith.kernels.machine.VectorOp.VPSUBQ;
 
 import dev.regolith.kernels.checksum.CheckBlock;
@@ -41,6 +42,9 @@ final class MachineColumnSums {
   /** Vectors of columns side by side. */
   private static final int PAIR = 2;
 
+  /** Of four lanes: the second, the first, the fourth, the third. */
+  private static final int NEIGHBOURS = 0xB1;
+
   /** What is added up of the columns of a matrix. */
   enum Kind {
     /** Words with the signs of their rows; what was read is taken out of a digest, too. */
@@ -49,7 +53,10 @@ final class MachineColumnSums {
     SURVEYED(1, 3),
     /** Words times three factors of their row: two as they are, their squares with the third. */
     PREDICTED(2, 3),
-    /** Words times the first of these factors alone. */
+    /**
+     * Words times the first of these factors alone, each in the lane of its neighbour: a lane that
+     * computes wrongly does not do so to the same words twice.
+     */
     REPEATED(3, 1);
 
     private final int number;
@@ -74,7 +81,7 @@ final class MachineColumnSums {
    * Adds what blocks contribute to the sums of their columns.
    *
    * @param scans whether their seals are wanted, and put into {@link Blocks#sums}
-   * @param factors of the rows: signs, or those of {@link Kind#PREDICTED}
+   * @param factors of the rows: signs, or those of {@link Kind#PREDICTED} and {@link Kind#REPEATED}
    * @param factor place of the first row's
    * @param sum place of the first column's sum
    * @param digests of {@link Kind#SIGNED}, one for each block; what was read is subtracted
@@ -125,7 +132,7 @@ final class MachineColumnSums {
           scans ? blocks.across ? (long) JOINED : APART_ROWS : 0L,
           (long) -blocks.height,
           (long) kind.number,
-          blocks.ahead);
+          blocks.ahead());
     } catch (Throwable e) {
       throw MachineCode.unexpected(e);
     }
@@ -353,6 +360,7 @@ final class MachineColumnSums {
     code.move(STEPS_LEFT, ROWS);
     for (int i = 0; i < vectors * kind.sums; i++) {
       code.load(i, place(i, vectors));
+      exchange(code, kind, i);
     }
     code.countDown(
         STEPS_LEFT,
@@ -362,7 +370,15 @@ final class MachineColumnSums {
           code.add(FACTOR_OF_ROW, Float.BYTES);
         });
     for (int i = 0; i < vectors * kind.sums; i++) {
+      exchange(code, kind, i);
       code.store(place(i, vectors), i);
+    }
+  }
+
+  /** Exchanges lanes with their neighbours. */
+  private static void exchange(Assembler code, Kind kind, int vector) {
+    if (kind == Kind.REPEATED) {
+      code.vector(VPERMILPS, vector, 0, vector, NEIGHBOURS);
     }
   }
 
@@ -380,6 +396,7 @@ final class MachineColumnSums {
       int x = X + i % PAIR;
       int half = i - (vectors - PAIR);
       load(code, x, new Memory(FROM, i * VECTOR), half, masked && half >= 0);
+      exchange(code, kind, x);
       code.vector(VFMADD231PS, i, BROADCAST, x);
       switch (kind) {
         case SIGNED, REPEATED -> {}

@@ -108,8 +108,7 @@ sealed class MachineKernelWriter permits AbreastKernelWriter {
   private static final int SUMS_BASE = 13;
   private static final int A_STRIDE = 11;
   private static final int B_STRIDE = 12;
-  private static final int AHEAD_AT =
-      13; // or, in kernels that continue, the way there from a row of B
+  private static final int AHEAD_AT = 13; // of a kernel that continues: from a row of B
   private static final int AHEAD_STEP_BYTES = 14;
   private static final int LAST_LANES = 15;
 

@@ -93,9 +93,7 @@ final class MachineTransposition {
     private static final Gpr TO = RCX;
     private static final Gpr TURNS = R9;
     private static final Gpr SUMS = RBX;
-    private static final Gpr STRIDE_3 = R10;
-    private static final Gpr STRIDE_5 = R11;
-    private static final Gpr STRIDE_7 = R12;
+    private static final EightRows COLUMNS = new EightRows(FROM, STRIDE, R10, R11, R12);
     private static final Gpr GROUPS = RAX;
 
     /** Words of a cache line. */
@@ -116,9 +114,7 @@ final class MachineTransposition {
       code.enter();
       code.add(FROM, RSI);
       code.add(TO, R8);
-      code.address(STRIDE_3, new Memory(STRIDE, STRIDE, 2, 0));
-      code.address(STRIDE_5, new Memory(STRIDE, STRIDE, 4, 0));
-      code.address(STRIDE_7, new Memory(STRIDE_3, STRIDE, 4, 0));
+      COLUMNS.open(code);
       code.zero(ALL);
       code.zero(UPPER);
       code.inTurns(TURNS, LINE / SIDE, squares -> steps(code, squares));
@@ -155,8 +151,8 @@ final class MachineTransposition {
     private static void square(Assembler code) {
       for (int step = 0; step < SIDE; step += FOUR) {
         for (int column = 0; column < FOUR; column++) {
-          code.loadShort(column, of(column, step));
-          code.vector(VINSERTF128, column, column, of(column + FOUR, step), 1);
+          code.loadShort(column, COLUMNS.row(column, 4 * step));
+          code.vector(VINSERTF128, column, column, COLUMNS.row(column + FOUR, 4 * step), 1);
           // Before anything is done to them: what is packed has to agree with what was read.
           code.vector(VPADDQ, ALL, ALL, column);
           code.shiftRight(SHIFTED, column, HIGH);
@@ -176,18 +172,6 @@ final class MachineTransposition {
       }
       code.add(FROM, 4 * SIDE);
       code.add(TO, 4 * TILE_COLUMNS * SIDE);
-    }
-
-    /** Some steps along one of the columns. */
-    private static Memory of(int column, int step) {
-      int bytes = 4 * step;
-      return switch (column) {
-        case 0 -> new Memory(FROM, bytes);
-        case 3, 6 -> new Memory(FROM, STRIDE_3, column / 3, bytes);
-        case 5 -> new Memory(FROM, STRIDE_5, 1, bytes);
-        case 7 -> new Memory(FROM, STRIDE_7, 1, bytes);
-        default -> new Memory(FROM, STRIDE, column, bytes);
-      };
     }
   }
 }

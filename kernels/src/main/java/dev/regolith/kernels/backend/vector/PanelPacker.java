@@ -89,7 +89,7 @@ final class PanelPacker {
 
   /**
    * Packs a panel whose columns lie in no form for vectors, or that lacks some: from a copy, zeros
-   * in their place.
+   * in their place. Columns that only have to be turned are, at once, if nobody verifies.
    *
    * @return whether what was packed are the words that were read
    */

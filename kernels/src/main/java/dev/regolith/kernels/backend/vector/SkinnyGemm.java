@@ -5,8 +5,10 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.ORDER;
 import static dev.regolith.kernels.backend.vector.VectorShapes.TILE_COLUMNS;
 
+import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.EvidenceSink;
 import dev.regolith.kernels.backend.GemmProblem;
+import dev.regolith.kernels.backend.PackedBCheck;
 import dev.regolith.kernels.backend.Region;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.memory.Range;
@@ -42,26 +44,31 @@ final class SkinnyGemm {
 
   private SkinnyGemm() {}
 
-  /** Whether a product with a B of this form is one of them. */
+  /**
+   * Whether a product with a B of this form is one of them. A B that a whole batch shares is packed
+   * once for all.
+   */
   static boolean serves(GemmProblem p, MemorySegment source, Range range) {
     return VectorShapes.MACHINE_CODE
         && source.isNative()
         && range.columnStride() == 1
+        && p.batch == range.batch()
         && p.rows <= ROWS
-        && p.depth <= (p.verify ? CHECKED / p.rows : Integer.MAX_VALUE)
+        && p.depth <= (p.verify ? CHECKED / p.rows : Integer.MAX_VALUE - STEPS)
         && p.alpha == 1
         && p.beta == 0;
   }
 
-  /** See {@link dev.regolith.kernels.backend.Backend#smallProducts}. */
+  /** See {@link Backend#smallProducts}. */
   static String description() {
     return VectorShapes.MACHINE_CODE
-        ? "; up to %d rows with any fresh B the same, in slabs of %d steps".formatted(ROWS, STEPS)
+        ? "; up to %d rows with any fresh B in place, %d steps at a time".formatted(ROWS, STEPS)
         : "";
   }
 
-  /** See {@link dev.regolith.kernels.backend.Backend#run}. */
-  static void run(GemmProblem p, Region region, VectorWorkspace w, EvidenceSink sink) {
+  /** See {@link Backend#run}. */
+  static void run(
+      Backend backend, GemmProblem p, Region region, VectorWorkspace w, EvidenceSink sink) {
     Range range = Objects.requireNonNull(p.bRange);
     int depth = (int) p.depth;
     w.openEvenly(region.rows);
@@ -70,7 +77,7 @@ final class SkinnyGemm {
       ColumnChecks.open(p, region, w);
     }
     if (Probe.ON) {
-      probeLeft(ProbePoint.A_READ, p, region);
+      probeLeft(ProbePoint.A_READ, p, region, 0, depth);
       probeRight(ProbePoint.B_READ, p, region, range, 0, depth);
     }
     for (int k = 0; k < depth; k += STEPS) {
@@ -79,17 +86,15 @@ final class SkinnyGemm {
       long ahead = k + steps < depth ? 4 * STEPS * range.rowStride() : 0;
       multiply(p, region, range, k, steps, p.verify ? 0 : ahead, w);
       if (Probe.ON) {
+        probeLeft(ProbePoint.A_PREDICTED, p, region, k, steps);
         probeRight(ProbePoint.B_MULTIPLIED, p, region, range, k, steps);
       }
       if (p.verify) {
         ColumnChecks.predict(p, region, k, steps, ahead, w, sink);
       }
     }
-    if (Probe.ON) {
-      probeLeft(ProbePoint.A_PREDICTED, p, region);
-    }
     if (p.verify) {
-      ColumnChecks.verifyPredicted(p, region, w, sink);
+      ColumnChecks.verifyPredicted(backend, p, region, w, sink);
     } else if (Probe.ON) {
       for (int block = 0; block < region.blocks; block++) {
         OutputTiles.probe(ProbePoint.C_STORED, p, region, block);
@@ -97,12 +102,6 @@ final class SkinnyGemm {
       }
     }
     w.finish();
-  }
-
-  /** Columns of a region. */
-  private static int columns(GemmProblem p, Region region) {
-    long first = region.block * CheckBlock.COLUMNS;
-    return (int) Math.min(p.columns - first, (long) region.blocks * CheckBlock.COLUMNS);
   }
 
   /** First byte of a row of a region of C. */
@@ -118,7 +117,7 @@ final class SkinnyGemm {
   /** Zeros in place of C, for chains to start from. */
   private static void clearC(GemmProblem p, Region region) {
     MemorySegment c = VectorShapes.known(p.c);
-    int columns = columns(p, region);
+    int columns = PackedBCheck.columns(region, p.b);
     for (int row = 0; row < region.rows; row++) {
       long first = c(p, region, row);
       int column = 0;
@@ -134,8 +133,8 @@ final class SkinnyGemm {
   /** Adds the product of a slab to C. */
   private static void multiply(
       GemmProblem p, Region region, Range range, int k, int steps, long ahead, VectorWorkspace w) {
-    if (Probe.ON && k > 0) {
-      long bytes = 4L * columns(p, region);
+    if (Probe.ON) {
+      long bytes = 4L * PackedBCheck.columns(region, p.b);
       Probe.reach(ProbePoint.PARTIAL_SUM_READ, p.c, c(p, region, 0), region.rows, bytes, p.cStride);
     }
     if (region.rows > GaxpyKernel.ROWS) {
@@ -170,7 +169,7 @@ final class SkinnyGemm {
             b(region, range, k),
             4 * range.rowStride(),
             groups,
-            columns(p, region),
+            PackedBCheck.columns(region, p.b),
             p.c,
             c(p, region, 0),
             p.cStride,
@@ -181,7 +180,7 @@ final class SkinnyGemm {
   /** More rows: tiles of C, from C and back. */
   private static void multiplyTiles(
       GemmProblem p, Region region, Range range, int k, int steps, long ahead, VectorWorkspace w) {
-    int columns = columns(p, region);
+    int columns = PackedBCheck.columns(region, p.b);
     int panels = columns / TILE_COLUMNS;
     int left = columns % TILE_COLUMNS;
     if (panels > 0) {
@@ -234,14 +233,14 @@ final class SkinnyGemm {
     }
   }
 
-  private static void probeLeft(ProbePoint point, GemmProblem p, Region region) {
-    long a = p.aRow(region.matrix, region.row);
-    Probe.reach(point, p.a, a, region.rows, 4 * p.depth, p.aStride);
+  private static void probeLeft(ProbePoint point, GemmProblem p, Region region, int k, int steps) {
+    long a = p.aRow(region.matrix, region.row) + 4L * k;
+    Probe.reach(point, p.a, a, region.rows, 4L * steps, p.aStride);
   }
 
   private static void probeRight(
       ProbePoint point, GemmProblem p, Region region, Range range, int k, int steps) {
-    long bytes = 4L * columns(p, region);
+    long bytes = 4L * PackedBCheck.columns(region, p.b);
     Probe.reach(point, p.bSource, b(region, range, k), steps, bytes, 4 * range.rowStride());
   }
 }

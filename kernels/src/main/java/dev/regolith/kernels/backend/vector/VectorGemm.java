@@ -40,7 +40,8 @@ import java.lang.foreign.ValueLayout;
  * check block's panels, which stay in L2 for all strips (where k is short, strips go through the
  * panels together). A B that is not packed yet is packed here, a check block's panels at a time.
  * Tiles are parked between k-blocks and reloaded, so that every element is one chain in increasing
- * k. Small products go another way: {@link DirectGemm}.
+ * k. Small products go another way, {@link DirectGemm}, and so do few rows with a fresh B: {@link
+ * SkinnyGemm}.
  */
 public final class VectorGemm implements Backend {
   /** Steps along k at which a check block's strips, and a panel, are in L1 together. */
@@ -182,7 +183,7 @@ public final class VectorGemm implements Backend {
     var w = (VectorWorkspace) workspace;
     Range range = p.isDirect() ? p.bRange : null;
     if (range != null && !DirectGemm.serves(p, p.bSource, range)) {
-      SkinnyGemm.run(p, region, w, sink);
+      SkinnyGemm.run(this, p, region, w, sink);
     } else if (range != null || DirectGemm.servesPanels(p, region)) {
       DirectGemm.run(p, region, w, sink);
     } else {

@@ -202,7 +202,10 @@ final class VectorWorkspace implements Workspace {
     tiles = tiles.length < room ? new float[room] : tiles;
   }
 
-  /** The same for one k-block, of which nobody wants evidence: strips have two heights at most. */
+  /**
+   * The same where no kernel checks, and strips need not keep to check blocks: they have two
+   * heights at most.
+   */
   void openEvenly(int rows) {
     strips = Math.max(1, stripsOf(rows));
     int low = rows / strips;
