@@ -7,7 +7,7 @@ public enum Group {
   /** Large squares. */
   SQUARE("Squares"),
   /** A few to some hundred tokens times a layer's weights. */
-  WEIGHTS("Layers: m tokens times packed weights"),
+  WEIGHTS("Layers: m tokens times weights"),
   /** One to four tokens times weights that come from memory. */
   DECODE("Decode: one to four tokens times weights from memory"),
   /** Small and odd sizes. */

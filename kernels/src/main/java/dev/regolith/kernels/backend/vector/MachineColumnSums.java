@@ -42,6 +42,8 @@ final class MachineColumnSums {
   /** Vectors of columns side by side. */
   private static final int PAIR = 2;
 
+  private static final int LINE = 64;
+
   /** Of four lanes: the second, the first, the fourth, the third. */
   private static final int NEIGHBOURS = 0xB1;
 
@@ -293,7 +295,7 @@ final class MachineColumnSums {
     for (int i = 0; i < PAIR; i++) {
       var words = new Memory(WORDS, i * VECTOR);
       load(code, MachineChains.X, words, i, masked);
-      if (i * VECTOR % 64 == 0) {
+      if (i * VECTOR % LINE == 0) {
         code.prefetch(new Memory(WORDS, AHEAD, 1, i * VECTOR));
       }
       MachineChains.extend(code);

@@ -197,7 +197,7 @@ class DirectKernelTest {
   }
 
   /** A word in its half of a lane of the digest. */
-  private static long word(float value, int column) {
+  static long word(float value, int column) {
     return Integer.toUnsignedLong(Float.floatToRawIntBits(value)) << (32 * (column % 2));
   }
 
@@ -367,7 +367,7 @@ class DirectKernelTest {
         .isInstanceOfAny(IndexOutOfBoundsException.class, IllegalArgumentException.class);
   }
 
-  private static MemorySegment floats(Arena arena, SplittableRandom random, int count) {
+  static MemorySegment floats(Arena arena, SplittableRandom random, int count) {
     MemorySegment floats = arena.allocate(4L * count, 4);
     for (int i = 0; i < count; i++) {
       floats.setAtIndex(JAVA_FLOAT, i, (float) random.nextDouble(-2, 2));

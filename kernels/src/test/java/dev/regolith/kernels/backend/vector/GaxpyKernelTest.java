@@ -1,5 +1,7 @@
 package dev.regolith.kernels.backend.vector;
 
+import static dev.regolith.kernels.backend.vector.DirectKernelTest.floats;
+import static dev.regolith.kernels.backend.vector.DirectKernelTest.word;
 import static dev.regolith.kernels.backend.vector.VectorShapes.LANES;
 import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
@@ -95,11 +97,6 @@ class GaxpyKernelTest {
     }
   }
 
-  /** A word in its half of a lane of the digest. */
-  private static long word(float value, int column) {
-    return Integer.toUnsignedLong(Float.floatToRawIntBits(value)) << (32 * (column % 2));
-  }
-
   @Test
   void nothingIsReadOrWrittenElsewhere() {
     try (var arena = Arena.ofConfined()) {
@@ -146,13 +143,5 @@ class GaxpyKernelTest {
   private static void assertRefused(Runnable call) {
     assertThatThrownBy(call::run)
         .isInstanceOfAny(IndexOutOfBoundsException.class, ArithmeticException.class);
-  }
-
-  private static MemorySegment floats(Arena arena, SplittableRandom random, int count) {
-    MemorySegment floats = arena.allocate(4L * count, 4);
-    for (int i = 0; i < count; i++) {
-      floats.setAtIndex(JAVA_FLOAT, i, (float) random.nextDouble(-2, 2));
-    }
-    return floats;
   }
 }
