@@ -15,7 +15,7 @@
  *   CHUNK        words that scan_words sums up together
  *
  * What the host describes a region with lies in one buffer, which is summed up after its last use:
- *   queries      [row][depth], dense
+ *   queries      [row][depth], dense; none if they are read where a tensor has them
  *   mask         rows of floats, added to scores; minus infinity hides a key
  *   rows         [row][ROW_ENTRY], padded to whole tiles of rows that see nothing
  *   blocks       a word each: 1 if all values of the block are finite
@@ -111,13 +111,18 @@ FUNCTION float decay_of(const float before, const float max) {
  * the run. Whoever reads them hands it on, so that what an earlier run left, because a kernel never
  * ran, is not taken for new.
  *
- * rows: of a key head. tiles: of all heads.
+ * place: of the first row, in floats; from there of_head on for each further queries rows, those of
+ * a query head, and of_query between them. rows: of a key head. tiles: of all heads.
  */
 #define TILES_OF_HEAD ((rows + GROUP_ROWS - 1) / GROUP_ROWS)
 
 KERNEL(SCANNERS) void scale_queries(
-    GLOBAL const float* RESTRICT queries,
+    GLOBAL const float* RESTRICT from,
     GLOBAL float* RESTRICT scaled,
+    const ulong place,
+    const ulong of_head,
+    const ulong of_query,
+    const ulong queries,
     const ulong depth,
     const ulong rows,
     const ulong tiles,
@@ -130,8 +135,9 @@ KERNEL(SCANNERS) void scale_queries(
     scaled[tiles * depth * GROUP_ROWS + GROUP_X] = as_float((uint)stamp);
   }
   for (ulong n = ITEM; n < depth * GROUP_ROWS; n += SCANNERS) {
-    const ulong row = first + n % GROUP_ROWS;
-    tile[n] = row < rows ? queries[(before + row) * depth + n / GROUP_ROWS] * scale : 0.0f;
+    const ulong row = first + n % GROUP_ROWS, all = before + row;
+    const ulong at = place + all / queries * of_head + all % queries * of_query;
+    tile[n] = row < rows ? from[at + n / GROUP_ROWS] * scale : 0.0f;
   }
 }
 
@@ -481,6 +487,7 @@ KERNEL(GROUP) void attend_spans(
  * out have indices from 1, then follow the largest score and the sum of weights.
  *
  * totals: [row][SPAN_ENTRY], whose stamp is that of the run and the number of the next span.
+ * out_place, out_head, out_query, queries: where rows of out are, like those of scale_queries.
  * sums: [row][3] from entry number place on; wrong ones if a stamp is not what it must be.
  * first_span: of these. first, last: whether none came before, or come after.
  */
@@ -490,6 +497,10 @@ KERNEL(SCANNERS) void merge_spans(
     GLOBAL float* RESTRICT out,
     GLOBAL float* RESTRICT totals,
     GLOBAL ulong* RESTRICT sums,
+    const ulong out_place,
+    const ulong out_head,
+    const ulong out_query,
+    const ulong queries,
     const ulong place,
     const ulong rows,
     const ulong columns,
@@ -503,7 +514,7 @@ KERNEL(SCANNERS) void merge_spans(
   LOCAL ulong room[3 * SCANNERS];
 #endif
   const ulong row = GROUP_X;
-  GLOBAL float* own = out + row * columns;
+  GLOBAL float* own = out + out_place + row / queries * out_head + row % queries * out_query;
   GLOBAL float* entry = totals + SPAN_ENTRY * row;
   float max = NEGATIVE_INFINITY, sum = 0.0f;
   uint stale = 0;

@@ -162,9 +162,9 @@ const std::map<std::string, Signature> kSignatures = {
     {"sample_row", taking<P, P, P, P, P, P, P, N, N, N, N, N>()},
     {"map_rows", taking<P, P, P, N, N, N, N>()},
     {"scan_words", taking<P, P, N, N, N>()},
-    {"scale_queries", taking<P, P, N, N, N, N, R>()},
+    {"scale_queries", taking<P, P, N, N, N, N, N, N, N, N, R>()},
     {"attend_spans", taking<P, P, P, P, P, P, P, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, R, N>()},
-    {"merge_spans", taking<P, P, P, P, P, N, N, N, N, N, N, N, N, N>()}};
+    {"merge_spans", taking<P, P, P, P, P, N, N, N, N, N, N, N, N, N, N, N, N, N>()}};
 
 /* A thread of a block: where it starts, and where it goes on. */
 struct Thread {

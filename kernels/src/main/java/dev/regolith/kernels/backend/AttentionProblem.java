@@ -111,6 +111,12 @@ public final class AttentionProblem {
   /** From an element of a row to the next. */
   public long outStride;
 
+  /**
+   * Where queries and result are, if an accelerator has them: then neither is here, and both are
+   * all there is of their words, from the first one on.
+   */
+  public @Nullable ResidentAttention resident;
+
   /** Logarithms of the sums of exponentials, {@code [batch][heads][queries]}; NULL if not asked. */
   public MemorySegment lse = MemorySegment.NULL;
 
@@ -208,7 +214,7 @@ public final class AttentionProblem {
     return lseOffset + 4 * ((sequence * heads + head) * queries + row);
   }
 
-  /** Takes over everything of another problem. */
+  /** Takes over everything of another problem, to be computed here. */
   public void copyFrom(AttentionProblem other) {
     batch = other.batch;
     heads = other.heads;
@@ -230,6 +236,7 @@ public final class AttentionProblem {
     finite = other.finite;
     pages = other.pages;
     checksInline = false;
+    resident = null;
     visibility = other.visibility;
     out = other.out;
     outOffset = other.outOffset;

@@ -1,5 +1,6 @@
 package dev.regolith.kernels.backend;
 
+import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.memory.Storage;
 import org.jspecify.annotations.Nullable;
 
@@ -54,6 +55,26 @@ public interface Residence {
 
   /** Room for all words of a storage, to be filled by a product; null if there is none. */
   @Nullable ResidentResult reserve(Storage storage);
+
+  /** Whether an attention can be computed there. */
+  boolean attends();
+
+  /**
+   * Room for the result of an attention whose queries are there.
+   *
+   * @param verified whether it is going to be verified
+   * @return null if there is none, or if the queries are not there
+   */
+  @Nullable ResidentAttention attend(Storage queries, Storage result, boolean verified);
+
+  /**
+   * Verifies an attention all of whose regions were computed there: its queries, and its result.
+   *
+   * @param ofQueries seals of all their words
+   * @param ofResult a cut of all words of the result, that receives their sums if they are right
+   */
+  Outcome verify(
+      ResidentAttention attention, SealGrid ofQueries, SealGrid ofResult, Workspace workspace);
 
   /** Computes rows; all inputs were {@link #upload uploaded}. */
   Outcome map(ResidentRows rows, Workspace workspace);

@@ -85,6 +85,9 @@ public record Range(
    * see, because the strides differ.
    */
   public boolean covers(Range other) {
+    if (isDense() && other.isDense()) {
+      return other.size() <= size();
+    }
     boolean sameCut =
         batch == 1
             && other.batch == 1

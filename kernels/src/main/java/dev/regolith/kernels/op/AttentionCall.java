@@ -26,6 +26,7 @@ import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -45,6 +46,8 @@ import org.jspecify.annotations.Nullable;
  *   <li><b>seal</b> the result, if that was not done or anything was computed again, and compare
  *       the words with those that left the registers.
  * </ol>
+ *
+ * <p>If an accelerator has the queries, all of that is tried there first, without the last two.
  */
 final class AttentionCall implements Team.Tasks, Calls.Call {
   private enum Phase {
@@ -56,7 +59,9 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
 
   private static final String OPERATOR = "attention";
   private static final int ATTEMPTS = 3;
+  private static final int ATTEMPTS_THERE = 2;
   private static final int DISTURBANCES = 100;
+  private static final Range NOWHERE = new Range(0, 0, 0, 0, 0, 0, 0);
 
   private final Execution execution;
   private final Backend backend;
@@ -71,7 +76,11 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
   private final ResultView queryView = new ResultView();
   private final CallSource querySource = new CallSource();
   private final MaskSource maskSource = new MaskSource();
+  private final AttentionResidence residence;
   private final Output output;
+  private boolean outputOpened;
+  private @Nullable Tensor target;
+  private Range words = NOWHERE;
   private final LogSums logSums = new LogSums();
   private final AttentionRegions cuts = new AttentionRegions(problem);
   private final AttentionRegion[] regions;
@@ -95,6 +104,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     backend = execution.backend();
     workspace = backend.newWorkspace();
     verify = execution.protection() != Protection.OFF;
+    residence = new AttentionResidence(backend, verify);
     output = new Output(OPERATOR, backend, execution.scrubber(), verify);
     int threads = execution.team().threads();
     guard =
@@ -144,9 +154,9 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
       KeyValuePages @Nullable [] cached,
       Tensor out,
       AttentionOptions o) {
-    Range words = view.of(out, o.queryHeads());
-    if (words != null && queryRange(q, o) != null) {
-      return run(q, k, v, cached, out, words, o, 0);
+    Range ofOut = view.of(out, o.queryHeads());
+    if (ofOut != null && queryRange(q, o.queryHeads()) != null) {
+      return run(q, k, v, cached, out, ofOut, o, 0);
     }
     // A tensor that does not fold into matrices does so for each sequence.
     Status worst = Status.CLEAN;
@@ -172,8 +182,8 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
   }
 
   /** Words of the queries, as their owner would seal them if that is possible; null if neither. */
-  private @Nullable Range queryRange(Tensor queries, AttentionOptions o) {
-    return queries.folds() ? queries.range() : queryView.of(queries, o.queryHeads());
+  private @Nullable Range queryRange(Tensor queries, int heads) {
+    return queries.folds() ? queries.range() : queryView.of(queries, heads);
   }
 
   private Status run(
@@ -182,12 +192,14 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
       @Nullable Tensor vTensor,
       KeyValuePages @Nullable [] cached,
       Tensor out,
-      Range words,
+      Range ofOut,
       AttentionOptions o,
       int firstSequence) {
     computed = false;
+    target = out;
+    words = ofOut;
     try {
-      q.set(qTensor, o.queryHeads());
+      q.describe(qTensor, o.queryHeads());
       problem.pages = cached;
       if (kTensor != null && vTensor != null) {
         k.set(kTensor, o.kvHeads());
@@ -199,47 +211,87 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
               && reachable(vTensor)
               && reachable(out)
               && reachable(o.mask());
+      Range ofQueries = queryRange(qTensor, o.queryHeads());
+      if (ofQueries != null) {
+        residence.open(qTensor, ofQueries, out, words, view, o, workspace);
+      }
+      if (!residence.isOpen()) {
+        q.fetch();
+      }
       describe(o, firstSequence);
+      residence.describe(problem, view, out);
       if (!together) {
         Announcement.confined();
       }
       if (verify) {
-        sealSources(qTensor, o);
+        sealSources(o);
       }
-      return into(out, words, o, firstSequence);
+      return into(o, firstSequence);
     } finally {
       forget();
     }
   }
 
-  private Status into(Tensor out, Range words, AttentionOptions o, int firstSequence) {
+  private Status into(AttentionOptions o, int firstSequence) {
     boolean good = false;
+    outputOpened = false;
     try {
-      output.open(out.storage(), words, false, opened);
-      view.place(opened, problem, output.isCopied());
+      if (!residence.isOpen()) {
+        openOutput();
+      }
       Status status = verify ? computeAndVerify(o, firstSequence) : computeOnly(o, firstSequence);
       good = status != Status.DETECTED;
       if (verify && guard.evidenceLevel() == EvidenceLevel.DEVICE) {
         evidence = EvidenceLevel.DEVICE;
       }
-      return status.compareTo(output.found()) > 0 ? status : output.found();
+      Status besides = outputOpened ? output.found() : Status.CLEAN;
+      return status.compareTo(besides) > 0 ? status : besides;
     } catch (UncorrectableFaultException lost) {
       if (computed) { // rows that are lost are NaN, there too
         deliverLogSums(o, firstSequence);
       }
       throw lost;
     } finally {
-      output.close(opened, computed, good, found[0], workspace);
+      residence.discard();
+      if (outputOpened) {
+        output.close(opened, computed, good, found[0], workspace);
+      }
     }
   }
 
+  private void openOutput() {
+    outputOpened = true;
+    output.open(Objects.requireNonNull(target).storage(), words, false, opened);
+    view.place(opened, problem, output.isCopied());
+  }
+
+  /** Has queries and result here, whatever was computed elsewhere. */
+  private void comeBack() {
+    residence.discard();
+    computed = false;
+    problem.resident = null;
+    q.fetch();
+    problem.q = q.memory;
+    if (verify) {
+      sealQueries();
+    }
+    openOutput();
+  }
+
   /** Seals what is read more than once. */
-  private void sealSources(Tensor queries, AttentionOptions o) {
-    Range range = queryRange(queries, o);
+  private void sealSources(AttentionOptions o) {
+    if (!residence.isOpen()) {
+      sealQueries();
+    }
+    maskSource.open(o.mask(), problem, backend, found[0], workspace);
+  }
+
+  private void sealQueries() {
+    Tensor queries = Objects.requireNonNull(q.tensor);
+    Range range = queryRange(queries, q.heads);
     if (range != null) {
       querySource.open(queries, range, backend, found[0], workspace);
     }
-    maskSource.open(o.mask(), problem, backend, found[0], workspace);
   }
 
   private boolean reachable(@Nullable Tensor tensor) {
@@ -287,12 +339,23 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
   private Status computeOnly(AttentionOptions o, int firstSequence) {
     prepare();
     compute();
+    if (residence.isOpen() && !residence.keep()) {
+      comeBack();
+      prepare();
+      compute();
+    }
     deliverLogSums(o, firstSequence);
     return Status.CLEAN;
   }
 
   private Status computeAndVerify(AttentionOptions o, int firstSequence) {
     guard.open();
+    if (residence.isOpen()) {
+      if (isRightThere(o)) {
+        return guard.close();
+      }
+      comeBack();
+    }
     int disturbed = 0;
     for (int attempt = 0; attempt < ATTEMPTS && !guard.isBeyondRepair(); attempt++) {
       if (!attempt(o, firstSequence)) {
@@ -306,13 +369,54 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     throw guard.giveUp();
   }
 
+  /** Computes and verifies where the queries are; whether the result is the tensor's. */
+  private boolean isRightThere(AttentionOptions o) {
+    for (int attempt = 0; attempt < ATTEMPTS_THERE; attempt++) {
+      long mark = Repairs.OF_TENSORS.mark();
+      long pageMark = operands.repairsEnded();
+      guard.forgetDoubts();
+      guard.startAgain();
+      prepare();
+      compute();
+      if (!residence.isWhole()) {
+        return false;
+      }
+      boolean doubtful = guard.any();
+      boolean intact = isIntact(o, mark, pageMark, doubtful || guard.isUnverified());
+      if (doubtful) {
+        guard.note(Component.DEVICE_BUFFER);
+      }
+      if (doubtful || !intact) {
+        continue;
+      }
+      switch (residence.verify(workspace)) {
+        case DONE -> {
+          return residence.keep();
+        }
+        case DIFFERS -> guard.note(Component.DEVICE_BUFFER);
+        case INPUT_DIFFERS -> {
+          guard.note(Component.DEVICE_BUFFER);
+          return false;
+        }
+        case DECLINED -> {
+          return false;
+        }
+      }
+    }
+    return false;
+  }
+
   private void poison() {
+    if (residence.isOpen()) {
+      comeBack();
+    }
     AttentionRegion region = regions[0];
     for (long task = 0; task < cuts.count(); task++) {
       if (cuts.describe(task, region)) {
         guard.poison(problem, region);
       }
     }
+    computed = true;
   }
 
   /** Computes and verifies; whether there is a result. */
@@ -352,7 +456,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
   private void prepare() {
     AttentionProblem p = problem;
     if (Probe.ON) {
-      q.probe(ProbePoint.QUERY_SOURCE_READ);
+      probeQueries(ProbePoint.QUERY_SOURCE_READ);
       MaskSource.probe(ProbePoint.MASK_READ, problem);
     }
     if (p.pages != null) {
@@ -365,6 +469,12 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     operands.renew();
     phase = Phase.PREPARE;
     execution.team().run(operands.packingTasks(), this, together);
+  }
+
+  private void probeQueries(ProbePoint point) {
+    if (!residence.isOpen()) {
+      q.probe(point);
+    }
   }
 
   /** After their last use: packed or cached keys and values, and what checks are made from. */
@@ -384,7 +494,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     execution.team().run(count, this, together);
     computed = true;
     if (Probe.ON) {
-      q.probe(ProbePoint.QUERY_SOURCE_LAST_USE);
+      probeQueries(ProbePoint.QUERY_SOURCE_LAST_USE);
       if (problem.pages == null) {
         k.probe(ProbePoint.KEY_SOURCE_LAST_USE);
         v.probe(ProbePoint.VALUE_SOURCE_LAST_USE);
@@ -396,7 +506,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
   /** Sealed operands, after they were read: what changed is put back. */
   private boolean verifySources(AttentionOptions o) {
     try {
-      boolean good = scrub(q.tensor);
+      boolean good = residence.isOpen() || scrub(q.tensor);
       good &= scrub(k.tensor);
       good &= scrub(v.tensor);
       Tensor mask = o.mask();
@@ -539,6 +649,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
   }
 
   private void forget() {
+    target = null;
     q.forget();
     k.forget();
     v.forget();
@@ -548,6 +659,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     problem.out = MemorySegment.NULL;
     opened.c = MemorySegment.NULL;
     problem.pages = null;
+    problem.resident = null;
     problem.visibility.forget();
     output.forget();
   }

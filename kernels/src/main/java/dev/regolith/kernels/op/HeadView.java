@@ -25,13 +25,18 @@ final class HeadView {
   long columnStride;
 
   /**
-   * Takes up a tensor.
+   * Takes up a tensor and its words.
    *
    * @param sideBySide heads of a tensor of rank 3
    */
-  HeadView set(Tensor tensor, int sideBySide) {
+  void set(Tensor tensor, int sideBySide) {
+    describe(tensor, sideBySide);
+    fetch();
+  }
+
+  /** Takes up a tensor, wherever its words are. */
+  void describe(Tensor tensor, int sideBySide) {
     this.tensor = tensor;
-    memory = tensor.storage().segment();
     offset = tensor.offset();
     batch = tensor.size(0);
     batchStride = tensor.stride(0);
@@ -42,7 +47,11 @@ final class HeadView {
     columns = Math.toIntExact(apart ? tensor.size(3) : tensor.size(2) / sideBySide);
     columnStride = tensor.stride(-1);
     headStride = apart ? tensor.stride(1) : columns * columnStride;
-    return this;
+  }
+
+  /** Has the words here. */
+  void fetch() {
+    memory = tensor == null ? MemorySegment.NULL : tensor.storage().segment();
   }
 
   /**

@@ -95,11 +95,17 @@ final class Output implements AutoCloseable {
     problem.cSeals = verify ? grid : null;
   }
 
-  /** Whether the result is all there is in its memory, and no seal speaks of less or more of it. */
+  /** Whether the result is all there is in its memory, and all that seals speak of. */
   private boolean isAll(Storage storage) {
-    return range.isDense()
-        && 4 * range.size() == storage.place().byteSize()
-        && storage.watches().length == (watch == null ? 0 : 1);
+    if (!range.isDense() || 4 * range.size() != storage.place().byteSize()) {
+      return false;
+    }
+    for (Watch each : storage.watches()) {
+      if (!range.covers(each.range())) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /**

@@ -86,12 +86,12 @@ final class ResidentRowCall {
     Tensor out = Objects.requireNonNull(o.out);
     boolean there = residence.has(x.storage()) || (o.y != null && residence.has(o.y.storage()));
     return there
-        && Residents.isAlone(x)
-        && Residents.isAlone(out)
-        && (o.y == null || Residents.isAlone(o.y))
-        && (o.sum == null || Residents.isAlone(o.sum))
-        && (o.weight == null || Residents.isAlone(o.weight))
-        && (o.bias == null || Residents.isAlone(o.bias));
+        && Residents.isWhole(x)
+        && Residents.isWhole(out)
+        && (o.y == null || Residents.isWhole(o.y))
+        && (o.sum == null || Residents.isWhole(o.sum))
+        && (o.weight == null || Residents.isWhole(o.weight))
+        && (o.bias == null || Residents.isWhole(o.bias));
   }
 
   private static boolean upload(RowOperands o, Residence residence) {
@@ -152,16 +152,18 @@ final class ResidentRowCall {
       operand.set(storage, range, null);
       return;
     }
-    var watch = (SealGrid) storage.watchOf(range);
-    boolean sealed = watch != null && watch.inForce();
-    SealGrid grid = sealed ? Objects.requireNonNull(watch) : seals.of(range);
-    operand.set(storage, range, grid);
+    SealGrid watch = Residents.sealsOf(storage);
+    SealGrid grid = watch == null ? seals.of(range) : watch;
+    operand.set(storage, grid.range(), grid);
+    boolean all = to < 0 || !grid.range().equals(range);
     long across = CheckBlock.across(range.columns());
-    long first = to < 0 ? 0 : from / CheckBlock.ROWS;
-    long end = to < 0 ? range.batch() * CheckBlock.down(range.rows()) : CheckBlock.down(to);
-    operand.verifyOnly(first * across, (end - first) * across);
-    MemorySegment memory = sealed ? MemorySegment.NULL : storage.segment();
-    for (long task = first; !sealed && task < end; task++) {
+    long first = all ? 0 : from / CheckBlock.ROWS;
+    long end = all ? range.batch() * CheckBlock.down(range.rows()) : CheckBlock.down(to);
+    if (!all) {
+      operand.verifyOnly(first * across, (end - first) * across);
+    }
+    MemorySegment memory = watch == null ? storage.segment() : MemorySegment.NULL;
+    for (long task = first; watch == null && task < end; task++) {
       SealedCopy.seal(backend, memory, grid, task, found, workspace);
     }
   }
@@ -178,13 +180,15 @@ final class ResidentRowCall {
   }
 
   private void publish(ResidentRows.Operand operand) {
-    SealGrid seals = operand.seals();
-    if (operand.storage() != null && seals != null) {
-      if (Probe.ON && verify) {
-        Probe.reach(ProbePoint.C_SEAL, seals.sums(), 0, (int) (Seal.SUMS * seals.blocks()));
-      }
-      seals.inForce(verify);
+    Storage storage = operand.storage();
+    if (storage == null) {
+      return;
     }
+    SealGrid seals = verify ? operand.seals() : null;
+    if (Probe.ON && seals != null) {
+      Probe.reach(ProbePoint.C_SEAL, seals.sums(), 0, (int) (Seal.SUMS * seals.blocks()));
+    }
+    Residents.publish(storage, seals);
   }
 
   private void note(RowGuard guard) {

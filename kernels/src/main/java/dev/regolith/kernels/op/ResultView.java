@@ -4,6 +4,7 @@ import dev.regolith.kernels.backend.AttentionProblem;
 import dev.regolith.kernels.backend.GemmProblem;
 import dev.regolith.kernels.memory.Range;
 import dev.regolith.kernels.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,7 +29,7 @@ final class ResultView {
    * @param sideBySide heads of a tensor of rank 3
    */
   @Nullable Range of(Tensor out, int sideBySide) {
-    heads.set(out, sideBySide);
+    heads.describe(out, sideBySide);
     put(0, heads.batch, heads.batchStride);
     put(1, heads.heads, heads.headStride);
     put(2, heads.rows, heads.rowStride);
@@ -111,11 +112,33 @@ final class ResultView {
     return count;
   }
 
+  /**
+   * How words are cut for the seals of a result that is all of them: into the rows that products
+   * read, with their heads side by side; or as the tensor is.
+   */
+  Range cut(Tensor out) {
+    boolean withinRows = heads.headStride <= heads.rowStride || heads.heads == 1;
+    if (!withinRows && out.folds() && out.range().isDense()) {
+      return out.range();
+    }
+    long columns = (long) heads.heads * heads.columns;
+    return new Range(0, 1, heads.batch * heads.rows, columns, 0, columns, 1);
+  }
+
+  /** Tells a problem where rows are in words that stay with an accelerator. */
+  void placeThere(AttentionProblem p, Tensor out) {
+    p.out = MemorySegment.NULL;
+    place(p, 4 * out.offset(), strides);
+  }
+
   /** Tells a problem where rows go, once {@link Output} has decided where the matrices do. */
   void place(GemmProblem opened, AttentionProblem p, boolean copied) {
-    long[] steps = copied ? rowMajor : strides;
     p.out = opened.c;
-    p.outOffset = opened.cOffset;
+    place(p, opened.cOffset, copied ? rowMajor : strides);
+  }
+
+  private static void place(AttentionProblem p, long offset, long[] steps) {
+    p.outOffset = offset;
     p.outBatchStride = 4 * steps[0];
     p.outHeadStride = 4 * steps[1];
     p.outRowStride = 4 * steps[2];

@@ -108,15 +108,27 @@ final class AttentionKernels implements Parts.Part {
     }
   }
 
-  /** Computes everything from the words of the region, once. */
+  /** Queries that were copied there with the words of the region. */
+  RegionRows copiedQueries(AttentionProblem p, AttentionRegion region) {
+    return RegionRows.dense(copyOfWords.atLeast(0), region, p.depth);
+  }
+
+  /** Room for a result that comes to the host. */
+  RegionRows passingResult(AttentionProblem p, AttentionRegion region) {
+    return RegionRows.dense(out.atLeast(4L * region.rows() * p.columns), region, p.columns);
+  }
+
+  /** Computes everything from queries on, once. */
   void compute(
       AttentionProblem p,
       AttentionRegion region,
+      RegionRows queries,
       DeviceOperand keys,
       DeviceOperand ofValues,
+      RegionRows result,
       AttentionRun run) {
     long rows = region.rows();
-    scaleQueries(p, region, run);
+    scaleQueries(p, region, queries, run);
     long first = words.lowest() / SPAN_KEYS;
     long end = Math.max(first, Math.ceilDiv(words.highest(), SPAN_KEYS));
     long most = Math.max(1, Math.min(end - first, ROOM / rows));
@@ -128,7 +140,7 @@ final class AttentionKernels implements Parts.Part {
       if (spans > 0) {
         attendSpans(p, region, keys, ofValues, span, spans, run);
       }
-      mergeSpans(p, rows, span, spans, span == first, span + spans == end, run);
+      mergeSpans(p, region, result, span, spans, span == first, span + spans == end, run);
       span += most;
     } while (span < end);
   }
@@ -138,14 +150,13 @@ final class AttentionKernels implements Parts.Part {
     return (long) region.kvHeads * Math.ceilDiv(region.rowsOfKvHead(), tile.groupRows());
   }
 
-  private void scaleQueries(AttentionProblem p, AttentionRegion region, AttentionRun run) {
+  private void scaleQueries(
+      AttentionProblem p, AttentionRegion region, RegionRows queries, AttentionRun run) {
     long down = down(region);
     long floats = down * tile.groupRows() * p.depth;
-    DeviceObject queries = scaled.atLeast(4 * (floats + down));
-    scale
-        .open()
-        .buffer(copyOfWords.atLeast(0))
-        .buffer(queries)
+    DeviceObject ofTiles = scaled.atLeast(4 * (floats + down));
+    queries
+        .describe(scale.open().buffer(queries.buffer()).buffer(ofTiles), region)
         .number(p.depth)
         .number(region.rowsOfKvHead())
         .number(down)
@@ -153,7 +164,7 @@ final class AttentionKernels implements Parts.Part {
         .real(p.scale);
     queue.run(run.command(), scale, down, 1, tile.scanners());
     if (Probe.ON) {
-      queue.probe(run.ofQueries(), queries, 0, 4 * floats);
+      queue.probe(run.ofQueries(), ofTiles, 0, 4 * floats);
     }
   }
 
@@ -218,19 +229,23 @@ final class AttentionKernels implements Parts.Part {
 
   private void mergeSpans(
       AttentionProblem p,
-      long rows,
+      AttentionRegion region,
+      RegionRows result,
       long first,
       long spans,
       boolean isFirst,
       boolean isLast,
       AttentionRun run) {
+    long rows = region.rows();
     merge
         .open()
         .buffer(values.atLeast(0))
         .buffer(softmax.atLeast(0))
-        .buffer(out.atLeast(4 * rows * p.columns))
+        .buffer(result.buffer())
         .buffer(totals.atLeast(BYTES_OF_SPAN * rows))
-        .buffer(sums.memory())
+        .buffer(sums.memory());
+    result
+        .describe(merge, region)
         .number(run.place())
         .number(rows)
         .number(p.columns)

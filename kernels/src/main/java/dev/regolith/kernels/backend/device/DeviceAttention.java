@@ -25,8 +25,12 @@ import java.util.Arrays;
  * with each other and with the words that arrived, the sums of keys, values and the region's words,
  * made after their last use, with seals and sums of its own. That is evidence of the device, of one
  * row in a head of many also of the host, which computes it once more.
+ *
+ * <p>Queries that a tensor has there are read where they are, and the result stays: both runs leave
+ * one, and what lies in memory then is summed up at the end of the call, as the queries are ({@link
+ * ResidentScan}).
  */
-final class DeviceAttention implements Parts.Part {
+final class DeviceAttention implements DeviceWorkspace.Queued {
   /** One of so many rows is computed on the host as well; of key heads with more, one. */
   private static final int SAMPLED = 128;
 
@@ -45,7 +49,8 @@ final class DeviceAttention implements Parts.Part {
     kernels = new AttentionKernels(context, program);
   }
 
-  DeviceQueue queue() {
+  @Override
+  public DeviceQueue queue() {
     return kernels.queue();
   }
 
@@ -121,17 +126,26 @@ final class DeviceAttention implements Parts.Part {
     if (Probe.ON) {
       kernels.probeOperands(keys, ofValues);
     }
+    ResidentWords there = ResidentWords.of(p);
+    RegionRows queries =
+        there == null ? kernels.copiedQueries(p, region) : there.queries(p, region);
+    RegionRows result = there == null ? kernels.passingResult(p, region) : there.result(p, region);
     if (p.verify) {
-      kernels.compute(p, region, keys, ofValues, AttentionRun.repeated(launch, region.rows()));
+      RegionRows again = there == null ? result : there.repeated(p, region);
+      var run = AttentionRun.repeated(launch, region.rows());
+      kernels.compute(p, region, queries, keys, ofValues, again, run);
     }
-    kernels.compute(p, region, keys, ofValues, AttentionRun.first(launch));
+    var run = AttentionRun.first(launch);
+    kernels.compute(p, region, queries, keys, ofValues, result, run);
     if (p.verify) {
       kernels.scan(keys, panelsAt, launch);
       kernels.scan(ofValues, valuesAt, launch);
       kernels.scanWords(wordsAt, launch);
     }
-    room(4L * region.rows() * p.columns, AttentionKernels.BYTES_OF_SPAN * region.rows());
-    kernels.download(region.rows(), p.columns, arrived, arrivedTotals);
+    if (there == null) {
+      room(4L * region.rows() * p.columns, AttentionKernels.BYTES_OF_SPAN * region.rows());
+      kernels.download(region.rows(), p.columns, arrived, arrivedTotals);
+    }
     if (p.verify) {
       kernels.sums().download(kernels.queue());
       verifyPanels(p, region, keys, panelsAt, workspace, sink);
@@ -140,10 +154,16 @@ final class DeviceAttention implements Parts.Part {
         sink.suspect(p, region, Component.DEVICE_BUFFER);
       }
     }
-    deliver(p, region, workspace, sink);
+    if (there == null) {
+      deliver(p, region, workspace, sink);
+    } else if (p.verify) {
+      compareRuns(p, region, sink);
+    } else {
+      queue().finish();
+    }
     if (p.verify) {
       boolean read = keys.repairs().noneSince(keyMark) && ofValues.repairs().noneSince(valueMark);
-      if (!read || !isSampleRight(p, region, launch, workspace)) {
+      if (!read || !areSamplesRight(p, region, queries, result, launch, workspace)) {
         sink.suspect(p, region, Component.DEVICE_BUFFER);
       }
       sink.madeByDevice();
@@ -154,16 +174,38 @@ final class DeviceAttention implements Parts.Part {
    * One row of every key head. Of heads with fewer rows than are sampled, as many are as makes one
    * row of so many.
    */
-  private boolean isSampleRight(
-      AttentionProblem p, AttentionRegion region, long launch, Workspace workspace) {
+  private boolean areSamplesRight(
+      AttentionProblem p,
+      AttentionRegion region,
+      RegionRows queries,
+      RegionRows result,
+      long launch,
+      Workspace workspace) {
     int rows = region.rowsOfKvHead();
     boolean right = true;
     for (int h = 0; h < region.kvHeads && right; h++) {
       long random = AttentionRun.mixed(launch + ((long) h << 40));
       int row = (int) Long.remainderUnsigned(random, Math.max(SAMPLED, rows));
-      right = row >= rows || sample.isReproduced(p, region, h * rows + row, host, workspace);
+      right = row >= rows || isReproduced(p, region, queries, result, h * rows + row, workspace);
     }
     return right;
+  }
+
+  private boolean isReproduced(
+      AttentionProblem p,
+      AttentionRegion region,
+      RegionRows queries,
+      RegionRows result,
+      int row,
+      Workspace workspace) {
+    if (p.resident == null) {
+      return sample.isReproduced(p, region, row, host, workspace);
+    }
+    MemorySegment query = sample.query();
+    MemorySegment stored = sample.stored();
+    queue().downloadWords(queries.buffer(), queries.of(region, row), p.depth, query);
+    queue().downloadWords(result.buffer(), result.of(region, row), p.columns, stored);
+    return sample.isReproducedThere(p, region, row, host, workspace);
   }
 
   private void room(long bytes, long bytesOfTotals) {
@@ -221,7 +263,7 @@ final class DeviceAttention implements Parts.Part {
         region.stored += found[0];
         Seal.add(found, 0, Float.floatToRawIntBits(max), p.columns + 1L);
         Seal.add(found, 0, Float.floatToRawIntBits(sum), p.columns + 2L);
-        if (!isTwice(row, row + (long) region.rows())) {
+        if (!isTwice(region, row) || !Seal.same(first, 0, found, 0)) {
           sink.suspect(p, region, Component.DEVICE_BUFFER);
         }
       }
@@ -250,13 +292,24 @@ final class DeviceAttention implements Parts.Part {
     }
   }
 
-  /** Whether both runs, and the words that arrived, have the same sums. */
-  private boolean isTwice(long one, long other) {
+  /** Compares what left the registers in both runs; the words themselves stay there. */
+  private void compareRuns(AttentionProblem p, AttentionRegion region, AttentionSink sink) {
+    region.checks += region.rows();
+    for (int row = 0; row < region.rows(); row++) {
+      if (!isTwice(region, row)) {
+        sink.suspect(p, region, Component.DEVICE_BUFFER);
+        return;
+      }
+    }
+  }
+
+  /** Whether both runs have the same sums of a row; the first one's are left behind. */
+  private boolean isTwice(AttentionRegion region, int row) {
     Arrays.fill(first, 0);
     Arrays.fill(second, 0);
-    kernels.sums().addTo(first, one);
-    kernels.sums().addTo(second, other);
-    return Seal.same(first, 0, second, 0) && Seal.same(first, 0, found, 0);
+    kernels.sums().addTo(first, row);
+    kernels.sums().addTo(second, (long) region.rows() + row);
+    return Seal.same(first, 0, second, 0);
   }
 
   @Override

@@ -9,6 +9,7 @@ import dev.regolith.kernels.backend.GemmProblem;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Region;
 import dev.regolith.kernels.backend.Residence;
+import dev.regolith.kernels.backend.ResidentAttention;
 import dev.regolith.kernels.backend.ResidentResult;
 import dev.regolith.kernels.backend.ResidentRows;
 import dev.regolith.kernels.backend.RowKernels;
@@ -25,6 +26,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -144,6 +146,11 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
   @Override
   public DeviceRows newRows() {
     return kept(new DeviceRows(context, rows.orElseThrow(), host.newRowKernels()));
+  }
+
+  @Override
+  public ResidentScan newScan() {
+    return kept(new ResidentScan(context, program));
   }
 
   private <T extends Parts.Part> T kept(T part) {
@@ -369,6 +376,10 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
 
   private void attendOnHost(
       AttentionProblem p, AttentionRegion region, Workspace workspace, AttentionSink sink) {
+    if (p.resident != null) {
+      p.resident.spoil(); // all of it will be computed from words that are here
+      return;
+    }
     AttentionParts.attend(p, region, host, DeviceWorkspace.host(workspace), sink);
   }
 
@@ -414,13 +425,45 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
     if (!DeviceResidence.takes(storage)) {
       return null;
     }
+    return orNull(() -> new DeviceResult(residents.reserve(storage), storage));
+  }
+
+  /** For want of memory, a result comes to the host, as others do. */
+  private <T> @Nullable T orNull(Supplier<@Nullable T> reservation) {
     try {
-      return new DeviceResult(residents.reserve(storage), storage);
+      return reservation.get();
     } catch (DeviceException e) {
       if (e.isFatal()) {
         failed(e);
       }
-      return null; // for want of memory it comes to the host, as others do
+      return null;
+    }
+  }
+
+  @Override
+  public boolean attends() {
+    return attention.isPresent();
+  }
+
+  @Override
+  public @Nullable ResidentAttention attend(Storage queries, Storage result, boolean verified) {
+    if (!DeviceResidence.takes(result)) {
+      return null;
+    }
+    return orNull(() -> ResidentWords.reserve(residents, queries, result, verified));
+  }
+
+  @Override
+  public Outcome verify(
+      ResidentAttention resident, SealGrid ofQueries, SealGrid ofResult, Workspace workspace) {
+    DeviceWorkspace w = (DeviceWorkspace) workspace;
+    try {
+      var words = (ResidentWords) resident;
+      return w.scan().verify(words, ofQueries, ofResult, launches.incrementAndGet());
+    } catch (DeviceException e) {
+      w.settle();
+      failed(e);
+      return Outcome.DECLINED;
     }
   }
 

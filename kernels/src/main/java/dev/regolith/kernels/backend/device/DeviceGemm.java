@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  * that were stored; of the copies and the panels, made by reading them again after their last use.
  * What they say is for {@link DeviceEvidence} to see.
  */
-final class DeviceGemm implements Parts.Part {
+final class DeviceGemm implements DeviceWorkspace.Queued {
   private final Parts parts = new Parts();
   private final GemmTile tile;
   private final DeviceQueue queue;
@@ -68,7 +68,8 @@ final class DeviceGemm implements Parts.Part {
     }
   }
 
-  DeviceQueue queue() {
+  @Override
+  public DeviceQueue queue() {
     return queue;
   }
 

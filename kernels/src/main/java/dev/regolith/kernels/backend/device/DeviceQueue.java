@@ -92,6 +92,13 @@ final class DeviceQueue implements Parts.Part {
     }
   }
 
+  /** Copies a stretch of words of a buffer to the start of host memory. */
+  void downloadWords(DeviceObject buffer, long from, long words, MemorySegment host) {
+    if (isIssued(ProbePoint.DEVICE_DOWNLOAD)) {
+      queue.read(buffer, 4 * from, host.asSlice(0, 4 * words));
+    }
+  }
+
   /** Copies evidence from the start of a buffer into host memory. */
   void downloadEvidence(DeviceObject buffer, long bytes, MemorySegment host) {
     if (isIssued(ProbePoint.DEVICE_EVIDENCE)) {

@@ -5,7 +5,6 @@ import dev.regolith.kernels.backend.ResidentRows;
 import dev.regolith.kernels.backend.ResidentRows.Operand;
 import dev.regolith.kernels.backend.RowKernels;
 import dev.regolith.kernels.backend.RowOperator;
-import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.memory.Storage;
@@ -25,34 +24,30 @@ import org.jspecify.annotations.Nullable;
  * well. The first result becomes the tensor's, under these sums, when all agree; until then nothing
  * is changed.
  */
-final class DeviceRows implements Parts.Part {
+final class DeviceRows implements DeviceWorkspace.Queued {
   private static final long CENTRED = 1;
   private static final long OF_SUM = 2;
   private static final long BIASED = 4;
 
   private final Parts parts = new Parts();
   private final int items;
-  private final int scanners;
   private final DeviceQueue queue;
   private final DeviceKernel softmax;
   private final DeviceKernel norm;
   private final DeviceKernel rotate;
   private final DeviceKernel map;
-  private final DeviceKernel scan;
-  private final DeviceSums sums;
+  private final MatrixScan scan;
   private final SampledRow sampled;
 
   DeviceRows(DeviceContext context, RowsProgram program, RowKernels host) {
     items = program.items();
-    scanners = program.products().tile().scanners();
     try {
       queue = parts.add(new DeviceQueue(context));
       softmax = parts.add(program.kernels().newKernel("softmax_rows"));
       norm = parts.add(program.kernels().newKernel("norm_rows"));
       rotate = parts.add(program.kernels().newKernel("rotate_rows"));
       map = parts.add(program.kernels().newKernel("map_rows"));
-      scan = parts.add(program.products().newKernel("scan_matrix"));
-      sums = parts.add(new DeviceSums(context));
+      scan = parts.add(new MatrixScan(context, program.products(), queue));
       DeviceKernel sampling = parts.add(program.kernels().newKernel("sample_row"));
       sampled = parts.add(new SampledRow(context, sampling, host));
     } catch (RuntimeException e) {
@@ -61,7 +56,8 @@ final class DeviceRows implements Parts.Part {
     }
   }
 
-  DeviceQueue queue() {
+  @Override
+  public DeviceQueue queue() {
     return queue;
   }
 
@@ -276,24 +272,24 @@ final class DeviceRows implements Parts.Part {
     long ofY = ofX + r.x.blocks();
     long ofWeight = ofY + r.y.blocks();
     long ofBias = ofWeight + r.weight.blocks();
-    sums.open(ofBias + r.bias.blocks(), launch);
-    scan(r.out, out.buffer(), 0, launch);
-    scan(r.out, outAgain.object(), ofOut, launch);
+    scan.open(ofBias + r.bias.blocks(), launch);
+    scan.run(out.buffer(), r.out.range(), 0);
+    scan.run(outAgain.object(), r.out.range(), ofOut);
     if (sum != null) {
-      scan(r.sum, sum.buffer(), 2 * ofOut, launch);
-      scan(r.sum, sumAgain.object(), 2 * ofOut + ofSum, launch);
+      scan.run(sum.buffer(), r.sum.range(), 2 * ofOut);
+      scan.run(sumAgain.object(), r.sum.range(), 2 * ofOut + ofSum);
     }
-    scanInput(r.x, in.x, ofX, launch);
-    scanInput(r.y, in.y, ofY, launch);
-    scanInput(r.weight, in.weight, ofWeight, launch);
-    scanInput(r.bias, in.bias, ofBias, launch);
+    scanInput(r.x, in.x, ofX);
+    scanInput(r.y, in.y, ofY);
+    scanInput(r.weight, in.weight, ofWeight);
+    scanInput(r.bias, in.bias, ofBias);
     sample(r, in, out, sum, launch);
-    sums.download(queue);
+    DeviceSums sums = scan.download();
     boolean intact =
-        isIntact(r.x, ofX)
-            && isIntact(r.y, ofY)
-            && isIntact(r.weight, ofWeight)
-            && isIntact(r.bias, ofBias);
+        isIntact(sums, r.x, ofX)
+            && isIntact(sums, r.y, ofY)
+            && isIntact(sums, r.weight, ofWeight)
+            && isIntact(sums, r.bias, ofBias);
     if (!intact) {
       return Outcome.INPUT_DIFFERS;
     }
@@ -302,8 +298,8 @@ final class DeviceRows implements Parts.Part {
     if (!same || !sampled.agrees(r)) {
       return Outcome.DIFFERS;
     }
-    seal(r.out, 0);
-    seal(r.sum, 2 * ofOut);
+    seal(sums, r.out, 0);
+    seal(sums, r.sum, 2 * ofOut);
     return Outcome.DONE;
   }
 
@@ -321,27 +317,14 @@ final class DeviceRows implements Parts.Part {
     sampled.take(r, queue, launch, items);
   }
 
-  private void scanInput(Operand operand, @Nullable DeviceObject words, long place, long launch) {
+  private void scanInput(Operand operand, @Nullable DeviceObject words, long place) {
     if (words != null) {
       probe(ProbePoint.ROW_INPUT_LAST_USE, operand, words);
-      scan(operand, words, place, launch);
+      scan.run(words, operand.range(), operand.firstBlock(), operand.blocks(), place);
     }
   }
 
-  private void scan(Operand operand, DeviceObject words, long place, long launch) {
-    scan.open()
-        .buffer(words)
-        .buffer(sums.memory())
-        .number(place)
-        .number(operand.firstBlock())
-        .number(CheckBlock.across(operand.range().columns()))
-        .number(operand.range().rows())
-        .number(operand.range().columns())
-        .number(launch);
-    queue.run(ProbePoint.DEVICE_EVIDENCE, scan, operand.blocks(), 1, scanners);
-  }
-
-  private boolean isIntact(Operand operand, long place) {
+  private static boolean isIntact(DeviceSums sums, Operand operand, long place) {
     SealGrid seals = operand.seals();
     if (Probe.ON && seals != null) {
       int at = (int) (Seal.SUMS * operand.firstBlock());
@@ -355,7 +338,7 @@ final class DeviceRows implements Parts.Part {
     return intact;
   }
 
-  private void seal(Operand operand, long place) {
+  private static void seal(DeviceSums sums, Operand operand, long place) {
     SealGrid seals = operand.seals();
     for (long block = 0; seals != null && block < operand.blocks(); block++) {
       sums.seal(seals.sums(), block, place + block);

@@ -1,6 +1,8 @@
 package dev.regolith.kernels.backend.device;
 
 import dev.regolith.kernels.backend.Workspace;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -8,6 +10,12 @@ import org.jspecify.annotations.Nullable;
  * A thread's workspace on the host, and what it has on the device, made when it is first needed.
  */
 final class DeviceWorkspace implements Workspace {
+  /** What has a queue of its own. */
+  interface Queued extends Parts.Part {
+    /** In which everything follows each other. */
+    DeviceQueue queue();
+  }
+
   /** Makes what a thread has on the device, and frees it. */
   interface Maker {
     DeviceGemm newGemm();
@@ -16,14 +24,18 @@ final class DeviceWorkspace implements Workspace {
 
     DeviceRows newRows();
 
+    ResidentScan newScan();
+
     void free(Parts.Part part);
   }
 
   private final Workspace host;
   private final Maker maker;
+  private final List<Queued> made = new ArrayList<>();
   private @Nullable DeviceGemm gemm;
   private @Nullable DeviceAttention attention;
   private @Nullable DeviceRows rows;
+  private @Nullable ResidentScan scan;
 
   DeviceWorkspace(Workspace host, Maker maker) {
     this.host = host;
@@ -50,46 +62,40 @@ final class DeviceWorkspace implements Workspace {
     return rows;
   }
 
-  private static <T> T orNew(@Nullable T made, Supplier<T> maker) {
-    return made == null ? maker.get() : made;
+  ResidentScan scan() {
+    scan = orNew(scan, maker::newScan);
+    return scan;
+  }
+
+  private <T extends Queued> T orNew(@Nullable T known, Supplier<T> maker) {
+    if (known != null) {
+      return known;
+    }
+    T part = maker.get();
+    made.add(part);
+    return part;
   }
 
   /** Waits for what is under way on the device, after something went wrong there. */
   void settle() {
-    if (gemm != null) {
-      settle(gemm.queue());
-    }
-    if (attention != null) {
-      settle(attention.queue());
-    }
-    if (rows != null) {
-      settle(rows.queue());
-    }
-  }
-
-  private static void settle(DeviceQueue queue) {
-    try {
-      queue.finish();
-    } catch (DeviceException e) {
-      // A lost device has nothing under way.
-      System.getLogger("dev.regolith.kernels").log(System.Logger.Level.DEBUG, "not finished", e);
+    for (Queued part : made) {
+      try {
+        part.queue().finish();
+      } catch (DeviceException e) {
+        // A lost device has nothing under way.
+        System.getLogger("dev.regolith.kernels").log(System.Logger.Level.DEBUG, "not finished", e);
+      }
     }
   }
 
   @Override
   public void close() {
-    if (gemm != null) {
-      maker.free(gemm);
-      gemm = null;
-    }
-    if (attention != null) {
-      maker.free(attention);
-      attention = null;
-    }
-    if (rows != null) {
-      maker.free(rows);
-      rows = null;
-    }
+    made.forEach(maker::free);
+    made.clear();
+    gemm = null;
+    attention = null;
+    rows = null;
+    scan = null;
     host.close();
   }
 }

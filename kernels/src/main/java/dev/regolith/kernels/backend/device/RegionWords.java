@@ -16,9 +16,9 @@ import java.util.Arrays;
 
 /**
  * What a device is told of one region of an attention, beside keys and values, in one stretch of
- * words: its queries, the part of the mask that they read, which keys a row sees, and which blocks
- * have values that are all finite (see {@code attention.c}). With the sums of these words, made
- * from what they were copied from.
+ * words: its queries, unless they are there, the part of the mask that they read, which keys a row
+ * sees, and which blocks have values that are all finite (see {@code attention.c}). With the sums
+ * of these words, made from what they were copied from.
  */
 final class RegionWords implements Parts.Part {
   /** Words that the device sums up together. */
@@ -62,7 +62,8 @@ final class RegionWords implements Parts.Part {
     long pitch = aligned(p.visibility.mask == Visibility.Mask.NONE ? 0 : highest - lowest);
     long heads = p.visibility.maskHeadStride == 0 ? 1 : region.heads;
     long queries = p.visibility.maskQueryStride == 0 ? 1 : region.queries;
-    maskAt = aligned((long) rows * p.depth);
+    long ofQueries = p.resident == null ? (long) rows * p.depth : 0;
+    maskAt = aligned(ofQueries);
     maskOfQuery = queries == 1 ? 0 : pitch;
     maskOfHead = heads == 1 ? 0 : queries * pitch;
     rowsAt = maskAt + heads * queries * pitch;
@@ -71,10 +72,10 @@ final class RegionWords implements Parts.Part {
     blocksAt = aligned(rowsAt + 2L * ROW_ENTRY * padded * region.kvHeads);
     count = aligned(blocksAt + blocks * region.kvHeads);
     room(4 * count);
-    clear((long) rows * p.depth, maskAt);
+    clear(ofQueries, maskAt);
     clear(rowsAt, blocksAt);
     clear(blocksAt + blocks * region.kvHeads, count);
-    for (int row = 0; row < rows; row++) {
+    for (int row = 0; ofQueries > 0 && row < rows; row++) {
       query(p, region, row, host, workspace);
     }
     for (int h = 0; pitch > 0 && h < heads; h++) {
