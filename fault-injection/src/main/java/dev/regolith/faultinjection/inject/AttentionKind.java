@@ -36,6 +36,6 @@ final class AttentionKind implements Kind<AttentionWorkload> {
 
   @Override
   public Setup setup(AttentionWorkload workload, Arm arm, Session session, Arena arena) {
-    return new AttentionSetup(workload, arm, session, arena, computing.onDevice());
+    return new AttentionSetup(workload, arm, session, arena, computing);
   }
 }

@@ -58,6 +58,9 @@ final class AttentionSetup implements Setup {
   private final List<Tensor> second;
   private final @Nullable Predecessor predecessor;
 
+  /** Whether queries are sent to a device ahead, which leaves the result there. */
+  private final boolean resident;
+
   /** Whether caches are filled anew after every run. */
   private final boolean refills;
 
@@ -65,9 +68,11 @@ final class AttentionSetup implements Setup {
   private record Predecessor(Tensor q, Tensor k, Tensor v, Tensor out) {}
 
   AttentionSetup(
-      AttentionWorkload workload, Arm arm, Session session, Arena arena, boolean onDevice) {
+      AttentionWorkload workload, Arm arm, Session session, Arena arena, Computing computing) {
     this.workload = workload;
     this.session = session;
+    boolean onDevice = computing.onDevice();
+    resident = computing == Computing.RESIDENT && workload.mayStay();
     if (onDevice && "host".equals(session.configuration().get("attentionComputedBy"))) {
       throw new IllegalArgumentException(
           "attention is left to the CPU by " + session.backend() + "; see docs/accelerators.md");
@@ -103,7 +108,7 @@ final class AttentionSetup implements Setup {
             tensor(arena, s.kvHeads(), s.keys()),
             tensor(arena, s.kvHeads(), s.keys()),
             tensor(arena, s.heads(), s.queries()));
-    write(other.q, Setup.other(workload.q()), s.heads(), s.queries());
+    writeQueries(other.q, Setup.other(workload.q()));
     write(other.k, Setup.other(workload.k()), s.kvHeads(), s.keys());
     write(other.v, Setup.other(workload.v()), s.kvHeads(), s.keys());
     return other;
@@ -113,8 +118,29 @@ final class AttentionSetup implements Setup {
   public void precede() {
     if (predecessor != null) {
       open(List.of(predecessor.out));
+      if (resident) {
+        upload(predecessor.q);
+      }
       var _ =
           session.attention(predecessor.q, predecessor.k, predecessor.v, predecessor.out, options);
+      // What it left with a device is what the next queries and result come to lie on.
+      open(List.of(predecessor.out));
+      forget(predecessor.q);
+    }
+  }
+
+  /** Sends queries to a device; what this workload does not seal stays without a seal. */
+  private void upload(Tensor queries) {
+    session.upload(queries);
+    if (!sealed) {
+      session.unseal(queries);
+    }
+  }
+
+  /** Has a device give up its copy of queries. */
+  private void forget(Tensor queries) {
+    if (resident) {
+      session.edit(queries).close();
     }
   }
 
@@ -196,6 +222,7 @@ final class AttentionSetup implements Setup {
 
   @Override
   public void open(List<Tensor> outputs) {
+    forget(q); // the next call sends them anew, the one after finds them there
     for (Tensor output : outputs) {
       try (var edit = session.edit(output)) {
         MemorySegment memory = edit.segment();
@@ -210,10 +237,21 @@ final class AttentionSetup implements Setup {
 
   @Override
   public Status compute(List<Tensor> outputs) {
-    AttentionOptions o = workload.logSums() ? options.logSumExp(outputs.getLast()) : options;
+    Tensor output = outputs.getFirst();
+    if (!resident) {
+      return attend(output, outputs.getLast());
+    }
+    upload(q);
+    Status status = attend(output, outputs.getLast());
+    Status arrived = session.verify(output); // has it come back
+    return arrived.compareTo(status) > 0 ? arrived : status;
+  }
+
+  private Status attend(Tensor output, Tensor logarithms) {
+    AttentionOptions o = workload.logSums() ? options.logSumExp(logarithms) : options;
     return workload.cached()
-        ? session.attention(q, caches, outputs.getFirst(), o)
-        : session.attention(q, k, v, outputs.getFirst(), o);
+        ? session.attention(q, caches, output, o)
+        : session.attention(q, k, v, output, o);
   }
 
   @Override
@@ -241,7 +279,7 @@ final class AttentionSetup implements Setup {
 
   private void writeOperands() {
     Shape s = workload.shape();
-    write(q, workload.q(), s.heads(), s.queries());
+    writeQueries(q, workload.q());
     write(k, workload.k(), s.kvHeads(), s.keys());
     write(v, workload.v(), s.kvHeads(), s.keys());
     if (mask != null) {
@@ -259,9 +297,20 @@ final class AttentionSetup implements Setup {
     }
   }
 
-  /** Writes {@code [batch][row][head][column]} into a tensor of this workload's layout. */
+  /** Writes queries in a way after which they may stay with a device. */
+  private void writeQueries(Tensor queries, float[] values) {
+    Shape s = workload.shape();
+    try (var edit = session.edit(queries)) {
+      write(edit.segment(), queries, values, s.heads(), s.queries());
+    }
+  }
+
   private void write(Tensor tensor, float[] values, int heads, int rows) {
-    MemorySegment memory = tensor.segment();
+    write(tensor.segment(), tensor, values, heads, rows);
+  }
+
+  /** Writes {@code [batch][row][head][column]} into a tensor of this workload's layout. */
+  private void write(MemorySegment memory, Tensor tensor, float[] values, int heads, int rows) {
     int depth = workload.shape().depth();
     boolean apart = tensor.rank() == 4;
     long rowStride = tensor.stride(-2);

@@ -13,6 +13,7 @@ import static dev.regolith.kernels.probe.ProbePoint.DEVICE_A_LAST_USE;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_A_READ;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_B_LAST_USE;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_B_READ;
+import static dev.regolith.kernels.probe.ProbePoint.DEVICE_C_KEPT;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_C_STORED;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_DOWNLOAD;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_EVIDENCE;
@@ -326,6 +327,13 @@ final class AttentionWindows {
               DURING,
               Offer.ANY,
               DEVICE_C_STORED),
+          line(
+              Place.DEVICE_EVIDENCE,
+              "device-output",
+              "kept-to-sealed",
+              DURING,
+              Offer.ANY,
+              DEVICE_C_KEPT),
           line(Place.DEVICE, "device-sums", "made-to-download", DURING, Offer.ANY, DEVICE_SUMS),
           line(
               Place.DEVICE,

@@ -161,6 +161,11 @@ record AttentionWorkload(
     return layout != Layout.TURNED;
   }
 
+  /** Whether a device can leave the result where it computed it. */
+  boolean mayStay() {
+    return layout != Layout.TURNED && !logSums;
+  }
+
   boolean hasAdditiveMask() {
     return rules.mask() != null && !rules.booleanMask();
   }

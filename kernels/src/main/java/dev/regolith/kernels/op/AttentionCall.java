@@ -211,7 +211,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
               && reachable(vTensor)
               && reachable(out)
               && reachable(o.mask());
-      Range ofQueries = queryRange(qTensor, o.queryHeads());
+      Range ofQueries = queryView.of(qTensor, o.queryHeads());
       if (ofQueries != null) {
         residence.open(qTensor, ofQueries, out, words, view, o, workspace);
       }
@@ -252,7 +252,6 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
       }
       throw lost;
     } finally {
-      residence.discard();
       if (outputOpened) {
         output.close(opened, computed, good, found[0], workspace);
       }
@@ -649,6 +648,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
   }
 
   private void forget() {
+    residence.discard();
     target = null;
     q.forget();
     k.forget();

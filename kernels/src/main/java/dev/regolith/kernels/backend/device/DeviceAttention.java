@@ -130,13 +130,22 @@ final class DeviceAttention implements DeviceWorkspace.Queued {
     RegionRows queries =
         there == null ? kernels.copiedQueries(p, region) : there.queries(p, region);
     RegionRows result = there == null ? kernels.passingResult(p, region) : there.result(p, region);
+    if (Probe.ON && there != null) {
+      queries.probe(queue(), ProbePoint.DEVICE_A_READ, region, p.depth);
+    }
     if (p.verify) {
       RegionRows again = there == null ? result : there.repeated(p, region);
       var run = AttentionRun.repeated(launch, region.rows());
       kernels.compute(p, region, queries, keys, ofValues, again, run);
+      if (Probe.ON && there != null) {
+        again.probe(queue(), ProbePoint.DEVICE_REPEATED, region, p.columns);
+      }
     }
     var run = AttentionRun.first(launch);
     kernels.compute(p, region, queries, keys, ofValues, result, run);
+    if (Probe.ON && there != null) {
+      result.probe(queue(), ProbePoint.DEVICE_C_KEPT, region, p.columns);
+    }
     if (p.verify) {
       kernels.scan(keys, panelsAt, launch);
       kernels.scan(ofValues, valuesAt, launch);

@@ -44,7 +44,10 @@ final class ResidentScan implements DeviceWorkspace.Queued {
   Outcome verify(ResidentWords words, SealGrid ofQueries, SealGrid ofResult, long launch) {
     long blocks = ofResult.blocks();
     long queries = 2 * blocks;
-    probe(words, ofQueries, ofResult);
+    if (Probe.ON) {
+      long bytes = 4 * ofQueries.range().size();
+      queue.probe(ProbePoint.DEVICE_A_LAST_USE, words.queries(), 0, bytes);
+    }
     scan.open(queries + ofQueries.blocks(), launch);
     scan.run(words.result(), ofResult.range(), 0);
     scan.run(words.repeated(), ofResult.range(), blocks);
@@ -62,16 +65,6 @@ final class ResidentScan implements DeviceWorkspace.Queued {
       sums.seal(ofResult.sums(), block, block);
     }
     return Outcome.DONE;
-  }
-
-  private void probe(ResidentWords words, SealGrid ofQueries, SealGrid ofResult) {
-    if (Probe.ON) {
-      long bytes = 4 * ofResult.range().size();
-      queue.probe(ProbePoint.DEVICE_C_KEPT, words.result(), 0, bytes);
-      queue.probe(ProbePoint.DEVICE_REPEATED, words.repeated(), 0, bytes);
-      long ofRead = 4 * ofQueries.range().size();
-      queue.probe(ProbePoint.DEVICE_A_LAST_USE, words.queries(), 0, ofRead);
-    }
   }
 
   @Override
