@@ -425,14 +425,15 @@ public final class Session implements AutoCloseable {
 
   /**
    * Has an accelerator hold the words of a tensor, so that operators that read it find them there.
-   * A row operator computes there if x or y is there; a product leaves its result there if A is
-   * there. What stays there comes back when somebody asks for it.
+   * A row operator computes there if x or y is there, attention if its queries are; a product
+   * leaves its result there if A is there. What stays there comes back when somebody asks for it.
    *
-   * <p>What is copied is all of the tensor's memory. Operators use it there if the tensor is all of
-   * that, row-major; others read it here. A tensor that is used there is sealed in this shape, as
-   * {@link #seal} does it and as results are, unless it is, or the session does not protect: so a
-   * product whose evidence is made there ({@link EvidenceLevel#DEVICE}) reads nothing of it here,
-   * {@link Tensor#segment} is read-only from here on, and views of other shapes are used here.
+   * <p>What is copied is all of the tensor's memory. Operators use it there if their tensor is all
+   * of that: products and row operators if it is row-major, attention if a row's words follow each
+   * other; others read it here. A tensor that is all of its memory is sealed in this shape, as
+   * {@link #seal} does it and as results are, unless seals of any shape speak of it, or the session
+   * does not protect: so a product whose evidence is made there ({@link EvidenceLevel#DEVICE})
+   * reads nothing of it here, and {@link Tensor#segment} is read-only from here on.
    *
    * @return whether it does; not without an accelerator, nor if the memory is the caller's, was
    *     handed out as a segment, or is confined to a thread

@@ -10,12 +10,14 @@ import dev.regolith.kernels.fault.CallReport;
 import dev.regolith.kernels.fault.EvidenceLevel;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.fault.UncorrectableFaultException;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
 import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumMap;
@@ -519,6 +521,160 @@ class DeviceLayerTest {
       assertThat(session.verify(y)).isEqualTo(Status.CLEAN);
       assertThat(session.verify(other)).isEqualTo(Status.CLEAN);
       assertThat(under.reports()).isEmpty();
+    }
+  }
+
+  /** What a part is written to afterwards is under seals of the words that are there then. */
+  @ParameterizedTest
+  @EnumSource(Way.class)
+  void partsAreWrittenLater(Way way) {
+    try (var under = way.open(1)) {
+      var session = under.session();
+      var x = random(1, 24, WIDTH);
+      var weights = session.pack(arena, random(2, OF_QUERIES, WIDTH)).transposed();
+      var q = empty(24, OF_QUERIES);
+      var heads = view(q, 24, HEADS, SIZE);
+      session.upload(x);
+      session.gemm(x, weights, q);
+      float[] expected = q.toArray();
+      session.gemm(x, weights, q);
+      session.add(heads, heads, heads);
+      var first = q.slice(0, 0, 1);
+      assertThat(session.add(first, first, first)).isEqualTo(Status.CLEAN);
+      assertThat(session.verify(q)).isEqualTo(Status.CLEAN);
+      assertThat(session.verify(heads)).isEqualTo(Status.CLEAN);
+      for (int i = 0; i < expected.length; i++) {
+        expected[i] *= i < OF_QUERIES ? 4 : 2;
+      }
+      assertThat(same(expected, q)).isTrue();
+      assertThat(under.reports()).isEmpty();
+    }
+  }
+
+  /** Queries, keys and values of one product, of which a part gets seals of its own. */
+  @ParameterizedTest
+  @EnumSource(Way.class)
+  void partsAreSealedBefore(Way way) {
+    for (int rows : new int[] {1, 24}) {
+      for (boolean asked : new boolean[] {false, true}) {
+        try (var under = way.open(1)) {
+          var session = under.session();
+          var x = random(1, rows, WIDTH);
+          var weights = session.pack(arena, random(2, 3 * OF_QUERIES, WIDTH)).transposed();
+          var all = empty(rows, 3 * OF_QUERIES);
+          long[] shape = {1, rows, HEADS, SIZE};
+          long[] strides = {3L * rows * OF_QUERIES, 3 * OF_QUERIES, SIZE, 1};
+          var values = all.slice(1, 2 * OF_QUERIES, 3 * OF_QUERIES).strided(0, shape, strides);
+          session.gemm(x, weights, all);
+          float[] expected = all.toArray();
+          session.upload(x);
+          session.gemm(x, weights, all);
+          if (asked) {
+            session.seal(values);
+          } else {
+            session.add(values, values, values);
+          }
+          for (int round = 0; round < 2; round++) {
+            assertThat(session.gemm(x, weights, all)).isEqualTo(Status.CLEAN);
+            assertThat(session.verify(values)).isEqualTo(Status.CLEAN);
+            assertThat(session.verify(all)).isEqualTo(Status.CLEAN);
+            assertThat(same(expected, all)).isTrue();
+          }
+          assertThat(under.reports()).isEmpty();
+        }
+      }
+    }
+  }
+
+  /** Matrices that are turned within their memory: the same words, which rows do not follow. */
+  @ParameterizedTest
+  @EnumSource(Way.class)
+  void turnedHeads(Way way) {
+    int rows = 40;
+    var turned = random(1, 1, HEADS, SIZE, rows);
+    var k = random(2, 1, KV_HEADS, 50, SIZE);
+    var options = AttentionOptions.defaults();
+    var scalar = SessionUnderTest.kept(1, Protection.OFF, Compute.SCALAR).session();
+    var expected = empty(1, HEADS, rows, SIZE);
+    scalar.attention(turned.transposed(), k, k, expected, options);
+    try (var under = way.open(2)) {
+      var session = under.session();
+      var plain = empty(1, HEADS, rows, SIZE);
+      session.upload(turned);
+      assertThat(session.attention(turned.transposed(), k, k, plain, options))
+          .isEqualTo(Status.CLEAN);
+      assertThat(same(expected.toArray(), plain)).isTrue();
+      var q = Tensor.of(arena, turned.transposed().toArray(), 1, HEADS, rows, SIZE);
+      session.upload(q);
+      var out = empty(1, HEADS, SIZE, rows);
+      assertThat(session.attention(q, k, k, out.transposed(), options)).isEqualTo(Status.CLEAN);
+      assertThat(same(expected.toArray(), out.transposed())).isTrue();
+      assertThat(under.reports()).isEmpty();
+    }
+  }
+
+  /** Values of another size than queries, windows, masks: all of it there. */
+  @Test
+  void variants() {
+    int rows = 37;
+    var q = random(1, 2, HEADS, rows, SIZE);
+    var k = random(2, 2, KV_HEADS, 90, SIZE);
+    var v = random(3, 2, KV_HEADS, 90, 24);
+    var mask = random(4, rows, 90);
+    var plain = AttentionOptions.defaults();
+    var all =
+        List.of(
+            plain.window(20, 5),
+            plain.mask(mask),
+            plain.causal().slopes(0.5f, 0.25f, 0.125f, 0.0625f),
+            plain.keyLengths(new long[] {90, 1}));
+    var scalar = SessionUnderTest.kept(1, Protection.OFF, Compute.SCALAR).session();
+    try (var under = Way.CORRECT.open(2)) {
+      var session = under.session();
+      for (AttentionOptions options : all) {
+        var expected = empty(2, HEADS, rows, 24);
+        scalar.attention(q, k, v, expected, options);
+        session.upload(q);
+        var out = empty(2, HEADS, rows, 24);
+        var counts = new Counts();
+        try (var _ = ProbeRelay.lend(counts)) {
+          assertThat(session.attention(q, k, v, out, options)).isEqualTo(Status.CLEAN);
+        }
+        assertThat(counts.of(ProbePoint.RESULT_DELIVERED)).isZero();
+        assertThat(same(expected.toArray(), out)).isTrue();
+      }
+      assertThat(under.reports()).isEmpty();
+    }
+  }
+
+  /** A page with wrong words that cannot be put back, and nobody says that they were. */
+  @Test
+  void aPageBeyondRepair() {
+    for (int page = 0; page < 2; page++) {
+      try (var under = Way.CORRECT.open(1)) {
+        var layer = new Layer(under.session(), 1, 61);
+        layer.run();
+        var cache = layer.caches.getFirst();
+        var more = random(7, 1, 300, OF_KEYS);
+        under.session().append(cache, more, more);
+        under.session().upload(layer.q);
+        assertThat(layer.attend()).isEqualTo(Status.CLEAN);
+        MemorySegment panels = cache.pages().values(page).panels();
+        for (int word = 0; word < 3; word++) {
+          panels.setAtIndex(ValueLayout.JAVA_INT, 5 + 7L * word, 12345 * word);
+        }
+        under.session().upload(layer.q);
+        boolean noticed = false;
+        for (int call = 0; call < cache.pages().pages() && !noticed; call++) {
+          try {
+            assertThat(layer.attend()).isEqualTo(Status.CLEAN);
+          } catch (UncorrectableFaultException e) {
+            noticed = true;
+          }
+        }
+        assertThat(noticed).isTrue();
+        assertThat(layer.context.toArray()).containsOnly(Float.NaN);
+      }
     }
   }
 }

@@ -197,6 +197,43 @@ class SealedTensorTest {
     assertThat(session.verify(own)).isEqualTo(Status.CLEAN);
   }
 
+  /** Whatever cut it was asked for: its writer seals the words in the cut that it writes. */
+  @Test
+  void wrappedMemoryIsSealedAgainInAnotherCut() {
+    var own = Tensor.wrap(arena.allocate(4L * M * N, 64), DType.FLOAT32, M, N);
+    var words = own.strided(0, new long[] {M * N}, new long[] {1});
+    session.seal(words);
+    session.gemm(a, b, own);
+    assertThat(own.isSealed()).isTrue();
+    assertThat(own.segment().isReadOnly()).isTrue();
+    assertRight(own);
+    assertThat(session.verify(own)).isEqualTo(Status.CLEAN);
+    var q = Tensor.of(arena, Operand.gaussian(new SplittableRandom(5), 2 * 9 * 8), 1, 2, 9, 8);
+    var out = Tensor.wrap(arena.allocate(4L * 2 * 9 * 8, 64), DType.FLOAT32, 1, 2, 9, 8);
+    session.seal(out);
+    session.attention(q, q, q, out);
+    assertThat(out.isSealed()).isTrue();
+    assertThat(session.verify(out)).isEqualTo(Status.CLEAN);
+  }
+
+  /** Seals that ended do not come back when a part of what they spoke of is written. */
+  @Test
+  void whatIsNotInForceIsNotAfterASuspension() {
+    var grid = new SealGrid(c.range());
+    grid.suspend();
+    grid.suspend();
+    grid.resume(new long[0], new long[0]);
+    grid.resume(new long[0], new long[0]);
+    assertThat(grid.inForce()).isFalse();
+    grid.inForce(true);
+    grid.suspend();
+    grid.suspend();
+    grid.resume(new long[0], new long[0]);
+    assertThat(grid.inForce()).isFalse();
+    grid.resume(new long[0], new long[0]);
+    assertThat(grid.inForce()).isTrue();
+  }
+
   @Test
   void memoryThatWasHandedOutIsNotSealedUnasked() {
     MemorySegment handedOut = c.segment();

@@ -19,6 +19,7 @@ public final class SealGrid implements Watch {
   private long across;
   private long[] sums;
   private int writers;
+  private boolean resumes;
   private volatile boolean inForce;
 
   /** A grid whose sums are not made yet. */
@@ -254,9 +255,12 @@ public final class SealGrid implements Watch {
     }
   }
 
-  /** Suspends the seals while a part is rewritten; several writers of different parts may. */
+  /**
+   * Suspends the seals while a part is rewritten; several writers of different parts may. Seals
+   * that were not in force are not when that ends.
+   */
   public synchronized void suspend() {
-    writers++;
+    resumes = writers++ == 0 ? inForce : resumes;
     inForce = false;
   }
 
@@ -265,7 +269,6 @@ public final class SealGrid implements Watch {
     for (int i = 0; i < before.length; i++) {
       sums[i] += after[i] - before[i];
     }
-    writers--;
-    inForce = writers == 0;
+    inForce = --writers == 0 && resumes;
   }
 }

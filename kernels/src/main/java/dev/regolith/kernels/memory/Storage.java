@@ -3,6 +3,7 @@ package dev.regolith.kernels.memory;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -94,10 +95,14 @@ public final class Storage {
   /**
    * Has a copy of the words kept.
    *
-   * @param only whether it is newer than the segment
+   * @param only whether it is newer than the segment: then seals in force, which are of words that
+   *     are gone, end
    */
   public void keep(Remote copy, boolean only) {
     synchronized (this) {
+      if (only) {
+        retain(each -> !each.inForce());
+      }
       Remote before = remote;
       remote = copy;
       away = only;
@@ -200,7 +205,11 @@ public final class Storage {
 
   /** Forgets a watch. */
   public synchronized void remove(Watch watch) {
-    watches = Arrays.stream(watches).filter(each -> !each.equals(watch)).toArray(Watch[]::new);
+    retain(each -> !each.equals(watch));
+  }
+
+  private void retain(Predicate<Watch> which) {
+    watches = Arrays.stream(watches).filter(which).toArray(Watch[]::new);
   }
 
   /** Counts an edit scope in ({@code +1}) or out ({@code -1}). */

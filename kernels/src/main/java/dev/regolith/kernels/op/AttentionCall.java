@@ -370,7 +370,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
 
   /** Computes and verifies where the queries are; whether the result is the tensor's. */
   private boolean isRightThere(AttentionOptions o) {
-    for (int attempt = 0; attempt < ATTEMPTS_THERE; attempt++) {
+    for (int attempt = 0; attempt < ATTEMPTS_THERE && !guard.isBeyondRepair(); attempt++) {
       long mark = Repairs.OF_TENSORS.mark();
       long pageMark = operands.repairsEnded();
       guard.forgetDoubts();
@@ -382,7 +382,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
       }
       boolean doubtful = guard.any();
       boolean intact = isIntact(o, mark, pageMark, doubtful || guard.isUnverified());
-      if (doubtful) {
+      if (doubtful && intact) {
         guard.note(Component.DEVICE_BUFFER);
       }
       if (doubtful || !intact) {
@@ -658,6 +658,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     problem.q = MemorySegment.NULL;
     problem.out = MemorySegment.NULL;
     opened.c = MemorySegment.NULL;
+    opened.cSeals = null;
     problem.pages = null;
     problem.resident = null;
     problem.visibility.forget();

@@ -30,7 +30,6 @@ final class AttentionResidence {
   private final long[] found = new long[Seal.SUMS];
   private @Nullable ResidentAttention there;
   private @Nullable Storage queries;
-  private @Nullable Storage result;
   private @Nullable SealGrid ofQueries;
   private @Nullable SealGrid ofResult;
 
@@ -60,17 +59,24 @@ final class AttentionResidence {
         || o.logSumExp() != null
         || !residence.has(q.storage())
         || !Residents.isWhole(q.storage(), ofQ)
-        || !Residents.isWhole(out.storage(), ofOut)) {
+        || !Residents.isWhole(out.storage(), ofOut)
+        || !hasUnitStep(q)
+        || !hasUnitStep(out)) {
       return;
     }
     if (verify) {
-      ofQueries = seals(q.storage(), ofQ, w);
+      boolean plain = q.folds() && q.range().isDense();
+      ofQueries = seals(q.storage(), plain ? q.range() : ofQ, w);
       Range cut = view.cut(out);
       ofResult = (SealGrid) out.storage().watchOf(cut, SealGrid::new);
     }
     queries = q.storage();
-    result = out.storage();
     there = residence.attend(q.storage(), out.storage(), verify);
+  }
+
+  /** Kernels there read and write a row word by word. */
+  private static boolean hasUnitStep(Tensor tensor) {
+    return tensor.size(-1) <= 1 || tensor.stride(-1) == 1;
   }
 
   /** The seals that the queries have, or else of the words that are here as well. */
@@ -126,11 +132,14 @@ final class AttentionResidence {
   /** Makes the result the tensor's; whether it is. */
   boolean keep() {
     ResidentAttention attention = Objects.requireNonNull(there);
-    Storage target = Objects.requireNonNull(result);
+    SealGrid seals = ofResult;
     there = null;
+    if (seals != null) {
+      seals.inForce(false); // as all that are of the words before
+    }
     boolean kept = attention.keep(true);
-    if (kept) {
-      Residents.publish(target, ofResult);
+    if (kept && seals != null) {
+      seals.inForce(true);
     }
     return kept;
   }
@@ -142,7 +151,6 @@ final class AttentionResidence {
     }
     there = null;
     queries = null;
-    result = null;
     ofQueries = null;
     ofResult = null;
   }

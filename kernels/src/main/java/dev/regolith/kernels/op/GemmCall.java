@@ -180,7 +180,11 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
   private void reserve(Tensor c) {
     Residence residence = execution.backend().residence();
     Storage ofA = problem.aStorage;
-    if (residence == null || ofA == null || !residence.has(ofA) || !Residents.isAlone(c)) {
+    if (residence == null
+        || ofA == null
+        || !residence.has(ofA)
+        || !Residents.isAlone(c)
+        || output.hasSuspended()) {
       return;
     }
     problem.cResident = residence.reserve(c.storage());

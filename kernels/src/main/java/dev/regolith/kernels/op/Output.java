@@ -78,7 +78,7 @@ final class Output implements AutoCloseable {
     } else {
       oldSeals = null;
     }
-    if (watch == null && verify && storage.sealsItself()) {
+    if (watch == null && verify && (storage.sealsItself() || wasSealed())) {
       watch = (SealGrid) storage.watchOf(range, SealGrid::new);
     }
     if (watch != null) {
@@ -106,6 +106,21 @@ final class Output implements AutoCloseable {
       }
     }
     return true;
+  }
+
+  /** Whether other seals in force, which end here, were of the words of C. */
+  private boolean wasSealed() {
+    for (int i = 0; i < partCount; i++) {
+      if (parts[i].range().covers(range)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Whether seals of a larger cut, or of one across it, wait for what is written. */
+  boolean hasSuspended() {
+    return suspendedCount > 0;
   }
 
   /**

@@ -180,15 +180,14 @@ final class ResidentRowCall {
   }
 
   private void publish(ResidentRows.Operand operand) {
-    Storage storage = operand.storage();
-    if (storage == null) {
+    SealGrid seals = verify ? operand.seals() : null;
+    if (seals == null) {
       return;
     }
-    SealGrid seals = verify ? operand.seals() : null;
-    if (Probe.ON && seals != null) {
+    if (Probe.ON) {
       Probe.reach(ProbePoint.C_SEAL, seals.sums(), 0, (int) (Seal.SUMS * seals.blocks()));
     }
-    Residents.publish(storage, seals);
+    seals.inForce(true);
   }
 
   private void note(RowGuard guard) {

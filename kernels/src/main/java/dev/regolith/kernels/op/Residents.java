@@ -59,11 +59,4 @@ public final class Residents {
     }
     return null;
   }
-
-  /** Puts the seals of a result that stays there in force, if there are any, and no others. */
-  static void publish(Storage storage, @Nullable SealGrid seals) {
-    for (Watch watch : storage.watches()) {
-      ((SealGrid) watch).inForce(watch.equals(seals));
-    }
-  }
 }

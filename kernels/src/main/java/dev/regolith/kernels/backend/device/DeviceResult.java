@@ -3,7 +3,7 @@ package dev.regolith.kernels.backend.device;
 import dev.regolith.kernels.backend.ResidentResult;
 import dev.regolith.kernels.memory.Storage;
 
-/** A product's result in device memory, while its regions are computed. */
+/** A result in device memory, while its regions are computed. */
 final class DeviceResult implements ResidentResult {
   private final DeviceWords words;
   private final Storage storage;

@@ -148,9 +148,9 @@ final class DeviceRows implements DeviceWorkspace.Queued {
         outcome = verify(r, in, out, sum, outAgain, sumAgain, launch);
       }
       if (outcome == Outcome.DONE) {
-        target.keep(out, true);
+        keep(target, out, r.out);
         if (targetOfSum != null && sum != null) {
-          targetOfSum.keep(sum, true);
+          keep(targetOfSum, sum, r.sum);
         }
       }
       return outcome;
@@ -170,6 +170,15 @@ final class DeviceRows implements DeviceWorkspace.Queued {
         giveBack(sumAgain, residence);
       }
     }
+  }
+
+  /** Makes words a tensor's; who has their seals puts them in force afterwards. */
+  private static void keep(Storage storage, DeviceWords words, ResidentRows.Operand operand) {
+    SealGrid seals = operand.seals();
+    if (seals != null) {
+      seals.inForce(false); // as all that are of the words before
+    }
+    storage.keep(words, true);
   }
 
   private static void giveBack(@Nullable DeviceMemory memory, DeviceResidence residence) {
