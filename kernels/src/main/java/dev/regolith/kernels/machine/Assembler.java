@@ -366,10 +366,19 @@ public final class Assembler {
     emit(0x40 | register.high(), 0x58 | register.low());
   }
 
-  /** Asks for the cache line of an address. */
+  /** Asks for the cache line of an address: prefetcht0. */
   public void prefetch(Memory address) {
-    emit(0x40 | address.indexHigh() << 1 | address.base.high(), 0x0F, 0x18); // prefetcht0
-    memory(1, address);
+    prefetch(1, address);
+  }
+
+  /** Asks for it in the second-level cache: prefetcht1. */
+  public void prefetchFurther(Memory address) {
+    prefetch(2, address);
+  }
+
+  private void prefetch(int hint, Memory address) {
+    emit(0x40 | address.indexHigh() << 1 | address.base.high(), 0x0F, 0x18);
+    memory(hint, address);
   }
 
   // Flow.
@@ -413,21 +422,33 @@ public final class Assembler {
    * many at a time as a turn takes, then those that remain, one by one.
    */
   public void inTurns(Gpr left, int most, IntConsumer body) {
+    inTurns(left, most, 1, body);
+  }
+
+  /** The same, with fewer at a time in between; not one by one before fewer remain than those. */
+  public void inTurns(Gpr left, int most, int fewer, IntConsumer body) {
+    var done = new Label();
+    whileThereAre(left, most, done, body);
+    if (fewer > 1 && fewer < most) {
+      whileThereAre(left, fewer, done, body);
+    }
+    countDown(left, () -> body.accept(1));
+    bind(done);
+  }
+
+  private void whileThereAre(Gpr left, int count, Label none, IntConsumer body) {
     var turns = new Label();
     var rest = new Label();
-    var done = new Label();
-    subtract(left, most);
+    subtract(left, count);
     jump(When.LESS, rest);
     align(LOOP_ALIGNMENT);
     bind(turns);
-    body.accept(most);
-    subtract(left, most);
+    body.accept(count);
+    subtract(left, count);
     jump(When.NOT_LESS, turns);
     bind(rest);
-    add(left, most);
-    jump(When.ZERO, done);
-    countDown(left, () -> body.accept(1));
-    bind(done);
+    add(left, count);
+    jump(When.ZERO, none);
   }
 
   /** Pads with instructions that do nothing, so that what follows starts at such a multiple. */

@@ -16,6 +16,9 @@ import java.lang.invoke.MethodHandle;
  * of threads that do not run is for the JVM to find out, which computes with vectors of its own.
  */
 public final class Processor {
+  private static final int NAME = 0;
+  private static final long AUTH = 0x68747541; // of "AuthenticAMD"
+  private static final long C_AMD = 0x444D4163;
   private static final int FEATURES = 1;
   private static final int EXTENDED_FEATURES = 7;
   private static final int LAST_EXTENDED = 0x80000000;
@@ -46,6 +49,16 @@ public final class Processor {
    */
   public static boolean hasAvx512() {
     return has(FMA, AVX2 | AVX512F | AVX512VL);
+  }
+
+  /**
+   * Whether it is one of AMD's.
+   *
+   * @throws IllegalStateException if there is no {@link MachineCode} to ask it with
+   */
+  public static boolean isAmd() {
+    Answer name = ask(NAME);
+    return name.ebx() == AUTH && name.ecx() == C_AMD;
   }
 
   /**

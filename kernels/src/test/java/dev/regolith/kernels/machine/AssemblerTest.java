@@ -41,6 +41,7 @@ class AssemblerTest {
       case "push" -> a.push(gpr(words[1]));
       case "pop" -> a.pop(gpr(words[1]));
       case "prefetcht0" -> a.prefetch(memory(words[1]));
+      case "prefetcht1" -> a.prefetchFurther(memory(words[1]));
       case "lea" -> a.address(gpr(words[1]), memory(words[2]));
       case "sub" -> a.subtract(gpr(words[1]), Integer.parseInt(words[2]));
       case "imul" -> a.multiply(gpr(words[1]), gpr(words[2]));

@@ -27,6 +27,15 @@ class ProcessorTest {
   }
 
   @Test
+  void theMakerIsThatOfTheSystemsList() throws IOException {
+    Path list = Path.of("/proc/cpuinfo");
+    assumeTrue(Files.isReadable(list));
+    String all = Files.readString(list);
+    assumeTrue(all.contains("vendor_id"));
+    assertThat(Processor.isAmd()).isEqualTo(all.contains("AuthenticAMD"));
+  }
+
+  @Test
   void instructionsAreThoseOfTheSystemsList() throws IOException {
     Path list = Path.of("/proc/cpuinfo");
     assumeTrue(Files.isReadable(list));

@@ -17,6 +17,7 @@ import dev.regolith.kernels.machine.Assembler.Label;
 import dev.regolith.kernels.machine.Assembler.Memory;
 import dev.regolith.kernels.machine.Assembler.When;
 import dev.regolith.kernels.machine.Gpr;
+import dev.regolith.kernels.machine.Processor;
 
 /**
  * Writes the micro-kernels that read a few panels abreast, some steps of each in turn, with the
@@ -31,16 +32,28 @@ final class AbreastKernelWriter extends MachineKernelWriter {
   /** Most panels that it reads abreast. */
   static final int PANELS = 4;
 
-  /** How many steps ahead rows of B are asked for. */
-  private static final int STEPS_AHEAD = 16;
-
   /**
-   * Steps along k with a panel before the next is read. They are two turns of a loop: written out,
-   * kernels read 5 to 9 % slower from memory, and what they ask of the next panels slows them down
-   * (measured; the processor's prefetchers seem to follow instructions, and where each is one of a
-   * kind find nothing to follow).
+   * How panels are read.
+   *
+   * @param stepsInTurn steps along k with a panel before the next is read. They are turns of a
+   *     loop: written out, kernels read 5 to 9 % slower from memory, and what they ask of the next
+   *     panels slows them down (measured; the processor's prefetchers seem to follow instructions,
+   *     and where each is one of a kind find nothing to follow).
+   * @param stepsAhead how many steps ahead rows of B are asked for
+   * @param further whether in the second-level cache
    */
-  private static final int STEPS_IN_TURN = 2 * STEPS;
+  private record Reading(int stepsInTurn, int stepsAhead, boolean further) {}
+
+  private static final Reading USUAL = new Reading(2 * STEPS, 16, false);
+
+  // AMD's first-level cache waits for few lines at a time: what is asked for into it, and takes as
+  // long as memory does, keeps what is read from being asked for (measured; docs/decisions.md).
+  private static final boolean IS_AMD = VectorShapes.MACHINE_CODE && Processor.isAmd();
+  private static final Reading LOW_OF_AMD = new Reading(2 * STEPS, 8, true);
+  private static final Reading HIGH_OF_AMD = new Reading(4 * STEPS, 32, true);
+
+  /** Rows of kernels that wait for memory longer than for multiply-adds. */
+  private static final int LOW = 4;
 
   // Rounds to go, and panels from the one at hand on; where its accumulators are on the stack.
   private static final Gpr ROUNDS = R13;
@@ -84,8 +97,12 @@ final class AbreastKernelWriter extends MachineKernelWriter {
     }
   }
 
+  private final Reading reading;
+
   AbreastKernelWriter(int rows, boolean continues, boolean checks, Into into) {
     super(rows, continues, checks, into, false, DirectKernel.Width.FULL);
+    Reading ofAmd = rows <= LOW ? LOW_OF_AMD : HIGH_OF_AMD;
+    reading = IS_AMD ? ofAmd : USUAL;
   }
 
   /**
@@ -131,11 +148,11 @@ final class AbreastKernelWriter extends MachineKernelWriter {
           code.move(PANEL, slot(Slot.FIRST_PANEL));
           code.move(slot(Slot.FIRST_TO), TO);
           code.move(slot(Slot.FIRST_SUMS), SUMS);
-          if (readsAhead(STEPS_IN_TURN)) {
+          if (readsAhead(reading.stepsInTurn)) {
             jump();
           }
           code.move(LEFT, slot(Slot.ALL_STEPS));
-          code.inTurns(LEFT, STEPS_IN_TURN, this::proceed);
+          code.inTurns(LEFT, reading.stepsInTurn, STEPS, this::proceed);
           code.move(STRIP, slot(Slot.FIRST_STRIP));
           code.move(PANEL, slot(Slot.FIRST_PANEL));
           code.move(TO, slot(Slot.FIRST_TO));
@@ -194,9 +211,9 @@ final class AbreastKernelWriter extends MachineKernelWriter {
     code.move(AT_HAND, PANEL);
     if (readsAhead(count)) {
       // In the panel as long as it has as many steps more; LEFT is what it has after this turn.
-      int least = STEPS_AHEAD - count + 1;
+      int least = reading.stepsAhead - count + 1;
       var inPanel = new Label();
-      code.set(FAR_AHEAD, 4 * TILE_COLUMNS * STEPS_AHEAD);
+      code.set(FAR_AHEAD, 4 * TILE_COLUMNS * reading.stepsAhead);
       code.subtract(LEFT, least);
       code.jump(When.NOT_LESS, inPanel);
       code.add(FAR_AHEAD, slot(Slot.JUMP));
@@ -209,7 +226,7 @@ final class AbreastKernelWriter extends MachineKernelWriter {
       if (count == 1) {
         steps(1);
       } else {
-        code.set(IN_TURN, STEPS_IN_TURN / STEPS);
+        code.set(IN_TURN, count / STEPS);
         code.countDown(IN_TURN, () -> steps(STEPS));
       }
       eachKept((vector, place) -> code.store(place, vector));
@@ -257,11 +274,16 @@ final class AbreastKernelWriter extends MachineKernelWriter {
   }
 
   @Override
-  Memory ahead(int step, int half) {
-    return new Memory(B, FAR_AHEAD, 1, 4 * (step * TILE_COLUMNS + half * LANES));
+  void askAhead(int step, int half) {
+    var place = new Memory(B, FAR_AHEAD, 1, 4 * (step * TILE_COLUMNS + half * LANES));
+    if (reading.further) {
+      code.prefetchFurther(place);
+    } else {
+      code.prefetch(place);
+    }
   }
 
-  /** None but those of {@link #ahead}. */
+  /** None but those of {@link #askAhead}. */
   @Override
   boolean asks(int count) {
     return false;

@@ -428,7 +428,7 @@ sealed class MachineKernelWriter permits AbreastKernelWriter {
       }
       for (int half = 0; readsAhead(count) && half < vectors; half++) {
         if ((step * TILE_COLUMNS + half * LANES) % LINE == 0) {
-          code.prefetch(ahead(step, half));
+          askAhead(step, half);
         }
       }
       for (int row = 0; row < rows; row++) {
@@ -473,8 +473,8 @@ sealed class MachineKernelWriter permits AbreastKernelWriter {
   }
 
   /** What a step asks for of them. */
-  Memory ahead(int step, int half) {
-    return ofB(step + (rows <= LOW ? STEPS_AHEAD_OF_LOW : STEPS_AHEAD), half);
+  void askAhead(int step, int half) {
+    code.prefetch(ofB(step + (rows <= LOW ? STEPS_AHEAD_OF_LOW : STEPS_AHEAD), half));
   }
 
   /** Whether steps ask for what will be read soon. */
