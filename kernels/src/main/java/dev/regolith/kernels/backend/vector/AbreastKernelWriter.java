@@ -50,10 +50,14 @@ final class AbreastKernelWriter extends MachineKernelWriter {
   // long as memory does, keeps what is read from being asked for (measured; docs/decisions.md).
   private static final boolean IS_AMD = VectorShapes.MACHINE_CODE && Processor.isAmd();
   private static final Reading LOW_OF_AMD = new Reading(2 * STEPS, 8, true);
+  private static final Reading LOW_AND_SHORT_OF_AMD = new Reading(STEPS, 16, true);
   private static final Reading HIGH_OF_AMD = new Reading(4 * STEPS, 32, true);
 
   /** Rows of kernels that wait for memory longer than for multiply-adds. */
   private static final int LOW = 4;
+
+  /** Steps of a panel that ends before the processor's prefetchers are well ahead of it. */
+  private static final int SHORT = 256;
 
   // Rounds to go, and panels from the one at hand on; where its accumulators are on the stack.
   private static final Gpr ROUNDS = R13;
@@ -97,12 +101,17 @@ final class AbreastKernelWriter extends MachineKernelWriter {
     }
   }
 
-  private final Reading reading;
+  private final Reading usual;
+  private final Reading ofShort;
+  private Reading reading;
 
   AbreastKernelWriter(int rows, boolean continues, boolean checks, Into into) {
     super(rows, continues, checks, into, false, DirectKernel.Width.FULL);
-    Reading ofAmd = rows <= LOW ? LOW_OF_AMD : HIGH_OF_AMD;
-    reading = IS_AMD ? ofAmd : USUAL;
+    boolean low = IS_AMD && rows <= LOW;
+    Reading ofMore = IS_AMD ? HIGH_OF_AMD : USUAL;
+    usual = low ? LOW_OF_AMD : ofMore;
+    ofShort = low ? LOW_AND_SHORT_OF_AMD : usual;
+    reading = usual;
   }
 
   /**
@@ -152,7 +161,7 @@ final class AbreastKernelWriter extends MachineKernelWriter {
             jump();
           }
           code.move(LEFT, slot(Slot.ALL_STEPS));
-          code.inTurns(LEFT, reading.stepsInTurn, STEPS, this::proceed);
+          allSteps();
           code.move(STRIP, slot(Slot.FIRST_STRIP));
           code.move(PANEL, slot(Slot.FIRST_PANEL));
           code.move(TO, slot(Slot.FIRST_TO));
@@ -173,6 +182,30 @@ final class AbreastKernelWriter extends MachineKernelWriter {
           code.add(SUMS, ofSums());
           code.subtract(COUNT, 1);
         });
+  }
+
+  /** Steps of a round's panels, as many as {@link #LEFT} says. */
+  private void allSteps() {
+    if (usual.equals(ofShort)) {
+      allSteps(usual);
+      return;
+    }
+    var areMany = new Label();
+    var done = new Label();
+    code.subtract(LEFT, SHORT);
+    code.jump(When.NOT_LESS, areMany);
+    code.add(LEFT, SHORT);
+    allSteps(ofShort);
+    code.jump(done);
+    code.bind(areMany);
+    code.add(LEFT, SHORT);
+    allSteps(usual);
+    code.bind(done);
+  }
+
+  private void allSteps(Reading chosen) {
+    reading = chosen;
+    code.inTurns(LEFT, chosen.stepsInTurn, STEPS, this::proceed);
   }
 
   private Memory slot(Slot slot) {
