@@ -17,7 +17,6 @@ import dev.regolith.kernels.machine.Assembler.Label;
 import dev.regolith.kernels.machine.Assembler.Memory;
 import dev.regolith.kernels.machine.Assembler.When;
 import dev.regolith.kernels.machine.Gpr;
-import dev.regolith.kernels.machine.Processor;
 
 /**
  * Writes the micro-kernels that read a few panels abreast, some steps of each in turn, with the
@@ -40,18 +39,15 @@ final class AbreastKernelWriter extends MachineKernelWriter {
    *     panels slows them down (measured; the processor's prefetchers seem to follow instructions,
    *     and where each is one of a kind find nothing to follow).
    * @param stepsAhead how many steps ahead rows of B are asked for
-   * @param further whether in the second-level cache
    */
-  private record Reading(int stepsInTurn, int stepsAhead, boolean further) {}
+  private record Reading(int stepsInTurn, int stepsAhead) {}
 
-  private static final Reading USUAL = new Reading(2 * STEPS, 16, false);
+  private static final Reading USUAL = new Reading(2 * STEPS, 16);
 
-  // AMD's first-level cache waits for few lines at a time: what is asked for into it, and takes as
-  // long as memory does, keeps what is read from being asked for (measured; docs/decisions.md).
-  private static final boolean IS_AMD = VectorShapes.MACHINE_CODE && Processor.isAmd();
-  private static final Reading LOW_OF_AMD = new Reading(2 * STEPS, 8, true);
-  private static final Reading LOW_AND_SHORT_OF_AMD = new Reading(STEPS, 16, true);
-  private static final Reading HIGH_OF_AMD = new Reading(4 * STEPS, 32, true);
+  // On AMD what is asked for waits in L2, beside what the processor's prefetchers ask for.
+  private static final Reading LOW_OF_AMD = new Reading(2 * STEPS, 8);
+  private static final Reading LOW_AND_SHORT_OF_AMD = new Reading(STEPS, 16);
+  private static final Reading HIGH_OF_AMD = new Reading(4 * STEPS, 32);
 
   /** Rows of kernels that wait for memory longer than for multiply-adds. */
   private static final int LOW = 4;
@@ -107,8 +103,8 @@ final class AbreastKernelWriter extends MachineKernelWriter {
 
   AbreastKernelWriter(int rows, boolean continues, boolean checks, Into into) {
     super(rows, continues, checks, into, false, DirectKernel.Width.FULL);
-    boolean low = IS_AMD && rows <= LOW;
-    Reading ofMore = IS_AMD ? HIGH_OF_AMD : USUAL;
+    boolean low = VectorShapes.IS_AMD && rows <= LOW;
+    Reading ofMore = VectorShapes.IS_AMD ? HIGH_OF_AMD : USUAL;
     usual = low ? LOW_OF_AMD : ofMore;
     ofShort = low ? LOW_AND_SHORT_OF_AMD : usual;
     reading = usual;
@@ -309,11 +305,7 @@ final class AbreastKernelWriter extends MachineKernelWriter {
   @Override
   void askAhead(int step, int half) {
     var place = new Memory(B, FAR_AHEAD, 1, 4 * (step * TILE_COLUMNS + half * LANES));
-    if (reading.further) {
-      code.prefetchFurther(place);
-    } else {
-      code.prefetch(place);
-    }
+    VectorShapes.ask(code, place);
   }
 
   /** None but those of {@link #askAhead}. */

@@ -270,7 +270,7 @@ final class GaxpyKernel {
           multiply(step, i, masked);
         }
         if (count == together && !masked) {
-          code.prefetch(ROWS_OF_B.row(step, AHEAD));
+          VectorShapes.ask(code, ROWS_OF_B.row(step, AHEAD));
         }
       }
       for (int row = 0; row < rows; row++) {

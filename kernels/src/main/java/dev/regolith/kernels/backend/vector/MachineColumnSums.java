@@ -296,7 +296,7 @@ final class MachineColumnSums {
       var words = new Memory(WORDS, i * VECTOR);
       load(code, MachineChains.X, words, i, masked);
       if (i * VECTOR % LINE == 0) {
-        code.prefetch(new Memory(WORDS, AHEAD, 1, i * VECTOR));
+        VectorShapes.ask(code, new Memory(WORDS, AHEAD, 1, i * VECTOR));
       }
       MachineChains.extend(code);
     }

@@ -306,7 +306,7 @@ sealed class MachineKernelWriter permits AbreastKernelWriter {
     }
     // The next panel's tile: parked tiles come from far away.
     for (int line = 0; !direct && continues && line < rows * TILE_COLUMNS; line += LINE) {
-      code.prefetch(new Memory(FROM, 4 * (TILE + line)));
+      VectorShapes.ask(code, new Memory(FROM, 4 * (TILE + line)));
     }
     code.move(LEFT, DEPTH);
     code.inTurns(LEFT, STEPS, this::steps);
@@ -417,14 +417,14 @@ sealed class MachineKernelWriter permits AbreastKernelWriter {
         load(B0 + half, ofB(step, half), half);
       }
       for (int line = 0; direct && continues && line < vectors * LANES; line += LINE) {
-        code.prefetch(rowOfB(NEXT_LINE, step, 4 * line));
+        VectorShapes.ask(code, rowOfB(NEXT_LINE, step, 4 * line));
       }
       if (direct && !continues && step == 0 && count > 1) {
-        code.prefetch(new Memory(NEXT_LINE, 0));
+        VectorShapes.ask(code, new Memory(NEXT_LINE, 0));
         code.add(NEXT_LINE, code.parameter(AHEAD_STEP_BYTES));
       }
       if (step * AHEAD_STEP % 64 == 0 && asks(count)) {
-        code.prefetch(new Memory(SOON, step * AHEAD_STEP));
+        VectorShapes.ask(code, new Memory(SOON, step * AHEAD_STEP));
       }
       for (int half = 0; readsAhead(count) && half < vectors; half++) {
         if ((step * TILE_COLUMNS + half * LANES) % LINE == 0) {
@@ -474,7 +474,7 @@ sealed class MachineKernelWriter permits AbreastKernelWriter {
 
   /** What a step asks for of them. */
   void askAhead(int step, int half) {
-    code.prefetch(ofB(step + (rows <= LOW ? STEPS_AHEAD_OF_LOW : STEPS_AHEAD), half));
+    VectorShapes.ask(code, ofB(step + (rows <= LOW ? STEPS_AHEAD_OF_LOW : STEPS_AHEAD), half));
   }
 
   /** Whether steps ask for what will be read soon. */

@@ -288,7 +288,7 @@ final class MachinePacking {
           code.countDown(
               TO,
               () -> {
-                code.prefetch(new Memory(ROW, 0));
+                VectorShapes.ask(code, new Memory(ROW, 0));
                 code.add(ROW, LINE);
               });
           code.add(NEXT, STRIDE);

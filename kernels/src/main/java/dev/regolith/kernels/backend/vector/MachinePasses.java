@@ -472,7 +472,7 @@ final class MachinePasses {
                 LEFT,
                 () -> {
                   code.load(X, new Memory(FROM, 0));
-                  code.prefetch(new Memory(FROM, MachineChains.AHEAD));
+                  VectorShapes.ask(code, new Memory(FROM, MachineChains.AHEAD));
                   MachineChains.extend(code);
                   code.add(FROM, VECTOR);
                 });

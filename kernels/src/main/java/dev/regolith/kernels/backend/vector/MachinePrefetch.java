@@ -106,7 +106,7 @@ final class MachinePrefetch {
     code.countDown(
         lines,
         () -> {
-          code.prefetch(new Memory(memory, 0));
+          VectorShapes.ask(code, new Memory(memory, 0));
           code.add(memory, LINE);
         });
   }

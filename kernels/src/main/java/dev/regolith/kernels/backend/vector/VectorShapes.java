@@ -117,6 +117,9 @@ final class VectorShapes {
   /** The class of native segments. */
   static final Class<? extends MemorySegment> NATIVE = MemorySegment.NULL.getClass();
 
+  /** Whether the processor is one of AMD's, where kernels are machine code. */
+  static final boolean IS_AMD = MACHINE_CODE && Processor.isAmd();
+
   private VectorShapes() {}
 
   /**
@@ -126,6 +129,19 @@ final class VectorShapes {
    */
   static MemorySegment known(MemorySegment segment) {
     return NATIVE.cast(segment);
+  }
+
+  /**
+   * Asks for the cache line of an address, which comes from memory. On AMD it is asked for in the
+   * second-level cache: the first level waits for few lines at a time, and what it waits for as
+   * long as memory takes keeps what is read from being asked for (measured; docs/decisions.md).
+   */
+  static void ask(Assembler code, Assembler.Memory address) {
+    if (IS_AMD) {
+      code.prefetchFurther(address);
+    } else {
+      code.prefetch(address);
+    }
   }
 
   /** What writes machine code for this width. */
