@@ -430,10 +430,11 @@ public final class Session implements AutoCloseable {
    *
    * <p>What is copied is all of the tensor's memory. Operators use it there if their tensor is all
    * of that: products and row operators if it is row-major, attention if a row's words follow each
-   * other; others read it here. A tensor that is all of its memory is sealed in this shape, as
-   * {@link #seal} does it and as results are, unless seals of any shape speak of it, or the session
-   * does not protect: so a product whose evidence is made there ({@link EvidenceLevel#DEVICE})
-   * reads nothing of it here, and {@link Tensor#segment} is read-only from here on.
+   * other; others read it here. A row-major tensor that is all of its memory is sealed in this
+   * shape, as {@link #seal} does it and as results are, unless seals of any shape speak of it, or
+   * the session does not protect: so a product whose evidence is made there ({@link
+   * EvidenceLevel#DEVICE}) reads nothing of it here, and {@link Tensor#segment} is read-only from
+   * here on.
    *
    * @return whether it does; not without an accelerator, nor if the memory is the caller's, was
    *     handed out as a segment, or is confined to a thread

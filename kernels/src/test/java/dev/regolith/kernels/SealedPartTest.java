@@ -1,10 +1,12 @@
 package dev.regolith.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import dev.regolith.kernels.SessionOptions.Compute;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.fault.UncorrectableFaultException;
 import dev.regolith.kernels.probe.ProbePoint;
 import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
@@ -65,6 +67,19 @@ class SealedPartTest {
     flip(whole, 55 * 90 + 25); // beside C, in the one after that
     assertThat(session.verify(whole)).isEqualTo(Status.CORRECTED);
     assertThat(whole.toArray()).isEqualTo(after);
+  }
+
+  @Test
+  void damageBesideCThatCannotBePutBackStays() {
+    session.seal(whole);
+    flip(whole, 12 * 90 + 3);
+    flip(whole, 12 * 90 + 8);
+    for (int round = 0; round < 2; round++) {
+      assertThatExceptionOfType(UncorrectableFaultException.class)
+          .isThrownBy(() -> session.gemm(a, b, part));
+      assertThatExceptionOfType(UncorrectableFaultException.class)
+          .isThrownBy(() -> session.verify(whole));
+    }
   }
 
   @Test

@@ -60,9 +60,13 @@ public final class SealGrid implements Watch {
     return inForce;
   }
 
-  /** Puts the seals in force, or suspends them while the range is written. */
-  public void inForce(boolean value) {
+  /**
+   * Puts the seals in force, or takes them out while the range is written; what is taken out while
+   * a part is rewritten is not in force after that.
+   */
+  public synchronized void inForce(boolean value) {
     inForce = value;
+    resumes &= value;
   }
 
   /** Number of blocks. */

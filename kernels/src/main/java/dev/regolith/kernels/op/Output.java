@@ -142,9 +142,10 @@ final class Output implements AutoCloseable {
         }
         storage.remove(grid);
       } else {
+        long[] contribution = takeOut(grid); // or an exception, and it is not suspended
         suspended = append(suspended, suspendedCount, grid);
         before = Arrays.copyOf(before, suspended.length);
-        before[suspendedCount++] = takeOut(grid);
+        before[suspendedCount++] = contribution;
       }
     }
   }
@@ -312,6 +313,8 @@ final class Output implements AutoCloseable {
   void forget() {
     target = MemorySegment.NULL;
     watch = null;
+    suspendedCount = 0;
+    partCount = 0;
   }
 
   @Override

@@ -106,7 +106,7 @@ final class AbreastKernelWriter extends MachineKernelWriter {
     boolean low = VectorShapes.IS_AMD && rows <= LOW;
     Reading ofMore = VectorShapes.IS_AMD ? HIGH_OF_AMD : USUAL;
     usual = low ? LOW_OF_AMD : ofMore;
-    ofShort = low ? LOW_AND_SHORT_OF_AMD : usual;
+    ofShort = low && readsAhead(STEPS) ? LOW_AND_SHORT_OF_AMD : usual;
     reading = usual;
   }
 

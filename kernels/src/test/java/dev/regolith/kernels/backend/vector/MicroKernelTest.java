@@ -25,7 +25,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** Every kernel that this JVM may use, against a scalar loop: tiles, C, digests, panel sums. */
 @Tag("machine")
 class MicroKernelTest {
-  private static final int[] DEPTHS = {0, 1, 2, 3, 4, 5, 8, 16, 17, 23, 24, 25, 127, 128, 130, 512};
+  private static final int[] DEPTHS = {
+    0, 1, 2, 3, 4, 5, 8, 16, 17, 23, 24, 25, 28, 127, 128, 130, 255, 256, 269, 512
+  };
 
   private static final int PANELS = 8;
 
