@@ -107,7 +107,14 @@ final class AttentionWindows {
   private static final List<PlacedWindow<AttentionWorkload>> LINES =
       List.of(
           line(Place.BOTH, "queries", "before-call", BEFORE, Offer.SEALED, QUERY_SOURCE_READ),
-          line(Place.BOTH, "queries", "copied-to-compared", DURING, Offer.ANY, QUERY_SOURCE_COPIED),
+          // Queries that are sent ahead are copied for a row that the host computes, or for none.
+          line(
+              Place.HOST_EVIDENCE,
+              "queries",
+              "copied-to-compared",
+              DURING,
+              Offer.ANY,
+              QUERY_SOURCE_COPIED),
           line(
               Place.BOTH,
               "queries",
