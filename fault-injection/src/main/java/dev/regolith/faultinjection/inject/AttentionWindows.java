@@ -85,7 +85,9 @@ final class AttentionWindows {
     MASKED_SEALED,
     IN_PLACE,
     CACHED,
-    FRESH;
+    FRESH,
+    /** Words of queries come to the host in every call, even where they were sent ahead. */
+    HERE;
 
     boolean by(AttentionWorkload workload) {
       return switch (this) {
@@ -96,6 +98,7 @@ final class AttentionWindows {
         case IN_PLACE -> workload.isInPlace();
         case CACHED -> workload.cached();
         case FRESH -> !workload.cached();
+        case HERE -> !workload.mayStay() || workload.isSampled();
       };
     }
   }
@@ -107,13 +110,19 @@ final class AttentionWindows {
   private static final List<PlacedWindow<AttentionWorkload>> LINES =
       List.of(
           line(Place.BOTH, "queries", "before-call", BEFORE, Offer.SEALED, QUERY_SOURCE_READ),
-          // Queries that are sent ahead are copied for a row that the host computes, or for none.
           line(
               Place.HOST_EVIDENCE,
               "queries",
               "copied-to-compared",
               DURING,
               Offer.ANY,
+              QUERY_SOURCE_COPIED),
+          line(
+              Place.DEVICE_EVIDENCE,
+              "queries",
+              "copied-to-compared",
+              DURING,
+              Offer.HERE,
               QUERY_SOURCE_COPIED),
           line(
               Place.BOTH,

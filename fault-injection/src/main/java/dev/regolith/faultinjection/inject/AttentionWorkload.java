@@ -30,6 +30,8 @@ record AttentionWorkload(
     boolean logSums,
     boolean cached)
     implements Workload {
+  /** Rows of a key head from which on a device's result is compared with one of them every time. */
+  private static final int ALWAYS_SAMPLED = 128;
 
   /**
    * Extents.
@@ -164,6 +166,14 @@ record AttentionWorkload(
   /** Whether a device can leave the result where it computed it. */
   boolean mayStay() {
     return layout != Layout.TURNED && !logSums;
+  }
+
+  /**
+   * Whether the host computes a row of every key head of each call that a device computes: where
+   * there are fewer, it does so now and then.
+   */
+  boolean isSampled() {
+    return shape.queries() * shape.heads() / shape.kvHeads() >= ALWAYS_SAMPLED;
   }
 
   boolean hasAdditiveMask() {
