@@ -13,16 +13,13 @@ import dev.regolith.kernels.fault.Status;
 import dev.regolith.kernels.fault.UncorrectableFaultException;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
-import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.EnumMap;
 import java.util.List;
-import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
@@ -43,35 +40,12 @@ class DeviceLayerTest {
   private static final int OF_KEYS = KV_HEADS * SIZE;
 
   private final Arena arena = Arena.ofShared();
+  private final TestTensors tensors = new TestTensors(arena);
   private final SplittableRandom random = new SplittableRandom(1);
 
   @AfterEach
   void close() {
     arena.close();
-  }
-
-  private Tensor random(int seed, int... shape) {
-    int count = 1;
-    long[] sizes = new long[shape.length];
-    for (int i = 0; i < shape.length; i++) {
-      count *= shape[i];
-      sizes[i] = shape[i];
-    }
-    return Tensor.of(arena, Operand.gaussian(new SplittableRandom(seed), count), sizes);
-  }
-
-  private Tensor empty(long... shape) {
-    return Tensor.zeros(arena, DType.FLOAT32, shape);
-  }
-
-  private static Tensor view(Tensor tensor, long... shape) {
-    var strides = new long[shape.length];
-    long stride = 1;
-    for (int d = shape.length - 1; d >= 0; d--) {
-      strides[d] = stride;
-      stride *= shape[d];
-    }
-    return tensor.strided(0, shape, strides);
   }
 
   /** The attention part of a layer, as an engine has it, for new tokens of several sequences. */
@@ -80,7 +54,7 @@ class DeviceLayerTest {
     final int sequences;
     final int tokens;
     final Tensor x;
-    final Tensor weight = random(2, WIDTH);
+    final Tensor weight = tensors.random(2, WIDTH);
     final PackedMatrix toQ;
     final PackedMatrix toK;
     final PackedMatrix toV;
@@ -99,21 +73,24 @@ class DeviceLayerTest {
       this.sequences = sequences;
       this.tokens = tokens;
       int rows = sequences * tokens;
-      x = random(1, rows, WIDTH);
-      toQ = session.pack(arena, random(3, OF_QUERIES, WIDTH)).transposed();
-      toK = session.pack(arena, random(4, OF_KEYS, WIDTH)).transposed();
-      toV = session.pack(arena, random(5, OF_KEYS, WIDTH)).transposed();
-      back = session.pack(arena, random(6, WIDTH, OF_QUERIES)).transposed();
-      h = empty(rows, WIDTH);
-      q = empty(rows, OF_QUERIES);
-      k = empty(rows, OF_KEYS);
-      v = empty(rows, OF_KEYS);
-      context = empty(rows, OF_QUERIES);
-      result = empty(rows, WIDTH);
+      x = tensors.random(1, rows, WIDTH);
+      toQ = session.pack(arena, tensors.random(3, OF_QUERIES, WIDTH)).transposed();
+      toK = session.pack(arena, tensors.random(4, OF_KEYS, WIDTH)).transposed();
+      toV = session.pack(arena, tensors.random(5, OF_KEYS, WIDTH)).transposed();
+      back = session.pack(arena, tensors.random(6, WIDTH, OF_QUERIES)).transposed();
+      h = tensors.empty(rows, WIDTH);
+      q = tensors.empty(rows, OF_QUERIES);
+      k = tensors.empty(rows, OF_KEYS);
+      v = tensors.empty(rows, OF_KEYS);
+      context = tensors.empty(rows, OF_QUERIES);
+      result = tensors.empty(rows, WIDTH);
       for (int s = 0; s < sequences; s++) {
         var cache = session.cache(KV_HEADS, SIZE, SIZE);
         int past = 130 + 61 * s;
-        session.append(cache, random(7 + s, 1, past, OF_KEYS), random(17 + s, 1, past, OF_KEYS));
+        session.append(
+            cache,
+            tensors.random(7 + s, 1, past, OF_KEYS),
+            tensors.random(17 + s, 1, past, OF_KEYS));
         caches.add(cache);
       }
     }
@@ -125,11 +102,11 @@ class DeviceLayerTest {
       said.add(session.gemm(h, toQ, q));
       said.add(session.gemm(h, toK, k));
       said.add(session.gemm(h, toV, v));
-      Tensor heads = view(q, sequences, tokens, HEADS, SIZE);
+      Tensor heads = TestTensors.view(q, sequences, tokens, HEADS, SIZE);
       said.add(session.ropeOfHeads(heads, rotary, 130, heads));
       for (int s = 0; s < sequences; s++) {
-        Tensor ofK = view(k, sequences, tokens, OF_KEYS).slice(0, s, s + 1);
-        Tensor ofV = view(v, sequences, tokens, OF_KEYS).slice(0, s, s + 1);
+        Tensor ofK = TestTensors.view(k, sequences, tokens, OF_KEYS).slice(0, s, s + 1);
+        Tensor ofV = TestTensors.view(v, sequences, tokens, OF_KEYS).slice(0, s, s + 1);
         caches.get(s).truncate(130 + 61 * s);
         said.add(session.append(caches.get(s), ofK, ofV));
       }
@@ -141,9 +118,9 @@ class DeviceLayerTest {
 
     Status attend() {
       return session.attention(
-          view(q, sequences, tokens, OF_QUERIES),
+          TestTensors.view(q, sequences, tokens, OF_QUERIES),
           caches,
-          view(context, sequences, tokens, OF_QUERIES),
+          TestTensors.view(context, sequences, tokens, OF_QUERIES),
           AttentionOptions.defaults().heads(HEADS, KV_HEADS).causal());
     }
 
@@ -161,30 +138,6 @@ class DeviceLayerTest {
     return layer.result.toArray();
   }
 
-  private static boolean same(float[] expected, Tensor found) {
-    return ReferenceGemm.firstDifference(expected, found.toArray()) < 0;
-  }
-
-  /** How often each of some points is reached. */
-  private static final class Counts implements Probe.Hook {
-    private final Map<ProbePoint, Integer> counts = new EnumMap<>(ProbePoint.class);
-
-    @Override
-    public synchronized void reached(
-        ProbePoint point,
-        MemorySegment memory,
-        long offset,
-        long rows,
-        long rowBytes,
-        long stride) {
-      counts.merge(point, 1, Integer::sum);
-    }
-
-    int of(ProbePoint point) {
-      return counts.getOrDefault(point, 0);
-    }
-  }
-
   @ParameterizedTest
   @EnumSource(Way.class)
   void bitsOfTheHost(Way way) {
@@ -194,14 +147,14 @@ class DeviceLayerTest {
         var layer = new Layer(under.session(), shape[0], shape[1]);
         assertThat(under.session().upload(layer.x)).isTrue();
         for (int round = 0; round < 3; round++) {
-          var counts = new Counts();
+          var counts = new ProbeCounts();
           assertThat(layer.strike(counts)).containsOnly(Status.CLEAN);
           if (way.stays()) {
             // Keys and values come here to be appended, and one row to be computed here as well.
-            int sampled = counts.of(ProbePoint.DEVICE_DOWNLOAD) - 2;
-            assertThat(sampled).isBetween(0, 2 * KV_HEADS * shape[0]);
+            long sampled = counts.of(ProbePoint.DEVICE_DOWNLOAD) - 2;
+            assertThat(sampled).isBetween(0L, 2L * KV_HEADS * shape[0]);
           }
-          assertThat(same(expected, layer.result)).isTrue();
+          assertThat(TestTensors.same(expected, layer.result)).isTrue();
         }
         assertThat(under.reports()).isEmpty();
       }
@@ -214,26 +167,26 @@ class DeviceLayerTest {
   void nothingMoves(Way way) {
     try (var under = way.open(2)) {
       var session = under.session();
-      var q = random(1, 1, HEADS, 200, SIZE);
-      var k = random(2, 1, KV_HEADS, 300, SIZE);
-      var out = empty(1, HEADS, 200, SIZE);
+      var q = tensors.random(1, 1, HEADS, 200, SIZE);
+      var k = tensors.random(2, 1, KV_HEADS, 300, SIZE);
+      var out = tensors.empty(1, HEADS, 200, SIZE);
       var options = AttentionOptions.defaults().causal();
       session.attention(q, k, k, out, options);
       float[] expected = out.toArray();
       session.upload(q);
-      var counts = new Counts();
-      var next = empty(1, HEADS, 200, SIZE);
+      var counts = new ProbeCounts();
+      var next = tensors.empty(1, HEADS, 200, SIZE);
       try (var _ = ProbeRelay.lend(counts)) {
         assertThat(session.attention(q, k, k, next, options)).isEqualTo(Status.CLEAN);
       }
       assertThat(counts.of(ProbePoint.QUERY_SOURCE_READ)).isZero();
       assertThat(counts.of(ProbePoint.RESULT_DELIVERED)).isZero();
-      assertThat(counts.of(ProbePoint.DEVICE_DOWNLOAD)).isLessThanOrEqualTo(2 * KV_HEADS);
+      assertThat(counts.of(ProbePoint.DEVICE_DOWNLOAD)).isLessThanOrEqualTo(2L * KV_HEADS);
       assertThat(session.add(next, next, next)).as("in place, there").isEqualTo(Status.CLEAN);
       for (int i = 0; i < expected.length; i++) {
         expected[i] += expected[i];
       }
-      assertThat(same(expected, next)).isTrue();
+      assertThat(TestTensors.same(expected, next)).isTrue();
       assertThat(next.isSealed()).isEqualTo(way != Way.OFF);
       assertThat(under.reports()).isEmpty();
     }
@@ -252,15 +205,15 @@ class DeviceLayerTest {
   })
   void layouts(int batch, boolean queriesWithin, boolean resultWithin) {
     int rows = 70;
-    var plain = random(1, batch, HEADS, rows, SIZE);
-    var k = random(2, batch, KV_HEADS, 90, SIZE);
+    var plain = tensors.random(1, batch, HEADS, rows, SIZE);
+    var k = tensors.random(2, batch, KV_HEADS, 90, SIZE);
     var options =
         AttentionOptions.defaults()
             .queryLengths(Arrays.copyOf(new long[] {57, 33}, batch))
             .softcap(3);
     float[] expected;
     try (var scalar = SessionUnderTest.open(o -> o.compute(Compute.SCALAR).threads(1))) {
-      var out = empty(batch, HEADS, rows, SIZE);
+      var out = tensors.empty(batch, HEADS, rows, SIZE);
       scalar.session().attention(plain, k, k, out, options);
       expected = out.toArray();
     }
@@ -276,9 +229,9 @@ class DeviceLayerTest {
         q = Tensor.of(arena, values, values.length).strided(0, shape, within);
       }
       session.upload(q);
-      var memory = empty((long) batch * rows, OF_QUERIES);
-      var out = resultWithin ? memory.strided(0, shape, within) : empty(shape);
-      var counts = new Counts();
+      var memory = tensors.empty((long) batch * rows, OF_QUERIES);
+      var out = resultWithin ? memory.strided(0, shape, within) : tensors.empty(shape);
+      var counts = new ProbeCounts();
       try (var _ = ProbeRelay.lend(counts)) {
         assertThat(session.attention(q, k, k, out, options)).isEqualTo(Status.CLEAN);
       }
@@ -286,9 +239,9 @@ class DeviceLayerTest {
       turn(expected, turned, batch, rows);
       if (resultWithin) {
         assertThat(memory.isSealed()).as("cut as products read it").isTrue();
-        assertThat(same(turned, memory)).isTrue();
+        assertThat(TestTensors.same(turned, memory)).isTrue();
       } else {
-        assertThat(same(expected, out)).isTrue();
+        assertThat(TestTensors.same(expected, out)).isTrue();
       }
     }
   }
@@ -309,26 +262,26 @@ class DeviceLayerTest {
   void whatComesHere() {
     try (var under = Way.CORRECT.open(1)) {
       var session = under.session();
-      var q = random(1, 1, HEADS, 40, SIZE);
-      var k = random(2, 1, KV_HEADS, 50, SIZE);
+      var q = tensors.random(1, 1, HEADS, 40, SIZE);
+      var k = tensors.random(2, 1, KV_HEADS, 50, SIZE);
       var options = AttentionOptions.defaults();
-      var expected = empty(1, HEADS, 40, SIZE);
+      var expected = tensors.empty(1, HEADS, 40, SIZE);
       session.attention(q, k, k, expected, options);
       session.upload(q);
-      var seen = empty(1, HEADS, 40, SIZE);
+      var seen = tensors.empty(1, HEADS, 40, SIZE);
       seen.segment();
       session.attention(q, k, k, seen, options);
-      var larger = empty(2, HEADS, 40, SIZE);
+      var larger = tensors.empty(2, HEADS, 40, SIZE);
       session.attention(q, k, k, larger.slice(0, 1, 2), options);
-      var withLogarithms = empty(1, HEADS, 40, SIZE);
-      var logarithms = empty(1, HEADS, 40);
+      var withLogarithms = tensors.empty(1, HEADS, 40, SIZE);
+      var logarithms = tensors.empty(1, HEADS, 40);
       session.attention(q, k, k, withLogarithms, options.logSumExp(logarithms));
-      var none = empty(1, HEADS, 0, SIZE);
-      var zeros = random(3, 1, HEADS, 40, SIZE);
+      var none = tensors.empty(1, HEADS, 0, SIZE);
+      var zeros = tensors.random(3, 1, HEADS, 40, SIZE);
       session.attention(q, none.slice(1, 0, 2), none.slice(1, 0, 2), zeros, options);
-      assertThat(same(expected.toArray(), seen)).isTrue();
-      assertThat(same(expected.toArray(), larger.slice(0, 1, 2))).isTrue();
-      assertThat(same(expected.toArray(), withLogarithms)).isTrue();
+      assertThat(TestTensors.same(expected.toArray(), seen)).isTrue();
+      assertThat(TestTensors.same(expected.toArray(), larger.slice(0, 1, 2))).isTrue();
+      assertThat(TestTensors.same(expected.toArray(), withLogarithms)).isTrue();
       assertThat(logarithms.toArray()).doesNotContain(0);
       assertThat(zeros.toArray()).containsOnly(0);
       assertThat(under.reports()).isEmpty();
@@ -374,12 +327,12 @@ class DeviceLayerTest {
           under.session().upload(layer.x);
           var upset = new Upset(point, occurrence, kinds.get(turn++ % kinds.size()), random);
           List<Status> said = layer.strike(upset);
-          boolean right = same(expected, layer.result);
+          boolean right = TestTensors.same(expected, layer.result);
           boolean noticed = said.contains(Status.CORRECTED);
           if (!right || said.contains(Status.DETECTED) || (noticed && under.reports().isEmpty())) {
             failures.add("%s at %d: %s, %s".formatted(point, occurrence, said, right));
           }
-          if (layer.run().contains(Status.DETECTED) || !same(expected, layer.result)) {
+          if (layer.run().contains(Status.DETECTED) || !TestTensors.same(expected, layer.result)) {
             failures.add("left behind by %s at %d".formatted(point, occurrence));
           }
         }
@@ -423,7 +376,7 @@ class DeviceLayerTest {
           layer.attend();
         }
         assertThat(upset.changed()).isTrue();
-        assertThat(same(expected, layer.context)).as("%s at %d", kind, at).isTrue();
+        assertThat(TestTensors.same(expected, layer.context)).as("%s at %d", kind, at).isTrue();
         assertThat(layer.attend()).as("after %s at %d", kind, at).isEqualTo(Status.CLEAN);
       }
       assertThat(under.reports()).isNotEmpty();
@@ -444,7 +397,7 @@ class DeviceLayerTest {
         try (var _ = ProbeRelay.lend(upset)) {
           assertThat(layer.attend()).isEqualTo(Status.DETECTED);
         }
-        assertThat(same(expected, layer.context)).isTrue();
+        assertThat(TestTensors.same(expected, layer.context)).isTrue();
         layer.run();
       }
     }
@@ -474,7 +427,7 @@ class DeviceLayerTest {
         try (var _ = ProbeRelay.lend(hook)) {
           assertThat(layer.attend()).isEqualTo(Status.CLEAN);
         }
-        assertThat(same(expected, layer.context)).isTrue();
+        assertThat(TestTensors.same(expected, layer.context)).isTrue();
       }
       assertThat(under.reports()).isEmpty();
     }
@@ -493,122 +446,29 @@ class DeviceLayerTest {
     }
   }
 
-  /** Seals of one cut are as good as those of another, until an operator writes. */
-  @Test
-  void otherCuts() {
-    try (var under = Way.CORRECT_THERE.open(1)) {
-      var session = under.session();
-      var x = random(1, 24, OF_QUERIES);
-      var heads = view(x, 24, HEADS, SIZE);
-      session.seal(x);
-      session.seal(heads);
-      session.upload(x);
-      var counts = new Counts();
-      var y = empty(24, HEADS, SIZE);
-      var other = view(y, 24, OF_QUERIES);
-      try (var _ = ProbeRelay.lend(counts)) {
-        assertThat(session.add(heads, heads, y)).isEqualTo(Status.CLEAN);
-        assertThat(session.add(other, x, other)).isEqualTo(Status.CLEAN);
-        assertThat(session.add(y, heads, y)).isEqualTo(Status.CLEAN);
-      }
-      assertThat(counts.of(ProbePoint.DEVICE_DOWNLOAD)).isZero();
-      assertThat(y.isSealed()).isTrue();
-      float[] expected = x.toArray();
-      for (int i = 0; i < expected.length; i++) {
-        expected[i] = expected[i] + expected[i] + expected[i] + expected[i];
-      }
-      assertThat(same(expected, y)).isTrue();
-      assertThat(session.verify(y)).isEqualTo(Status.CLEAN);
-      assertThat(session.verify(other)).isEqualTo(Status.CLEAN);
-      assertThat(under.reports()).isEmpty();
-    }
-  }
-
-  /** What a part is written to afterwards is under seals of the words that are there then. */
-  @ParameterizedTest
-  @EnumSource(Way.class)
-  void partsAreWrittenLater(Way way) {
-    try (var under = way.open(1)) {
-      var session = under.session();
-      var x = random(1, 24, WIDTH);
-      var weights = session.pack(arena, random(2, OF_QUERIES, WIDTH)).transposed();
-      var q = empty(24, OF_QUERIES);
-      var heads = view(q, 24, HEADS, SIZE);
-      session.upload(x);
-      session.gemm(x, weights, q);
-      float[] expected = q.toArray();
-      session.gemm(x, weights, q);
-      session.add(heads, heads, heads);
-      var first = q.slice(0, 0, 1);
-      assertThat(session.add(first, first, first)).isEqualTo(Status.CLEAN);
-      assertThat(session.verify(q)).isEqualTo(Status.CLEAN);
-      assertThat(session.verify(heads)).isEqualTo(Status.CLEAN);
-      for (int i = 0; i < expected.length; i++) {
-        expected[i] *= i < OF_QUERIES ? 4 : 2;
-      }
-      assertThat(same(expected, q)).isTrue();
-      assertThat(under.reports()).isEmpty();
-    }
-  }
-
-  /** Queries, keys and values of one product, of which a part gets seals of its own. */
-  @ParameterizedTest
-  @EnumSource(Way.class)
-  void partsAreSealedBefore(Way way) {
-    for (int rows : new int[] {1, 24}) {
-      for (boolean asked : new boolean[] {false, true}) {
-        try (var under = way.open(1)) {
-          var session = under.session();
-          var x = random(1, rows, WIDTH);
-          var weights = session.pack(arena, random(2, 3 * OF_QUERIES, WIDTH)).transposed();
-          var all = empty(rows, 3 * OF_QUERIES);
-          long[] shape = {1, rows, HEADS, SIZE};
-          long[] strides = {3L * rows * OF_QUERIES, 3 * OF_QUERIES, SIZE, 1};
-          var values = all.slice(1, 2 * OF_QUERIES, 3 * OF_QUERIES).strided(0, shape, strides);
-          session.gemm(x, weights, all);
-          float[] expected = all.toArray();
-          session.upload(x);
-          session.gemm(x, weights, all);
-          if (asked) {
-            session.seal(values);
-          } else {
-            session.add(values, values, values);
-          }
-          for (int round = 0; round < 2; round++) {
-            assertThat(session.gemm(x, weights, all)).isEqualTo(Status.CLEAN);
-            assertThat(session.verify(values)).isEqualTo(Status.CLEAN);
-            assertThat(session.verify(all)).isEqualTo(Status.CLEAN);
-            assertThat(same(expected, all)).isTrue();
-          }
-          assertThat(under.reports()).isEmpty();
-        }
-      }
-    }
-  }
-
   /** Matrices that are turned within their memory: the same words, which rows do not follow. */
   @ParameterizedTest
   @EnumSource(Way.class)
   void turnedHeads(Way way) {
     int rows = 40;
-    var turned = random(1, 1, HEADS, SIZE, rows);
-    var k = random(2, 1, KV_HEADS, 50, SIZE);
+    var turned = tensors.random(1, 1, HEADS, SIZE, rows);
+    var k = tensors.random(2, 1, KV_HEADS, 50, SIZE);
     var options = AttentionOptions.defaults();
     var scalar = SessionUnderTest.kept(1, Protection.OFF, Compute.SCALAR).session();
-    var expected = empty(1, HEADS, rows, SIZE);
+    var expected = tensors.empty(1, HEADS, rows, SIZE);
     scalar.attention(turned.transposed(), k, k, expected, options);
     try (var under = way.open(2)) {
       var session = under.session();
-      var plain = empty(1, HEADS, rows, SIZE);
+      var plain = tensors.empty(1, HEADS, rows, SIZE);
       session.upload(turned);
       assertThat(session.attention(turned.transposed(), k, k, plain, options))
           .isEqualTo(Status.CLEAN);
-      assertThat(same(expected.toArray(), plain)).isTrue();
+      assertThat(TestTensors.same(expected.toArray(), plain)).isTrue();
       var q = Tensor.of(arena, turned.transposed().toArray(), 1, HEADS, rows, SIZE);
       session.upload(q);
-      var out = empty(1, HEADS, SIZE, rows);
+      var out = tensors.empty(1, HEADS, SIZE, rows);
       assertThat(session.attention(q, k, k, out.transposed(), options)).isEqualTo(Status.CLEAN);
-      assertThat(same(expected.toArray(), out.transposed())).isTrue();
+      assertThat(TestTensors.same(expected.toArray(), out.transposed())).isTrue();
       assertThat(under.reports()).isEmpty();
     }
   }
@@ -617,10 +477,10 @@ class DeviceLayerTest {
   @Test
   void variants() {
     int rows = 37;
-    var q = random(1, 2, HEADS, rows, SIZE);
-    var k = random(2, 2, KV_HEADS, 90, SIZE);
-    var v = random(3, 2, KV_HEADS, 90, 24);
-    var mask = random(4, rows, 90);
+    var q = tensors.random(1, 2, HEADS, rows, SIZE);
+    var k = tensors.random(2, 2, KV_HEADS, 90, SIZE);
+    var v = tensors.random(3, 2, KV_HEADS, 90, 24);
+    var mask = tensors.random(4, rows, 90);
     var plain = AttentionOptions.defaults();
     var all =
         List.of(
@@ -632,16 +492,16 @@ class DeviceLayerTest {
     try (var under = Way.CORRECT.open(2)) {
       var session = under.session();
       for (AttentionOptions options : all) {
-        var expected = empty(2, HEADS, rows, 24);
+        var expected = tensors.empty(2, HEADS, rows, 24);
         scalar.attention(q, k, v, expected, options);
         session.upload(q);
-        var out = empty(2, HEADS, rows, 24);
-        var counts = new Counts();
+        var out = tensors.empty(2, HEADS, rows, 24);
+        var counts = new ProbeCounts();
         try (var _ = ProbeRelay.lend(counts)) {
           assertThat(session.attention(q, k, v, out, options)).isEqualTo(Status.CLEAN);
         }
         assertThat(counts.of(ProbePoint.RESULT_DELIVERED)).isZero();
-        assertThat(same(expected.toArray(), out)).isTrue();
+        assertThat(TestTensors.same(expected.toArray(), out)).isTrue();
       }
       assertThat(under.reports()).isEmpty();
     }
@@ -655,7 +515,7 @@ class DeviceLayerTest {
         var layer = new Layer(under.session(), 1, 61);
         layer.run();
         var cache = layer.caches.getFirst();
-        var more = random(7, 1, 300, OF_KEYS);
+        var more = tensors.random(7, 1, 300, OF_KEYS);
         under.session().append(cache, more, more);
         under.session().upload(layer.q);
         assertThat(layer.attend()).isEqualTo(Status.CLEAN);

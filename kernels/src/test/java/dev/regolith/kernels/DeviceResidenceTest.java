@@ -20,9 +20,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.EnumMap;
 import java.util.List;
-import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.Executors;
@@ -43,30 +41,17 @@ class DeviceResidenceTest {
   private static final int HIDDEN = 700;
 
   private final Arena arena = Arena.ofShared();
+  private final TestTensors tensors = new TestTensors(arena);
   private final SplittableRandom random = new SplittableRandom(1);
-  private final Tensor x = random(1, TOKENS, WIDTH);
-  private final Tensor weight = random(2, WIDTH);
-  private final Tensor gate = random(3, HIDDEN, WIDTH);
-  private final Tensor up = random(4, HIDDEN, WIDTH);
-  private final Tensor down = random(5, WIDTH, HIDDEN);
+  private final Tensor x = tensors.random(1, TOKENS, WIDTH);
+  private final Tensor weight = tensors.random(2, WIDTH);
+  private final Tensor gate = tensors.random(3, HIDDEN, WIDTH);
+  private final Tensor up = tensors.random(4, HIDDEN, WIDTH);
+  private final Tensor down = tensors.random(5, WIDTH, HIDDEN);
 
   @AfterEach
   void close() {
     arena.close();
-  }
-
-  private Tensor random(int seed, int... shape) {
-    int count = 1;
-    long[] sizes = new long[shape.length];
-    for (int i = 0; i < shape.length; i++) {
-      count *= shape[i];
-      sizes[i] = shape[i];
-    }
-    return Tensor.of(arena, Operand.gaussian(new SplittableRandom(seed), count), sizes);
-  }
-
-  private Tensor empty(long... shape) {
-    return Tensor.zeros(arena, DType.FLOAT32, shape);
   }
 
   /**
@@ -77,10 +62,10 @@ class DeviceResidenceTest {
     final PackedMatrix packedGate;
     final PackedMatrix packedUp;
     final PackedMatrix packedDown;
-    final Tensor normed = empty(TOKENS, WIDTH);
-    final Tensor gated = empty(TOKENS, HIDDEN);
-    final Tensor raised = empty(TOKENS, HIDDEN);
-    final Tensor result = empty(TOKENS, WIDTH);
+    final Tensor normed = tensors.empty(TOKENS, WIDTH);
+    final Tensor gated = tensors.empty(TOKENS, HIDDEN);
+    final Tensor raised = tensors.empty(TOKENS, HIDDEN);
+    final Tensor result = tensors.empty(TOKENS, WIDTH);
 
     FeedForward(Session session) {
       this.session = session;
@@ -107,14 +92,6 @@ class DeviceResidenceTest {
     var chain = new FeedForward(scalar);
     chain.run();
     return chain.result.toArray();
-  }
-
-  private static Map<ProbePoint, AtomicLong> counting() {
-    var counts = new EnumMap<ProbePoint, AtomicLong>(ProbePoint.class);
-    for (ProbePoint point : ProbePoint.values()) {
-      counts.put(point, new AtomicLong());
-    }
-    return counts;
   }
 
   /** How a session is protected. */
@@ -151,19 +128,17 @@ class DeviceResidenceTest {
     try (var under = way.open(2)) {
       var chain = new FeedForward(under.session());
       for (int round = 0; round < 3; round++) {
-        var counts = counting();
-        Probe.Hook hook =
-            (point, memory, offset, rows, rowBytes, stride) -> counts.get(point).incrementAndGet();
+        var counts = new ProbeCounts();
         under.session().upload(x);
-        try (var _ = ProbeRelay.lend(hook)) {
+        try (var _ = ProbeRelay.lend(counts)) {
           assertThat(chain.run()).containsOnly(Status.CLEAN);
         }
         // Of operands, nothing goes there after the first round but what packing needs once.
         if (round > 0) {
-          assertThat(counts.get(ProbePoint.DEVICE_UPLOAD).get()).isZero();
-          assertThat(counts.get(ProbePoint.DEVICE_PANELS_UPLOAD).get()).isZero();
+          assertThat(counts.of(ProbePoint.DEVICE_UPLOAD)).isZero();
+          assertThat(counts.of(ProbePoint.DEVICE_PANELS_UPLOAD)).isZero();
         }
-        long downloads = counts.get(ProbePoint.DEVICE_DOWNLOAD).get();
+        long downloads = counts.of(ProbePoint.DEVICE_DOWNLOAD);
         if (way.stays()) {
           assertThat(downloads).isZero();
         }
@@ -272,12 +247,12 @@ class DeviceResidenceTest {
   void callsAreReportedWithWhatArrived() {
     try (var under = Way.CORRECT.open(1)) {
       var session = under.session();
-      var y = empty(TOKENS, WIDTH);
+      var y = tensors.empty(TOKENS, WIDTH);
       session.upload(x);
       session.add(x, x, y);
       var flip = new Upset(ProbePoint.DEVICE_DOWNLOAD, 0, UpsetKind.BIT_22, random);
       try (var _ = ProbeRelay.lend(flip)) {
-        session.gemm(y, up.transposed(), empty(TOKENS, HIDDEN));
+        session.gemm(y, up.transposed(), tensors.empty(TOKENS, HIDDEN));
       }
       assertThat(flip.changed()).isTrue();
       assertThat(under.calls().getLast())
@@ -296,7 +271,7 @@ class DeviceResidenceTest {
       session.upload(x);
       var upset = new Upset(ProbePoint.DEVICE_A_LAST_USE, 0, UpsetKind.BIT_22, random);
       try (var _ = ProbeRelay.lend(upset)) {
-        session.gemm(x, packed, empty(TOKENS, HIDDEN));
+        session.gemm(x, packed, tensors.empty(TOKENS, HIDDEN));
       }
       assertThat(upset.changed()).isTrue();
       assertThat(under.calls())
@@ -309,8 +284,8 @@ class DeviceResidenceTest {
   void attentionThatComesDownIsReported() {
     try (var under = Way.CORRECT.open(1)) {
       var session = under.session();
-      var q = random(7, 1, 2, 40, 32);
-      var out = empty(1, 2, 40, 32);
+      var q = tensors.random(7, 1, 2, 40, 32);
+      var out = tensors.empty(1, 2, 40, 32);
       Probe.Hook hook =
           (point, memory, offset, rows, rowBytes, stride) -> {
             if (point == ProbePoint.DEVICE_SUMS) {
@@ -338,7 +313,7 @@ class DeviceResidenceTest {
         var callers = Executors.newFixedThreadPool(2)) {
       var session = under.session();
       for (int round = 0; round < 20; round++) {
-        var shared = random(round, TOKENS, WIDTH);
+        var shared = tensors.random(round, TOKENS, WIDTH);
         var together = new CyclicBarrier(2);
         var results = new ArrayList<Future<Status>>();
         for (int caller = 0; caller < 2; caller++) {
@@ -346,7 +321,7 @@ class DeviceResidenceTest {
               callers.submit(() -> {
                 together.await();
                 session.upload(shared);
-                return session.add(shared, shared, empty(TOKENS, WIDTH));
+                return session.add(shared, shared, tensors.empty(TOKENS, WIDTH));
               }));
         }
         for (var result : results) {
@@ -365,7 +340,7 @@ class DeviceResidenceTest {
       var session = under.session();
       assertThat(session.upload(x)).isTrue();
       assertThat(x.storage().watches()).hasSize(way == Way.OFF ? 0 : 1);
-      var part = random(6, TOKENS, WIDTH);
+      var part = tensors.random(6, TOKENS, WIDTH);
       session.upload(part.slice(0, 1, 2));
       var narrow = Tensor.zeros(arena, DType.INT8, 4, 8);
       session.upload(narrow.slice(0, 0, 1)); // as many elements as there are words
@@ -381,7 +356,7 @@ class DeviceResidenceTest {
           edit.segment().setAtIndex(ValueLayout.JAVA_FLOAT, 0, 2 * first);
         }
       }
-      var y = empty(TOKENS, WIDTH);
+      var y = tensors.empty(TOKENS, WIDTH);
       session.upload(x);
       assertThat(session.add(x, x, y)).isEqualTo(Status.CLEAN);
       assertThat(y.get(0, 0)).isEqualTo((way == Way.OFF ? 2 : 4) * first);
@@ -395,7 +370,7 @@ class DeviceResidenceTest {
     try (var under = Way.CORRECT_THERE.open(1)) {
       var session = under.session();
       var packed = session.pack(arena, up).transposed();
-      var y = empty(TOKENS, HIDDEN);
+      var y = tensors.empty(TOKENS, HIDDEN);
       assertThat(session.upload(x)).isTrue();
       session.unseal(x); // so that all of it is read here as well, to be verified
       session.gemm(x, packed, y);
@@ -420,7 +395,7 @@ class DeviceResidenceTest {
     try (var under = Way.CORRECT_THERE.open(1)) {
       var session = under.session();
       var packed = session.pack(arena, up).transposed();
-      var y = empty(TOKENS, HIDDEN);
+      var y = tensors.empty(TOKENS, HIDDEN);
       session.upload(x);
       float[] expected = Chain.multiply(x, up.transposed());
       MemorySegment here = x.storage().place();
@@ -491,11 +466,11 @@ class DeviceResidenceTest {
               together.await();
               Status worst = Status.CLEAN;
               for (int i = 0; i < 5; i++) {
-                var y = empty(TOKENS, HIDDEN);
+                var y = tensors.empty(TOKENS, HIDDEN);
                 outputs.add(y);
                 Status status = session.gemm(shared, packed, y);
                 worst = status.compareTo(worst) > 0 ? status : worst;
-                session.add(shared, shared, empty(TOKENS, WIDTH));
+                session.add(shared, shared, tensors.empty(TOKENS, WIDTH));
               }
               return worst;
             });
@@ -532,7 +507,7 @@ class DeviceResidenceTest {
         results.add(
             callers.submit(() -> {
               for (int i = 0; i < 12; i++) {
-                var y = empty(TOKENS, WIDTH);
+                var y = tensors.empty(TOKENS, WIDTH);
                 under.session().upload(shared);
                 assertThat(under.session().add(shared, shared, y)).isEqualTo(Status.CLEAN);
                 assertThat(y.toArray()).isEqualTo(doubled);
@@ -552,7 +527,7 @@ class DeviceResidenceTest {
   void wordsThatAreLost() {
     try (var under = Way.CORRECT_THERE.open(1)) {
       var session = under.session();
-      var y = empty(TOKENS, WIDTH);
+      var y = tensors.empty(TOKENS, WIDTH);
       session.upload(x);
       session.add(x, x, y);
       Probe.Hook lost =
@@ -582,7 +557,7 @@ class DeviceResidenceTest {
   void unsealedWhileAway() {
     try (var under = Way.CORRECT.open(1)) {
       var session = under.session();
-      var y = empty(TOKENS, WIDTH);
+      var y = tensors.empty(TOKENS, WIDTH);
       session.upload(x);
       session.add(x, x, y);
       var lost = new Upset(ProbePoint.DEVICE_DOWNLOAD, 0, UpsetKind.BIT_0, random);
@@ -606,7 +581,7 @@ class DeviceResidenceTest {
   /** A listener may read what it is told of. */
   @Test
   void aListenerThatReads() {
-    var y = empty(TOKENS, WIDTH);
+    var y = tensors.empty(TOKENS, WIDTH);
     var read = new ArrayList<Float>();
     try (var session =
         Regolith.open(options ->

@@ -20,13 +20,10 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.EnumMap;
 import java.util.EnumSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
-import java.util.concurrent.atomic.AtomicLong;
 import net.jqwik.api.Arbitraries;
 import net.jqwik.api.Arbitrary;
 import net.jqwik.api.Combinators;
@@ -149,30 +146,6 @@ class DeviceRowsTest {
     }
   }
 
-  /** How often points were reached. */
-  private static final class Counter implements AutoCloseable {
-    final Map<ProbePoint, AtomicLong> counts = new EnumMap<>(ProbePoint.class);
-    private final ProbeRelay.Loan loan;
-
-    Counter() {
-      for (ProbePoint point : ProbePoint.values()) {
-        counts.put(point, new AtomicLong());
-      }
-      loan =
-          ProbeRelay.lend((point, memory, offset, rows, rowBytes, stride) ->
-              counts.get(point).incrementAndGet());
-    }
-
-    long of(ProbePoint point) {
-      return counts.get(point).get();
-    }
-
-    @Override
-    public void close() {
-      loan.close();
-    }
-  }
-
   @Property(tries = 300, edgeCases = EdgeCasesMode.NONE)
   void bitsOfTheScalarLoops(@ForAll("cases") Case it) {
     try (var arena = Arena.ofShared()) {
@@ -183,7 +156,8 @@ class DeviceRowsTest {
         operands.inputs().forEach(session::seal);
       }
       assertThat(session.upload(operands.tensors.x())).isTrue();
-      try (var counter = new Counter()) {
+      var counter = new ProbeCounts();
+      try (var _ = ProbeRelay.lend(counter)) {
         assertThat(it.variant.call(session, operands.tensors)).isEqualTo(Status.CLEAN);
         assertThat(counter.of(ProbePoint.DEVICE_LAUNCH)).as("computed there").isEqualTo(1);
         assertThat(counter.of(ProbePoint.DEVICE_DOWNLOAD)).as("stays there").isZero();
