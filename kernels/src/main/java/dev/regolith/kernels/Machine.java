@@ -1,7 +1,9 @@
 package dev.regolith.kernels;
 
 import dev.regolith.kernels.backend.vector.FmaPeak;
+import dev.regolith.kernels.memory.NativeMemory;
 import java.util.OptionalDouble;
+import java.util.OptionalLong;
 
 /** What this machine and JVM can do at best. */
 public final class Machine {
@@ -10,6 +12,16 @@ public final class Machine {
   /** Whether the Vector API is there. */
   public static boolean hasVectorModule() {
     return Backends.vectorModulePresent();
+  }
+
+  /**
+   * Bytes of a huge page, if tensors, packed matrices and caches of at least that size lie in some;
+   * empty where Linux has none on request, native access is denied, or {@code
+   * -Ddev.regolith.kernels.hugePages=off} declines them.
+   */
+  public static OptionalLong hugePageBytes() {
+    long bytes = NativeMemory.hugePageBytes();
+    return bytes == Long.MAX_VALUE ? OptionalLong.empty() : OptionalLong.of(bytes);
   }
 
   /**

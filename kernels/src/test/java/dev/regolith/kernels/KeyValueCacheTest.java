@@ -188,6 +188,32 @@ class KeyValueCacheTest {
     }
   }
 
+  /** Pages that grow come several at a time, and are used again when keys are forgotten. */
+  @Test
+  void pagesThatCameTogetherAreUsedAgain() {
+    try (var arena = Arena.ofShared()) {
+      var c = new AttentionCase(1, 2, 2, 1, 1500, 16, 24, new Random(7));
+      Session session = session(Protection.CORRECT).session();
+      Tensor k = AttentionCase.tensor(arena, c.k, Layout.HEADS_FIRST);
+      Tensor v = AttentionCase.tensor(arena, c.v, Layout.HEADS_FIRST);
+      Tensor q = AttentionCase.tensor(arena, c.q, Layout.HEADS_FIRST);
+      Tensor out = c.result(arena, Layout.HEADS_FIRST);
+      try (var cache = session.cache(2, 16, 24)) {
+        for (int kept : new int[] {1300, 1152, 900, 700, 640, 500, 300, 130, 128, 100, 0}) {
+          for (int at = (int) cache.length(); at < c.keys; at += 90) {
+            int to = Math.min(c.keys, at + 90);
+            session.append(cache, k.slice(2, at, to), v.slice(2, at, to));
+          }
+          assertThat(session.attention(q, List.of(cache), out, c.options(arena)))
+              .isEqualTo(Status.CLEAN);
+          requireCanonical(c, out);
+          assertThat(session.verify(cache)).isEqualTo(Status.CLEAN);
+          cache.truncate(kept);
+        }
+      }
+    }
+  }
+
   /** What of a page is struck. */
   enum Part {
     KEYS,

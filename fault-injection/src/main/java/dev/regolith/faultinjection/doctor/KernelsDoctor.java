@@ -35,6 +35,7 @@ public final class KernelsDoctor implements Doctor {
     map.put("os", System.getProperty("os.name") + " " + System.getProperty("os.arch"));
     map.put("cores", Runtime.getRuntime().availableProcessors());
     map.put("heapMegabytes", Runtime.getRuntime().maxMemory() / 1_000_000);
+    map.put("hugePageKilobytes", Machine.hugePageBytes().orElse(0) / 1024);
     map.put("backend", check.backend());
     map.put(
         "vectorBackend",

@@ -1,5 +1,6 @@
 package dev.regolith.jmh.ceiling;
 
+import dev.regolith.jmh.exercise.Draw;
 import dev.regolith.jmh.machine.MachineFacts;
 import dev.regolith.kernels.Machine;
 import java.lang.foreign.Arena;
@@ -79,7 +80,7 @@ public final class MachineCeilings implements Ceilings {
   private MemorySegment memory() {
     MemorySegment known = memory;
     if (known == null) {
-      known = arena.allocate(Math.min(MOST_BYTES, MachineFacts.availableBytes() / 4), 4096);
+      known = Draw.memory(arena, Math.min(MOST_BYTES, MachineFacts.availableBytes() / 4));
       known.fill((byte) 0);
       memory = known;
     }

@@ -1,22 +1,26 @@
 package dev.regolith.jmh.exercise;
 
+import dev.regolith.kernels.tensor.DType;
+import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /** Draws operands, the same in every run. Contenders copy them into memory of their own. */
 public final class Draw {
-  /** What the off-heap memory of {@code Tensor} is aligned to: no peer gets better or worse. */
-  public static final long ALIGNMENT = 64;
-
   private Draw() {}
+
+  /** Memory as tensors have it, aligned and in pages as large: no peer gets better or worse. */
+  public static MemorySegment memory(Arena arena, long bytes) {
+    return Tensor.zeros(arena, DType.INT8, bytes).segment();
+  }
 
   /**
    * Evenly distributed between {@code -width} and {@code width}: Weyl steps through a 64-bit mixer,
    * as good as needed and fast for hundreds of megabytes.
    */
   public static MemorySegment evenly(Arena arena, long elements, float width, long seed) {
-    MemorySegment segment = arena.allocate(4 * elements, ALIGNMENT);
+    MemorySegment segment = memory(arena, 4 * elements);
     long state = seed * 0x9E3779B97F4A7C15L;
     for (long i = 0; i < elements; i++) {
       state += 0x9E3779B97F4A7C15L;

@@ -1,5 +1,6 @@
 package dev.regolith.jmh.machine;
 
+import dev.regolith.kernels.Machine;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
@@ -16,6 +17,8 @@ import java.util.Map;
  * @param cores processors that the runtime sees
  * @param caches data caches of a core
  * @param memoryBytes memory of the machine; 0 if unknown
+ * @param hugePageBytes of the pages that large operands lie in, ours and peers' alike; 0 if small
+ *     ones
  * @param os operating system and architecture
  * @param jdk the Java runtime
  * @param flags the flags of the measuring JVMs
@@ -27,6 +30,7 @@ public record MachineFacts(
     int cores,
     List<Caches.Cache> caches,
     long memoryBytes,
+    long hugePageBytes,
     String os,
     String jdk,
     List<String> flags,
@@ -39,6 +43,7 @@ public record MachineFacts(
         Runtime.getRuntime().availableProcessors(),
         Caches.read(),
         1024 * number(firstValue("/proc/meminfo", "MemTotal", "0")),
+        Machine.hugePageBytes().orElse(0),
         "%s %s, %s"
             .formatted(
                 System.getProperty("os.name", "unknown"),
@@ -74,6 +79,7 @@ public record MachineFacts(
     }
     map.put("caches", list);
     map.put("memoryBytes", memoryBytes);
+    map.put("hugePageBytes", hugePageBytes);
     map.put("os", os);
     map.put("jdk", jdk);
     map.put("flags", flags);

@@ -47,7 +47,7 @@ final class AttentionOperands {
 
   private MemorySegment copy(
       MemorySegment source, int heads, int tokens, Order order, Arena arena) {
-    MemorySegment copy = arena.allocate(source.byteSize(), Draw.ALIGNMENT);
+    MemorySegment copy = Draw.memory(arena, source.byteSize());
     if (order == Order.HEADS_FIRST) {
       return copy.copyFrom(source);
     }

@@ -184,7 +184,7 @@ public final class Mkl implements Peer {
       Shape s = shape;
       try {
         long bytes = (long) C.PACK_SIZE.invokeExact(B_MATRIX, s.m(), s.n(), s.k());
-        MemorySegment packed = arena.allocate(bytes, Draw.ALIGNMENT);
+        MemorySegment packed = Draw.memory(arena, bytes);
         C.PACK.invokeExact(
             Cblas.ROW_MAJOR,
             B_MATRIX,

@@ -192,7 +192,7 @@ final class OneDnnMatmul implements Computation {
 
   private MemorySegment reordered(MemorySegment plain, long from, long to) {
     try {
-      MemorySegment target = arena.allocate((long) C.SIZE.invokeExact(to), Draw.ALIGNMENT);
+      MemorySegment target = Draw.memory(arena, (long) C.SIZE.invokeExact(to));
       long description =
           create(
               "dnnl_primitive_desc_destroy",

@@ -54,7 +54,7 @@ final class OnnxAttention implements Computation {
     operands =
         new AttentionOperands(
             row, problem, operator.orderOfQueries(), operator.orderOfKeys(), arena);
-    output = arena.allocate(4L * problem.resultElements(), Draw.ALIGNMENT);
+    output = Draw.memory(arena, 4L * problem.resultElements());
     List<Value> ins = OnnxModel.present(operator.inputs(shape));
     List<Value> outs = OnnxModel.present(operator.outputs(shape));
     inputCount = ins.size();
@@ -98,8 +98,8 @@ final class OnnxAttention implements Computation {
       data.put("total", arena.allocateFrom(JAVA_INT, shape.keys()));
     }
     if (operator == OnnxOperator.GROUP_QUERY) {
-      data.put("presentK", arena.allocate(4 * problem.cachedElements(), Draw.ALIGNMENT));
-      data.put("presentV", arena.allocate(4 * problem.cachedElements(), Draw.ALIGNMENT));
+      data.put("presentK", Draw.memory(arena, 4 * problem.cachedElements()));
+      data.put("presentV", Draw.memory(arena, 4 * problem.cachedElements()));
     }
     if (operator == OnnxOperator.GROUP_QUERY_CACHED) {
       data.put("newK", newest(problem.k()));
@@ -112,7 +112,7 @@ final class OnnxAttention implements Computation {
   private MemorySegment newest(MemorySegment source) {
     long bytes = 4L * shape.headSize();
     int heads = shape.batch() * shape.kvHeads();
-    MemorySegment newest = arena.allocate(heads * bytes, Draw.ALIGNMENT);
+    MemorySegment newest = Draw.memory(arena, heads * bytes);
     for (int head = 0; head < heads; head++) {
       long last = (head + 1L) * shape.keys() - 1;
       MemorySegment.copy(source, last * bytes, newest, head * bytes, bytes);

@@ -34,11 +34,11 @@ final class PeerOperands {
     for (int i = 1; i < weights.length; i++) {
       weights[i] = copy(arena, weights[0]);
     }
-    c = arena.allocate(4L * problem.resultElements(), Draw.ALIGNMENT);
+    c = Draw.memory(arena, 4L * problem.resultElements());
   }
 
   private static MemorySegment copy(Arena arena, MemorySegment source) {
-    return arena.allocate(source.byteSize(), Draw.ALIGNMENT).copyFrom(source);
+    return Draw.memory(arena, source.byteSize()).copyFrom(source);
   }
 
   /** Replaces the weights, copy by copy, by what a library makes of them. */

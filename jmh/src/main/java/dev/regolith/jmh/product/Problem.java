@@ -58,7 +58,7 @@ public final class Problem implements Exercise {
 
   /** A copy of B, each matrix transposed: {@code [batch, n, k]}. */
   public MemorySegment transposedB(Arena arena) {
-    MemorySegment copy = arena.allocate(b.byteSize(), Draw.ALIGNMENT);
+    MemorySegment copy = Draw.memory(arena, b.byteSize());
     for (int matrix = 0; matrix < shape.batch(); matrix++) {
       long start = (long) matrix * shape.k() * shape.n();
       for (int from = 0; from < shape.n(); from += 16) { // a line of B at a time

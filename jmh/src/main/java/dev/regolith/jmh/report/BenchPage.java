@@ -223,7 +223,13 @@ public final class BenchPage {
     fact(
         "caches",
         machine.caches().stream().map(BenchPage::cache).collect(Collectors.joining(", ")));
-    fact("memory", Numbers.bytes(machine.memoryBytes()));
+    long page = machine.hugePageBytes();
+    fact(
+        "memory",
+        "%s, large operands in %s"
+            .formatted(
+                Numbers.bytes(machine.memoryBytes()),
+                page == 0 ? "small pages" : "pages of " + Numbers.bytes(page)));
     fact("system", machine.os());
     fact("Java", machine.jdk());
     fact("flags", String.join(" ", machine.flags()));

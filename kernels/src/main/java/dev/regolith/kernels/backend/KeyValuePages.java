@@ -7,8 +7,12 @@ import dev.regolith.kernels.checksum.Signs;
 import dev.regolith.kernels.checksum.Tolerance;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.fault.UncorrectableFaultException;
+import dev.regolith.kernels.memory.NativeMemory;
 import java.lang.foreign.Arena;
+import java.lang.foreign.SegmentAllocator;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * Keys and values of one sequence, packed as they are appended: a page for every {@link
@@ -21,12 +25,14 @@ import java.util.Arrays;
 public final class KeyValuePages {
   private static final int BLOCK = AttentionProblem.BLOCK;
 
+  /** Most bytes that are allocated ahead: a few huge pages. */
+  private static final long CHUNK = 8 << 20;
+
   /** More than what is lost by adding squares up in float64, and rounding their root. */
   private static final double WIDENED = 1 + 0x1p-20;
 
   /** Packed keys and values of a block. */
   private static final class Page {
-    final Arena arena = Arena.ofShared();
     final PackedB keys;
     final PackedB values;
 
@@ -36,9 +42,17 @@ public final class KeyValuePages {
     Page(int heads, int depth, int columns, int panelColumns) {
       keys = new PackedB(panelColumns);
       values = new PackedB(panelColumns);
-      keys.allocate(arena, heads, depth, BLOCK);
-      values.allocate(arena, heads, BLOCK, columns);
-      clear();
+      keys.shape(heads, depth, BLOCK);
+      values.shape(heads, BLOCK, columns);
+    }
+
+    long bytes() {
+      return keys.bytes() + values.bytes();
+    }
+
+    void keepIn(SegmentAllocator memory) {
+      keys.keepIn(memory);
+      values.keepIn(memory);
     }
 
     void clear() {
@@ -46,6 +60,9 @@ public final class KeyValuePages {
       values.clear();
     }
   }
+
+  /** Pages whose memory was allocated together; freed when none of them is used. */
+  private record Chunk(Arena arena, int first) {}
 
   /** Told of damage that was found where keys are appended or forgotten. */
   @FunctionalInterface
@@ -67,7 +84,11 @@ public final class KeyValuePages {
   private final int depth;
   private final int columns;
   private final int panelColumns;
+  private final List<Chunk> chunks = new ArrayList<>();
+
+  /** Those in use, and behind them those that others brought along. */
   private Page[] pages = {};
+
   private int count;
   private long length;
   private long versions;
@@ -153,15 +174,34 @@ public final class KeyValuePages {
 
   /** Makes room for more keys of every head; {@link #put} fills it. */
   public void grow(long keys) {
+    int inUse = pages();
     long newLength = length + keys;
-    while ((long) count * BLOCK < newLength) {
-      if (count == pages.length) {
-        pages = Arrays.copyOf(pages, Math.max(4, 2 * count));
-      }
-      pages[count] = new Page(heads, depth, columns, panelColumns);
-      pages[count++].version = ++versions;
+    int needed = Math.toIntExact(Math.ceilDiv(newLength, BLOCK));
+    if (needed > count) {
+      allocate(needed - count);
+    }
+    for (int i = inUse; i < needed; i++) {
+      pages[i].clear();
+      pages[i].version = ++versions;
     }
     length = newLength;
+  }
+
+  /** Adds pages: so many, or, as long as that is not much, as many as there are. */
+  private void allocate(int atLeast) {
+    var page = new Page(heads, depth, columns, panelColumns);
+    int more = (int) Math.max(atLeast, Math.min(count, CHUNK / page.bytes()));
+    var arena = Arena.ofShared();
+    var memory = NativeMemory.allocate(arena, more * page.bytes());
+    chunks.add(new Chunk(arena, count));
+    SegmentAllocator slices = SegmentAllocator.slicingAllocator(memory);
+    if (count + more > pages.length) {
+      pages = Arrays.copyOf(pages, Math.max(count + more, 2 * count));
+    }
+    for (int i = 0; i < more; i++) {
+      pages[count] = i == 0 ? page : new Page(heads, depth, columns, panelColumns);
+      pages[count++].keepIn(slices);
+    }
   }
 
   /**
@@ -279,11 +319,12 @@ public final class KeyValuePages {
     if (partial) {
       mend(pages[kept - 1]); // before anything is forgotten: it may be beyond repair
     }
-    for (int i = kept; i < count; i++) {
-      pages[i].arena.close();
+    while (!chunks.isEmpty() && chunks.getLast().first >= kept) {
+      chunks.getLast().arena.close();
+      int first = chunks.removeLast().first;
+      Arrays.fill(pages, first, count, null);
+      count = first;
     }
-    Arrays.fill(pages, kept, count, null);
-    count = kept;
     length = newLength;
     if (partial) {
       pages[kept - 1].version = ++versions;
@@ -345,9 +386,8 @@ public final class KeyValuePages {
 
   /** Frees all pages. */
   public void free() {
-    for (int i = 0; i < count; i++) {
-      pages[i].arena.close();
-    }
+    chunks.forEach(chunk -> chunk.arena.close());
+    chunks.clear();
     pages = new Page[0];
     count = 0;
     length = 0;

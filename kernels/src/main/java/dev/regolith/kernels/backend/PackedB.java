@@ -7,8 +7,8 @@ import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.checksum.Tolerance;
 import dev.regolith.kernels.memory.Repairs;
 import dev.regolith.kernels.memory.Scratch;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.Arrays;
@@ -28,6 +28,9 @@ import java.util.Arrays;
 public final class PackedB {
   /** Steps in a k-block: a panel's k-block is one seal (512 x 32 words at most). */
   public static final int DEPTH = 512;
+
+  /** Of panels and records, in bytes. */
+  private static final long ALIGNMENT = 64;
 
   /** Tolerance coefficients in a record. */
   public static final int GRAINS = DEPTH / Tolerance.GRAIN;
@@ -66,20 +69,30 @@ public final class PackedB {
     this.panelColumns = panelColumns;
   }
 
-  /** Gives it a shape and memory that lives as long as {@code arena}. */
-  public void allocate(Arena arena, long newDepth, long newColumns) {
-    allocate(arena, 1, newDepth, newColumns);
+  /** Gives it a shape, and memory that somebody else frees. */
+  public void allocate(SegmentAllocator memory, long newDepth, long newColumns) {
+    allocate(memory, 1, newDepth, newColumns);
   }
 
   /** The same for several matrices. */
-  public void allocate(Arena arena, long newMatrices, long newDepth, long newColumns) {
+  public void allocate(SegmentAllocator memory, long newMatrices, long newDepth, long newColumns) {
+    shape(newMatrices, newDepth, newColumns);
+    keepIn(memory);
+  }
+
+  /** Gives it a shape, for memory to follow. */
+  void shape(long newMatrices, long newDepth, long newColumns) {
+    version++;
     matrices = newMatrices;
     depth = newDepth;
     columns = newColumns;
-    panels.keepIn(arena.allocate(Math.max(64, panelBytes()), 64));
-    records = arena.allocate(Math.max(64, allRecordBytes()), 64);
-    version++;
     ensureSeals();
+  }
+
+  /** Gives it memory that somebody else frees: {@link #bytes} in all. */
+  void keepIn(SegmentAllocator memory) {
+    panels.keepIn(memory.allocate(aligned(panelBytes()), ALIGNMENT));
+    records = memory.allocate(aligned(allRecordBytes()), ALIGNMENT);
   }
 
   /** Gives it a shape, for a call; memory is kept and grows when it must. */
@@ -104,16 +117,13 @@ public final class PackedB {
   }
 
   private void reshapeRecords(long newMatrices, long newDepth, long newColumns) {
-    version++;
     boolean same = newMatrices == matrices && newDepth == depth && newColumns == columns;
     if (same && records.byteSize() > 0) {
+      renew();
       return; // there is room already
     }
     records = MemorySegment.NULL; // until there is
-    matrices = newMatrices;
-    depth = newDepth;
-    columns = newColumns;
-    ensureSeals();
+    shape(newMatrices, newDepth, newColumns);
     records = recordRoom.atLeast(Math.max(1, allRecordBytes()));
   }
 
@@ -142,6 +152,15 @@ public final class PackedB {
     if (recordSeals.length < recordSums) {
       recordSeals = Arrays.copyOf(recordSeals, recordSums);
     }
+  }
+
+  /** Bytes of panels and records. */
+  long bytes() {
+    return aligned(panelBytes()) + aligned(allRecordBytes());
+  }
+
+  private static long aligned(long bytes) {
+    return Math.max(1, Math.ceilDiv(bytes, ALIGNMENT)) * ALIGNMENT;
   }
 
   /** Bytes of all panels. */

@@ -2,9 +2,9 @@ package dev.regolith.kernels.machine;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
-import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import dev.regolith.kernels.memory.Pages;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -26,25 +26,18 @@ public final class MachineCode {
   /** Of the JVM: {@code off} declines machine code, {@code on} is the default. */
   public static final String PROPERTY = "dev.regolith.kernels.machineCode";
 
-  private static final int PROT_READ = 1;
-  private static final int PROT_WRITE = 2;
-  private static final int PROT_EXEC = 4;
-  private static final int MAP_PRIVATE = 0x02;
-  private static final int MAP_ANONYMOUS = 0x20;
   private static final long PAGE = 4096;
 
   private static final byte RET = (byte) 0xC3;
 
-  private static final @Nullable MethodHandle MMAP;
-  private static final @Nullable MethodHandle MPROTECT;
+  private static final @Nullable Pages PAGES;
   private static final String ABSENCE;
 
   /** Whether there could be some, were it not for how this process was started. */
   private static final boolean IS_DENIED;
 
   static {
-    MethodHandle mmap = null;
-    MethodHandle mprotect = null;
+    Pages pages = null;
     String absence = "";
     boolean denied = false;
     String system = System.getProperty("os.name") + " on " + System.getProperty("os.arch");
@@ -52,9 +45,9 @@ public final class MachineCode {
       absence = "kernels in machine code are for Linux on x86-64, this is " + system;
     } else {
       try {
-        mmap = link("mmap", ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG);
-        mprotect = link("mprotect", JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT);
-        place(mmap, mprotect, new byte[] {RET});
+        var ofSystem = new Pages();
+        place(ofSystem, new byte[] {RET});
+        pages = ofSystem;
       } catch (IllegalCallerException e) {
         denied = true;
         absence = "native access is denied; " + NativeAccess.remedy();
@@ -63,8 +56,7 @@ public final class MachineCode {
         absence = String.valueOf(e.getMessage());
       }
     }
-    MMAP = mmap;
-    MPROTECT = mprotect;
+    PAGES = pages;
     ABSENCE = absence;
     IS_DENIED = denied;
   }
@@ -93,32 +85,23 @@ public final class MachineCode {
    * @throws IllegalStateException if the system does not let this process have such memory
    */
   public static MemorySegment place(byte[] code) {
-    if (MMAP == null || MPROTECT == null) {
+    if (PAGES == null) {
       throw new IllegalStateException(ABSENCE);
     }
-    return place(MMAP, MPROTECT, code);
+    return place(PAGES, code);
   }
 
-  private static MemorySegment place(MethodHandle mmap, MethodHandle mprotect, byte[] code) {
-    long size = (code.length + PAGE - 1) / PAGE * PAGE;
-    try {
-      int writable = PROT_READ | PROT_WRITE;
-      int flags = MAP_PRIVATE | MAP_ANONYMOUS;
-      var pages =
-          (MemorySegment) mmap.invokeExact(MemorySegment.NULL, size, writable, flags, -1, 0L);
-      if (pages.address() == -1) {
-        throw new IllegalStateException("the system has no memory for machine code (mmap failed)");
-      }
-      MemorySegment.copy(code, 0, pages.reinterpret(size), JAVA_BYTE, 0, code.length);
-      int refused = (int) mprotect.invokeExact(pages, size, PROT_READ | PROT_EXEC);
-      if (refused != 0) {
-        throw new IllegalStateException(
-            "the system does not let this process execute code it wrote (mprotect failed)");
-      }
-      return pages;
-    } catch (Throwable e) {
-      throw unexpected(e);
+  private static MemorySegment place(Pages system, byte[] code) {
+    MemorySegment pages = system.map((code.length + PAGE - 1) / PAGE * PAGE);
+    if (pages.equals(MemorySegment.NULL)) {
+      throw new IllegalStateException("the system has no memory for machine code (mmap failed)");
     }
+    MemorySegment.copy(code, 0, pages, JAVA_BYTE, 0, code.length);
+    if (!system.execute(pages)) {
+      throw new IllegalStateException(
+          "the system does not let this process execute code it wrote (mprotect failed)");
+    }
+    return pages;
   }
 
   /**
@@ -167,11 +150,5 @@ public final class MachineCode {
       throw closed;
     }
     return e instanceof Error error ? error : new AssertionError("a downcall throws no other", e);
-  }
-
-  private static MethodHandle link(String name, ValueLayout result, ValueLayout... parameters) {
-    var linker = Linker.nativeLinker();
-    var function = linker.defaultLookup().findOrThrow(name);
-    return linker.downcallHandle(function, FunctionDescriptor.of(result, parameters));
   }
 }

@@ -15,7 +15,7 @@ public final class Scratch implements AutoCloseable {
       close();
       var fresh = Arena.ofShared();
       arena = fresh;
-      memory = fresh.allocate(Math.max(64, bytes), 64);
+      memory = NativeMemory.allocate(fresh, Math.max(64, bytes));
     }
     return memory;
   }

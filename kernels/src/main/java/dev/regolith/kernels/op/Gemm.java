@@ -4,6 +4,7 @@ import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.exec.Team;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.memory.NativeMemory;
 import dev.regolith.kernels.memory.Repairs;
 import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
@@ -71,7 +72,7 @@ public final class Gemm implements AutoCloseable {
     Tensor b = weights.transposed();
     boolean verify = execution.protection() != Protection.OFF;
     var packed = new PackedB(execution.backend().panelColumns());
-    packed.allocate(arena, b.size(0), b.size(1));
+    packed.allocate(NativeMemory.in(arena), b.size(0), b.size(1));
     packed.checkable(verify);
     var workspace = execution.backend().newWorkspace();
     long tasks = packed.blocks() * packed.kBlocks();

@@ -1,5 +1,6 @@
 package dev.regolith.kernels.tensor;
 
+import dev.regolith.kernels.memory.NativeMemory;
 import dev.regolith.kernels.memory.Range;
 import dev.regolith.kernels.memory.Storage;
 import java.lang.foreign.Arena;
@@ -15,7 +16,9 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>Memory.</b> {@link #zeros} and {@link #of} allocate 64-byte aligned off-heap memory from an
  * arena that stays the caller's: when it is closed, every use of the tensor throws {@link
- * IllegalStateException}. {@link #wrap} uses memory the caller keeps.
+ * IllegalStateException}. With an arena of the JDK's, tensors of a huge page and more lie in huge
+ * pages, where Linux has them on request; these do not count against {@code
+ * -XX:MaxDirectMemorySize}. {@link #wrap} uses memory the caller keeps.
  *
  * <p><b>Seals.</b> A seal is an exact code over the raw words, by which a changed word is noticed,
  * found and put back. Operators seal what they write into tensors whose memory was never handed out
@@ -49,7 +52,7 @@ public final class Tensor {
   /** A tensor of zeros in new aligned memory of {@code arena}. */
   public static Tensor zeros(Arena arena, DType dtype, long... shape) {
     long bytes = Math.multiplyExact(elements(shape), dtype.bytes());
-    var segment = arena.allocate(Math.max(bytes, 1), ALIGNMENT);
+    var segment = NativeMemory.allocate(arena, bytes);
     return new Tensor(new Storage(segment, true), dtype, 0, shape.clone(), rowMajor(shape));
   }
 
