@@ -59,15 +59,36 @@ final class RegionCut {
     across = across(width);
     chunks = pieces(down, regionBlocks(once));
     groups = pieces(across, Region.MAX_BLOCKS / width);
-    long others = problem.batch * groups;
-    if (threads > 1 && others < 4L * threads) {
-      long even = Math.ceilDiv(chunks * others, threads) * threads;
-      chunks = once ? 1 : Math.min(down, Math.ceilDiv(even, others));
-      long wanted = once ? even : threads;
-      if (chunks * others < wanted) {
-        groups = Math.min(across, Math.ceilDiv(wanted, problem.batch * chunks));
-      }
+    if (threads > 1 && problem.batch * groups < 4L * threads) {
+      share(once);
     }
+  }
+
+  /** Has the threads find about the same work. */
+  private void share(boolean once) {
+    long highest = chunks;
+    long others = problem.batch * groups;
+    long even = Math.ceilDiv(chunks * others, threads) * threads;
+    chunks = once ? 1 : Math.min(down, Math.ceilDiv(even, others));
+    long wanted = once ? even : threads;
+    long aligned = Math.ceilDiv(groups, threads) * threads;
+    if (chunks * others < wanted) {
+      groups = Math.min(across, Math.ceilDiv(wanted, problem.batch * chunks));
+    }
+    // Threads side by side are done with their columns at the same time, however high regions are;
+    // but A is read by each of them.
+    long columnsShared = aligned / threads * problem.rows * Math.ceilDiv(across, aligned);
+    if (!once && aligned <= across && 32 * problem.batch * columnsShared < 31 * longest()) {
+      chunks = highest;
+      groups = aligned;
+    }
+  }
+
+  /** What the busiest thread computes at most: rows times check blocks across. */
+  private long longest() {
+    long turns = Math.ceilDiv(regions(), threads);
+    long rows = Math.min(problem.rows, CheckBlock.ROWS * Math.ceilDiv(down, chunks));
+    return turns * rows * Math.ceilDiv(across, groups);
   }
 
   /** How many there are. */
@@ -84,8 +105,8 @@ final class RegionCut {
   Region region(long number, Region region) {
     long ofMatrix = chunks * groups;
     long matrix = ofMatrix == 1 ? number : number / ofMatrix;
-    long chunk = chunks == 1 ? 0 : number % chunks;
-    long group = groups == 1 ? 0 : number / chunks % groups;
+    long group = groups == 1 ? 0 : number % groups;
+    long chunk = chunks == 1 ? 0 : number / groups % chunks;
     long row = start(chunk, chunks, down) * CheckBlock.ROWS;
     long end = Math.min(problem.rows, start(chunk + 1, chunks, down) * CheckBlock.ROWS);
     long block = start(group, groups, across) * width;
