@@ -408,6 +408,10 @@ public final class Session implements AutoCloseable {
   /**
    * Packs weights {@code [outFeatures, inFeatures]} into memory of this session; they are freed
    * when it is closed. For a {@code [K, N]} matrix pass its {@code transposed()}.
+   *
+   * <p>Weights may have 16 bits, {@code BFLOAT16} or {@code FLOAT16}: they are packed as the
+   * float32 numbers that they are, so that products are those of the widened weights, bit for bit.
+   * While they are packed, that takes the memory of the weights in float32 once more.
    */
   public PackedMatrix pack(Tensor weights) {
     return pack(arena, weights);

@@ -99,9 +99,9 @@ class MisuseTest {
             () -> session.gemm(zeros(40, 8), zeros(8, 50), Tensor.zeros(arena, DType.INT8, 40, 50)))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContainingAll("C", "INT8");
-    assertThatThrownBy(() -> session.pack(half))
+    assertThatThrownBy(() -> session.pack(Tensor.zeros(arena, DType.INT8, 40, 8)))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageContainingAll("BFLOAT16", "[40, 8]");
+        .hasMessageContainingAll("INT8", "[40, 8]");
   }
 
   /** Seals count words of 32 bits: narrower elements are refused, not misread. */

@@ -34,12 +34,4 @@ public final class PageGuard implements KeyValuePages.Damage {
       throw new UncorrectableFaultException(report, ". Nothing was appended or forgotten.");
     }
   }
-
-  /** Keys or values changed between the read of their source and the page, and are read again. */
-  public void torn() {
-    var incident = new Incident(OPERATOR);
-    incident.step(Step.RECOMPUTE);
-    incident.find(Component.PACKED_B, -1, 0, true);
-    log.report(incident.report(Resolution.CORRECTED));
-  }
 }

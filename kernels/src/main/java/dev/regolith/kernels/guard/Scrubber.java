@@ -51,6 +51,14 @@ public final class Scrubber {
     return close(incident, lost);
   }
 
+  /** Reports that what an operator had copied is no longer what it read, and is read again. */
+  public void readAgain(String operator, Component component) {
+    var incident = new Incident(operator);
+    incident.step(Step.RECOMPUTE);
+    incident.find(component, -1, 0, true);
+    log.report(incident.report(Resolution.CORRECTED));
+  }
+
   /** Verifies every seal in force that a tensor has a word under; the worst of what was found. */
   public Status scrub(String operator, Tensor tensor) {
     Status worst = Status.CLEAN;

@@ -3,9 +3,9 @@ package dev.regolith.kernels.op;
 import dev.regolith.kernels.backend.AttentionProblem;
 import dev.regolith.kernels.backend.KeyValuePages;
 import dev.regolith.kernels.exec.Team;
+import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
-import dev.regolith.kernels.guard.PageGuard;
 import dev.regolith.kernels.memory.Repairs;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
@@ -20,7 +20,6 @@ final class CacheAppend implements Team.Tasks, Calls.Call {
   private static final int ATTEMPTS = 100;
 
   private final Execution execution;
-  private final PageGuard damage;
   private final HeadView k = new HeadView();
   private final HeadView v = new HeadView();
   private final float[][] key;
@@ -33,7 +32,6 @@ final class CacheAppend implements Team.Tasks, Calls.Call {
 
   CacheAppend(Execution execution) {
     this.execution = execution;
-    damage = new PageGuard(execution.log());
     int threads = execution.team().threads();
     key = new float[threads][AttentionProblem.MAX_DEPTH];
     value = new float[threads][AttentionProblem.MAX_COLUMNS];
@@ -76,7 +74,7 @@ final class CacheAppend implements Team.Tasks, Calls.Call {
         worst = worse(worst, execution.scrubber().scrub(OPERATOR, vTensor));
       }
       if (torn) {
-        damage.torn();
+        execution.scrubber().readAgain(OPERATOR, Component.PACKED_B);
         worst = worse(worst, Status.CORRECTED);
       }
       // What was put back after it was read is read again.

@@ -1,12 +1,8 @@
 package dev.regolith.kernels.op;
 
 import dev.regolith.kernels.backend.PackedB;
-import dev.regolith.kernels.exec.Team;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
-import dev.regolith.kernels.memory.NativeMemory;
-import dev.regolith.kernels.memory.Repairs;
-import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
 
@@ -14,11 +10,13 @@ import java.lang.foreign.Arena;
 public final class Gemm implements AutoCloseable {
   private final Execution execution;
   private final Calls<GemmCall> calls;
+  private final WeightPacker packer;
 
   /** The operator of a session. */
   public Gemm(Execution execution) {
     this.execution = execution;
     calls = new Calls<>(() -> new GemmCall(execution));
+    packer = new WeightPacker(execution);
   }
 
   /** {@code C = alpha A B + beta C}. */
@@ -65,46 +63,7 @@ public final class Gemm implements AutoCloseable {
 
   /** Packs a {@code [N, K]} matrix for use as {@code B = matrix^T}. */
   public PackedB pack(Arena arena, Tensor weights) {
-    if (weights.dtype() != DType.FLOAT32 || weights.rank() != 2) {
-      throw new IllegalArgumentException(
-          "pack takes a FLOAT32 matrix [outFeatures, inFeatures], not " + weights);
-    }
-    Tensor b = weights.transposed();
-    boolean verify = execution.protection() != Protection.OFF;
-    var packed = new PackedB(execution.backend().panelColumns());
-    packed.allocate(NativeMemory.in(arena), b.size(0), b.size(1));
-    packed.checkable(verify);
-    var workspace = execution.backend().newWorkspace();
-    long tasks = packed.blocks() * packed.kBlocks();
-    Team team = execution.team();
-    boolean together = team.canReach(b.storage().place()) && team.canReach(packed.panels());
-    Runnable packAll =
-        () ->
-            team.run(
-                tasks,
-                (task, worker) ->
-                    execution
-                        .backend()
-                        .pack(
-                            b.storage().segment(),
-                            b.range(),
-                            0,
-                            packed,
-                            task / packed.kBlocks(),
-                            (int) (task % packed.kBlocks()),
-                            verify,
-                            worker == 0 ? workspace : execution.helpers().get(worker - 1)),
-                together);
-    long mark;
-    do {
-      // The source, if sealed, is verified after it was read; what was put back is read again.
-      mark = Repairs.OF_TENSORS.mark();
-      packAll.run();
-      if (verify) {
-        execution.scrubber().scrub("pack", b);
-      }
-    } while (!Repairs.OF_TENSORS.noneSince(mark));
-    return packed;
+    return packer.pack(arena, weights);
   }
 
   /** Verifies packed weights, and puts back what changed. */

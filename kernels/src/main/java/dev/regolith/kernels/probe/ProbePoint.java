@@ -190,5 +190,7 @@ public enum ProbePoint {
   /** B that was multiplied where it lies, after its last use, before its seals are compared. */
   B_LAST_USE,
   /** What columns of A add up to, with signs and without, and weights of their squares. */
-  COLUMN_SUMS_READ
+  COLUMN_SUMS_READ,
+  /** Weights of 16 bits, widened to float32, before they are packed. */
+  WEIGHTS_WIDENED
 }

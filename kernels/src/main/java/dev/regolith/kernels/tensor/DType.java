@@ -1,8 +1,8 @@
 package dev.regolith.kernels.tensor;
 
 /**
- * Element types. Only {@link #FLOAT32} computes so far, and {@link #BOOL} masks; the others can be
- * stored and named.
+ * Element types. Only {@link #FLOAT32} computes so far; weights to be packed may be {@link
+ * #BFLOAT16} or {@link #FLOAT16}, and {@link #BOOL} masks; the others can be stored and named.
  */
 public enum DType {
   /** IEEE 754 binary32. */

@@ -1,0 +1,181 @@
+package dev.regolith.kernels;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.fault.Component;
+import dev.regolith.kernels.fault.Protection;
+import dev.regolith.kernels.fault.Resolution;
+import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.probe.ProbePoint;
+import dev.regolith.kernels.tensor.DType;
+import dev.regolith.kernels.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** Weights of 16 bits are packed as the float32 numbers that they are. */
+@Tag("device")
+class HalfWeightsTest {
+  private static final int M = 5;
+  private static final int N = 70;
+  private static final int K = 90;
+
+  private final SplittableRandom random = new SplittableRandom(16);
+  private final Arena arena = Arena.ofShared();
+
+  /** A format by its definition: IEEE 754-2019, section 3.4. */
+  enum Format {
+    BFLOAT16(8),
+    FLOAT16(5);
+
+    private final int exponentBits;
+    private final int fractionBits;
+    private final int bias;
+
+    Format(int exponentBits) {
+      this.exponentBits = exponentBits;
+      fractionBits = 15 - exponentBits;
+      bias = (1 << (exponentBits - 1)) - 1;
+    }
+
+    DType type() {
+      return DType.valueOf(name());
+    }
+
+    float value(int bits) {
+      int exponent = (bits >> fractionBits) & ((1 << exponentBits) - 1);
+      double fraction = Math.scalb((double) (bits & ((1 << fractionBits) - 1)), -fractionBits);
+      double size;
+      if (exponent == (1 << exponentBits) - 1) {
+        size = fraction == 0 ? Double.POSITIVE_INFINITY : Double.NaN;
+      } else if (exponent == 0) {
+        size = Math.scalb(fraction, 1 - bias);
+      } else {
+        size = Math.scalb(1 + fraction, exponent - bias);
+      }
+      return (float) ((bits & (1 << 15)) == 0 ? size : -size);
+    }
+
+    /** Of moderate size, either sign. */
+    short moderate(SplittableRandom random) {
+      int exponent = bias - 8 + random.nextInt(10);
+      int fraction = random.nextInt(1 << fractionBits);
+      return (short) ((random.nextInt(2) << 15) | (exponent << fractionBits) | fraction);
+    }
+  }
+
+  @AfterEach
+  void close() {
+    arena.close();
+  }
+
+  private static SessionUnderTest under(Protection protection) {
+    return SessionUnderTest.kept(2, protection, SessionUnderTest.computing());
+  }
+
+  private static void set(MemorySegment halves, long at, short bits) {
+    halves.setAtIndex(ValueLayout.JAVA_SHORT, at, bits);
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void everyBitPattern(Format format) {
+    Tensor halves = Tensor.zeros(arena, format.type(), 256, 256);
+    for (int bits = 0; bits < 1 << 16; bits++) {
+      set(halves.segment(), bits, (short) bits);
+    }
+    for (var protection : Protection.values()) {
+      PackedB packed = under(protection).session().pack(arena, halves).packed();
+      for (int bits = 0; bits < 1 << 16; bits++) {
+        float found = packed.get(0, bits % 256, bits / 256);
+        assertThat(Float.floatToIntBits(found))
+            .as("%s %04x", format, bits)
+            .isEqualTo(Float.floatToIntBits(format.value(bits)));
+      }
+    }
+  }
+
+  /** Weights of any layout; a product has the bits of that with the same weights in float32. */
+  @ParameterizedTest
+  @EnumSource
+  void productsAreThoseOfTheWidenedWeights(Format format) {
+    Tensor all = Tensor.zeros(arena, format.type(), 2 * K, N + 3);
+    var wide = new float[N * K];
+    for (int n = 0; n < N; n++) {
+      for (int k = 0; k < K; k++) {
+        short bits = format.moderate(random);
+        set(all.segment(), 2L * k * (N + 3) + 1 + n, bits);
+        wide[n * K + k] = format.value(bits);
+      }
+    }
+    Tensor weights = all.strided(1, new long[] {N, K}, new long[] {1, 2 * (N + 3)});
+    var x = Tensor.of(arena, Operand.gaussian(random, M * K), M, K);
+    float[] expected = Chain.multiply(x, Tensor.wrap(wide, N, K).transposed());
+    for (var protection : Protection.values()) {
+      Session session = under(protection).session();
+      Tensor y = Tensor.zeros(arena, DType.FLOAT32, M, N);
+      assertThat(session.gemm(x, session.pack(arena, weights).transposed(), y))
+          .isEqualTo(Status.CLEAN);
+      assertThat(y.toArray()).isEqualTo(expected);
+    }
+  }
+
+  /** What is struck between reading the halves and packing what they were widened to. */
+  @ParameterizedTest
+  @EnumSource
+  void whatChangesOnItsWayIsReadAgain(UpsetKind kind) {
+    Tensor halves = Tensor.zeros(arena, DType.BFLOAT16, N, K);
+    for (int i = 0; i < N * K; i++) {
+      set(halves.segment(), i, Format.BFLOAT16.moderate(random));
+    }
+    var under = under(Protection.CORRECT);
+    PackedB packed;
+    try (var _ =
+        ProbeRelay.lend(new Upset(ProbePoint.WEIGHTS_WIDENED, 0, kind, new SplittableRandom(4)))) {
+      packed = under.session().pack(arena, halves).packed();
+    }
+    assertThat(under.reports())
+        .singleElement()
+        .satisfies(report -> {
+          assertThat(report.resolution()).isEqualTo(Resolution.CORRECTED);
+          assertThat(report.findings())
+              .singleElement()
+              .satisfies(it -> assertThat(it.component()).isEqualTo(Component.OPERAND_B));
+        });
+    for (int i = 0; i < N * K; i++) {
+      int bits = halves.segment().getAtIndex(ValueLayout.JAVA_SHORT, i);
+      assertThat(packed.get(0, i % K, i / K)).isEqualTo(Format.BFLOAT16.value(bits & 0xffff));
+    }
+    assertThat(under.session().verify(new PackedMatrix(packed, false))).isEqualTo(Status.CLEAN);
+  }
+
+  @Test
+  void whatIsNoMatrixOfFloatsIsRefused() {
+    Session session = under(Protection.CORRECT).session();
+    for (var type : new DType[] {DType.INT8, DType.INT32, DType.BOOL}) {
+      assertThatThrownBy(() -> session.pack(Tensor.zeros(arena, type, 3, 4)))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("FLOAT32, BFLOAT16 or FLOAT16")
+          .hasMessageContaining(type.name());
+    }
+    assertThatThrownBy(() -> session.pack(Tensor.zeros(arena, DType.BFLOAT16, 3, 4, 5)))
+        .isInstanceOf(IllegalArgumentException.class);
+    Tensor gone;
+    try (var closed = Arena.ofShared()) {
+      gone = Tensor.zeros(closed, DType.FLOAT16, 3, 4);
+    }
+    assertThatThrownBy(() -> session.pack(gone)).isInstanceOf(IllegalStateException.class);
+    Tensor a = Tensor.zeros(arena, DType.FLOAT16, 3, 4);
+    Tensor c = Tensor.zeros(arena, DType.FLOAT32, 3, 3);
+    assertThatThrownBy(() -> session.gemm(a, a.transposed(), c))
+        .isInstanceOf(IllegalArgumentException.class);
+  }
+}
