@@ -5,9 +5,9 @@ import java.util.function.Consumer;
 
 /**
  * Keys and values of one sequence, in the form that attention reads: packed in pages of 128 keys,
- * with check vectors, seals and digests from the moment a key is appended. A page's memory is
- * allocated when its first key arrives, and freed by {@link #truncate}, {@link #close} or the
- * session's end.
+ * with check vectors, seals and digests from the moment a key is appended. Memory comes for several
+ * pages at a time, as many as there are, 16 MiB at most (or a page, if that is larger); {@link
+ * #truncate} frees what is left of no use, {@link #close} and the session's end everything.
  *
  * <p>An upset in a page is noticed by the attention that reads it, located, and put back; then what
  * read it is computed again. Where a device attends, it reads a copy, which is verified likewise:

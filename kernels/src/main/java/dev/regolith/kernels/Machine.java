@@ -15,13 +15,12 @@ public final class Machine {
   }
 
   /**
-   * Bytes of a huge page, if tensors, packed matrices and caches of at least that size lie in some;
-   * empty where Linux has none on request, native access is denied, or {@code
+   * Bytes of a huge page, if tensors, packed matrices and caches of at least that size ask for
+   * some; empty where Linux has none on request, native access is denied, or {@code
    * -Ddev.regolith.kernels.hugePages=off} declines them.
    */
   public static OptionalLong hugePageBytes() {
-    long bytes = NativeMemory.hugePageBytes();
-    return bytes == Long.MAX_VALUE ? OptionalLong.empty() : OptionalLong.of(bytes);
+    return NativeMemory.hugePageBytes();
   }
 
   /**

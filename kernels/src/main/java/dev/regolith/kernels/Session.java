@@ -412,6 +412,10 @@ public final class Session implements AutoCloseable {
    * <p>Weights may have 16 bits, {@code BFLOAT16} or {@code FLOAT16}: they are packed as the
    * float32 numbers that they are, so that products are those of the widened weights, bit for bit.
    * While they are packed, that takes the memory of the weights in float32 once more.
+   *
+   * @throws IllegalArgumentException if weights are no matrix, or of another type
+   * @throws IllegalStateException if their arena, or the session, is closed, or they change faster
+   *     than they can be packed
    */
   public PackedMatrix pack(Tensor weights) {
     return pack(arena, weights);

@@ -2,7 +2,6 @@ package dev.regolith.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.regolith.kernels.DeviceResidenceTest.Way;
 import dev.regolith.kernels.SessionOptions.Compute;
 import dev.regolith.kernels.attention.AttentionOptions;
 import dev.regolith.kernels.backend.device.DeviceTrouble;
@@ -139,8 +138,8 @@ class DeviceLayerTest {
   }
 
   @ParameterizedTest
-  @EnumSource(Way.class)
-  void bitsOfTheHost(Way way) {
+  @EnumSource(DeviceWay.class)
+  void bitsOfTheHost(DeviceWay way) {
     for (int[] shape : new int[][] {{1, 61}, {3, 1}, {2, 30}}) {
       float[] expected = expected(shape[0], shape[1]);
       try (var under = way.open(2)) {
@@ -163,8 +162,8 @@ class DeviceLayerTest {
 
   /** Queries are not copied there, nor is the result copied back. */
   @ParameterizedTest
-  @EnumSource(Way.class)
-  void nothingMoves(Way way) {
+  @EnumSource(DeviceWay.class)
+  void nothingMoves(DeviceWay way) {
     try (var under = way.open(2)) {
       var session = under.session();
       var q = tensors.random(1, 1, HEADS, 200, SIZE);
@@ -187,7 +186,7 @@ class DeviceLayerTest {
         expected[i] += expected[i];
       }
       assertThat(TestTensors.same(expected, next)).isTrue();
-      assertThat(next.isSealed()).isEqualTo(way != Way.OFF);
+      assertThat(next.isSealed()).isEqualTo(way != DeviceWay.OFF);
       assertThat(under.reports()).isEmpty();
     }
   }
@@ -220,7 +219,7 @@ class DeviceLayerTest {
     long[] within = {(long) rows * HEADS * SIZE, SIZE, (long) HEADS * SIZE, 1};
     long[] shape = {batch, HEADS, rows, SIZE};
     float[] turned = new float[expected.length];
-    try (var under = Way.CORRECT.open(3)) {
+    try (var under = DeviceWay.CORRECT.open(3)) {
       var session = under.session();
       var q = plain;
       if (queriesWithin) {
@@ -260,7 +259,7 @@ class DeviceLayerTest {
   /** What cannot stay comes here: parts of tensors, results that somebody sees, logarithms. */
   @Test
   void whatComesHere() {
-    try (var under = Way.CORRECT.open(1)) {
+    try (var under = DeviceWay.CORRECT.open(1)) {
       var session = under.session();
       var q = tensors.random(1, 1, HEADS, 40, SIZE);
       var k = tensors.random(2, 1, KV_HEADS, 50, SIZE);
@@ -290,8 +289,8 @@ class DeviceLayerTest {
 
   /** Words changed and commands lost anywhere in the layer. */
   @ParameterizedTest
-  @EnumSource(value = Way.class, names = "CORRECT.*", mode = EnumSource.Mode.MATCH_ALL)
-  void faultsInTheLayer(Way way) {
+  @EnumSource(value = DeviceWay.class, names = "CORRECT.*", mode = EnumSource.Mode.MATCH_ALL)
+  void faultsInTheLayer(DeviceWay way) {
     var points =
         List.of(
             ProbePoint.DEVICE_A_READ,
@@ -357,7 +356,7 @@ class DeviceLayerTest {
         "DEVICE_SUMS"
       })
   void everyMoment(ProbePoint point) {
-    try (var under = Way.CORRECT.open(1)) {
+    try (var under = DeviceWay.CORRECT.open(1)) {
       var layer = new Layer(under.session(), 1, 61);
       layer.run();
       float[] expected = layer.context.toArray();
@@ -386,7 +385,7 @@ class DeviceLayerTest {
   /** A session that only detects says so, and has the right result nevertheless. */
   @Test
   void detected() {
-    try (var under = Way.DETECT.open(1)) {
+    try (var under = DeviceWay.DETECT.open(1)) {
       var layer = new Layer(under.session(), 1, 61);
       under.session().upload(layer.x);
       layer.run();
@@ -406,7 +405,7 @@ class DeviceLayerTest {
   /** A device that fails in the middle leaves queries and the old result as they were. */
   @Test
   void failuresOfTheDevice() {
-    try (var under = Way.CORRECT.open(1)) {
+    try (var under = DeviceWay.CORRECT.open(1)) {
       var layer = new Layer(under.session(), 1, 61);
       layer.run();
       float[] expected = layer.context.toArray();
@@ -435,7 +434,7 @@ class DeviceLayerTest {
 
   @Test
   void callsAreReported() {
-    try (var under = Way.CORRECT_THERE.open(2)) {
+    try (var under = DeviceWay.CORRECT_THERE.open(2)) {
       var layer = new Layer(under.session(), 1, 61);
       under.session().upload(layer.x);
       under.calls().clear();
@@ -448,8 +447,8 @@ class DeviceLayerTest {
 
   /** Matrices that are turned within their memory: the same words, which rows do not follow. */
   @ParameterizedTest
-  @EnumSource(Way.class)
-  void turnedHeads(Way way) {
+  @EnumSource(DeviceWay.class)
+  void turnedHeads(DeviceWay way) {
     int rows = 40;
     var turned = tensors.random(1, 1, HEADS, SIZE, rows);
     var k = tensors.random(2, 1, KV_HEADS, 50, SIZE);
@@ -489,7 +488,7 @@ class DeviceLayerTest {
             plain.causal().slopes(0.5f, 0.25f, 0.125f, 0.0625f),
             plain.keyLengths(new long[] {90, 1}));
     var scalar = SessionUnderTest.kept(1, Protection.OFF, Compute.SCALAR).session();
-    try (var under = Way.CORRECT.open(2)) {
+    try (var under = DeviceWay.CORRECT.open(2)) {
       var session = under.session();
       for (AttentionOptions options : all) {
         var expected = tensors.empty(2, HEADS, rows, 24);
@@ -511,7 +510,7 @@ class DeviceLayerTest {
   @Test
   void aPageBeyondRepair() {
     for (int page = 0; page < 2; page++) {
-      try (var under = Way.CORRECT.open(1)) {
+      try (var under = DeviceWay.CORRECT.open(1)) {
         var layer = new Layer(under.session(), 1, 61);
         layer.run();
         var cache = layer.caches.getFirst();

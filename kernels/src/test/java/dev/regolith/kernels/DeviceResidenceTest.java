@@ -94,36 +94,9 @@ class DeviceResidenceTest {
     return chain.result.toArray();
   }
 
-  /** How a session is protected. */
-  enum Way {
-    OFF(Protection.OFF, EvidenceLevel.HOST),
-    DETECT(Protection.DETECT, EvidenceLevel.HOST),
-    CORRECT(Protection.CORRECT, EvidenceLevel.HOST),
-    DETECT_THERE(Protection.DETECT, EvidenceLevel.DEVICE),
-    CORRECT_THERE(Protection.CORRECT, EvidenceLevel.DEVICE);
-
-    final Protection protection;
-    final EvidenceLevel evidence;
-
-    Way(Protection protection, EvidenceLevel evidence) {
-      this.protection = protection;
-      this.evidence = evidence;
-    }
-
-    SessionUnderTest open(int threads) {
-      return SessionUnderTest.open(options ->
-          options.compute(DEVICE).threads(threads).protection(protection).evidence(evidence));
-    }
-
-    /** Whether nothing has to come back to be verified. */
-    boolean stays() {
-      return protection == Protection.OFF || evidence == EvidenceLevel.DEVICE;
-    }
-  }
-
   @ParameterizedTest
-  @EnumSource(Way.class)
-  void bitsOfTheHost(Way way) {
+  @EnumSource(DeviceWay.class)
+  void bitsOfTheHost(DeviceWay way) {
     float[] expected = expected();
     try (var under = way.open(2)) {
       var chain = new FeedForward(under.session());
@@ -150,8 +123,8 @@ class DeviceResidenceTest {
 
   /** Words changed and commands lost anywhere in the chain. */
   @ParameterizedTest
-  @EnumSource(value = Way.class, names = "CORRECT.*", mode = EnumSource.Mode.MATCH_ALL)
-  void faultsInTheChain(Way way) {
+  @EnumSource(value = DeviceWay.class, names = "CORRECT.*", mode = EnumSource.Mode.MATCH_ALL)
+  void faultsInTheChain(DeviceWay way) {
     float[] expected = expected();
     var points =
         new ArrayList<>(
@@ -222,8 +195,8 @@ class DeviceResidenceTest {
 
   /** Who made the evidence that each call was accepted on. */
   @ParameterizedTest
-  @EnumSource(value = Way.class, names = "OFF", mode = EnumSource.Mode.EXCLUDE)
-  void callsAreReported(Way way) {
+  @EnumSource(value = DeviceWay.class, names = "OFF", mode = EnumSource.Mode.EXCLUDE)
+  void callsAreReported(DeviceWay way) {
     try (var under = way.open(2)) {
       var chain = new FeedForward(under.session());
       under.session().upload(x);
@@ -245,7 +218,7 @@ class DeviceResidenceTest {
   /** What came back damaged counts for the call that asked for it. */
   @Test
   void callsAreReportedWithWhatArrived() {
-    try (var under = Way.CORRECT.open(1)) {
+    try (var under = DeviceWay.CORRECT.open(1)) {
       var session = under.session();
       var y = tensors.empty(TOKENS, WIDTH);
       session.upload(x);
@@ -265,7 +238,7 @@ class DeviceResidenceTest {
    */
   @Test
   void callsThatComeBackAreReported() {
-    try (var under = Way.CORRECT_THERE.open(1)) {
+    try (var under = DeviceWay.CORRECT_THERE.open(1)) {
       var session = under.session();
       var packed = session.pack(arena, up).transposed();
       session.upload(x);
@@ -282,7 +255,7 @@ class DeviceResidenceTest {
   /** Attention whose evidence never came here is computed on the host, and is reported so. */
   @Test
   void attentionThatComesDownIsReported() {
-    try (var under = Way.CORRECT.open(1)) {
+    try (var under = DeviceWay.CORRECT.open(1)) {
       var session = under.session();
       var q = tensors.random(7, 1, 2, 40, 32);
       var out = tensors.empty(1, 2, 40, 32);
@@ -306,9 +279,9 @@ class DeviceResidenceTest {
   /** Several threads send the same tensor, and compute with it at once. */
   @ParameterizedTest
   @EnumSource(
-      value = Way.class,
+      value = DeviceWay.class,
       names = {"CORRECT", "CORRECT_THERE"})
-  void sentByTwo(Way way) throws Exception {
+  void sentByTwo(DeviceWay way) throws Exception {
     try (var under = way.open(1);
         var callers = Executors.newFixedThreadPool(2)) {
       var session = under.session();
@@ -334,12 +307,12 @@ class DeviceResidenceTest {
 
   /** What a session that protects takes along is sealed, by it or before. */
   @ParameterizedTest
-  @EnumSource(Way.class)
-  void sealedByUpload(Way way) {
+  @EnumSource(DeviceWay.class)
+  void sealedByUpload(DeviceWay way) {
     try (var under = way.open(1)) {
       var session = under.session();
       assertThat(session.upload(x)).isTrue();
-      assertThat(x.storage().watches()).hasSize(way == Way.OFF ? 0 : 1);
+      assertThat(x.storage().watches()).hasSize(way == DeviceWay.OFF ? 0 : 1);
       var part = tensors.random(6, TOKENS, WIDTH);
       session.upload(part.slice(0, 1, 2));
       var narrow = Tensor.zeros(arena, DType.INT8, 4, 8);
@@ -351,7 +324,7 @@ class DeviceResidenceTest {
       assertThat(part.storage().watches()).hasSize(1);
       // Written anew, and sent again.
       float first = x.get(0, 0);
-      if (way != Way.OFF) {
+      if (way != DeviceWay.OFF) {
         try (var edit = session.edit(x)) {
           edit.segment().setAtIndex(ValueLayout.JAVA_FLOAT, 0, 2 * first);
         }
@@ -359,7 +332,7 @@ class DeviceResidenceTest {
       var y = tensors.empty(TOKENS, WIDTH);
       session.upload(x);
       assertThat(session.add(x, x, y)).isEqualTo(Status.CLEAN);
-      assertThat(y.get(0, 0)).isEqualTo((way == Way.OFF ? 2 : 4) * first);
+      assertThat(y.get(0, 0)).isEqualTo((way == DeviceWay.OFF ? 2 : 4) * first);
       assertThat(under.reports()).isEmpty();
     }
   }
@@ -367,7 +340,7 @@ class DeviceResidenceTest {
   /** What is verified last is found damaged: a result that is away is needed here, all of it. */
   @Test
   void damageFoundLast() {
-    try (var under = Way.CORRECT_THERE.open(1)) {
+    try (var under = DeviceWay.CORRECT_THERE.open(1)) {
       var session = under.session();
       var packed = session.pack(arena, up).transposed();
       var y = tensors.empty(TOKENS, HIDDEN);
@@ -392,7 +365,7 @@ class DeviceResidenceTest {
   /** Of a sealed operand that the device has, a product reads nothing here. */
   @Test
   void damageThatNobodyReads() {
-    try (var under = Way.CORRECT_THERE.open(1)) {
+    try (var under = DeviceWay.CORRECT_THERE.open(1)) {
       var session = under.session();
       var packed = session.pack(arena, up).transposed();
       var y = tensors.empty(TOKENS, HIDDEN);
@@ -408,8 +381,8 @@ class DeviceResidenceTest {
 
   /** A result that was partly computed on the host, because the device failed, is whole. */
   @ParameterizedTest
-  @EnumSource(Way.class)
-  void aDeviceThatFails(Way way) {
+  @EnumSource(DeviceWay.class)
+  void aDeviceThatFails(DeviceWay way) {
     float[] expected = expected();
     for (int command = 1; command < 40; command += 9) {
       try (var under = way.open(1)) {
@@ -448,9 +421,9 @@ class DeviceResidenceTest {
   /** Somebody takes a segment, and with it the words, while others compute with them. */
   @ParameterizedTest
   @EnumSource(
-      value = Way.class,
+      value = DeviceWay.class,
       names = {"OFF", "CORRECT", "CORRECT_THERE"})
-  void takenAwayMeanwhile(Way way) throws Exception {
+  void takenAwayMeanwhile(DeviceWay way) throws Exception {
     try (var under = way.open(1);
         var callers = Executors.newFixedThreadPool(2)) {
       var session = under.session();
@@ -492,8 +465,8 @@ class DeviceResidenceTest {
   /** What one session has, another one asks for, and back, at the same time. */
   @Test
   void twoSessionsOfOneTensor() throws Exception {
-    try (var one = Way.CORRECT_THERE.open(1);
-        var other = Way.OFF.open(1);
+    try (var one = DeviceWay.CORRECT_THERE.open(1);
+        var other = DeviceWay.OFF.open(1);
         var callers = Executors.newFixedThreadPool(2)) {
       var random = new SplittableRandom(4);
       float[] elements = Operand.gaussian(random, TOKENS * WIDTH);
@@ -525,7 +498,7 @@ class DeviceResidenceTest {
   /** Words that a device does not give back are lost, loudly, until they are written anew. */
   @Test
   void wordsThatAreLost() {
-    try (var under = Way.CORRECT_THERE.open(1)) {
+    try (var under = DeviceWay.CORRECT_THERE.open(1)) {
       var session = under.session();
       var y = tensors.empty(TOKENS, WIDTH);
       session.upload(x);
@@ -555,7 +528,7 @@ class DeviceResidenceTest {
   /** A download that never happened is noticed before seals are taken off. */
   @Test
   void unsealedWhileAway() {
-    try (var under = Way.CORRECT.open(1)) {
+    try (var under = DeviceWay.CORRECT.open(1)) {
       var session = under.session();
       var y = tensors.empty(TOKENS, WIDTH);
       session.upload(x);

@@ -2,7 +2,6 @@ package dev.regolith.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.regolith.kernels.DeviceResidenceTest.Way;
 import dev.regolith.kernels.fault.Status;
 import dev.regolith.kernels.probe.ProbePoint;
 import java.lang.foreign.Arena;
@@ -31,7 +30,7 @@ class DeviceSealsTest {
   /** Seals of one cut are as good as those of another, until an operator writes. */
   @Test
   void otherCuts() {
-    try (var under = Way.CORRECT_THERE.open(1)) {
+    try (var under = DeviceWay.CORRECT_THERE.open(1)) {
       var session = under.session();
       var x = tensors.random(1, 24, OF_QUERIES);
       var heads = TestTensors.view(x, 24, HEADS, SIZE);
@@ -61,8 +60,8 @@ class DeviceSealsTest {
 
   /** What a part is written to afterwards is under seals of the words that are there then. */
   @ParameterizedTest
-  @EnumSource(Way.class)
-  void partsAreWrittenLater(Way way) {
+  @EnumSource(DeviceWay.class)
+  void partsAreWrittenLater(DeviceWay way) {
     try (var under = way.open(1)) {
       var session = under.session();
       var x = tensors.random(1, 24, WIDTH);
@@ -88,8 +87,8 @@ class DeviceSealsTest {
 
   /** Queries, keys and values of one product, of which a part gets seals of its own. */
   @ParameterizedTest
-  @EnumSource(Way.class)
-  void partsAreSealedBefore(Way way) {
+  @EnumSource(DeviceWay.class)
+  void partsAreSealedBefore(DeviceWay way) {
     for (int rows : new int[] {1, 24}) {
       for (boolean asked : new boolean[] {false, true}) {
         try (var under = way.open(1)) {

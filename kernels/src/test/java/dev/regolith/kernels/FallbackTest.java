@@ -56,6 +56,17 @@ class FallbackTest {
         .isEqualTo(couldBe ? 1 : 0);
   }
 
+  /** Whoever declines huge pages, or native access, has large tensors in small ones. */
+  @Test
+  void hugePagesCanBeDeclined() {
+    for (var flag :
+        List.of("-Ddev.regolith.kernels.hugePages=off", "--illegal-native-access=deny")) {
+      var fork = Fork.run(List.of(flag), HugePagesMain.class);
+      assertThat(fork.exit()).as(fork.text()).isZero();
+      assertThat(fork.text()).contains("aligned: true", "huge pages: OptionalLong.empty");
+    }
+  }
+
   @Test
   void anInterpreterIsAnnounced() {
     var fork =

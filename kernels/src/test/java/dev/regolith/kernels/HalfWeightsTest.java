@@ -128,6 +128,27 @@ class HalfWeightsTest {
     }
   }
 
+  /** On the heap, read-only, or in an arena of the calling thread's. */
+  @Test
+  void whereverTheyAre() {
+    var halves = new short[N * K];
+    for (int i = 0; i < halves.length; i++) {
+      halves[i] = Format.FLOAT16.moderate(random);
+    }
+    Session session = under(Protection.CORRECT).session();
+    var onHeap = MemorySegment.ofArray(halves);
+    try (var confined = Arena.ofConfined()) {
+      var own = confined.allocate(2L * N * K, 64).copyFrom(onHeap);
+      for (var memory : new MemorySegment[] {onHeap, onHeap.asReadOnly(), own, own.asReadOnly()}) {
+        PackedB packed = session.pack(arena, Tensor.wrap(memory, DType.FLOAT16, N, K)).packed();
+        for (int i = 0; i < halves.length; i++) {
+          assertThat(packed.get(0, i % K, i / K))
+              .isEqualTo(Format.FLOAT16.value(halves[i] & 0xffff));
+        }
+      }
+    }
+  }
+
   /** What is struck between reading the halves and packing what they were widened to. */
   @ParameterizedTest
   @EnumSource

@@ -188,27 +188,35 @@ class KeyValueCacheTest {
     }
   }
 
-  /** Pages that grow come several at a time, and are used again when keys are forgotten. */
-  @Test
-  void pagesThatCameTogetherAreUsedAgain() {
-    try (var arena = Arena.ofShared()) {
-      var c = new AttentionCase(1, 2, 2, 1, 1500, 16, 24, new Random(7));
-      Session session = session(Protection.CORRECT).session();
-      Tensor k = AttentionCase.tensor(arena, c.k, Layout.HEADS_FIRST);
-      Tensor v = AttentionCase.tensor(arena, c.v, Layout.HEADS_FIRST);
-      Tensor q = AttentionCase.tensor(arena, c.q, Layout.HEADS_FIRST);
-      Tensor out = c.result(arena, Layout.HEADS_FIRST);
-      try (var cache = session.cache(2, 16, 24)) {
-        for (int kept : new int[] {1300, 1152, 900, 700, 640, 500, 300, 130, 128, 100, 0}) {
-          for (int at = (int) cache.length(); at < c.keys; at += 90) {
-            int to = Math.min(c.keys, at + 90);
+  /** Pages come several at a time, and are used again, for other keys, when some are forgotten. */
+  @ParameterizedTest
+  @CsvSource({"2, 16, 24, 1500, 90", "8, 128, 128, 2700, 450"})
+  void pagesThatCameTogetherAreUsedAgain(int heads, int depth, int columns, int keys, int step) {
+    var random = new Random(7);
+    var c = new AttentionCase(1, heads, heads, 1, keys, depth, columns, random);
+    Session session = session(Protection.CORRECT).session();
+    try (var cache = session.cache(heads, depth, columns)) {
+      for (int kept : new int[] {keys - 200, 1152, 640, 300, 130, 128, 0}) {
+        try (var arena = Arena.ofShared()) {
+          Tensor k = AttentionCase.tensor(arena, c.k, Layout.HEADS_FIRST);
+          Tensor v = AttentionCase.tensor(arena, c.v, Layout.HEADS_FIRST);
+          Tensor q = AttentionCase.tensor(arena, c.q, Layout.HEADS_FIRST);
+          Tensor out = c.result(arena, Layout.HEADS_FIRST);
+          for (int at = (int) cache.length(); at < keys; at += step) {
+            int to = Math.min(keys, at + step);
             session.append(cache, k.slice(2, at, to), v.slice(2, at, to));
           }
           assertThat(session.attention(q, List.of(cache), out, c.options(arena)))
               .isEqualTo(Status.CLEAN);
           requireCanonical(c, out);
           assertThat(session.verify(cache)).isEqualTo(Status.CLEAN);
-          cache.truncate(kept);
+        }
+        cache.truncate(kept);
+        for (int head = 0; head < heads; head++) {
+          for (int key = kept; key < keys; key++) {
+            c.k[0][head][key] = Operand.gaussian(random, depth);
+            c.v[0][head][key] = Operand.gaussian(random, columns);
+          }
         }
       }
     }

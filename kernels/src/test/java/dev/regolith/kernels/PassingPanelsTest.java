@@ -231,7 +231,7 @@ class PassingPanelsTest {
    */
   @ParameterizedTest
   @CsvSource({"128, 1, 1", "256, 1, 2", "384, 1, 1", "768, 2, 2", "1024, 3, 4", "1200, 4, 4"})
-  void twoThreadsShareWholeChecks(int columns, int ofOne, int ofTwo) {
+  void checksOfTwoThreads(int columns, int ofOne, int ofTwo) {
     var b = Tensor.of(arena, Operand.gaussian(random, K * columns), K, columns);
     for (int threads : new int[] {1, 2}) {
       try (var under = open(threads)) {

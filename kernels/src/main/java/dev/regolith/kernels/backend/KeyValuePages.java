@@ -25,8 +25,8 @@ import java.util.List;
 public final class KeyValuePages {
   private static final int BLOCK = AttentionProblem.BLOCK;
 
-  /** Most bytes that are allocated ahead: a few huge pages. */
-  private static final long CHUNK = 8 << 20;
+  /** Most bytes that are allocated together, but for a page: a few huge pages. */
+  private static final long CHUNK = 16 << 20;
 
   /** More than what is lost by adding squares up in float64, and rounding their root. */
   private static final double WIDENED = 1 + 0x1p-20;
@@ -177,7 +177,7 @@ public final class KeyValuePages {
     int inUse = pages();
     long newLength = length + keys;
     int needed = Math.toIntExact(Math.ceilDiv(newLength, BLOCK));
-    if (needed > count) {
+    while (needed > count) {
       allocate(needed - count);
     }
     for (int i = inUse; i < needed; i++) {
@@ -187,10 +187,10 @@ public final class KeyValuePages {
     length = newLength;
   }
 
-  /** Adds pages: so many, or, as long as that is not much, as many as there are. */
-  private void allocate(int atLeast) {
+  /** Adds pages: so many, or as many as there are; as far as that is not too much together. */
+  private void allocate(int wanted) {
     var page = new Page(heads, depth, columns, panelColumns);
-    int more = (int) Math.max(atLeast, Math.min(count, CHUNK / page.bytes()));
+    int more = Math.clamp(CHUNK / page.bytes(), 1, Math.max(wanted, count));
     var arena = Arena.ofShared();
     var memory = NativeMemory.allocate(arena, more * page.bytes());
     chunks.add(new Chunk(arena, count));

@@ -98,6 +98,7 @@ public final class MachineCode {
     }
     MemorySegment.copy(code, 0, pages, JAVA_BYTE, 0, code.length);
     if (!system.execute(pages)) {
+      system.unmap(pages);
       throw new IllegalStateException(
           "the system does not let this process execute code it wrote (mprotect failed)");
     }

@@ -6,7 +6,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Objects;
+import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,26 +30,26 @@ public final class NativeMemory {
   /** Larger ones (512 MiB where small pages have 64 KiB) would be waste. */
   private static final long MOST = 32L << 20;
 
-  private static final @Nullable Pages PAGES = openPages();
+  /** Bytes of a huge page, from which on memory lies in some; none is asked for as much. */
+  private static final long HUGE =
+      System.getProperty(PROPERTY, "on").equals("off") ? Long.MAX_VALUE : ofSystem();
 
-  /** Bytes of a huge page, from which on memory lies in some. */
-  private static final long HUGE = PAGES == null ? Long.MAX_VALUE : hugePage();
+  /** Native access begins when somebody asks for so much. */
+  private static final class Linked {
+    static final @Nullable Pages PAGES = open();
 
-  private NativeMemory() {}
-
-  private static @Nullable Pages openPages() {
-    if (System.getProperty(PROPERTY, "on").equals("off") || hugePage() == Long.MAX_VALUE) {
-      return null;
-    }
-    try {
-      return new Pages();
-    } catch (RuntimeException | LinkageError e) {
-      return null; // native access is denied
+    private static @Nullable Pages open() {
+      try {
+        return new Pages();
+      } catch (RuntimeException | LinkageError e) {
+        return null; // it is denied
+      }
     }
   }
 
-  /** Bytes of a huge page, as the system says; more than anybody asks for where it has none. */
-  private static long hugePage() {
+  private NativeMemory() {}
+
+  private static long ofSystem() {
     try {
       if (Files.readString(SETTINGS.resolve("enabled")).contains("[never]")) {
         return Long.MAX_VALUE;
@@ -61,12 +61,10 @@ public final class NativeMemory {
     }
   }
 
-  /**
-   * Bytes of a huge page, if memory of that size and more is put into some; {@link Long#MAX_VALUE}
-   * if none is.
-   */
-  public static long hugePageBytes() {
-    return HUGE;
+  /** Bytes of a huge page, if memory of that size and more asks for some. */
+  public static OptionalLong hugePageBytes() {
+    boolean asks = HUGE < Long.MAX_VALUE && Linked.PAGES != null;
+    return asks ? OptionalLong.of(HUGE) : OptionalLong.empty();
   }
 
   /**
@@ -78,21 +76,27 @@ public final class NativeMemory {
    */
   public static MemorySegment allocate(Arena arena, long bytes) {
     boolean large = bytes >= HUGE && arena.getClass().getModule() == Object.class.getModule();
-    MemorySegment pages = large && PAGES != null ? PAGES.map(bytes + HUGE) : MemorySegment.NULL;
-    return pages.equals(MemorySegment.NULL)
+    Pages system = large ? Linked.PAGES : null;
+    MemorySegment pages = system == null ? MemorySegment.NULL : system.map(bytes + HUGE);
+    return system == null || pages.equals(MemorySegment.NULL)
         ? arena.allocate(Math.max(1, bytes), ALIGNMENT)
-        : withHugePages(arena, bytes, pages);
+        : withHugePages(arena, bytes, pages, system);
   }
 
-  /** What allocates such memory, whatever alignment it is asked for. */
+  /** What allocates such memory, aligned to 64 bytes at most. */
   public static SegmentAllocator in(Arena arena) {
-    return (bytes, _) -> allocate(arena, bytes);
+    return (bytes, alignment) -> {
+      if (alignment > ALIGNMENT) {
+        throw new IllegalArgumentException("memory is aligned to 64 bytes, not to " + alignment);
+      }
+      return allocate(arena, bytes);
+    };
   }
 
   @SuppressWarnings("restricted") // the memory is our own, and stays as long as the arena
-  private static MemorySegment withHugePages(Arena arena, long bytes, MemorySegment pages) {
-    Pages system = Objects.requireNonNull(PAGES);
-    MemorySegment memory = pages.asSlice(-pages.address() & HUGE - 1, bytes);
+  private static MemorySegment withHugePages(
+      Arena arena, long bytes, MemorySegment pages, Pages system) {
+    MemorySegment memory = pages.asSlice(-pages.address() & (HUGE - 1), bytes);
     system.wishHuge(memory);
     try {
       return memory.reinterpret(arena, _ -> system.unmap(pages));

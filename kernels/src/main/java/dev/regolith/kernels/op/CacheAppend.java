@@ -63,6 +63,7 @@ final class CacheAppend implements Team.Tasks, Calls.Call {
     boolean together = team.canReach(k.memory) && team.canReach(v.memory);
     long pageMark = to.mark();
     Status worst = Status.CLEAN;
+    boolean readAgain = false;
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
       to.truncate(before);
       to.grow(k.rows);
@@ -73,14 +74,15 @@ final class CacheAppend implements Team.Tasks, Calls.Call {
         worst = worse(worst, execution.scrubber().scrub(OPERATOR, kTensor));
         worst = worse(worst, execution.scrubber().scrub(OPERATOR, vTensor));
       }
-      if (torn) {
-        execution.scrubber().readAgain(OPERATOR, Component.PACKED_B);
-        worst = worse(worst, Status.CORRECTED);
-      }
+      readAgain |= torn;
       // What was put back after it was read is read again.
       boolean asRead = worst == Status.DETECTED || Repairs.OF_TENSORS.noneSince(mark);
       if (asRead && !torn) {
-        return to.mark() == pageMark ? worst : worse(worst, Status.CORRECTED);
+        if (readAgain) {
+          execution.scrubber().readAgain(OPERATOR, Component.PACKED_B);
+        }
+        boolean mended = readAgain || to.mark() != pageMark;
+        return mended ? worse(worst, Status.CORRECTED) : worst;
       }
     }
     throw new IllegalStateException(

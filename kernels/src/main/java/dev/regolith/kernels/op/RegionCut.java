@@ -75,20 +75,31 @@ final class RegionCut {
     if (chunks * others < wanted) {
       groups = Math.min(across, Math.ceilDiv(wanted, problem.batch * chunks));
     }
-    // Threads side by side are done with their columns at the same time, however high regions are;
-    // but A is read by each of them.
-    long columnsShared = aligned / threads * problem.rows * Math.ceilDiv(across, aligned);
-    if (!once && aligned <= across && 32 * problem.batch * columnsShared < 31 * longest()) {
+    // Threads side by side are done with their columns at the same time, however high regions are,
+    // but for a region of a wider group; and A is read by each of them.
+    long share = problem.rows * problem.columns / threads;
+    long more = height(highest) * (widest(aligned) - problem.columns / aligned);
+    if (!once && aligned <= across && 32 * problem.batch * (share + more) < 31 * longest()) {
       chunks = highest;
       groups = aligned;
     }
   }
 
-  /** What the busiest thread computes at most: rows times check blocks across. */
+  /** Elements that the busiest thread computes, at most. */
   private long longest() {
     long turns = Math.ceilDiv(regions(), threads);
-    long rows = Math.min(problem.rows, CheckBlock.ROWS * Math.ceilDiv(down, chunks));
-    return turns * rows * Math.ceilDiv(across, groups);
+    return turns * height(chunks) * widest(groups);
+  }
+
+  /** Rows of the highest of so many chunks. */
+  private long height(long ofChunks) {
+    return Math.min(problem.rows, CheckBlock.ROWS * Math.ceilDiv(down, ofChunks));
+  }
+
+  /** Columns of the widest of so many groups. */
+  private long widest(long ofGroups) {
+    long blocks = width * Math.ceilDiv(across, ofGroups);
+    return Math.min(problem.columns, CheckBlock.COLUMNS * blocks);
   }
 
   /** How many there are. */

@@ -1,6 +1,7 @@
 package dev.regolith.kernels.op;
 
 import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.exec.Team;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.fault.Protection;
@@ -55,30 +56,33 @@ final class WeightPacker {
     var packed = new PackedB(execution.backend().panelColumns());
     packed.allocate(NativeMemory.in(arena), b.size(0), b.size(1));
     packed.checkable(verify);
-    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-      // The source, if sealed, is verified after it was read; what was put back is read again.
-      long mark = Repairs.OF_TENSORS.mark();
-      if (widened != null) {
-        widen(widened);
-      }
-      packAll(b, packed);
-      if (verify) {
-        execution.scrubber().scrub(OPERATOR, b);
-      }
-      boolean torn = verify && widened != null && !agrees(widened);
-      if (torn) {
-        execution.scrubber().readAgain(OPERATOR, Component.OPERAND_B);
-      }
-      if (!torn && Repairs.OF_TENSORS.noneSince(mark)) {
-        return packed;
+    boolean changed = false;
+    try (var workspace = execution.backend().newWorkspace()) {
+      for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+        // The source, if sealed, is verified after it was read; what was put back is read again.
+        long mark = Repairs.OF_TENSORS.mark();
+        if (widened != null) {
+          widen(widened);
+        }
+        packAll(b, packed, workspace);
+        if (verify) {
+          execution.scrubber().scrub(OPERATOR, b);
+        }
+        boolean torn = verify && widened != null && !agrees(widened);
+        changed |= torn;
+        if (!torn && Repairs.OF_TENSORS.noneSince(mark)) {
+          if (changed) {
+            execution.scrubber().readAgain(OPERATOR, Component.OPERAND_B);
+          }
+          return packed;
+        }
       }
     }
     throw new IllegalStateException(
         "weights change faster than they can be packed: is another thread writing them?");
   }
 
-  private void packAll(Tensor b, PackedB packed) {
-    var workspace = execution.backend().newWorkspace();
+  private void packAll(Tensor b, PackedB packed, Workspace workspace) {
     Team team = execution.team();
     boolean together = team.canReach(b.storage().place()) && team.canReach(packed.panels());
     team.run(

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -43,8 +44,9 @@ class NativeMemoryTest {
     return Optional.ofNullable(found);
   }
 
-  private static void assumeHugePages() {
-    assumeThat(NativeMemory.hugePageBytes()).isLessThan(Long.MAX_VALUE);
+  private static long assumedHugePage() {
+    assumeThat(NativeMemory.hugePageBytes()).isPresent();
+    return NativeMemory.hugePageBytes().orElseThrow();
   }
 
   @ParameterizedTest
@@ -65,10 +67,10 @@ class NativeMemoryTest {
 
   @Test
   void whatIsLargeLiesInHugePages() throws IOException {
-    assumeHugePages();
+    long page = assumedHugePage();
     try (var arena = Arena.ofShared()) {
       MemorySegment memory = NativeMemory.allocate(arena, LARGE);
-      assertThat(memory.address() % NativeMemory.hugePageBytes()).isZero();
+      assertThat(memory.address() % page).isZero();
       for (long at : new long[] {0, LARGE / 2, LARGE - 1}) {
         assertThat(mapping(memory.address() + at))
             .hasValueSatisfying(lines ->
@@ -80,7 +82,7 @@ class NativeMemoryTest {
 
   @Test
   void anArenaFreesIt() throws IOException {
-    assumeHugePages();
+    assumedHugePage();
     MemorySegment memory;
     try (var arena = Arena.ofShared()) {
       memory = NativeMemory.allocate(arena, LARGE);
@@ -101,6 +103,28 @@ class NativeMemoryTest {
       assertThatThrownBy(
               () -> CompletableFuture.runAsync(() -> NativeMemory.allocate(confined, LARGE)).join())
           .hasCauseInstanceOf(WrongThreadException.class);
+    }
+  }
+
+  /** Those that nobody closes: the garbage collector frees one, nothing the other. */
+  @Test
+  void arenasThatNobodyCloses() {
+    for (var arena : List.of(Arena.ofAuto(), Arena.global())) {
+      MemorySegment memory = NativeMemory.allocate(arena, 3 << 20);
+      assertThat(memory.scope()).isEqualTo(arena.scope());
+      memory.fill((byte) 7);
+      assertThat(memory.get(ValueLayout.JAVA_BYTE, (3 << 20) - 1)).isEqualTo((byte) 7);
+    }
+  }
+
+  @Test
+  void anAllocatorThatPromisesNoMoreThanItKeeps() {
+    try (var arena = Arena.ofConfined()) {
+      SegmentAllocator allocator = NativeMemory.in(arena);
+      assertThat(allocator.allocate(100, 64).address() % 64).isZero();
+      assertThatThrownBy(() -> allocator.allocate(100, 128))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("128");
     }
   }
 
