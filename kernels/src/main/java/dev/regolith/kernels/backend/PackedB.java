@@ -5,6 +5,7 @@ import dev.regolith.kernels.checksum.Digest;
 import dev.regolith.kernels.checksum.Mended;
 import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.checksum.Tolerance;
+import dev.regolith.kernels.memory.NativeMemory;
 import dev.regolith.kernels.memory.Repairs;
 import dev.regolith.kernels.memory.Scratch;
 import java.lang.foreign.MemorySegment;
@@ -28,9 +29,6 @@ import java.util.Arrays;
 public final class PackedB {
   /** Steps in a k-block: a panel's k-block is one seal (512 x 32 words at most). */
   public static final int DEPTH = 512;
-
-  /** Of panels and records, in bytes. */
-  private static final long ALIGNMENT = 64;
 
   /** Tolerance coefficients in a record. */
   public static final int GRAINS = DEPTH / Tolerance.GRAIN;
@@ -91,8 +89,8 @@ public final class PackedB {
 
   /** Gives it memory that somebody else frees: {@link #bytes} in all. */
   void keepIn(SegmentAllocator memory) {
-    panels.keepIn(memory.allocate(aligned(panelBytes()), ALIGNMENT));
-    records = memory.allocate(aligned(allRecordBytes()), ALIGNMENT);
+    panels.keepIn(memory.allocate(aligned(panelBytes()), NativeMemory.ALIGNMENT));
+    records = memory.allocate(aligned(allRecordBytes()), NativeMemory.ALIGNMENT);
   }
 
   /** Gives it a shape, for a call; memory is kept and grows when it must. */
@@ -160,7 +158,7 @@ public final class PackedB {
   }
 
   private static long aligned(long bytes) {
-    return Math.max(1, Math.ceilDiv(bytes, ALIGNMENT)) * ALIGNMENT;
+    return Math.max(1, Math.ceilDiv(bytes, NativeMemory.ALIGNMENT)) * NativeMemory.ALIGNMENT;
   }
 
   /** Bytes of all panels. */

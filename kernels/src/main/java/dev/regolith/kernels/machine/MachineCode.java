@@ -141,15 +141,4 @@ public final class MachineCode {
     }
     return memory;
   }
-
-  /**
-   * Throws what a call threw: a downcall throws nothing of its own, but a segment whose arena was
-   * closed cannot be passed.
-   */
-  public static Error unexpected(Throwable e) {
-    if (e instanceof RuntimeException closed) {
-      throw closed;
-    }
-    return e instanceof Error error ? error : new AssertionError("a downcall throws no other", e);
-  }
 }

@@ -8,6 +8,7 @@ import static dev.regolith.kernels.machine.Gpr.RDI;
 import static dev.regolith.kernels.machine.Gpr.RSI;
 
 import dev.regolith.kernels.machine.Assembler.Memory;
+import dev.regolith.kernels.memory.Downcalls;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 
@@ -90,7 +91,7 @@ public final class Processor {
     try {
       Asking.CALL.invoke(MemorySegment.ofArray(answer), (long) leaf);
     } catch (Throwable e) {
-      throw MachineCode.unexpected(e);
+      throw Downcalls.unexpected(e);
     }
     return new Answer(answer[0], answer[1], answer[2]);
   }

@@ -23,7 +23,8 @@ public final class NativeMemory {
   /** Of the JVM: {@code off} declines huge pages, {@code on} is the default. */
   public static final String PROPERTY = "dev.regolith.kernels.hugePages";
 
-  private static final long ALIGNMENT = 64;
+  /** Of all memory from here, in bytes: a cache line. */
+  public static final long ALIGNMENT = 64;
 
   private static final Path SETTINGS = Path.of("/sys/kernel/mm/transparent_hugepage");
 

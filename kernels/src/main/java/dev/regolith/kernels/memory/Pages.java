@@ -49,7 +49,7 @@ public final class Pages {
               mmap.invokeExact(MemorySegment.NULL, bytes, PROT_READ | PROT_WRITE, flags, -1, 0L);
       return pages.address() == -1 ? MemorySegment.NULL : pages.reinterpret(bytes);
     } catch (Throwable e) {
-      throw unexpected(e);
+      throw Downcalls.unexpected(e);
     }
   }
 
@@ -58,7 +58,7 @@ public final class Pages {
     try {
       var _ = (int) munmap.invokeExact(pages, pages.byteSize());
     } catch (Throwable e) {
-      throw unexpected(e);
+      throw Downcalls.unexpected(e);
     }
   }
 
@@ -67,7 +67,7 @@ public final class Pages {
     try {
       return (int) mprotect.invokeExact(pages, pages.byteSize(), PROT_READ | PROT_EXEC) == 0;
     } catch (Throwable e) {
-      throw unexpected(e);
+      throw Downcalls.unexpected(e);
     }
   }
 
@@ -76,15 +76,7 @@ public final class Pages {
     try {
       var _ = (int) madvise.invokeExact(pages, pages.byteSize(), MADV_HUGEPAGE);
     } catch (Throwable e) {
-      throw unexpected(e);
+      throw Downcalls.unexpected(e);
     }
-  }
-
-  /** A downcall throws nothing of its own. */
-  private static Error unexpected(Throwable e) {
-    if (e instanceof RuntimeException unchecked) {
-      throw unchecked;
-    }
-    return e instanceof Error error ? error : new AssertionError("a downcall throws no other", e);
   }
 }

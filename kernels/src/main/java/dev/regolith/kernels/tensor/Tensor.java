@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Tensor {
   /** Alignment, in bytes, of memory allocated here. */
-  public static final long ALIGNMENT = 64;
+  public static final long ALIGNMENT = NativeMemory.ALIGNMENT;
 
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
 

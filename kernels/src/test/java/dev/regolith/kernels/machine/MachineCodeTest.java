@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.regolith.kernels.machine.Assembler.Memory;
+import dev.regolith.kernels.memory.Downcalls;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -85,7 +86,7 @@ class MachineCodeTest {
               try {
                 add(closed, 1);
               } catch (Throwable e) {
-                throw MachineCode.unexpected(e);
+                throw Downcalls.unexpected(e);
               }
             })
         .isInstanceOf(IllegalStateException.class);

@@ -9,6 +9,7 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.vector.MicroKernel.Into;
 import dev.regolith.kernels.machine.MachineCode;
+import dev.regolith.kernels.memory.Downcalls;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.util.Arrays;
@@ -205,7 +206,7 @@ final class DirectKernel {
           aheadStep,
           (1L << lanes) - 1);
     } catch (Throwable e) {
-      throw MachineCode.unexpected(e);
+      throw Downcalls.unexpected(e);
     }
   }
 }

@@ -7,6 +7,7 @@ import dev.regolith.kernels.machine.Assembler.Memory;
 import dev.regolith.kernels.machine.Gpr;
 import dev.regolith.kernels.machine.MachineCode;
 import dev.regolith.kernels.machine.VectorOp;
+import dev.regolith.kernels.memory.Downcalls;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.util.OptionalDouble;
@@ -139,7 +140,7 @@ public final class FmaPeak {
       try {
         CALL.invokeExact(MemorySegment.ofArray(FACTORS), (long) steps);
       } catch (Throwable e) {
-        throw MachineCode.unexpected(e);
+        throw Downcalls.unexpected(e);
       }
     }
   }

@@ -27,6 +27,7 @@ import dev.regolith.kernels.machine.Assembler.Memory;
 import dev.regolith.kernels.machine.Assembler.When;
 import dev.regolith.kernels.machine.Gpr;
 import dev.regolith.kernels.machine.MachineCode;
+import dev.regolith.kernels.memory.Downcalls;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import org.jspecify.annotations.Nullable;
@@ -139,7 +140,7 @@ final class GaxpyKernel {
           4L * (LANES - lanes),
           (1L << lanes) - 1);
     } catch (Throwable e) {
-      throw MachineCode.unexpected(e);
+      throw Downcalls.unexpected(e);
     }
   }
 

@@ -36,6 +36,7 @@ import dev.regolith.kernels.machine.Assembler;
 import dev.regolith.kernels.machine.Assembler.Memory;
 import dev.regolith.kernels.machine.Gpr;
 import dev.regolith.kernels.machine.MachineCode;
+import dev.regolith.kernels.memory.Downcalls;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.util.function.IntConsumer;
@@ -86,7 +87,7 @@ final class MachineAttentionChecks {
           MemorySegment.ofArray(digests),
           8L * digest);
     } catch (Throwable e) {
-      throw MachineCode.unexpected(e);
+      throw Downcalls.unexpected(e);
     }
   }
 
@@ -133,7 +134,7 @@ final class MachineAttentionChecks {
           MemorySegment.ofArray(misfits),
           Examine.VECTORS);
     } catch (Throwable e) {
-      throw MachineCode.unexpected(e);
+      throw Downcalls.unexpected(e);
     }
   }
 

@@ -29,6 +29,7 @@ import dev.regolith.kernels.machine.Assembler.Memory;
 import dev.regolith.kernels.machine.Assembler.When;
 import dev.regolith.kernels.machine.Gpr;
 import dev.regolith.kernels.machine.MachineCode;
+import dev.regolith.kernels.memory.Downcalls;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 
@@ -57,7 +58,7 @@ final class MachineEvidence {
           8L * at,
           8L * stride);
     } catch (Throwable e) {
-      throw MachineCode.unexpected(e);
+      throw Downcalls.unexpected(e);
     }
   }
 
@@ -102,7 +103,7 @@ final class MachineEvidence {
           8L * predictedStride,
           MemorySegment.ofArray(spreads));
     } catch (Throwable e) {
-      throw MachineCode.unexpected(e);
+      throw Downcalls.unexpected(e);
     }
   }
 

@@ -6,6 +6,7 @@ import static dev.regolith.kernels.backend.vector.VectorShapes.WIDE_LANES;
 
 import dev.regolith.kernels.checksum.Digest;
 import dev.regolith.kernels.machine.MachineCode;
+import dev.regolith.kernels.memory.Downcalls;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.util.Objects;
@@ -128,7 +129,7 @@ final class MachineKernel extends MicroKernel {
       }
       return 0;
     } catch (Throwable e) {
-      throw MachineCode.unexpected(e);
+      throw Downcalls.unexpected(e);
     }
   }
 

@@ -28,6 +28,7 @@ import dev.regolith.kernels.machine.Assembler.Memory;
 import dev.regolith.kernels.machine.Assembler.When;
 import dev.regolith.kernels.machine.Gpr;
 import dev.regolith.kernels.machine.MachineCode;
+import dev.regolith.kernels.memory.Downcalls;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 
@@ -73,7 +74,7 @@ final class MachinePacking {
           asked(chunk, count),
           lines(count));
     } catch (Throwable e) {
-      throw MachineCode.unexpected(e);
+      throw Downcalls.unexpected(e);
     }
   }
 
@@ -122,7 +123,7 @@ final class MachinePacking {
           MemorySegment.ofArray(survey.total),
           MemorySegment.ofArray(raw));
     } catch (Throwable e) {
-      throw MachineCode.unexpected(e);
+      throw Downcalls.unexpected(e);
     }
   }
 

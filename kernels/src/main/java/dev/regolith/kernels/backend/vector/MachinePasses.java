@@ -34,6 +34,7 @@ import dev.regolith.kernels.machine.Assembler.Memory;
 import dev.regolith.kernels.machine.Assembler.When;
 import dev.regolith.kernels.machine.Gpr;
 import dev.regolith.kernels.machine.MachineCode;
+import dev.regolith.kernels.memory.Downcalls;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.util.Arrays;
@@ -88,7 +89,7 @@ final class MachinePasses {
           MemorySegment.ofArray(survey.squares),
           4L * squares);
     } catch (Throwable e) {
-      throw MachineCode.unexpected(e);
+      throw Downcalls.unexpected(e);
     }
   }
 
@@ -127,7 +128,7 @@ final class MachinePasses {
           (long) (columns % LANES),
           MemorySegment.ofArray(sums));
     } catch (Throwable e) {
-      throw MachineCode.unexpected(e);
+      throw Downcalls.unexpected(e);
     }
   }
 
@@ -162,7 +163,7 @@ final class MachinePasses {
           8L * digestAt,
           MemorySegment.ofArray(lanes));
     } catch (Throwable e) {
-      throw MachineCode.unexpected(e);
+      throw Downcalls.unexpected(e);
     }
   }
 
@@ -184,7 +185,7 @@ final class MachinePasses {
           Bounds.turns(width / LANES),
           MemorySegment.ofArray(raw));
     } catch (Throwable e) {
-      throw MachineCode.unexpected(e);
+      throw Downcalls.unexpected(e);
     }
   }
 
@@ -207,7 +208,7 @@ final class MachinePasses {
           MemorySegment.ofArray(digest),
           8L * digestAt);
     } catch (Throwable e) {
-      throw MachineCode.unexpected(e);
+      throw Downcalls.unexpected(e);
     }
   }
 

@@ -14,6 +14,7 @@ import dev.regolith.kernels.machine.Assembler;
 import dev.regolith.kernels.machine.Assembler.Memory;
 import dev.regolith.kernels.machine.Gpr;
 import dev.regolith.kernels.machine.MachineCode;
+import dev.regolith.kernels.memory.Downcalls;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.util.Objects;
@@ -48,7 +49,7 @@ final class MachinePrefetch {
         LINES.invokeExact(packed.records(), at, COEFFICIENT_LINES);
       }
     } catch (Throwable e) {
-      throw MachineCode.unexpected(e);
+      throw Downcalls.unexpected(e);
     }
   }
 
@@ -71,7 +72,7 @@ final class MachinePrefetch {
           packed.recordOffset(matrix, block, 0),
           lines(packed.recordBytes()));
     } catch (Throwable e) {
-      throw MachineCode.unexpected(e);
+      throw Downcalls.unexpected(e);
     }
   }
 

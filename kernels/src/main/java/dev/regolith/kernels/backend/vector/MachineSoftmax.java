@@ -32,6 +32,7 @@ import dev.regolith.kernels.machine.Assembler.Memory;
 import dev.regolith.kernels.machine.Gpr;
 import dev.regolith.kernels.machine.MachineCode;
 import dev.regolith.kernels.machine.VectorOp;
+import dev.regolith.kernels.memory.Downcalls;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.util.function.IntConsumer;
@@ -120,7 +121,7 @@ final class MachineSoftmax {
           4L * foundAt,
           VECTORS);
     } catch (Throwable e) {
-      throw MachineCode.unexpected(e);
+      throw Downcalls.unexpected(e);
     }
   }
 
@@ -156,7 +157,7 @@ final class MachineSoftmax {
           8L * digest,
           VECTORS);
     } catch (Throwable e) {
-      throw MachineCode.unexpected(e);
+      throw Downcalls.unexpected(e);
     }
   }
 

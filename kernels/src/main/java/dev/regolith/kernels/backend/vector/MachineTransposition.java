@@ -23,6 +23,7 @@ import dev.regolith.kernels.machine.Assembler;
 import dev.regolith.kernels.machine.Assembler.Memory;
 import dev.regolith.kernels.machine.Gpr;
 import dev.regolith.kernels.machine.MachineCode;
+import dev.regolith.kernels.memory.Downcalls;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 
@@ -72,7 +73,7 @@ final class MachineTransposition {
           MemorySegment.ofArray(sums),
           -TILE_COLUMNS * stride);
     } catch (Throwable e) {
-      throw MachineCode.unexpected(e);
+      throw Downcalls.unexpected(e);
     }
     return sum(sums);
   }
