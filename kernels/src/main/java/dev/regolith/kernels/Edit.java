@@ -23,7 +23,7 @@ public final class Edit implements AutoCloseable {
     storage.segmentToWrite(false); // first: a device may not give the words back
     storage.edit(1);
     for (Watch watch : storage.watches()) {
-      if (watch.inForce() && watch.range().intersects(tensor.range())) {
+      if (watch.inForce() && watch.range().intersects(tensor.words())) {
         var grid = (SealGrid) watch;
         grid.inForce(false);
         suspended.add(grid);

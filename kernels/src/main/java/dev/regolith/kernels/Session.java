@@ -23,6 +23,7 @@ import dev.regolith.kernels.op.Execution;
 import dev.regolith.kernels.op.Gemm;
 import dev.regolith.kernels.op.Residents;
 import dev.regolith.kernels.op.RowOperators;
+import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.List;
@@ -444,14 +445,15 @@ public final class Session implements AutoCloseable {
    * EvidenceLevel#DEVICE}) reads nothing of it here, and {@link Tensor#segment} is read-only from
    * here on.
    *
-   * @return whether it does; not without an accelerator, nor if the memory is the caller's, was
-   *     handed out as a segment, or is confined to a thread
+   * @return whether it does; not without an accelerator, nor if elements have fewer than 32 bits,
+   *     or if the memory is the caller's, was handed out as a segment, or is confined to a thread
    */
   public boolean upload(Tensor tensor) {
     enter();
     try {
       Residence residence = execution.backend().residence();
-      if (residence == null || !residence.upload(tensor.storage())) {
+      boolean words = tensor.dtype().bytes() == Integer.BYTES;
+      if (residence == null || !words || !residence.upload(tensor.storage())) {
         return false;
       }
       if (protection() != Protection.OFF && Residents.isAlone(tensor)) {
@@ -472,17 +474,24 @@ public final class Session implements AutoCloseable {
   public void seal(Tensor tensor) {
     enter();
     try {
-      if (tensor.dtype().bytes() != Integer.BYTES) {
+      DType type = tensor.dtype();
+      if (type.bytes() != Integer.BYTES && !type.isHalf()) {
         throw new IllegalArgumentException(
             "seals count words of 32 bits; an element of type %s has %d: %s"
-                .formatted(tensor.dtype(), 8 * tensor.dtype().bytes(), tensor));
+                .formatted(type, 8 * type.bytes(), tensor));
       }
-      Storage storage = tensor.storage();
-      if (tensor.range().selfOverlaps()) {
+      if (!tensor.liesInWords()) {
+        throw new IllegalArgumentException(
+            "seals count words of 32 bits; %s lies across them: it takes native memory, aligned to"
+                    .formatted(tensor)
+                + " 4 bytes, of a multiple of 4 bytes");
+      }
+      if (tensor.words().selfOverlaps()) {
         throw new IllegalArgumentException(
             "elements of the tensor share memory with each other: " + tensor);
       }
-      var grid = (SealGrid) storage.watchOf(tensor.range(), SealGrid::new);
+      Storage storage = tensor.storage();
+      var grid = (SealGrid) storage.watchOf(tensor.words(), SealGrid::new);
       grid.sealAll(storage.segment());
     } finally {
       leave();
@@ -494,7 +503,7 @@ public final class Session implements AutoCloseable {
     Storage storage = tensor.storage();
     storage.segment(); // words that are away are verified when they arrive
     for (Watch watch : storage.watches()) {
-      if (watch.range().intersects(tensor.range())) {
+      if (watch.range().intersects(tensor.words())) {
         ((SealGrid) watch).inForce(false);
         storage.remove(watch);
       }

@@ -2,7 +2,9 @@ package dev.regolith.kernels.backend;
 
 import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.memory.Range;
+import dev.regolith.kernels.tensor.DType;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -151,6 +153,32 @@ public interface Backend extends AutoCloseable {
    * they are read; 0 if none.
    */
   int checkingRows();
+
+  /**
+   * Widens 16-bit floats that lie in a row, see {@link DType#widen}.
+   *
+   * @param offset first byte of the halves, {@code at} of the floats
+   */
+  default void widen(
+      DType type, MemorySegment halves, long offset, int count, MemorySegment floats, long at) {
+    for (int i = 0; i < count; i++) {
+      short bits = halves.get(ValueLayout.JAVA_SHORT, offset + 2L * i);
+      floats.set(ValueLayout.JAVA_FLOAT, at + 4L * i, type.widen(bits));
+    }
+  }
+
+  /**
+   * Rounds floats to 16-bit floats that lie in a row, see {@link DType#round}.
+   *
+   * @param offset first byte of the floats, {@code at} of the halves
+   */
+  default void round(
+      DType type, MemorySegment floats, long offset, int count, MemorySegment halves, long at) {
+    for (int i = 0; i < count; i++) {
+      float x = floats.get(ValueLayout.JAVA_FLOAT, offset + 4L * i);
+      halves.set(ValueLayout.JAVA_SHORT, at + 2L * i, type.round(x));
+    }
+  }
 
   /** Whether so many floats are all finite. */
   boolean isFinite(MemorySegment memory, long offset, int floats);

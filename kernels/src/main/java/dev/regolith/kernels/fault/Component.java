@@ -28,6 +28,8 @@ public enum Component {
   RUNNING_ROW,
   /** Weights, biases or a table of a row operator. */
   ROW_PARAMETER,
+  /** Operands of 16 bits on their way to float32, or results on their way back. */
+  HALVES,
   /** The output in memory, or a tensor that was verified on request. */
   OUTPUT,
   /** A copy in the memory of an accelerator, or on its way there or back. */

@@ -1,12 +1,21 @@
 package dev.regolith.kernels.op;
 
 import dev.regolith.kernels.memory.Range;
+import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 
 /** What all operators ask of tensors, whatever they compute. */
 final class Arguments {
   private Arguments() {}
+
+  /** Refuses a tensor of a type that operators neither compute in nor convert. */
+  static void requireFloats(String operator, String name, Tensor tensor) {
+    if (tensor.dtype() != DType.FLOAT32 && !tensor.dtype().isHalf()) {
+      throw new IllegalArgumentException(
+          "%s takes FLOAT32, BFLOAT16 and FLOAT16, but %s: %s".formatted(operator, name, tensor));
+    }
+  }
 
   /** Refuses a tensor whose memory is gone, or another thread's. */
   static void requireReachable(String name, Tensor tensor) {
@@ -40,7 +49,7 @@ final class Arguments {
         && yFirst < xFirst + x.dtype().bytes() * x.extent();
   }
 
-  /** Whether two tensors share a word, whatever storages they know the memory by. */
+  /** Whether two tensors share an element, whatever storages they know the memory by. */
   static boolean overlap(Tensor x, Tensor y) {
     MemorySegment xs = x.storage().place();
     MemorySegment ys = y.storage().place();
@@ -50,10 +59,15 @@ final class Arguments {
     if (xs.isNative() != ys.isNative() || (!xs.isNative() && xs.asOverlappingSlice(ys).isEmpty())) {
       return false;
     }
-    long shift = (ys.address() - xs.address()) / 4;
-    if (xs.isNative() && (shift >= xs.byteSize() / 4 || -shift >= ys.byteSize() / 4)) {
+    int bytes = x.dtype().bytes();
+    long apart = ys.address() - xs.address();
+    if (xs.isNative() && (apart >= xs.byteSize() || -apart >= ys.byteSize())) {
       return false;
     }
+    if (bytes != y.dtype().bytes() || apart % bytes != 0) {
+      return mayOverlap(x, y); // elements across elements: not looked at any closer
+    }
+    long shift = apart / bytes;
     Range r = y.range();
     return x.range()
         .intersects(

@@ -3,31 +3,32 @@ package dev.regolith.kernels.op;
 import dev.regolith.kernels.attention.AttentionOptions;
 import dev.regolith.kernels.backend.KeyValuePages;
 import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.fault.UncorrectableFaultException;
 import dev.regolith.kernels.guard.PageGuard;
 import dev.regolith.kernels.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /** Scaled dot-product attention: argument checks, and calls in flight. Thread-safe. */
 public final class Attention implements AutoCloseable {
   private final Execution execution;
+  private static final String OPERATOR = "attention";
+
   private final Calls<AttentionCall> calls;
+  private final Calls<HalfCall> halfCalls;
   private final Calls<CacheAppend> appends;
 
   /** The operator of a session. */
   public Attention(Execution execution) {
     this.execution = execution;
     calls = new Calls<>(() -> new AttentionCall(execution));
+    halfCalls = new Calls<>(() -> new HalfCall(OPERATOR, execution));
     appends = new Calls<>(() -> new CacheAppend(execution));
   }
 
   /** {@code out = softmax(scale Q K^T) V}. */
   public Status attend(Tensor q, Tensor k, Tensor v, Tensor out, AttentionOptions options) {
     AttentionArguments.check(q, k, v, out, options);
-    AttentionCall call = calls.take();
-    try {
-      return call.run(q, k, v, out, options);
-    } finally {
-      calls.giveBack(call);
-    }
+    return attend(q, k, v, null, out, options);
   }
 
   /** The same over cached keys and values, a sequence each. */
@@ -36,11 +37,56 @@ public final class Attention implements AutoCloseable {
     for (KeyValuePages sequence : cached) {
       requireFitting(sequence);
     }
+    return attend(q, null, null, cached, out, options);
+  }
+
+  private Status attend(
+      Tensor q,
+      @Nullable Tensor k,
+      @Nullable Tensor v,
+      KeyValuePages @Nullable [] cached,
+      Tensor out,
+      AttentionOptions options) {
+    if (out.elements() == 0 && options.logSumExp() == null) {
+      return Status.CLEAN;
+    }
     AttentionCall call = calls.take();
     try {
-      return call.run(q, cached, out, options);
+      boolean halves =
+          HalfCall.isHalf(q) || HalfCall.isHalf(k) || HalfCall.isHalf(v) || HalfCall.isHalf(out);
+      Status status =
+          halves
+              ? attendHalves(call, q, k, v, cached, out, options)
+              : call.run(q, k, v, cached, out, options);
+      return execution.conclude(OPERATOR, status, call.evidenceLevel());
     } finally {
       calls.giveBack(call);
+    }
+  }
+
+  private Status attendHalves(
+      AttentionCall call,
+      Tensor q,
+      @Nullable Tensor k,
+      @Nullable Tensor v,
+      KeyValuePages @Nullable [] cached,
+      Tensor out,
+      AttentionOptions options) {
+    HalfCall halves = halfCalls.take();
+    try {
+      Tensor wideQ = halves.operand(q);
+      Tensor wideK = halves.operandIfAny(k);
+      Tensor wideV = halves.operandIfAny(v);
+      Tensor wideOut = halves.result(out);
+      Status found = halves.widen();
+      Status status = call.run(wideQ, wideK, wideV, cached, wideOut, options);
+      return halves.deliver(status.compareTo(found) > 0 ? status : found);
+    } catch (UncorrectableFaultException lost) {
+      halves.deliverLost();
+      throw lost;
+    } finally {
+      halves.forget();
+      halfCalls.giveBack(halves);
     }
   }
 
@@ -55,9 +101,16 @@ public final class Attention implements AutoCloseable {
     AttentionArguments.checkAppend(pages, k, v);
     requireFitting(pages);
     CacheAppend append = appends.take();
+    HalfCall halves = halfCalls.take();
     try {
-      return append.run(pages, k, v, k.rank() == 3 ? pages.heads() : 0);
+      Tensor wideK = halves.operand(k);
+      Tensor wideV = halves.operand(v);
+      Status found = halves.widen();
+      Status status = append.run(pages, wideK, wideV, k.rank() == 3 ? pages.heads() : 0);
+      return status.compareTo(found) > 0 ? status : found;
     } finally {
+      halves.forget();
+      halfCalls.giveBack(halves);
       appends.giveBack(append);
     }
   }
@@ -75,6 +128,7 @@ public final class Attention implements AutoCloseable {
   @Override
   public void close() {
     calls.close();
+    halfCalls.close();
     appends.close();
   }
 }

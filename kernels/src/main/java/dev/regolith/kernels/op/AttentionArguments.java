@@ -194,10 +194,7 @@ final class AttentionArguments {
   }
 
   private static void requireLayout(String name, Tensor tensor, int heads) {
-    if (tensor.dtype() != DType.FLOAT32) {
-      throw new IllegalArgumentException(
-          "attention computes in FLOAT32, but %s is %s".formatted(name, tensor));
-    }
+    Arguments.requireFloats("attention", name, tensor);
     if (heads == 0 && tensor.rank() != 4) {
       throw new IllegalArgumentException(
           ("attention takes [batch, heads, sequence, d], but %s is %s; for [batch, sequence, heads"

@@ -3,42 +3,81 @@ package dev.regolith.kernels.op;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.fault.UncorrectableFaultException;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
+import org.jspecify.annotations.Nullable;
 
 /** Matrix multiplication: argument checks, and calls in flight. Thread-safe. */
 public final class Gemm implements AutoCloseable {
+  private static final String OPERATOR = "gemm";
+
   private final Execution execution;
   private final Calls<GemmCall> calls;
+  private final Calls<HalfCall> halfCalls;
   private final WeightPacker packer;
 
   /** The operator of a session. */
   public Gemm(Execution execution) {
     this.execution = execution;
-    calls = new Calls<>(() -> new GemmCall(execution));
+    calls = new Calls<>(() -> new GemmCall(OPERATOR, execution));
+    halfCalls = new Calls<>(() -> new HalfCall(OPERATOR, execution));
     packer = new WeightPacker(execution);
   }
 
   /** {@code C = alpha A B + beta C}. */
   public Status multiply(float alpha, Tensor a, Tensor b, float beta, Tensor c) {
     GemmArguments.check(a, b, c);
-    GemmCall call = calls.take();
-    try {
-      return call.run(alpha, a, b, null, beta, c);
-    } finally {
-      calls.giveBack(call);
-    }
+    return multiply(alpha, a, b, null, beta, c);
   }
 
   /** {@code C = alpha A B + beta C} with a packed B. */
   public Status multiply(float alpha, Tensor a, PackedB b, float beta, Tensor c) {
     GemmArguments.check(a, b.depth(), b.columns(), c);
     requireFitting(b);
+    return multiply(alpha, a, null, b, beta, c);
+  }
+
+  private Status multiply(
+      float alpha, Tensor a, @Nullable Tensor b, @Nullable PackedB packed, float beta, Tensor c) {
+    if (c.elements() == 0) {
+      return Status.CLEAN;
+    }
     GemmCall call = calls.take();
     try {
-      return call.run(alpha, a, null, b, beta, c);
+      boolean halves = HalfCall.isHalf(a) || HalfCall.isHalf(b) || HalfCall.isHalf(c);
+      Status status =
+          halves
+              ? multiplyHalves(call, alpha, a, b, packed, beta, c)
+              : call.run(alpha, a, b, packed, beta, c);
+      return execution.conclude(OPERATOR, status, call.evidenceLevel());
     } finally {
       calls.giveBack(call);
+    }
+  }
+
+  private Status multiplyHalves(
+      GemmCall call,
+      float alpha,
+      Tensor a,
+      @Nullable Tensor b,
+      @Nullable PackedB packed,
+      float beta,
+      Tensor c) {
+    HalfCall halves = halfCalls.take();
+    try {
+      Tensor wideA = halves.lend(a, alpha != 0, false);
+      Tensor wideB = b == null ? null : halves.lend(b, alpha != 0, false);
+      Tensor wideC = halves.lend(c, beta != 0, true);
+      Status found = halves.widen();
+      Status status = call.run(alpha, wideA, wideB, packed, beta, wideC);
+      return halves.deliver(status.compareTo(found) > 0 ? status : found);
+    } catch (UncorrectableFaultException lost) {
+      halves.deliverLost();
+      throw lost;
+    } finally {
+      halves.forget();
+      halfCalls.giveBack(halves);
     }
   }
 
@@ -76,5 +115,6 @@ public final class Gemm implements AutoCloseable {
   @Override
   public void close() {
     calls.close();
+    halfCalls.close();
   }
 }

@@ -1,6 +1,5 @@
 package dev.regolith.kernels.op;
 
-import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
 import java.util.Arrays;
 
@@ -26,10 +25,7 @@ final class GemmArguments {
   }
 
   private static void requireUsable(String name, Tensor tensor) {
-    if (tensor.dtype() != DType.FLOAT32) {
-      throw new IllegalArgumentException(
-          "gemm computes in FLOAT32, but %s is %s".formatted(name, tensor));
-    }
+    Arguments.requireFloats("gemm", name, tensor);
     if (tensor.rank() != 2 && tensor.rank() != 3) {
       throw new IllegalArgumentException(
           "gemm takes matrices [rows, columns] or batches [batch, rows, columns], but %s is %s"

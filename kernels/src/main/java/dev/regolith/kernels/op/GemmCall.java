@@ -11,6 +11,7 @@ import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.exec.Team;
 import dev.regolith.kernels.fault.Component;
+import dev.regolith.kernels.fault.EvidenceLevel;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
 import dev.regolith.kernels.guard.Guard;
@@ -49,8 +50,6 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     VERIFY
   }
 
-  private static final String OPERATOR = "gemm";
-
   /** Most multiply-adds, and elements of B, of a product that one thread computes sooner. */
   private static final long ALONE = 1 << 18;
 
@@ -82,14 +81,19 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
   private boolean computed;
   private long mark;
 
-  GemmCall(Execution execution) {
+  /**
+   * A call.
+   *
+   * @param operator for reports
+   */
+  GemmCall(String operator, Execution execution) {
     this.execution = execution;
     var backend = execution.backend();
     this.workspace = backend.newWorkspace();
     this.verify = execution.protection() != Protection.OFF;
     this.guard =
         new Guard(
-            OPERATOR,
+            operator,
             backend,
             execution.twin(),
             execution.log(),
@@ -98,19 +102,19 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     this.cut = new RegionCut(backend, problem);
     this.left = new LeftOperand(backend, verify);
     this.right = new RightOperand(backend, verify);
-    this.output = new Output(OPERATOR, backend, execution.scrubber(), verify);
+    this.output = new Output(operator, backend, execution.scrubber(), verify);
     int threads = execution.team().threads();
     regions = new Region[threads];
     found = new long[threads][Seal.SUMS];
     Arrays.setAll(regions, i -> new Region());
   }
 
-  /** Computes {@code C = alpha A B + beta C}; arguments were checked; B is given in one form. */
+  /**
+   * Computes {@code C = alpha A B + beta C} in float32; arguments were checked; B is given in one
+   * form; C has elements.
+   */
   Status run(
       float alpha, Tensor a, @Nullable Tensor b, @Nullable PackedB packed, float beta, Tensor c) {
-    if (c.elements() == 0) {
-      return Status.CLEAN;
-    }
     Range range = c.range();
     problem.batch = range.batch();
     problem.rows = range.rows();
@@ -136,11 +140,15 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     computed = false;
     beginReading();
     try {
-      Status status = worse(computeAndDeliver(a, b, packed, c), output.found());
-      return execution.conclude(OPERATOR, status, guard.evidenceLevel());
+      return worse(computeAndDeliver(a, b, packed, c), output.found());
     } finally {
       forget();
     }
+  }
+
+  /** What the last result was accepted on. */
+  EvidenceLevel evidenceLevel() {
+    return guard.evidenceLevel();
   }
 
   /** Whether it takes longer to compute, or to read B, than to wake other threads. */

@@ -1,7 +1,6 @@
 package dev.regolith.kernels.op;
 
 import dev.regolith.kernels.backend.RowOperator;
-import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
 import java.util.Arrays;
 import java.util.Objects;
@@ -55,10 +54,7 @@ final class RowArguments {
     if (tensor == null) {
       return;
     }
-    if (tensor.dtype() != DType.FLOAT32) {
-      throw new IllegalArgumentException(
-          "%s computes in FLOAT32, but %s is %s".formatted(operator, name, tensor));
-    }
+    Arguments.requireFloats(operator, name, tensor);
     Arguments.requireReachable(name, tensor);
     tensor.range(); // refuses what does not fold
   }

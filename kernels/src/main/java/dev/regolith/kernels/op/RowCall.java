@@ -8,6 +8,7 @@ import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.exec.Team;
 import dev.regolith.kernels.fault.Block;
 import dev.regolith.kernels.fault.Component;
+import dev.regolith.kernels.fault.EvidenceLevel;
 import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
 import dev.regolith.kernels.guard.RowGuard;
@@ -100,12 +101,9 @@ final class RowCall implements Team.Tasks, Calls.Call {
     resident = new ResidentRowCall(backend, verify);
   }
 
-  /** Computes what the operands say; they were checked. */
+  /** Computes what the operands say, in float32; they were checked, and there are some. */
   Status run() {
     Range range = target().range();
-    if (range.size() == 0) {
-      return Status.CLEAN;
-    }
     batch = range.batch();
     rows = range.rows();
     down = CheckBlock.down(rows);
@@ -116,17 +114,18 @@ final class RowCall implements Team.Tasks, Calls.Call {
       guard.open(operands.operator.title());
     }
     if (resident.run(operands, guard, workspace)) {
-      return concluded(verify ? settled() : Status.CLEAN);
+      return verify ? settled() : Status.CLEAN;
     }
     try {
-      return concluded(computeAndDeliver());
+      return computeAndDeliver();
     } finally {
       forget();
     }
   }
 
-  private Status concluded(Status status) {
-    return execution.conclude(operands.operator.title(), status, guard.evidenceLevel());
+  /** What the last result was accepted on. */
+  EvidenceLevel evidenceLevel() {
+    return guard.evidenceLevel();
   }
 
   /** Ends a verified call. */

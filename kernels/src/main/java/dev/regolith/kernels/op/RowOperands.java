@@ -33,6 +33,16 @@ final class RowOperands {
   /** Which dimension of a rotation counts positions: -2, or -3 where heads lie in between. */
   int sequence = -2;
 
+  /** Whether any tensor is of 16-bit floats. */
+  boolean hasHalves() {
+    return HalfCall.isHalf(x)
+        || HalfCall.isHalf(y)
+        || HalfCall.isHalf(weight)
+        || HalfCall.isHalf(bias)
+        || HalfCall.isHalf(sum)
+        || HalfCall.isHalf(out);
+  }
+
   void clear() {
     scalar = 0;
     x = null;

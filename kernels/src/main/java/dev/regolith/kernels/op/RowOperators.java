@@ -2,6 +2,7 @@ package dev.regolith.kernels.op;
 
 import dev.regolith.kernels.backend.RowOperator;
 import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.fault.UncorrectableFaultException;
 import dev.regolith.kernels.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -10,11 +11,15 @@ import org.jspecify.annotations.Nullable;
  * sums. Thread-safe.
  */
 public final class RowOperators implements AutoCloseable {
+  private final Execution execution;
   private final Calls<RowCall> calls;
+  private final Calls<HalfCall> halfCalls;
 
   /** The operators of a session. */
   public RowOperators(Execution execution) {
+    this.execution = execution;
     calls = new Calls<>(() -> new RowCall(execution));
+    halfCalls = new Calls<>(() -> new HalfCall("rows", execution));
   }
 
   /** {@code out = exp(scale x) / sum(exp(scale x))}. */
@@ -76,10 +81,36 @@ public final class RowOperators implements AutoCloseable {
     o.out = out;
     try {
       RowArguments.check(o);
-      return call.run();
+      if (out.elements() == 0) {
+        return Status.CLEAN;
+      }
+      Status status = o.hasHalves() ? runHalves(call) : call.run();
+      return execution.conclude(operator.title(), status, call.evidenceLevel());
     } finally {
       o.clear();
       calls.giveBack(call);
+    }
+  }
+
+  private Status runHalves(RowCall call) {
+    RowOperands o = call.operands;
+    HalfCall halves = halfCalls.take();
+    try {
+      o.x = halves.operandIfAny(o.x);
+      o.y = halves.operandIfAny(o.y);
+      o.weight = halves.operandIfAny(o.weight);
+      o.bias = halves.operandIfAny(o.bias);
+      o.sum = halves.resultIfAny(o.sum);
+      o.out = halves.resultIfAny(o.out);
+      Status found = halves.widen();
+      Status status = call.run();
+      return halves.deliver(status.compareTo(found) > 0 ? status : found);
+    } catch (UncorrectableFaultException lost) {
+      halves.deliverLost();
+      throw lost;
+    } finally {
+      halves.forget();
+      halfCalls.giveBack(halves);
     }
   }
 
@@ -87,5 +118,6 @@ public final class RowOperators implements AutoCloseable {
   @Override
   public void close() {
     calls.close();
+    halfCalls.close();
   }
 }

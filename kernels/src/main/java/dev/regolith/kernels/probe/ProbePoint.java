@@ -191,6 +191,10 @@ public enum ProbePoint {
   B_LAST_USE,
   /** What columns of A add up to, with signs and without, and weights of their squares. */
   COLUMN_SUMS_READ,
-  /** Weights of 16 bits, widened to float32, before they are packed. */
-  WEIGHTS_WIDENED
+  /** Operands of 16 bits that were copied into rows, before they are sealed. */
+  HALVES_COPIED,
+  /** Operands of 16 bits that were widened to float32, before they are sealed. */
+  HALVES_WIDENED,
+  /** Results that were rounded to 16 bits, stored, before they are sealed. */
+  HALVES_ROUNDED
 }

@@ -32,7 +32,9 @@ public final class Tensor {
   /** Alignment, in bytes, of memory allocated here. */
   public static final long ALIGNMENT = NativeMemory.ALIGNMENT;
 
+  private static final long WORD = Integer.BYTES;
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
+  private static final ValueLayout.OfShort HALF = ValueLayout.JAVA_SHORT;
 
   private final Storage storage;
   private final DType dtype;
@@ -40,6 +42,7 @@ public final class Tensor {
   private final long[] shape;
   private final long[] strides;
   private @Nullable Range range; // computed when first asked for; a race computes it twice
+  private @Nullable Range words; // likewise
 
   private Tensor(Storage storage, DType dtype, long offset, long[] shape, long[] strides) {
     this.storage = storage;
@@ -49,10 +52,10 @@ public final class Tensor {
     this.strides = strides;
   }
 
-  /** A tensor of zeros in new aligned memory of {@code arena}. */
+  /** A tensor of zeros in new aligned memory of {@code arena}: whole words of 32 bits. */
   public static Tensor zeros(Arena arena, DType dtype, long... shape) {
     long bytes = Math.multiplyExact(elements(shape), dtype.bytes());
-    var segment = NativeMemory.allocate(arena, bytes);
+    var segment = NativeMemory.allocate(arena, Math.ceilDiv(bytes, WORD) * WORD);
     return new Tensor(new Storage(segment, true), dtype, 0, shape.clone(), rowMajor(shape));
   }
 
@@ -61,6 +64,24 @@ public final class Tensor {
     requireSize(data.length, shape);
     var tensor = zeros(arena, DType.FLOAT32, shape);
     MemorySegment.copy(data, 0, tensor.storage.segment(), FLOAT, 0, data.length);
+    return tensor;
+  }
+
+  /**
+   * The same of another type, which numbers are {@linkplain DType#round rounded} to.
+   *
+   * @throws IllegalArgumentException if the type is no floating-point type
+   */
+  public static Tensor of(Arena arena, DType dtype, float[] data, long... shape) {
+    if (dtype == DType.FLOAT32) {
+      return of(arena, data, shape);
+    }
+    requireFloats(dtype);
+    requireSize(data.length, shape);
+    var tensor = zeros(arena, dtype, shape);
+    for (int i = 0; i < data.length; i++) {
+      tensor.storage.segment().setAtIndex(HALF, i, dtype.round(data[i]));
+    }
     return tensor;
   }
 
@@ -184,21 +205,21 @@ public final class Tensor {
     return new Tensor(storage, dtype, start, shape.clone(), strides.clone());
   }
 
-  /** Element of a float32 matrix. */
+  /** Element of a matrix of a floating-point type. */
   public float get(long row, long column) {
     requireRank(2);
-    return storage.segment().getAtIndex(FLOAT, offset + index(0, row) + index(1, column));
+    return value(offset + index(0, row) + index(1, column));
   }
 
-  /** Element of a float32 vector. */
+  /** Element of a vector of a floating-point type. */
   public float get(long at) {
     requireRank(1);
-    return storage.segment().getAtIndex(FLOAT, offset + index(0, at));
+    return value(offset + index(0, at));
   }
 
-  /** All elements of a float32 tensor, row-major, in a new array. */
+  /** All elements of a tensor of a floating-point type, row-major, in a new array. */
   public float[] toArray() {
-    requireType();
+    requireFloats(dtype);
     var result = new float[Math.toIntExact(elements())];
     var index = new long[shape.length];
     for (int at = 0; at < result.length; at++) {
@@ -206,12 +227,19 @@ public final class Tensor {
       for (int d = 0; d < index.length; d++) {
         word += index[d] * strides[d];
       }
-      result[at] = storage.segment().getAtIndex(FLOAT, word);
+      result[at] = value(word);
       for (int d = index.length - 1; d >= 0 && ++index[d] == shape[d]; d--) {
         index[d] = 0;
       }
     }
     return result;
+  }
+
+  private float value(long at) {
+    MemorySegment words = storage.segment();
+    return dtype == DType.FLOAT32
+        ? words.getAtIndex(FLOAT, at)
+        : dtype.widen(words.getAtIndex(HALF, at));
   }
 
   /**
@@ -243,7 +271,7 @@ public final class Tensor {
 
   /** Whether any element of this view is under a seal. */
   public boolean isSealed() {
-    return storage.isWatched(range());
+    return storage.isWatched(words());
   }
 
   /** The memory and its watches; for the library's own packages (the type is not exported). */
@@ -296,17 +324,79 @@ public final class Tensor {
   }
 
   /**
+   * The words of 32 bits that seals of this view are of: its elements, or, where these are smaller,
+   * the words that they lie in. Where no batch of matrices is made of these, as where rows of
+   * halves start within words, all words between the first and the last are (the type is not
+   * exported).
+   *
+   * @throws IllegalArgumentException if elements are words, and do not fold as {@link #range} does
+   */
+  @SuppressWarnings("exports")
+  public Range words() {
+    if (dtype.bytes() == WORD) {
+      return range();
+    }
+    var known = words;
+    if (known == null) {
+      known = coverElements();
+      words = known;
+    }
+    return known;
+  }
+
+  /** Whether {@link #words} are those of this view's elements, and no others. */
+  public boolean fillsWords() {
+    return words().size() * WORD == elements() * dtype.bytes();
+  }
+
+  /** Whether words of 32 bits can be read where {@link #words} says. */
+  public boolean liesInWords() {
+    MemorySegment memory = storage.place();
+    return (dtype.bytes() == WORD)
+        || (memory.isNative()
+            && memory.address() % WORD == 0
+            && WORD * (words().last() + 1) <= memory.byteSize());
+  }
+
+  private Range coverElements() {
+    long each = WORD / dtype.bytes();
+    if (elements() == 0) {
+      return new Range(offset / each, 0, 0, 0, 0, 0, 1);
+    }
+    if (folds()) {
+      Range r = range();
+      boolean even =
+          r.hasUnitColumns()
+              && (r.rows() <= 1 || r.rowStride() % each == 0)
+              && (r.batch() <= 1 || r.batchStride() % each == 0);
+      if (even) {
+        long from = r.offset() / each;
+        long columns = (r.offset() + r.columns() - 1) / each - from + 1;
+        long rowStride = r.rowStride() / each;
+        long batchStride = r.batchStride() / each;
+        var rows = new Range(from, r.batch(), r.rows(), columns, batchStride, rowStride, 1);
+        if (!rows.selfOverlaps()) {
+          return rows;
+        }
+      }
+    }
+    long from = offset / each;
+    long columns = (offset + extent() - 1) / each - from + 1;
+    return new Range(from, 1, 1, columns, columns, columns, 1);
+  }
+
+  /**
    * Whether this view shares a word with a range of its memory; where it does not {@link #folds
    * fold}, whether it may.
    */
   @SuppressWarnings("exports")
-  public boolean touches(Range words) {
+  public boolean touches(Range others) {
     if (elements() == 0) {
       return false;
     }
-    return folds()
-        ? words.intersects(range())
-        : words.offset() < offset + extent() && offset <= words.last();
+    return (folds() || dtype.bytes() != WORD)
+        ? others.intersects(words())
+        : others.offset() < offset + extent() && offset <= others.last();
   }
 
   private Range fold() {
@@ -347,7 +437,7 @@ public final class Tensor {
   }
 
   private void requireRank(int rank) {
-    requireType();
+    requireFloats(dtype);
     if (shape.length != rank) {
       throw new IllegalArgumentException(
           "expected a tensor of rank %d, this one has shape %s"
@@ -355,9 +445,10 @@ public final class Tensor {
     }
   }
 
-  private void requireType() {
-    if (dtype != DType.FLOAT32) {
-      throw new IllegalArgumentException("expected type FLOAT32, this tensor holds " + dtype);
+  private static void requireFloats(DType dtype) {
+    if (dtype != DType.FLOAT32 && !dtype.isHalf()) {
+      throw new IllegalArgumentException(
+          "expected type FLOAT32, BFLOAT16 or FLOAT16, this is " + dtype);
     }
   }
 

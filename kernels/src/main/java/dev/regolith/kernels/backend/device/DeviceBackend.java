@@ -18,6 +18,7 @@ import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.memory.Range;
 import dev.regolith.kernels.memory.Storage;
+import dev.regolith.kernels.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.util.Locale;
 import java.util.Optional;
@@ -503,6 +504,18 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
   @Override
   public RowKernels newRowKernels() {
     return host.newRowKernels();
+  }
+
+  @Override
+  public void widen(
+      DType type, MemorySegment halves, long offset, int count, MemorySegment floats, long at) {
+    host.widen(type, halves, offset, count, floats, at);
+  }
+
+  @Override
+  public void round(
+      DType type, MemorySegment floats, long offset, int count, MemorySegment halves, long at) {
+    host.round(type, floats, offset, count, halves, at);
   }
 
   @Override

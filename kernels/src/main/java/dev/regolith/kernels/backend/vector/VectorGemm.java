@@ -27,6 +27,7 @@ import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.memory.Range;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
+import dev.regolith.kernels.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
@@ -171,6 +172,20 @@ public final class VectorGemm implements Backend {
         workspace);
     return Seal.same(found, 0, packed.panelSeals(), packed.panelSealAt(panel, kBlock))
         && packed.agrees(panel, kBlock, ((VectorWorkspace) workspace).raw);
+  }
+
+  @Override
+  public void widen(
+      DType type, MemorySegment halves, long offset, int count, MemorySegment floats, long at) {
+    int done = VectorHalves.widen(type, halves, offset, count, floats, at);
+    Backend.super.widen(type, halves, offset + 2L * done, count - done, floats, at + 4L * done);
+  }
+
+  @Override
+  public void round(
+      DType type, MemorySegment floats, long offset, int count, MemorySegment halves, long at) {
+    int done = VectorHalves.round(type, floats, offset, count, halves, at);
+    Backend.super.round(type, floats, offset + 4L * done, count - done, halves, at + 2L * done);
   }
 
   @Override
