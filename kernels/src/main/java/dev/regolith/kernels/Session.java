@@ -46,7 +46,7 @@ import org.jspecify.annotations.Nullable;
  * except a little for every command to a device, where one computes. Buffers grow with the largest
  * call and are kept until the session is closed.
  *
- * <p><b>Results.</b> Every element of a float32 product is one chain of fused multiply-adds in
+ * <p><b>Results.</b> Every element of a product, in float32, is one chain of fused multiply-adds in
  * increasing k, {@code acc = fma(a[i][k], b[k][j], acc)} from +0; then {@code alpha * acc} or
  * {@code fma(alpha, acc, beta * c)}. The bits do not depend on threads, batch, vector width,
  * protection, or on whether a fault was corrected on the way. Any NaN equals any NaN.
@@ -108,6 +108,11 @@ public final class Session implements AutoCloseable {
   /**
    * {@code C = alpha A B + beta C} in float32.
    *
+   * <p>Types: A, B and C are {@code FLOAT32}, {@code BFLOAT16} or {@code FLOAT16}, each on its own;
+   * so it is with all operators. Operands of 16 bits, and an old C, are widened, exactly; a result
+   * is rounded once, to the nearest. Both pass through float32 copies, whose memory the session
+   * keeps: weights are better packed. A result that has to be given up is NaN as a whole.
+   *
    * <p>Shapes: A {@code [m, k]}, B {@code [k, n]}, C {@code [m, n]}, or batches of them, {@code
    * [batch, ...]}, where A or B may be one matrix for all. Any strides: a transpose is {@link
    * Tensor#transposed}, a leading dimension or sub-range {@link Tensor#strided} or {@link
@@ -166,7 +171,8 @@ public final class Session implements AutoCloseable {
 
   /**
    * Scaled dot-product attention in float32, streaming over keys: no buffer grows with queries
-   * times keys.
+   * times keys. Q, K, V and the result may have 16 bits, see {@link #gemm(float, Tensor, Tensor,
+   * float, Tensor)}.
    *
    * <p>Shapes: Q {@code [batch, heads, queries, d]}, K {@code [batch, kvHeads, keys, d]}, V {@code
    * [batch, kvHeads, keys, dv]}, result {@code [batch, heads, queries, dv]}; or, with {@link
@@ -267,16 +273,17 @@ public final class Session implements AutoCloseable {
   }
 
   /**
-   * {@code out = exp(scale x) / sum(exp(scale x))} along the last dimension, float32.
+   * {@code out = exp(scale x) / sum(exp(scale x))} along the last dimension, in float32.
    *
    * <p>What holds for all operators of rows, from here to {@link #add}: tensors of any rank from 1
    * whose outer dimensions fold into one stride; any other strides, heap or off-heap (fastest:
-   * off-heap with unit stride in the last dimension); x and {@code out} of one shape. {@code out}
-   * may be the very tensor that is read row by row, but may not share elements in any other way.
-   * Rows are shared out to the session's threads; nothing is allocated on the heap. Orders of
-   * operations, error bounds and what protects every step: docs/operators.md. Faults are dealt with
-   * as in {@link #gemm(float, Tensor, Tensor, float, Tensor)}; a result is sealed likewise. NaN
-   * stays within its row.
+   * off-heap with unit stride in the last dimension), of 32 or 16 bits, see {@link #gemm(float,
+   * Tensor, Tensor, float, Tensor)}; x and {@code out} of one shape. {@code out} may be the very
+   * tensor that is read row by row, but may not share elements in any other way. Rows are shared
+   * out to the session's threads; nothing is allocated on the heap. Orders of operations, error
+   * bounds and what protects every step: docs/operators.md. Faults are dealt with as in {@link
+   * #gemm(float, Tensor, Tensor, float, Tensor)}; a result is sealed likewise. NaN stays within its
+   * row.
    *
    * <p>Rows of nothing but minus infinity become zeros, as fully masked rows of an attention do. A
    * NaN or an infinity that is not masked away makes its row NaN.
@@ -410,9 +417,9 @@ public final class Session implements AutoCloseable {
    * Packs weights {@code [outFeatures, inFeatures]} into memory of this session; they are freed
    * when it is closed. For a {@code [K, N]} matrix pass its {@code transposed()}.
    *
-   * <p>Weights may have 16 bits, {@code BFLOAT16} or {@code FLOAT16}: they are packed as the
-   * float32 numbers that they are, so that products are those of the widened weights, bit for bit.
-   * While they are packed, that takes the memory of the weights in float32 once more.
+   * <p>Weights of 16 bits are packed as the float32 numbers that they are, so that products are
+   * those of the widened weights, bit for bit. While they are packed, that takes the memory of the
+   * weights in float32 once more.
    *
    * @throws IllegalArgumentException if weights are no matrix, or of another type
    * @throws IllegalStateException if their arena, or the session, is closed, or they change faster
@@ -467,9 +474,10 @@ public final class Session implements AutoCloseable {
   }
 
   /**
-   * Seals a tensor as it is now. From here on every operator that reads it notices, finds and
-   * undoes a changed word; {@link Tensor#segment} is read-only, and writing goes through {@link
-   * #edit}.
+   * Seals a tensor as it is now: of 32-bit elements, or of 16-bit floats in native memory that can
+   * be read as words of 32 bits, two in each. From here on every operator that reads it notices,
+   * finds and undoes a changed word; {@link Tensor#segment} is read-only, and writing goes through
+   * {@link #edit}.
    */
   public void seal(Tensor tensor) {
     enter();

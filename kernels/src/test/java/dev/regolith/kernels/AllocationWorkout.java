@@ -68,6 +68,11 @@ final class AllocationWorkout {
     var rowOfC = Tensor.zeros(arena, DType.FLOAT32, 1, columns);
     measure(title + "a row, both sealed", () -> session.gemm(row, sealedB, rowOfC));
     measure(title + "packed, output never sealed", () -> session.gemm(a, packed, plain));
+    var half = Tensor.zeros(arena, DType.BFLOAT16, rows, depth);
+    var halfB = Tensor.zeros(arena, DType.FLOAT16, columns, depth).transposed();
+    var halfC = Tensor.zeros(arena, DType.BFLOAT16, rows, columns);
+    measure(title + "packed, 16 bits", () -> session.gemm(half, packed, halfC));
+    measure(title + "fresh, 16 bits, beta", () -> session.gemm(1, half, halfB, 1, halfC));
   }
 
   /** Cases on one thread and on two, with protection and without. */

@@ -136,6 +136,12 @@ class HalfOperandsTest {
       assertThat(c.toArray())
           .as("%d: %s %s %s %s %s", round, alpha, a, b, beta, c)
           .isEqualTo(rounded(c.dtype(), exact));
+      // Again, in the buffers that are there by now.
+      session.unseal(c);
+      fill(c, Operand.gaussian(random, m * n));
+      float[] other = Chain.multiply(1, a, b, 2, c);
+      assertThat(session.gemm(1, a, b, 2, c)).isEqualTo(Status.CLEAN);
+      assertThat(c.toArray()).isEqualTo(rounded(c.dtype(), other));
     }
   }
 

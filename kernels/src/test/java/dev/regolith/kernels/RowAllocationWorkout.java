@@ -1,5 +1,6 @@
 package dev.regolith.kernels;
 
+import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.SplittableRandom;
@@ -39,6 +40,10 @@ final class RowAllocationWorkout {
     AllocationWorkout.measure(title + ", apart", call(session, variant, apart));
     AllocationWorkout.measure(title + ", in place", call(session, variant, inPlace));
     AllocationWorkout.measure(title + ", on the heap", call(session, variant, staged));
+    var halfX = Tensor.zeros(arena, DType.BFLOAT16, 2, ROWS, COLUMNS);
+    var halfOut = Tensor.zeros(arena, DType.BFLOAT16, 2, ROWS, COLUMNS);
+    var halves = new RowVariant.Tensors(halfX, y, weight, bias, sum, halfOut);
+    AllocationWorkout.measure(title + ", 16 bits", call(session, variant, halves));
   }
 
   /** Tables are put together once, not at every call. */

@@ -23,6 +23,7 @@ final class GemmSetup implements Setup {
       EnumSet.of(
           ProbePoint.A_READ,
           ProbePoint.A_SEAL,
+          ProbePoint.HALVES_READ,
           ProbePoint.B_READ,
           ProbePoint.PACKED_B_READ,
           ProbePoint.PACKED_B_SEAL,
@@ -55,17 +56,19 @@ final class GemmSetup implements Setup {
     this.session = session;
     verifies = arm == Arm.CORRECT;
     boolean onDevice = computing.onDevice();
-    resident = computing == Computing.RESIDENT && !workload.strided();
-    a = matrix(arena, workload.m(), workload.k(), workload.strided());
+    boolean leaves = !workload.strided() && !workload.type().isHalf();
+    resident = computing == Computing.RESIDENT && leaves;
+    a = matrix(arena, workload.m(), workload.k());
     writeLeft(a, workload.a());
-    Tensor right = Tensor.of(arena, workload.weights(), workload.n(), workload.k());
+    Tensor right =
+        Tensor.of(arena, workload.type(), workload.weights(), workload.n(), workload.k());
     weights = workload.packed() ? right : null;
     b = workload.packed() ? null : workload.direct() ? rowMajor(arena) : right.transposed();
     ofRun = onDevice && !verifies ? Arena.ofShared() : null;
     pack(ofRun == null ? arena : ofRun);
     if (verifies && workload.sealed()) {
       session.seal(a);
-      if (b != null && workload.direct()) {
+      if (b != null && (workload.direct() || workload.type().isHalf())) {
         session.seal(b);
       }
     }
@@ -76,14 +79,14 @@ final class GemmSetup implements Setup {
 
   /** The right operand with rows along n. */
   private Tensor rowMajor(Arena arena) {
-    Tensor tensor = Tensor.zeros(arena, DType.FLOAT32, workload.k(), workload.n());
+    Tensor tensor = Tensor.zeros(arena, workload.type(), workload.k(), workload.n());
     write(tensor.transposed(), workload.weights());
     return tensor;
   }
 
   /** An output that may stay with a device; or one that its owner has a segment of. */
   private Tensor output(Arena arena) {
-    Tensor output = matrix(arena, workload.m(), workload.n(), workload.strided());
+    Tensor output = matrix(arena, workload.m(), workload.n());
     if (!resident) {
       session.seal(output);
       var _ = output.segment();
@@ -118,12 +121,17 @@ final class GemmSetup implements Setup {
   }
 
   private Predecessor predecessor(Arena arena) {
-    Tensor otherA = matrix(arena, workload.m(), workload.k(), workload.strided());
+    Tensor otherA = matrix(arena, workload.m(), workload.k());
     writeLeft(otherA, Setup.other(workload.a()));
     Tensor otherB =
         workload.packed()
             ? null
-            : Tensor.of(arena, Setup.other(workload.weights()), workload.n(), workload.k())
+            : Tensor.of(
+                    arena,
+                    workload.type(),
+                    Setup.other(workload.weights()),
+                    workload.n(),
+                    workload.k())
                 .transposed();
     Tensor otherC = output(arena);
     return new Predecessor(otherA, otherB, otherC, Setup.other(workload.old()));
@@ -149,10 +157,10 @@ final class GemmSetup implements Setup {
     }
   }
 
-  private static Tensor matrix(Arena arena, long rows, long columns, boolean strided) {
-    return strided
-        ? Tensor.zeros(arena, DType.FLOAT32, columns, rows).transposed()
-        : Tensor.zeros(arena, DType.FLOAT32, rows, columns);
+  private Tensor matrix(Arena arena, long rows, long columns) {
+    return workload.strided()
+        ? Tensor.zeros(arena, workload.type(), columns, rows).transposed()
+        : Tensor.zeros(arena, workload.type(), rows, columns);
   }
 
   @Override
@@ -189,12 +197,19 @@ final class GemmSetup implements Setup {
     boolean lasts = PERSISTENT.contains(point);
     boolean made =
         switch (point) {
-          // A strided A is read from a copy that ends with the call.
-          case A_READ, A_SEAL -> workload.sealed() && !workload.strided();
+          // A strided A, or one of 16 bits, is read from a copy that ends with the call.
+          case A_READ, A_SEAL ->
+              workload.sealed() && !workload.strided() && !workload.type().isHalf();
           case B_READ -> workload.sealed();
+          case HALVES_READ -> workload.sealed() && !isOutput(occurrence);
           default -> workload.packed();
         };
     return lasts && made;
+  }
+
+  /** Whether the buffer of a passing is the output's own. */
+  private boolean isOutput(Occurrence occurrence) {
+    return occurrence.memory().address() == c.segment().address();
   }
 
   /**
@@ -209,8 +224,7 @@ final class GemmSetup implements Setup {
       for (int i = 0; i < workload.m(); i++) {
         for (int j = 0; j < workload.n(); j++) {
           float value = blends ? old[at++] : Float.NaN;
-          memory.setAtIndex(
-              ValueLayout.JAVA_FLOAT, i * output.stride(0) + j * output.stride(1), value);
+          put(output.dtype(), memory, i * output.stride(0) + j * output.stride(1), value);
         }
       }
     }
@@ -240,10 +254,16 @@ final class GemmSetup implements Setup {
     MemorySegment memory = tensor.segment();
     long columns = tensor.size(1);
     for (int at = 0; at < values.length; at++) {
-      memory.setAtIndex(
-          ValueLayout.JAVA_FLOAT,
-          at / columns * tensor.stride(0) + at % columns * tensor.stride(1),
-          values[at]);
+      long element = at / columns * tensor.stride(0) + at % columns * tensor.stride(1);
+      put(tensor.dtype(), memory, element, values[at]);
+    }
+  }
+
+  private static void put(DType type, MemorySegment memory, long element, float value) {
+    if (type.isHalf()) {
+      memory.setAtIndex(ValueLayout.JAVA_SHORT, element, type.round(value));
+    } else {
+      memory.setAtIndex(ValueLayout.JAVA_FLOAT, element, value);
     }
   }
 

@@ -36,6 +36,9 @@ import static dev.regolith.kernels.probe.ProbePoint.DEVICE_RECORDS_READ;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_SUMS;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_UPLOAD;
 import static dev.regolith.kernels.probe.ProbePoint.EVIDENCE;
+import static dev.regolith.kernels.probe.ProbePoint.HALVES_READ;
+import static dev.regolith.kernels.probe.ProbePoint.HALVES_ROUNDED;
+import static dev.regolith.kernels.probe.ProbePoint.HALVES_WIDENED;
 import static dev.regolith.kernels.probe.ProbePoint.OLD_C_LAST_USE;
 import static dev.regolith.kernels.probe.ProbePoint.OLD_C_READ;
 import static dev.regolith.kernels.probe.ProbePoint.OLD_C_SEAL;
@@ -71,19 +74,29 @@ final class GemmWindows {
     FRESH,
     DIRECT,
     BLENDING,
-    IN_PLACE;
+    BLENDING_WORDS,
+    IN_PLACE,
+    HALVES,
+    HALVES_SEALED;
 
     boolean by(GemmWorkload workload) {
       return switch (this) {
         case ANY -> true;
-        case SEALED -> workload.sealed() && !workload.strided();
+        case SEALED -> workload.sealed() && !workload.strided() && !isHalf(workload);
         case PACKED -> workload.packed();
-        case PACKED_SEALED -> workload.packed() && workload.sealed() && !workload.strided();
+        case PACKED_SEALED -> workload.packed() && SEALED.by(workload);
         case FRESH -> !workload.packed();
         case DIRECT -> workload.direct();
         case BLENDING -> workload.beta() != 0;
-        case IN_PLACE -> !workload.strided();
+        case BLENDING_WORDS -> workload.beta() != 0 && !isHalf(workload);
+        case IN_PLACE -> !workload.strided() && !isHalf(workload);
+        case HALVES -> isHalf(workload);
+        case HALVES_SEALED -> isHalf(workload) && workload.sealed();
       };
+    }
+
+    private static boolean isHalf(GemmWorkload workload) {
+      return workload.type().isHalf();
     }
   }
 
@@ -135,9 +148,14 @@ final class GemmWindows {
           line(Place.DEVICE, "c", "download-to-check", DURING, Offer.ANY, C_STORED),
           line(Place.BOTH, "c", "check-to-return", DURING, Offer.ANY, C_CHECKED),
           line(Place.BOTH, "c", "return-to-next-read", AFTER, Offer.IN_PLACE, C_STORED),
-          line(Place.BOTH, "old-c", "before-call", BEFORE, Offer.BLENDING, C_STORED),
+          line(Place.BOTH, "old-c", "before-call", BEFORE, Offer.BLENDING_WORDS, C_STORED),
           line(Place.CPU, "old-c", "kept-to-read", DURING, Offer.BLENDING, OLD_C_READ),
           line(Place.BOTH, "old-c", "last-use-to-check", DURING, Offer.BLENDING, OLD_C_LAST_USE),
+          line(Place.BOTH, "halves", "before-call", BEFORE, Offer.HALVES_SEALED, HALVES_READ),
+          line(Place.BOTH, "halves", "sealed-to-widened", DURING, Offer.HALVES, HALVES_READ),
+          line(Place.BOTH, "halves", "widened-to-compared", DURING, Offer.HALVES, HALVES_WIDENED),
+          line(Place.BOTH, "halves", "rounded-to-compared", DURING, Offer.HALVES, HALVES_ROUNDED),
+          line(Place.BOTH, "halves", "return-to-next-read", AFTER, Offer.HALVES, HALVES_ROUNDED),
           line(Place.BOTH, "evidence", "written-to-compared", DURING, Offer.ANY, EVIDENCE),
           line(
               Place.HOST_EVIDENCE,

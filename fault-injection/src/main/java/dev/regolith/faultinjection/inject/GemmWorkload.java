@@ -1,5 +1,6 @@
 package dev.regolith.faultinjection.inject;
 
+import dev.regolith.kernels.tensor.DType;
 import java.util.Arrays;
 
 /**
@@ -19,6 +20,7 @@ import java.util.Arrays;
  * @param strided whether A and C are transposed views, which the kernels read and write as copies
  * @param direct whether the right operand is given as a tensor with rows along n, which kernels can
  *     multiply where it lies
+ * @param type of A, B and C; all values are numbers of it
  */
 @SuppressWarnings("ArrayRecordComponent") // a bundle of operands; nobody compares or prints it
 record GemmWorkload(
@@ -34,43 +36,45 @@ record GemmWorkload(
     boolean packed,
     boolean sealed,
     boolean strided,
-    boolean direct)
+    boolean direct,
+    DType type)
     implements Workload {
 
   /** A product with a packed right operand, without factors. */
   static GemmWorkload packed(String name, int m, int k, int n, float[] a, float[] weights) {
     return new GemmWorkload(
-        name, m, k, n, a, weights, 1, 0, new float[0], true, true, false, false);
+        name, m, k, n, a, weights, 1, 0, new float[0], true, true, false, false, DType.FLOAT32);
   }
 
   /** The same product with both operands as tensors. */
   GemmWorkload fresh(String newName) {
     return new GemmWorkload(
-        newName, m, k, n, a, weights, alpha, beta, old, false, sealed, strided, direct);
+        newName, m, k, n, a, weights, alpha, beta, old, false, sealed, strided, direct, type);
   }
 
   /** The same product with nothing sealed before the call. */
   GemmWorkload unsealed(String newName) {
     return new GemmWorkload(
-        newName, m, k, n, a, weights, alpha, beta, old, packed, false, strided, direct);
+        newName, m, k, n, a, weights, alpha, beta, old, packed, false, strided, direct, type);
   }
 
   /** The same product added to an old C. */
   GemmWorkload onto(String newName, float newAlpha, float newBeta, float[] newOld) {
     return new GemmWorkload(
-        newName, m, k, n, a, weights, newAlpha, newBeta, newOld, packed, sealed, strided, direct);
+        newName, m, k, n, a, weights, newAlpha, newBeta, newOld, packed, sealed, strided, direct,
+        type);
   }
 
   /** The same product of another left operand. */
   GemmWorkload of(String newName, float[] newA) {
     return new GemmWorkload(
-        newName, m, k, n, newA, weights, alpha, beta, old, packed, sealed, strided, direct);
+        newName, m, k, n, newA, weights, alpha, beta, old, packed, sealed, strided, direct, type);
   }
 
   /** The same product with A and C as transposed views. */
   GemmWorkload strided(String newName) {
     return new GemmWorkload(
-        newName, m, k, n, a, weights, alpha, beta, old, packed, sealed, true, direct);
+        newName, m, k, n, a, weights, alpha, beta, old, packed, sealed, true, direct, type);
   }
 
   /** The first rows and columns of a product without an old C. */
@@ -88,12 +92,40 @@ record GemmWorkload(
         packed,
         sealed,
         strided,
-        direct);
+        direct,
+        type);
   }
 
   /** The same product with both operands as tensors, the right one with rows along n. */
   GemmWorkload direct(String newName) {
     return new GemmWorkload(
-        newName, m, k, n, a, weights, alpha, beta, old, false, sealed, strided, true);
+        newName, m, k, n, a, weights, alpha, beta, old, false, sealed, strided, true, type);
+  }
+
+  /** The same product of operands of 16 bits, the nearest to these, into such a C. */
+  GemmWorkload halves(String newName, DType newType) {
+    return new GemmWorkload(
+        newName,
+        m,
+        k,
+        n,
+        rounded(newType, a),
+        rounded(newType, weights),
+        alpha,
+        beta,
+        rounded(newType, old),
+        packed,
+        sealed,
+        strided,
+        direct,
+        newType);
+  }
+
+  private static float[] rounded(DType type, float[] values) {
+    var rounded = new float[values.length];
+    for (int i = 0; i < values.length; i++) {
+      rounded[i] = type.widen(type.round(values[i]));
+    }
+    return rounded;
   }
 }

@@ -2,6 +2,7 @@ package dev.regolith.faultinjection.inject;
 
 import dev.regolith.faultinjection.model.LayerInput;
 import dev.regolith.faultinjection.model.TrainedModel;
+import dev.regolith.kernels.tensor.DType;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -9,8 +10,8 @@ import java.util.List;
 /**
  * The products of a campaign: every linear layer of the model on a real forward pass, and variants
  * of them that bring in what single layers lack: k-blocks, an unpacked right operand, one that is
- * multiplied where it lies, an old C, factors, operands nobody sealed, strided operands, and
- * legitimate NaN, infinities and subnormal numbers.
+ * multiplied where it lies, an old C, factors, operands nobody sealed, strided operands, operands
+ * and results of 16 bits, and legitimate NaN, infinities and subnormal numbers.
  */
 final class GemmWorkloads {
   /** Bytes of text, that is rows of A. */
@@ -84,7 +85,30 @@ final class GemmWorkloads {
         stacked
             .of("special values, " + stacked.name(), withSpecialValues(stacked))
             .fresh("fresh, special values, " + stacked.name()));
+    addHalves(all, first, widest, stacked);
     return all;
+  }
+
+  /** Products of 16 bits, where operands are widened and results rounded. */
+  private static void addHalves(
+      List<GemmWorkload> all, GemmWorkload first, GemmWorkload widest, GemmWorkload stacked) {
+    all.add(first.halves("bfloat16, " + first.name(), DType.BFLOAT16));
+    all.add(first.halves("float16, " + first.name(), DType.FLOAT16));
+    all.add(widest.fresh("").halves("fresh, bfloat16, " + widest.name(), DType.BFLOAT16));
+    all.add(
+        widest
+            .fresh("")
+            .unsealed("")
+            .halves("fresh and unsealed, float16, " + widest.name(), DType.FLOAT16));
+    all.add(
+        stacked
+            .onto("", 0.5f, -1.25f, repeat(first.a(), stacked.m() * stacked.n()))
+            .halves("scaled residual, bfloat16, " + stacked.name(), DType.BFLOAT16));
+    all.add(
+        first
+            .onto("", 1, 1, repeat(first.a(), first.m() * first.n()))
+            .strided("")
+            .halves("strided residual, float16, " + first.name(), DType.FLOAT16));
   }
 
   private static GemmWorkload layer(LayerInput input) {

@@ -4,6 +4,7 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 import static java.nio.ByteOrder.LITTLE_ENDIAN;
 
+import dev.regolith.kernels.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
@@ -79,8 +80,8 @@ public record StoredTensor(
     for (int i = 0; i < values.length; i++) {
       values[i] =
           switch (type) {
-            case BF16 -> Widening.bfloat16(bytes.getAtIndex(SHORT, i));
-            case F16 -> Widening.float16(bytes.getAtIndex(SHORT, i));
+            case BF16 -> DType.BFLOAT16.widen(bytes.getAtIndex(SHORT, i));
+            case F16 -> DType.FLOAT16.widen(bytes.getAtIndex(SHORT, i));
             default -> bytes.getAtIndex(FLOAT, i);
           };
     }

@@ -106,8 +106,16 @@ public record Range(
         && column + other.columns <= columns;
   }
 
-  /** Whether any word belongs to both ranges, decided element by element. */
+  /** Whether any word belongs to both ranges, decided element by element where bounds do not. */
   public boolean intersects(Range other) {
-    return mayTouch(other) && Overlap.intersects(this, other);
+    boolean stretches = isStretch() && other.isStretch();
+    return mayTouch(other) && (stretches || Overlap.intersects(this, other));
+  }
+
+  /** Whether these are plainly all words from the first to the last. */
+  private boolean isStretch() {
+    boolean along = hasUnitColumns() && (rowStride == columns || rows <= 1);
+    boolean down = (rowStride == 1 || rows <= 1) && (columnStride == rows || columns <= 1);
+    return (along || down) && (batchStride == rows * columns || batch <= 1);
   }
 }

@@ -99,6 +99,10 @@ final class WideTensor implements Team.Tasks, AutoCloseable {
     boolean changed = halves.set(tensor, tensor.storage().place());
     Tensor known = shown;
     if (!changed && known != null) {
+      // What the last call left here is gone, and so is what any seal says of it.
+      for (Watch watch : known.storage().watches()) {
+        ((SealGrid) watch).inForce(false);
+      }
       return known;
     }
     Tensor memory = atLeast(tensor.elements());
@@ -151,7 +155,6 @@ final class WideTensor implements Team.Tasks, AutoCloseable {
     floats = target.storage().segment();
     widens = true;
     var grid = (SealGrid) target.storage().watchOf(target.range(), SealGrid::new);
-    grid.inForce(false);
     seals = grid;
     sealed = floats;
     Status worst = Status.CLEAN;
@@ -250,10 +253,12 @@ final class WideTensor implements Team.Tasks, AutoCloseable {
 
   /** Converts all rows, and seals what they are converted to. */
   private void convert(ProbePoint point) {
-    long tasks = CheckBlock.down(halves.rows());
-    run(Phase.CONVERT, tasks);
+    if (Probe.ON && widens) {
+      probe(ProbePoint.HALVES_READ, false);
+    }
+    run(Phase.CONVERT, CheckBlock.down(halves.rows()));
     if (Probe.ON) {
-      probe(point);
+      probe(point, widens);
     }
     SealGrid grid = seals;
     if (verify && grid != null) {
@@ -350,10 +355,10 @@ final class WideTensor implements Team.Tasks, AutoCloseable {
     return same;
   }
 
-  private void probe(ProbePoint point) {
+  private void probe(ProbePoint point, boolean ofFloats) {
     long columns = halves.columns();
     for (long row = 0; row < halves.rows(); row++) {
-      if (widens) {
+      if (ofFloats) {
         long bytes = Float.BYTES * columns;
         Probe.reach(point, floats, row * bytes, 1, bytes, 0);
       } else {

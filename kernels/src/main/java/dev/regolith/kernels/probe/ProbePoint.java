@@ -191,6 +191,8 @@ public enum ProbePoint {
   B_LAST_USE,
   /** What columns of A add up to, with signs and without, and weights of their squares. */
   COLUMN_SUMS_READ,
+  /** Operands of 16 bits, sealed, where they are widened from, before they are. */
+  HALVES_READ,
   /** Operands of 16 bits that were copied into rows, before they are sealed. */
   HALVES_COPIED,
   /** Operands of 16 bits that were widened to float32, before they are sealed. */
