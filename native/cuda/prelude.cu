@@ -1,4 +1,5 @@
 /* CUDA C++, as the kernels' prelude. Compiled with --fmad=false: nothing is contracted. */
+#define ushort unsigned short
 #define uint unsigned int
 #define ulong unsigned long long
 #define slong long long

@@ -9,6 +9,7 @@
  *                B for itself
  *   BLOCK_ROWS, BLOCK_COLUMNS   the check block that seals speak of
  *   DEPTH        steps in a k-block, by which panels are sealed
+ *   PANEL_TYPE   of panels' elements: 0, or nothing, float32; 1 bfloat16; 2 binary16
  *   SCANNERS     work-items that sum up a block together; a power of two
  *
  * A prelude makes this C either OpenCL C or CUDA C++; it defines
@@ -18,7 +19,7 @@
  *   BARRIER      all of a work-group have come here, and see each other's local memory
  *   BARRIER_FOR_GLOBAL   the same of global memory
  *   GROUP_X, GROUP_Y, ITEM   numbers of the work-group, and of the work-item in it
- *   ulong, uint, as_uint, as_float, fma, min   as in OpenCL C
+ *   ulong, uint, ushort, as_uint, as_float, fma, min   as in OpenCL C
  *   SQRT         a square root, correctly rounded
  *   AS_ULONG     the bits of a double
  *   slong        a signed integer of 64 bits
@@ -27,6 +28,9 @@
  *   LOAD_ALIGNED, LOAD_LOCAL, STORE_LOCAL   the same, where that is aligned to a whole vector
  *   UNROLL       before a loop
  */
+#ifndef PANEL_TYPE
+#define PANEL_TYPE 0
+#endif
 #define GROUP (DOWN * ACROSS)
 /* Between an item's vectors lie those of its neighbours. */
 #define VECTOR_PITCH (ACROSS * WIDTH)
@@ -119,13 +123,43 @@ FUNCTION void put(GLOBAL ulong* at, const Sums* sums, ulong launch) {
 #define PUT_TOGETHER(total, entry) put(sums + 3 * (entry), &total, launch);
 #endif
 
-/* An item's share of vectors that lie in a row, with indices from 1. */
-FUNCTION void take_share(Sums* sums, GLOBAL const float* RESTRICT words, const ulong vectors) {
+/*
+ * Vector number j of panels. Panels of 16 bits are widened, exactly, as they are read: whatever is
+ * computed of them, their sums too, is that of float32 panels of the same numbers.
+ */
+#if PANEL_TYPE
+#define PANEL_FLOAT ushort
+FUNCTION float widen(const ushort bits) {
+#if PANEL_TYPE == 1
+  return as_float((uint)bits << 16);
+#else
+  /* The place of a subnormal number in a float is that of one, too. */
+  const float size = as_float((uint)(bits & 0x7fff) << 13) * 0x1p112f;
+  return as_float(as_uint(size) | (uint)(bits & 0x8000) << 16);
+#endif
+}
+
+FUNCTION FLOATS load_panel(const ulong j, GLOBAL const ushort* from) {
+  float lanes[WIDTH];
+  UNROLL for (int l = 0; l < WIDTH; l++) {
+    lanes[l] = widen(from[j * WIDTH + l]);
+  }
+  return LOAD(0, lanes);
+}
+#define LOAD_PANEL load_panel
+#else
+#define PANEL_FLOAT float
+#define LOAD_PANEL LOAD_ALIGNED
+#endif
+
+/* An item's share of vectors that lie in a row as panels do, with indices from 1. */
+FUNCTION void take_share(
+    Sums* sums, GLOBAL const PANEL_FLOAT* RESTRICT words, const ulong vectors) {
   Running u;
   clear(&u);
   ulong n = 0;
   for (ulong i = ITEM; i < vectors; i += SCANNERS, n++) {
-    take(&u, AS_UINTS(LOAD_ALIGNED(i, words)));
+    take(&u, AS_UINTS(LOAD_PANEL(i, words)));
   }
   fold(sums, &u, ITEM * WIDTH + 1, n, SCANNERS * WIDTH);
 }
@@ -136,7 +170,7 @@ FUNCTION void take_share(Sums* sums, GLOBAL const float* RESTRICT words, const u
  * rows of so many, the first at panel, the next pitch further on.
  */
 KERNEL(SCANNERS) void scan_panels(
-    GLOBAL const float* RESTRICT panels,
+    GLOBAL const PANEL_FLOAT* RESTRICT panels,
     GLOBAL ulong* RESTRICT sums,
     const ulong place,
     const ulong panel,
@@ -149,7 +183,7 @@ KERNEL(SCANNERS) void scan_panels(
   const ulong which = panel + number / in_row * pitch + number % in_row;
   const ulong first = k_block * DEPTH;
   const ulong vectors = min((ulong)DEPTH, depth - first) * (PANEL / WIDTH);
-  GLOBAL const float* block = panels + (which * depth + first) * PANEL;
+  GLOBAL const PANEL_FLOAT* block = panels + (which * depth + first) * PANEL;
   Sums total = {0, 0, 0};
   take_share(&total, block, vectors);
   PUT_TOGETHER(total, place + number * k_blocks + k_block)

@@ -92,7 +92,7 @@ FUNCTION void fetch(
     float share_a[SHARE_A],
     FLOATS share_b[SHARE_B],
     GLOBAL const float* RESTRICT a,
-    GLOBAL const float* RESTRICT panels,
+    GLOBAL const PANEL_FLOAT* RESTRICT panels,
     const uint item,
     const ulong k,
     const ulong first_row,
@@ -109,7 +109,7 @@ FUNCTION void fetch(
     const uint number = (i * GROUP + item) * WIDTH;
     const ulong panel = min(first_panel + number / (STEPS * PANEL), last_panel);
     const ulong step = min(k + number / PANEL % STEPS, depth - 1);
-    share_b[i] = LOAD_ALIGNED(0, panels + (panel * depth + step) * PANEL + number % PANEL);
+    share_b[i] = LOAD_PANEL(0, panels + (panel * depth + step) * PANEL + number % PANEL);
   }
 }
 
@@ -155,7 +155,7 @@ FUNCTION void step(
  */
 KERNEL(GROUP) void gemm(
     GLOBAL const float* RESTRICT all_of_a,
-    GLOBAL const float* RESTRICT panels,
+    GLOBAL const PANEL_FLOAT* RESTRICT panels,
     GLOBAL const float* RESTRICT old,
     GLOBAL float* RESTRICT c,
     GLOBAL ulong* RESTRICT sums,
@@ -212,7 +212,7 @@ KERNEL(GROUP) void gemm(
   store_tile(acc, old, c, &total, row, column, rows, columns, alpha, beta);
   gather(&total, room, item, ACROSS);
 #else
-  GLOBAL const float* b = panels + (panel + column / PANEL) * depth * PANEL + column % PANEL;
+  GLOBAL const PANEL_FLOAT* b = panels + (panel + column / PANEL) * depth * PANEL + column % PANEL;
   GLOBAL const float* from[ROWS];
   UNROLL for (int i = 0; i < ROWS; i++) {
     from[i] = a + min(row + i, rows - 1) * depth;
@@ -220,7 +220,7 @@ KERNEL(GROUP) void gemm(
   for (ulong k = 0; k < depth; k++, b += PANEL) {
     FLOATS x[VECTORS];
     UNROLL for (int j = 0; j < VECTORS; j++) {
-      x[j] = LOAD_ALIGNED(j, b);
+      x[j] = LOAD_PANEL(j, b);
     }
     UNROLL for (int i = 0; i < ROWS; i++) {
       const FLOATS y = SPLAT(from[i][k]);

@@ -8,6 +8,7 @@ import dev.regolith.kernels.checksum.Tolerance;
 import dev.regolith.kernels.memory.NativeMemory;
 import dev.regolith.kernels.memory.Repairs;
 import dev.regolith.kernels.memory.Scratch;
+import dev.regolith.kernels.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;
@@ -57,6 +58,7 @@ public final class PackedB {
   private long[] panelDigests = {};
   private long[] recordSeals = {};
   private boolean checkable;
+  private DType type = DType.FLOAT32;
   private long version;
   private long matrices;
   private long depth;
@@ -416,6 +418,16 @@ public final class PackedB {
   /** Notes that check records and seals were made, and not only panels. */
   public void checkable(boolean value) {
     checkable = value;
+  }
+
+  /** Notes of what type all packed numbers are, though panels hold them as float32. */
+  public void type(DType value) {
+    type = value;
+  }
+
+  /** A type that has all packed numbers, none of which is infinite or NaN unless it is float32. */
+  public DType type() {
+    return type;
   }
 
   /** Whether check records and seals were made. */

@@ -40,7 +40,11 @@ final class WeightPacker {
       }
       Tensor widened = wide.open(weights);
       wide.widen();
-      return pack(arena, widened, workspace);
+      PackedB packed = pack(arena, widened, workspace);
+      if (isFinite(packed)) {
+        packed.type(weights.dtype());
+      }
+      return packed;
     }
   }
 
@@ -62,6 +66,17 @@ final class WeightPacker {
     }
     throw new IllegalStateException(
         "weights change faster than they can be packed: is another thread writing them?");
+  }
+
+  private boolean isFinite(PackedB packed) {
+    boolean finite = true;
+    for (long panel = 0; finite && panel < packed.panelCount(); panel++) {
+      for (int kBlock = 0; kBlock < packed.kBlocks(); kBlock++) {
+        long at = packed.panelOffset(panel, kBlock);
+        finite &= execution.backend().isFinite(packed.panels(), at, packed.panelWords(kBlock));
+      }
+    }
+    return finite;
   }
 
   private void packAll(Tensor b, PackedB packed, Workspace workspace) {

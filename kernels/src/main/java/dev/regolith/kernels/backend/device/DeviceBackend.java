@@ -48,7 +48,7 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
 
   private final Backend host;
   private final DeviceContext context;
-  private final KernelProgram program;
+  private final GemmProgram program;
   private final Optional<AttentionProgram> attention;
   private final Optional<RowsProgram> rows;
   private final Optional<EvidenceProgram> ofEvidence;
@@ -63,9 +63,9 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
   private DeviceBackend(DeviceApi api, Device device, Backend host, boolean deviceEvidence) {
     this.host = host;
     context = new DeviceContext(api, device, ProgramCache.ofUser());
-    copies = new DeviceCopies(context);
     try {
       program = programs.add(TileSearch.run(context, host.panelColumns()));
+      copies = new DeviceCopies(context, b -> program.typeOf(b, this::announce));
       attention =
           AttentionProgram.open(context, program.tile(), host, this::announce).map(programs::add);
       rows = RowsProgram.open(context, program, host, this::announce).map(programs::add);
@@ -206,7 +206,7 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
     DevicePanels panels = copies.take(p.b);
     try {
       DeviceGemm gemm = ((DeviceWorkspace) workspace).gemm();
-      DeviceObject buffer = panels.open(p.b, gemm.queue(), anew);
+      PanelBuffer buffer = panels.open(p.b, gemm.queue(), anew);
       long mark = panels.repairs().mark();
       DeviceObject records = predicts ? panels.openRecords(p.b, gemm.queue()) : null;
       gemm.run(p, region, buffer, records, ofA, launches.incrementAndGet());
@@ -267,7 +267,7 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
     }
     try {
       DeviceGemm gemm = ((DeviceWorkspace) workspace).gemm();
-      DeviceObject buffer = panels.open(packed, gemm.queue(), false);
+      PanelBuffer buffer = panels.open(packed, gemm.queue(), false);
       return gemm.verifyAll(packed, buffer, panels, mend, launches.incrementAndGet());
     } catch (DeviceException e) {
       ((DeviceWorkspace) workspace).settle();

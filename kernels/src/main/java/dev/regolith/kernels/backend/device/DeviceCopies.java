@@ -2,6 +2,7 @@ package dev.regolith.kernels.backend.device;
 
 import dev.regolith.kernels.backend.KeyValuePages;
 import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.tensor.DType;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -18,14 +19,21 @@ final class DeviceCopies implements AutoCloseable {
   private final Map<PackedB, DevicePanels> panels = new WeakHashMap<>();
   private final Map<KeyValuePages, DevicePages> pages = new WeakHashMap<>();
   private final List<DeviceCopy> all = new ArrayList<>();
+  private final Function<PackedB, DType> types;
 
-  DeviceCopies(DeviceContext context) {
+  /**
+   * Copies to come.
+   *
+   * @param types in what type a device is to have a packed matrix
+   */
+  DeviceCopies(DeviceContext context, Function<PackedB, DType> types) {
     this.context = context;
+    this.types = types;
   }
 
   /** The copy of panels, to be given back; made if there is none. */
   synchronized DevicePanels take(PackedB b) {
-    return take(panels, b, source -> new DevicePanels(source, context));
+    return take(panels, b, source -> new DevicePanels(source, context, types.apply(source)));
   }
 
   /** The copy of a sequence, to be given back; made if there is none. */

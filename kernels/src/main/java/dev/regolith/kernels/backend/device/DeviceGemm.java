@@ -7,6 +7,9 @@ import dev.regolith.kernels.backend.Region;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
+import dev.regolith.kernels.tensor.DType;
+import java.util.EnumMap;
+import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -19,11 +22,14 @@ import org.jspecify.annotations.Nullable;
  * What they say is for {@link DeviceEvidence} to see.
  */
 final class DeviceGemm implements DeviceWorkspace.Queued {
+  /** Kernels that read panels of a type. */
+  private record OfPanels(DeviceKernel multiply, DeviceKernel scan) {}
+
   private final Parts parts = new Parts();
   private final GemmTile tile;
   private final DeviceQueue queue;
-  private final DeviceKernel multiply;
-  private final DeviceKernel scanPanels;
+  private final GemmProgram program;
+  private final Map<DType, OfPanels> ofPanels = new EnumMap<>(DType.class);
   private final DeviceKernel scanMatrix;
   private final DeviceKernel place;
   private final DeviceBuffer a;
@@ -40,7 +46,7 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
   private long rowsAbove;
   private boolean allOfA;
 
-  DeviceGemm(DeviceContext context, KernelProgram program) {
+  DeviceGemm(DeviceContext context, GemmProgram program) {
     this(context, program, null);
   }
 
@@ -49,12 +55,11 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
    *
    * @param ofEvidence its kernels, or null
    */
-  DeviceGemm(DeviceContext context, KernelProgram program, @Nullable EvidenceProgram ofEvidence) {
+  DeviceGemm(DeviceContext context, GemmProgram program, @Nullable EvidenceProgram ofEvidence) {
+    this.program = program;
     tile = program.tile();
     try {
       queue = parts.add(new DeviceQueue(context));
-      multiply = parts.add(program.newKernel("gemm"));
-      scanPanels = parts.add(program.newKernel("scan_panels"));
       scanMatrix = parts.add(program.newKernel("scan_matrix"));
       place = parts.add(program.newKernel("place_region"));
       a = parts.add(new DeviceBuffer(context));
@@ -66,6 +71,18 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
       parts.close();
       throw e;
     }
+  }
+
+  private OfPanels ofPanels(DType type) {
+    OfPanels known = ofPanels.get(type);
+    if (known == null) {
+      known =
+          new OfPanels(
+              parts.add(program.newKernel("gemm", type)),
+              parts.add(program.newKernel("scan_panels", type)));
+      ofPanels.put(type, known);
+    }
+    return known;
   }
 
   @Override
@@ -88,7 +105,7 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
   void run(
       GemmProblem p,
       Region region,
-      DeviceObject panels,
+      PanelBuffer panels,
       @Nullable DeviceObject records,
       @Nullable DeviceWords ofA,
       long launch) {
@@ -239,35 +256,36 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
     return 4 * region.block * CheckBlock.COLUMNS;
   }
 
-  private void probeOperands(GemmProblem p, Region region, DeviceObject panels) {
+  private void probeOperands(GemmProblem p, Region region, PanelBuffer panels) {
     PackedB b = p.b;
     long skipped = 4 * rowsAbove * p.depth;
     queue.probe(ProbePoint.DEVICE_A_READ, memoryOfA(), skipped, bytesOfA(p, region));
     queue.probe(
         ProbePoint.DEVICE_B_READ,
-        panels,
-        b.panelOffset(b.panel(region.matrix, region.block), 0),
-        4L * PackedBCheck.panels(region, b) * b.panelColumns() * p.depth);
+        panels.memory(),
+        panels.offset(b, b.panel(region.matrix, region.block), 0),
+        panels.there(4L * PackedBCheck.panels(region, b) * b.panelColumns() * p.depth));
     queue.probe(
         ProbePoint.DEVICE_OLD_C_READ, old.atLeast(bytesOfOld(p, region)), 0, bytesOfOld(p, region));
   }
 
   /** Computes a region's C from what was uploaded. */
-  void multiply(GemmProblem p, Region region, DeviceObject panels, long launch) {
+  void multiply(GemmProblem p, Region region, PanelBuffer panels, long launch) {
     multiply(p, region, panels, false, launch);
   }
 
   private void multiply(
-      GemmProblem p, Region region, DeviceObject panels, boolean predicts, long launch) {
+      GemmProblem p, Region region, PanelBuffer panels, boolean predicts, long launch) {
     long rows = region.rows;
     long columns = PackedBCheck.columns(region, p.b);
     evidence.open(p, region, predicts, launch);
     long groupsDown = Math.ceilDiv(rows, tile.groupRows());
     long groupsAcross = Math.ceilDiv(columns, tile.groupColumns());
+    DeviceKernel multiply = ofPanels(panels.type()).multiply;
     multiply
         .open()
         .buffer(memoryOfA())
-        .buffer(panels)
+        .buffer(panels.memory())
         .buffer(old.atLeast(bytesOfOld(p, region)))
         .buffer(c.atLeast(bytesOfC(p, region)))
         .buffer(evidence.memory())
@@ -288,7 +306,7 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
   }
 
   /** Has the operands summed up, after their last use. */
-  private void scanOperands(GemmProblem p, Region region, DeviceObject panels, long launch) {
+  private void scanOperands(GemmProblem p, Region region, PanelBuffer panels, long launch) {
     PackedB b = p.b;
     if (p.depth > 0) {
       long panel = b.panel(region.matrix, region.block);
@@ -341,14 +359,16 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
    *
    * @param panel the first
    */
-  private void scanPanels(PackedB b, DeviceObject panels, long panel, int count, long launch) {
+  private void scanPanels(PackedB b, PanelBuffer panels, long panel, int count, long launch) {
     if (Probe.ON) {
-      long bytes = 4L * count * b.panelColumns() * b.depth();
-      queue.probe(ProbePoint.DEVICE_B_LAST_USE, panels, b.panelOffset(panel, 0), bytes);
+      long bytes = panels.there(4L * count * b.panelColumns() * b.depth());
+      long at = panels.offset(b, panel, 0);
+      queue.probe(ProbePoint.DEVICE_B_LAST_USE, panels.memory(), at, bytes);
     }
+    DeviceKernel scanPanels = ofPanels(panels.type()).scan;
     scanPanels
         .open()
-        .buffer(panels)
+        .buffer(panels.memory())
         .buffer(evidence.memory())
         .number(evidence.ofPanels())
         .number(panel)
@@ -395,7 +415,7 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
    *
    * @param mend whether to copy those anew
    */
-  int verifyAll(PackedB b, DeviceObject buffer, DevicePanels panels, boolean mend, long launch) {
+  int verifyAll(PackedB b, PanelBuffer buffer, DevicePanels panels, boolean mend, long launch) {
     int count = Math.toIntExact(b.panelCount());
     evidence.openPanels(b, count, launch);
     scanPanels(b, buffer, 0, count, launch);

@@ -36,7 +36,7 @@ abstract class DeviceOperand {
       boolean anew) {
     PackedB b = ofKeys ? p.k : p.v;
     long first = b.panel(p.matrix(region.sequence, region.kvHead), 0);
-    return new DeviceOperand(region.kvHeads, ofKeys, panels, panels.open(b, queue, anew)) {
+    return new DeviceOperand(region.kvHeads, ofKeys, panels, panels.open(b, queue, anew).memory()) {
       @Override
       long first() {
         return first;

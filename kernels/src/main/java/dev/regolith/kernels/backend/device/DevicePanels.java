@@ -1,18 +1,26 @@
 package dev.regolith.kernels.backend.device;
 
 import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.tensor.DType;
 import java.lang.ref.WeakReference;
 
 /** A device's copy of a packed matrix, panel by panel where the host has them. */
 final class DevicePanels extends DeviceCopy {
   private final WeakReference<PackedB> source;
+  private final DType type;
   private final DeviceBuffer buffer;
   private final DeviceBuffer ofRecords;
   private long version = -1;
   private long versionOfRecords = -1;
 
-  DevicePanels(PackedB source, DeviceContext context) {
+  /**
+   * A copy to be made.
+   *
+   * @param type what its elements are to be: all numbers of the source are of it
+   */
+  DevicePanels(PackedB source, DeviceContext context, DType type) {
     this.source = new WeakReference<>(source);
+    this.type = type;
     buffer = new DeviceBuffer(context);
     ofRecords = new DeviceBuffer(context);
   }
@@ -27,13 +35,18 @@ final class DevicePanels extends DeviceCopy {
     return 4 * b.panelCount() * b.panelColumns() * b.depth();
   }
 
+  private PanelBuffer memory(PackedB b) {
+    long elements = bytes(b) / Float.BYTES;
+    return new PanelBuffer(buffer.atLeast(elements * type.bytes()), type);
+  }
+
   /**
    * The buffer, holding what the host's panels hold.
    *
    * @param anew whether to copy everything even if that was done before
    */
-  synchronized DeviceObject open(PackedB b, DeviceQueue queue, boolean anew) {
-    DeviceObject memory = buffer.atLeast(bytes(b));
+  synchronized PanelBuffer open(PackedB b, DeviceQueue queue, boolean anew) {
+    PanelBuffer memory = memory(b);
     if (version != b.version()) {
       upload(b, 0, bytes(b), memory, queue);
       version = b.version();
@@ -68,14 +81,18 @@ final class DevicePanels extends DeviceCopy {
 
   /** Copies a panel's k-block again; whoever read it before finds out by {@link #repairs}. */
   synchronized void mend(PackedB b, long panel, int kBlock, DeviceQueue queue) {
-    DeviceObject memory = buffer.atLeast(bytes(b));
+    PanelBuffer memory = memory(b);
     long bytes = 4L * b.panelWords(kBlock);
     repairs().write(() -> upload(b, b.panelOffset(panel, kBlock), bytes, memory, queue));
   }
 
   private static void upload(
-      PackedB b, long at, long bytes, DeviceObject memory, DeviceQueue queue) {
-    queue.uploadPanels(b.panels(), at, bytes, memory, at);
+      PackedB b, long at, long bytes, PanelBuffer memory, DeviceQueue queue) {
+    if (memory.type().isHalf()) {
+      queue.uploadHalves(b.panels(), at, bytes, memory);
+    } else {
+      queue.uploadPanels(b.panels(), at, bytes, memory.memory(), at);
+    }
     queue.finish();
   }
 

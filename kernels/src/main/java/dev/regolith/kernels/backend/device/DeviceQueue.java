@@ -1,9 +1,11 @@
 package dev.regolith.kernels.backend.device;
 
+import dev.regolith.kernels.memory.Scratch;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 
 /**
  * One thread's commands to a device, which run in order. Copies return when host memory is free
@@ -12,8 +14,12 @@ import java.lang.foreign.MemorySegment;
  * <p>A campaign may lose any command, and change any buffer as the device sees it.
  */
 final class DeviceQueue implements Parts.Part {
+  /** Bytes that are rounded to 16 bits at a time. */
+  private static final long PIECE = 1 << 20;
+
   private final CommandQueue queue;
   private final long[] command = new long[1];
+  private final Scratch halves = new Scratch();
 
   DeviceQueue(DeviceContext context) {
     queue = context.driver().newQueue();
@@ -41,6 +47,25 @@ final class DeviceQueue implements Parts.Part {
     }
     if (bytes > 0 && isIssued(ProbePoint.DEVICE_PANELS_UPLOAD)) {
       queue.write(buffer, to, host.asSlice(offset, bytes));
+    }
+  }
+
+  /** The same of panels that are numbers of 16 bits, and become that on their way. */
+  void uploadHalves(MemorySegment host, long offset, long bytes, PanelBuffer buffer) {
+    if (Probe.ON) {
+      Probe.reach(ProbePoint.PACKED_B_READ, host, offset, 1, bytes, 0);
+    }
+    if (bytes == 0 || !isIssued(ProbePoint.DEVICE_PANELS_UPLOAD)) {
+      return;
+    }
+    MemorySegment piece = halves.atLeast(buffer.there(PIECE));
+    for (long at = offset; at < offset + bytes; at += PIECE) {
+      long length = Math.min(PIECE, offset + bytes - at);
+      for (long i = 0; i < length / Float.BYTES; i++) {
+        float x = host.get(ValueLayout.JAVA_FLOAT, at + Float.BYTES * i);
+        piece.setAtIndex(ValueLayout.JAVA_SHORT, i, buffer.type().round(x));
+      }
+      queue.write(buffer.memory(), buffer.there(at), piece.asSlice(0, buffer.there(length)));
     }
   }
 
@@ -153,5 +178,6 @@ final class DeviceQueue implements Parts.Part {
   @Override
   public void close() {
     queue.close();
+    halves.close();
   }
 }

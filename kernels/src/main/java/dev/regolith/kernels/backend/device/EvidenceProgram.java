@@ -25,7 +25,7 @@ record EvidenceProgram(KernelProgram kernels, int vectorLanes) implements Parts.
    * @param announce told why not
    */
   static Optional<EvidenceProgram> open(
-      DeviceContext context, KernelProgram products, Backend host, Consumer<String> announce) {
+      DeviceContext context, GemmProgram products, Backend host, Consumer<String> announce) {
     try {
       var compiled = compile(context, products.tile(), host);
       if (compiled.isRight(context, products, host)) {
@@ -39,7 +39,7 @@ record EvidenceProgram(KernelProgram kernels, int vectorLanes) implements Parts.
     return Optional.empty();
   }
 
-  private boolean isRight(DeviceContext context, KernelProgram products, Backend host) {
+  private boolean isRight(DeviceContext context, GemmProgram products, Backend host) {
     try (Workspace workspace = host.newWorkspace();
         var sample = new SampleEvidence(host, workspace)) {
       return sample.isRight(context, products, this, workspace);

@@ -18,7 +18,7 @@ final class MatrixScan implements Parts.Part {
    *
    * @param products which have the kernel
    */
-  MatrixScan(DeviceContext context, KernelProgram products, DeviceQueue queue) {
+  MatrixScan(DeviceContext context, GemmProgram products, DeviceQueue queue) {
     this.queue = queue;
     scanners = products.tile().scanners();
     kernel = products.newKernel("scan_matrix");

@@ -19,7 +19,7 @@ final class ResidentScan implements DeviceWorkspace.Queued {
    *
    * @param products whose kernels sum up matrices
    */
-  ResidentScan(DeviceContext context, KernelProgram products) {
+  ResidentScan(DeviceContext context, GemmProgram products) {
     try {
       queue = parts.add(new DeviceQueue(context));
       scan = parts.add(new MatrixScan(context, products, queue));

@@ -12,7 +12,7 @@ import java.util.function.Consumer;
  * @param products what sums blocks up
  * @param items that share a row
  */
-record RowsProgram(KernelProgram kernels, KernelProgram products, int items) implements Parts.Part {
+record RowsProgram(KernelProgram kernels, GemmProgram products, int items) implements Parts.Part {
   private static final int MOST = 128;
 
   /**
@@ -21,7 +21,7 @@ record RowsProgram(KernelProgram kernels, KernelProgram products, int items) imp
    * @param announce told why not
    */
   static Optional<RowsProgram> open(
-      DeviceContext context, KernelProgram products, Backend host, Consumer<String> announce) {
+      DeviceContext context, GemmProgram products, Backend host, Consumer<String> announce) {
     try {
       var compiled = compile(context, products, host.panelColumns());
       if (compiled.hasRightBits(context, host)) {
@@ -45,7 +45,7 @@ record RowsProgram(KernelProgram kernels, KernelProgram products, int items) imp
   }
 
   /** Compiles them: for a CPU's work-item a row of its own, for others as many as are useful. */
-  static RowsProgram compile(DeviceContext context, KernelProgram products, int panelColumns) {
+  static RowsProgram compile(DeviceContext context, GemmProgram products, int panelColumns) {
     DeviceInfo device = context.device();
     int items =
         device.kind() == DeviceInfo.Kind.CPU

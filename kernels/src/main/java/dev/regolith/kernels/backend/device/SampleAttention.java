@@ -136,7 +136,7 @@ final class SampleAttention implements AutoCloseable {
   private boolean agree(DeviceContext context, AttentionProgram program) {
     try (Workspace w = host.newWorkspace();
         var attention = new DeviceAttention(context, program, host);
-        var copies = new DeviceCopies(context)) {
+        var copies = new DeviceCopies(context, PackedB::type)) {
       Results expected = open();
       problem.verify = false;
       AttentionParts.attend(problem, region, host, w, AttentionSink.DEAF);

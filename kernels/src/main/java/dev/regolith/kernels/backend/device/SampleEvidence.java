@@ -124,14 +124,14 @@ final class SampleEvidence implements AutoCloseable {
 
   /** Whether a program makes the evidence that the host makes. */
   boolean isRight(
-      DeviceContext context, KernelProgram products, EvidenceProgram program, Workspace workspace) {
+      DeviceContext context, GemmProgram products, EvidenceProgram program, Workspace workspace) {
     var region = new Region().set(0, 0, ROWS, 0, (int) problem.b.blocks());
     var ofHost = new Kept();
     host.recompute(problem, region, 0, workspace, ofHost); // checks rows whatever the size
     var ofDevice = new Kept();
     try (var gemm = new DeviceGemm(context, products, program);
-        var panels = new DevicePanels(problem.b, context)) {
-      DeviceObject memory = panels.open(problem.b, gemm.queue(), false);
+        var panels = new DevicePanels(problem.b, context, problem.b.type())) {
+      PanelBuffer memory = panels.open(problem.b, gemm.queue(), false);
       DeviceObject records = panels.openRecords(problem.b, gemm.queue());
       gemm.run(problem, region, memory, records, null, 1);
       gemm.evidence().verifyRecords(problem, region, panels, gemm.queue(), ofDevice);

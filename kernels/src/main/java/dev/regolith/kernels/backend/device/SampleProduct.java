@@ -3,6 +3,7 @@ package dev.regolith.kernels.backend.device;
 import dev.regolith.kernels.backend.GemmProblem;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Region;
+import dev.regolith.kernels.tensor.DType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -15,13 +16,31 @@ final class SampleProduct implements AutoCloseable {
   private final GemmProblem problem = new GemmProblem();
   private final float[] expected;
 
+  /** With rows, columns and steps that fill no tile, factors, and panels of a type. */
+  static SampleProduct unaligned(int panelColumns, DType type, float scale) {
+    return new SampleProduct(panelColumns, type, 61, 77, 301, scale, -1.5f, 0.25f);
+  }
+
+  /** Of whole tiles, to be measured. */
+  static SampleProduct aligned(int panelColumns, int rows, int depth, int columns) {
+    return new SampleProduct(panelColumns, DType.FLOAT32, rows, depth, columns, 1, 1, 0);
+  }
+
   /**
    * A product of random operands.
    *
+   * @param type of B's elements
    * @param scale of A's elements
    */
-  SampleProduct(
-      int panelColumns, int rows, int depth, int columns, float scale, float alpha, float beta) {
+  private SampleProduct(
+      int panelColumns,
+      DType type,
+      int rows,
+      int depth,
+      int columns,
+      float scale,
+      float alpha,
+      float beta) {
     var p = problem;
     p.batch = 1;
     p.rows = rows;
@@ -33,6 +52,7 @@ final class SampleProduct implements AutoCloseable {
     p.aStride = 4L * depth;
     p.b = new PackedB(panelColumns);
     p.b.allocate(arena, depth, columns);
+    p.b.type(type);
     p.oldC = arena.allocate(4L * rows * columns, 64);
     p.oldCStride = 4L * columns;
     p.c = arena.allocate(4L * rows * columns, 64);
@@ -40,6 +60,9 @@ final class SampleProduct implements AutoCloseable {
     var random = new SplittableRandom(1);
     fill(p.a, random, scale);
     fill(p.b.panels(), random, 1);
+    if (type.isHalf()) {
+      round(p.b.panels(), type);
+    }
     fill(p.oldC, random, scale);
     expected = chain();
   }
@@ -47,6 +70,15 @@ final class SampleProduct implements AutoCloseable {
   private static void fill(MemorySegment memory, SplittableRandom random, float scale) {
     for (long at = 0; at < memory.byteSize(); at += 4) {
       memory.set(ValueLayout.JAVA_FLOAT, at, scale * (float) random.nextDouble(-1, 1));
+    }
+  }
+
+  /** To numbers of 16 bits, every third of them so small that it is subnormal in binary16. */
+  private static void round(MemorySegment panels, DType type) {
+    for (long i = 0; i < panels.byteSize() / Float.BYTES; i++) {
+      float x = panels.getAtIndex(ValueLayout.JAVA_FLOAT, i);
+      short half = type.round(i % 3 == 0 ? x * 0x1p-16f : x);
+      panels.setAtIndex(ValueLayout.JAVA_FLOAT, i, type.widen(half));
     }
   }
 
@@ -87,10 +119,10 @@ final class SampleProduct implements AutoCloseable {
   }
 
   /** Whether a program computes the bits. */
-  boolean isRight(DeviceContext context, KernelProgram program) {
+  boolean isRight(DeviceContext context, GemmProgram program) {
     problem.c.fill((byte) -1);
     try (var gemm = new DeviceGemm(context, program);
-        var panels = new DevicePanels(problem.b, context)) {
+        var panels = new DevicePanels(problem.b, context, problem.b.type())) {
       gemm.run(problem, region(), panels.open(problem.b, gemm.queue(), false), null, null, 0);
     }
     return isRight();

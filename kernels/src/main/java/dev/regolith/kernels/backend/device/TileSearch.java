@@ -2,6 +2,7 @@ package dev.regolith.kernels.backend.device;
 
 import dev.regolith.kernels.backend.Region;
 import dev.regolith.kernels.checksum.CheckBlock;
+import dev.regolith.kernels.tensor.DType;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -22,7 +23,7 @@ final class TileSearch {
   private TileSearch() {}
 
   /** The program with the best tile. */
-  static KernelProgram run(DeviceContext context, int panelColumns) {
+  static GemmProgram run(DeviceContext context, int panelColumns) {
     List<GemmTile> candidates = GemmTile.candidates(context.device(), panelColumns);
     if (candidates.isEmpty()) {
       throw new IllegalStateException(
@@ -31,7 +32,7 @@ final class TileSearch {
     String question =
         KernelProgram.source(context.api(), KernelProgram.GEMM) + panelColumns + candidates;
     String choice = context.choice(question, () -> measure(context, panelColumns, candidates));
-    var program = program(context, GemmTile.named(choice, candidates), panelColumns);
+    var program = new GemmProgram(context, GemmTile.named(choice, candidates), panelColumns);
     try {
       check(context, program, panelColumns);
       return program;
@@ -41,14 +42,10 @@ final class TileSearch {
     }
   }
 
-  private static KernelProgram program(DeviceContext context, GemmTile tile, int panelColumns) {
-    return new KernelProgram(context, KernelProgram.GEMM, tile, panelColumns, "");
-  }
-
-  /** Rows, columns and steps that fill no tile; factors; and results that are subnormal. */
-  private static void check(DeviceContext context, KernelProgram program, int panelColumns) {
+  /** Also of results that are subnormal. */
+  private static void check(DeviceContext context, GemmProgram program, int panelColumns) {
     for (float scale : new float[] {1, 0x1p-130f}) {
-      try (var sample = new SampleProduct(panelColumns, 61, 77, 301, scale, -1.5f, 0.25f)) {
+      try (var sample = SampleProduct.unaligned(panelColumns, DType.FLOAT32, scale)) {
         if (!sample.isRight(context, program)) {
           throw wrongBits(context);
         }
@@ -65,7 +62,7 @@ final class TileSearch {
       DeviceContext context, int panelColumns, List<GemmTile> candidates) {
     var entrants = new ArrayList<Entrant>();
     DeviceException refusal = null;
-    try (var sample = new SampleProduct(panelColumns, ROWS, DEPTH, COLUMNS, 1, 1, 0)) {
+    try (var sample = SampleProduct.aligned(panelColumns, ROWS, DEPTH, COLUMNS)) {
       for (GemmTile tile : candidates) {
         try {
           entrants.add(new Entrant(context, tile, sample));
@@ -110,7 +107,7 @@ final class TileSearch {
     private final SampleProduct sample;
     private final Parts parts = new Parts();
     private final DeviceGemm gemm;
-    private final DeviceObject buffer;
+    private final PanelBuffer buffer;
     private long least = Long.MAX_VALUE;
 
     Entrant(DeviceContext context, GemmTile tile, SampleProduct sample) {
@@ -118,9 +115,9 @@ final class TileSearch {
       this.sample = sample;
       var p = sample.problem();
       try {
-        var program = parts.add(program(context, tile, p.b.panelColumns()));
+        var program = parts.add(new GemmProgram(context, tile, p.b.panelColumns()));
         gemm = parts.add(new DeviceGemm(context, program));
-        var panels = parts.add(new DevicePanels(p.b, context));
+        var panels = parts.add(new DevicePanels(p.b, context, DType.FLOAT32));
         buffer = panels.open(p.b, gemm.queue(), false);
         gemm.upload(p, sample.region());
         // Some drivers compile when a kernel is first launched.

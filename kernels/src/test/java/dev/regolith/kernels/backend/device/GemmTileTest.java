@@ -9,6 +9,7 @@ import dev.regolith.kernels.backend.scalar.ScalarGemm;
 import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.memory.Range;
+import dev.regolith.kernels.tensor.DType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -44,16 +45,29 @@ class GemmTileTest {
   @ParameterizedTest
   @MethodSource("tiles")
   void bitsAndSums(GemmTile tile) {
+    bitsAndSums(tile, DType.FLOAT32);
+  }
+
+  /** Of panels that lie there in 16 bits, with the same sums: the seals are those of the host's. */
+  @ParameterizedTest
+  @MethodSource("tiles")
+  void bitsAndSumsOfHalves(GemmTile tile) {
+    bitsAndSums(tile, DType.BFLOAT16);
+    bitsAndSums(tile, DType.FLOAT16);
+  }
+
+  private static void bitsAndSums(GemmTile tile, DType type) {
     try (var context =
             new DeviceContext(TestDevice.api(), TestDevice.device(), ProgramCache.ofUser());
-        var program = new KernelProgram(context, KernelProgram.GEMM, tile, PANEL, "");
+        var program = new GemmProgram(context, tile, PANEL);
         var gemm = new DeviceGemm(context, program);
         var arena = Arena.ofShared()) {
       var twin = new ScalarGemm();
       var workspace = twin.newWorkspace();
-      GemmProblem p = problem(arena, twin);
+      GemmProblem p = problem(arena, twin, type);
+      assertThat(program.takes(type, reason -> {})).isTrue();
       var region = new Region().set(0, 0, ROWS, 0, (int) p.b.blocks());
-      try (var panels = new DevicePanels(p.b, context)) {
+      try (var panels = new DevicePanels(p.b, context, p.b.type())) {
         gemm.run(p, region, panels.open(p.b, gemm.queue(), false), null, null, 7);
         byte[] onDevice = p.c.toArray(ValueLayout.JAVA_BYTE);
         List<Component> suspects = new ArrayList<>();
@@ -78,12 +92,12 @@ class GemmTileTest {
     var twin = new ScalarGemm();
     try (var context =
             new DeviceContext(TestDevice.api(), TestDevice.device(), ProgramCache.ofUser());
-        var program = new KernelProgram(context, KernelProgram.GEMM, tile, PANEL, "");
+        var program = new GemmProgram(context, tile, PANEL);
         var ofEvidence = EvidenceProgram.compile(context, tile, twin);
         var gemm = new DeviceGemm(context, program, ofEvidence);
         var arena = Arena.ofShared()) {
       var workspace = twin.newWorkspace();
-      GemmProblem p = problem(arena, twin);
+      GemmProblem p = problem(arena, twin, DType.FLOAT32);
       for (var region :
           List.of(
               new Region().set(0, 0, ROWS, 0, (int) p.b.blocks()),
@@ -91,8 +105,8 @@ class GemmTileTest {
         var wanted = new KeptEvidence();
         twin.run(p, region, workspace, wanted);
         var got = new KeptEvidence();
-        try (var panels = new DevicePanels(p.b, context)) {
-          DeviceObject memory = panels.open(p.b, gemm.queue(), false);
+        try (var panels = new DevicePanels(p.b, context, p.b.type())) {
+          PanelBuffer memory = panels.open(p.b, gemm.queue(), false);
           DeviceObject records = panels.openRecords(p.b, gemm.queue());
           gemm.run(p, region, memory, records, null, 8);
           gemm.evidence().verifyRecords(p, region, panels, gemm.queue(), got);
@@ -104,7 +118,7 @@ class GemmTileTest {
     }
   }
 
-  private static GemmProblem problem(Arena arena, ScalarGemm twin) {
+  private static GemmProblem problem(Arena arena, ScalarGemm twin, DType type) {
     var p = new GemmProblem();
     p.batch = 1;
     p.rows = ROWS;
@@ -120,7 +134,12 @@ class GemmTileTest {
     p.aSeals.sealAll(p.a);
     var range = new Range(0, 1, DEPTH, COLUMNS, 0, COLUMNS, 1);
     MemorySegment b = random(arena, DEPTH * COLUMNS);
+    for (long i = 0; type.isHalf() && i < DEPTH * COLUMNS; i++) {
+      float x = b.getAtIndex(ValueLayout.JAVA_FLOAT, i);
+      b.setAtIndex(ValueLayout.JAVA_FLOAT, i, type.widen(type.round(x)));
+    }
     p.b = new PackedB(PANEL);
+    p.b.type(type);
     p.b.allocate(arena, DEPTH, COLUMNS);
     var workspace = twin.newWorkspace();
     for (int block = 0; block < p.b.blocks(); block++) {
