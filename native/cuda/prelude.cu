@@ -68,6 +68,25 @@ FUNCTION UINTS AS_UINTS(FLOATS x) {
   return r;
 }
 
+FUNCTION FLOATS LOAD_BFLOAT16(ulong j, const ushort* from) {
+  FLOATS r;
+  UNROLL for (int l = 0; l < WIDTH; l++) {
+    r.lane[l] = as_float((uint)from[j * WIDTH + l] << 16);
+  }
+  return r;
+}
+
+/* A subnormal number is one in its place in a float, too. */
+FUNCTION FLOATS LOAD_BINARY16(ulong j, const ushort* from) {
+  FLOATS r;
+  UNROLL for (int l = 0; l < WIDTH; l++) {
+    const uint bits = from[j * WIDTH + l];
+    const float size = __fmul_rn(as_float((bits & 0x7fff) << 13), 0x1p112f);
+    r.lane[l] = as_float(as_uint(size) | (bits & 0x8000) << 16);
+  }
+  return r;
+}
+
 template <typename T>
 FUNCTION Lanes<T> load_lanes(ulong j, const T* from) {
   Lanes<T> r;

@@ -25,6 +25,8 @@
  *   slong        a signed integer of 64 bits
  *   FLOATS, UINTS, SPLAT, AS_UINTS   vectors of WIDTH lanes
  *   LOAD, STORE, LOAD_UINTS, STORE_UINTS   vector number j behind a pointer to its first lane
+ *   LOAD_BFLOAT16, LOAD_BINARY16   the same of numbers of 16 bits behind a pointer to ushort, widened;
+ *                numbers of bfloat16 and of binary16 that are neither infinite nor NaN
  *   LOAD_ALIGNED, LOAD_LOCAL, STORE_LOCAL   the same, where that is aligned to a whole vector
  *   UNROLL       before a loop
  */
@@ -127,29 +129,15 @@ FUNCTION void put(GLOBAL ulong* at, const Sums* sums, ulong launch) {
  * Vector number j of panels. Panels of 16 bits are widened, exactly, as they are read: whatever is
  * computed of them, their sums too, is that of float32 panels of the same numbers.
  */
-#if PANEL_TYPE
-#define PANEL_FLOAT ushort
-FUNCTION float widen(const ushort bits) {
-#if PANEL_TYPE == 1
-  return as_float((uint)bits << 16);
-#else
-  /* The place of a subnormal number in a float is that of one, too. */
-  const float size = as_float((uint)(bits & 0x7fff) << 13) * 0x1p112f;
-  return as_float(as_uint(size) | (uint)(bits & 0x8000) << 16);
-#endif
-}
-
-FUNCTION FLOATS load_panel(const ulong j, GLOBAL const ushort* from) {
-  float lanes[WIDTH];
-  UNROLL for (int l = 0; l < WIDTH; l++) {
-    lanes[l] = widen(from[j * WIDTH + l]);
-  }
-  return LOAD(0, lanes);
-}
-#define LOAD_PANEL load_panel
-#else
+#if PANEL_TYPE == 0
 #define PANEL_FLOAT float
 #define LOAD_PANEL LOAD_ALIGNED
+#elif PANEL_TYPE == 1
+#define PANEL_FLOAT ushort
+#define LOAD_PANEL LOAD_BFLOAT16
+#else
+#define PANEL_FLOAT ushort
+#define LOAD_PANEL LOAD_BINARY16
 #endif
 
 /* An item's share of vectors that lie in a row as panels do, with indices from 1. */

@@ -28,6 +28,9 @@
 #define STORE JOIN(vstore, WIDTH)
 #define LOAD_UINTS LOAD
 #define STORE_UINTS STORE
+#define LOAD_BFLOAT16(j, from) \
+  JOIN(as_float, WIDTH)(JOIN(convert_uint, WIDTH)(LOAD(j, from)) << (uint)16)
+#define LOAD_BINARY16(j, from) JOIN(vload_half, WIDTH)(j, (global const half*)(from))
 #define LOAD_LOCAL(from) (*(local const FLOATS*)(from))
 #define STORE_LOCAL(x, to) (*(local FLOATS*)(to) = (x))
 #define LOAD_ALIGNED(j, from) ((global const FLOATS*)(from))[j]
