@@ -111,7 +111,9 @@ public final class Session implements AutoCloseable {
    * <p>Types: A, B and C are {@code FLOAT32}, {@code BFLOAT16} or {@code FLOAT16}, each on its own;
    * so it is with all operators. Operands of 16 bits, and an old C, are widened, exactly; a result
    * is rounded once, to the nearest. Both pass through float32 copies, whose memory the session
-   * keeps: weights are better packed. A result that has to be given up is NaN as a whole.
+   * keeps: weights are better packed. A result of 16 bits that has to be given up is NaN as a
+   * whole; one that begins or ends within a word of 32 bits, or whose outer dimensions do not fold,
+   * is not sealed by itself, but seals around it go on.
    *
    * <p>Shapes: A {@code [m, k]}, B {@code [k, n]}, C {@code [m, n]}, or batches of them, {@code
    * [batch, ...]}, where A or B may be one matrix for all. Any strides: a transpose is {@link
@@ -474,10 +476,10 @@ public final class Session implements AutoCloseable {
   }
 
   /**
-   * Seals a tensor as it is now: of 32-bit elements, or of 16-bit floats in native memory that can
-   * be read as words of 32 bits, two in each. From here on every operator that reads it notices,
-   * finds and undoes a changed word; {@link Tensor#segment} is read-only, and writing goes through
-   * {@link #edit}.
+   * Seals a tensor as it is now: of 32-bit elements, or of 16-bit floats that fill words of 32 bits
+   * in native memory, two in each. From here on every operator that reads it notices, finds and
+   * undoes a changed word; {@link Tensor#segment} is read-only, and writing goes through {@link
+   * #edit}.
    */
   public void seal(Tensor tensor) {
     enter();
@@ -488,11 +490,11 @@ public final class Session implements AutoCloseable {
             "seals count words of 32 bits; an element of type %s has %d: %s"
                 .formatted(type, 8 * type.bytes(), tensor));
       }
-      if (!tensor.liesInWords()) {
+      if (!tensor.fillsWords()) {
         throw new IllegalArgumentException(
-            "seals count words of 32 bits; %s lies across them: it takes native memory, aligned to"
+            "seals count words of 32 bits; %s does not fill words of native memory, which take two"
                     .formatted(tensor)
-                + " 4 bytes, of a multiple of 4 bytes");
+                + " elements each; seal what lies beside it as well");
       }
       if (tensor.words().selfOverlaps()) {
         throw new IllegalArgumentException(

@@ -15,7 +15,7 @@ class AllocationTest {
   /** Programs that count, and how many cases they have. */
   static Stream<Arguments> workouts() {
     return Stream.of(
-        Arguments.of(AllocationWorkout.class, 44),
+        Arguments.of(AllocationWorkout.class, 48),
         Arguments.of(AttentionAllocationWorkout.class, 28),
         Arguments.of(RowAllocationWorkout.class, 2 * 2 * 4 * RowVariant.values().length));
   }

@@ -73,6 +73,14 @@ final class AllocationWorkout {
     var halfC = Tensor.zeros(arena, DType.BFLOAT16, rows, columns);
     measure(title + "packed, 16 bits", () -> session.gemm(half, packed, halfC));
     measure(title + "fresh, 16 bits, beta", () -> session.gemm(1, half, halfB, 1, halfC));
+    var row16 = Tensor.zeros(arena, DType.FLOAT16, 1, depth);
+    var rowOfC16 = Tensor.zeros(arena, DType.FLOAT16, 1, columns);
+    measure(
+        title + "packed, 16 bits, shapes in turn",
+        () -> {
+          session.gemm(half, packed, halfC);
+          session.gemm(row16, packed, rowOfC16);
+        });
   }
 
   /** Cases on one thread and on two, with protection and without. */

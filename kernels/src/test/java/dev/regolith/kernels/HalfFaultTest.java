@@ -200,15 +200,15 @@ class HalfFaultTest {
     }
   }
 
-  /** Two words of a block: told, before anything is written. */
+  /** Two words of a block: told, and no result that could be taken for one. */
   @Test
   void whatIsBeyondRepair() {
     session.seal(a);
-    float[] before = c.toArray();
     flip(a, 3, 2);
     flip(a, 17, 9);
     assertThatThrownBy(() -> session.gemm(a, b, c)).isInstanceOf(UncorrectableFaultException.class);
-    assertThat(c.toArray()).isEqualTo(before);
+    assertThat(c.toArray()).containsOnly(Float.NaN);
+    assertThat(c.isSealed()).isFalse();
     assertThat(under.reports())
         .anySatisfy(it -> assertThat(it.resolution()).isEqualTo(Resolution.UNCORRECTABLE));
   }
@@ -345,6 +345,115 @@ class HalfFaultTest {
     assertThat(whole.isSealed()).isTrue();
   }
 
+  /** A reader and a writer whose elements meet within a word, or lie between each other's rows. */
+  @Test
+  void readersBesideWriters() throws Exception {
+    Tensor whole = Tensor.of(arena, DType.BFLOAT16, Operand.gaussian(random, 16 * 33), 16, 33);
+    Tensor left = whole.slice(1, 0, 17);
+    Tensor right = whole.slice(1, 17, 33);
+    float[] values = left.toArray();
+    Tensor source =
+        Tensor.of(arena, HalfFormat.BFLOAT16.rounded(Operand.gaussian(random, 256)), 16, 16);
+    Tensor zero = Tensor.zeros(arena, DType.FLOAT32, 16, 16);
+    Tensor zeros = Tensor.zeros(arena, DType.FLOAT32, 16, 17);
+    try (var pool = Executors.newFixedThreadPool(2)) {
+      var tasks = new ArrayList<Callable<Status>>();
+      tasks.add(() -> {
+        for (int i = 0; i < 400; i++) {
+          assertThat(session.add(source, zero, right)).isEqualTo(Status.CLEAN);
+          assertThat(right.toArray()).isEqualTo(source.toArray());
+        }
+        return Status.CLEAN;
+      });
+      tasks.add(() -> {
+        Tensor read = Tensor.zeros(arena, DType.FLOAT32, 16, 17);
+        for (int i = 0; i < 400; i++) {
+          assertThat(session.add(left, zeros, read)).isEqualTo(Status.CLEAN);
+          assertThat(read.toArray()).isEqualTo(values);
+        }
+        return Status.CLEAN;
+      });
+      for (var task : pool.invokeAll(tasks)) {
+        assertThat(task.get()).isEqualTo(Status.CLEAN);
+      }
+    }
+  }
+
+  /** Beside a result that does not fill words, while it is stored: seals around it still see it. */
+  @Test
+  void whatChangesBesideAResult() {
+    Tensor whole = Tensor.of(arena, DType.BFLOAT16, Operand.gaussian(random, 16 * 33), 16, 33);
+    session.seal(whole);
+    Tensor part = whole.slice(1, 0, 17);
+    Tensor x = Tensor.of(arena, Operand.gaussian(random, 16 * 17), 16, 17);
+    Tensor zeros = Tensor.zeros(arena, DType.FLOAT32, 16, 17);
+    for (int beside : new int[] {17, 20, 5 * 33 + 17, 15 * 33 + 32}) {
+      float kept = whole.get(beside / 33, beside % 33);
+      var reached = new AtomicInteger();
+      Probe.Hook hook =
+          (point, _, _, _, _, _) -> {
+            if (point == ProbePoint.HALVES_ROUNDED && reached.getAndIncrement() == 0) {
+              flip(whole, beside, 11);
+            }
+          };
+      try (var _ = ProbeRelay.lend(hook)) {
+        session.add(x, zeros, part);
+      }
+      assertThat(reached).hasPositiveValue();
+      assertThat(session.verify(whole)).isEqualTo(Status.CORRECTED);
+      assertThat(whole.get(beside / 33, beside % 33)).isEqualTo(kept);
+      assertThat(part.toArray()).isEqualTo(HalfFormat.BFLOAT16.rounded(x.toArray()));
+    }
+  }
+
+  /** Results in memory that has no words for them keep the seals beside them right. */
+  @Test
+  void resultsThatAreNotInWords() {
+    MemorySegment memory = arena.allocate(10, 4);
+    Tensor whole = Tensor.wrap(memory, DType.BFLOAT16, 5);
+    Tensor sealed = whole.slice(0, 0, 4);
+    session.seal(sealed);
+    Tensor x = Tensor.of(arena, new float[] {1, 2, 7, 4, 5}, 5);
+    assertThat(session.add(x, Tensor.zeros(arena, DType.FLOAT32, 5), whole))
+        .isEqualTo(Status.CLEAN);
+    assertThat(session.verify(sealed)).isEqualTo(Status.CLEAN);
+    assertThat(whole.toArray()).containsExactly(1, 2, 7, 4, 5);
+    flip(whole, 2, 9);
+    assertThat(session.verify(sealed)).isEqualTo(Status.CORRECTED);
+    assertThat(whole.toArray()).containsExactly(1, 2, 7, 4, 5);
+  }
+
+  /** Old values beyond repair do not keep new ones from being written. */
+  @Test
+  void aDamagedOldResultIsOverwritten() {
+    Tensor x = Tensor.of(arena, Operand.gaussian(random, 15), 3, 5);
+    Tensor y = Tensor.zeros(arena, DType.BFLOAT16, 3, 5);
+    session.softmax(x, y);
+    float[] values = y.toArray();
+    flip(y, 0, 3);
+    flip(y, 7, 9);
+    assertThat(session.softmax(x, y)).isEqualTo(Status.CLEAN);
+    assertThat(y.toArray()).isEqualTo(values);
+    assertThat(y.isSealed()).isTrue();
+  }
+
+  /** Sealed, then damaged, in memory that nobody may write: read as it was, every time. */
+  @Test
+  void readOnlyMemory() {
+    MemorySegment memory = arena.allocate(2L * M * K, 64);
+    MemorySegment.copy(a.storage().segment(), 0, memory, 0, memory.byteSize());
+    Tensor mapped = Tensor.wrap(memory.asReadOnly(), DType.BFLOAT16, M, K);
+    session.seal(mapped);
+    float[] expected = Chain.multiply(a, b);
+    Tensor result = Tensor.zeros(arena, DType.FLOAT32, M, N);
+    assertThat(session.gemm(mapped, b, result)).isEqualTo(Status.CLEAN);
+    memory.setAtIndex(ValueLayout.JAVA_SHORT, 77, (short) (bits(a, 77) ^ 1 << 13));
+    for (int i = 0; i < 2; i++) {
+      assertThat(session.gemm(mapped, b, result)).isEqualTo(Status.CORRECTED);
+      assertThat(result.toArray()).isEqualTo(expected);
+    }
+  }
+
   @Test
   void whatLiesAcrossWordsIsNotSealed() {
     MemorySegment memory = arena.allocate(64, 64);
@@ -352,7 +461,9 @@ class HalfFaultTest {
         new Tensor[] {
           Tensor.wrap(MemorySegment.ofArray(new short[8]), DType.FLOAT16, 8),
           Tensor.wrap(memory.asSlice(2), DType.FLOAT16, 8),
-          Tensor.wrap(memory.asSlice(0, 6), DType.FLOAT16, 3)
+          Tensor.wrap(memory.asSlice(0, 6), DType.FLOAT16, 3),
+          Tensor.wrap(memory.asSlice(0, 8), DType.FLOAT16, 3),
+          Tensor.zeros(arena, DType.FLOAT16, 8).slice(0, 0, 3)
         }) {
       assertThatThrownBy(() -> session.seal(tensor))
           .isInstanceOf(IllegalArgumentException.class)

@@ -231,14 +231,27 @@ public final class SealGrid implements Watch {
     for (long b = 0; b < part.batch(); b++) {
       for (long i = 0; i < part.rows(); i++) {
         for (long j = 0; j < part.columns(); j++) {
-          contribute(memory, part.word(b, i, j), result);
+          long word = part.word(b, i, j);
+          contribute(word, memory.getAtIndex(ValueLayout.JAVA_INT, word), result);
         }
       }
     }
     return result;
   }
 
-  private void contribute(MemorySegment memory, long word, long[] result) {
+  /**
+   * Adds what a half of a word contributes to the sums of this grid, the other half left out.
+   *
+   * @param half number of the half in the storage: two in each word, the lower one first
+   * @param bits what it holds
+   * @param result as {@link #contribution} returns it
+   */
+  public void contribute(long half, short bits, long[] result) {
+    int shift = half % 2 == 0 ? 0 : Short.SIZE;
+    contribute(half / 2, Short.toUnsignedInt(bits) << shift, result);
+  }
+
+  private void contribute(long word, int value, long[] result) {
     long rest = word - range.offset();
     long matrix = range.batch() <= 1 ? 0 : rest / range.batchStride();
     rest -= range.batch() <= 1 ? 0 : matrix * range.batchStride();
@@ -254,7 +267,6 @@ public final class SealGrid implements Watch {
     if (inside) {
       int block = block(matrix, row / CheckBlock.ROWS, column / CheckBlock.COLUMNS);
       long index = row % CheckBlock.ROWS * pitch(block) + column % CheckBlock.COLUMNS + 1;
-      int value = memory.getAtIndex(ValueLayout.JAVA_INT, word);
       Seal.add(result, Seal.SUMS * block, value, index);
     }
   }

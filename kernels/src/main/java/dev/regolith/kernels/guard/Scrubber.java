@@ -33,19 +33,35 @@ public final class Scrubber {
     this.workspace = backend.newWorkspace();
   }
 
+  /** Has a word put back somewhere else than in memory that cannot be written. */
+  public interface Patch {
+    /** Told of a word of the memory, and the bits in which it is wrong. */
+    void put(long word, int changedBits);
+  }
+
   /**
    * Verifies every block of a grid.
    *
    * @throws UncorrectableFaultException if more is damaged than a seal can undo
    */
-  public synchronized Status scrub(String operator, MemorySegment memory, SealGrid grid) {
+  public Status scrub(String operator, MemorySegment memory, SealGrid grid) {
+    return scrub(operator, memory, grid, null);
+  }
+
+  /**
+   * The same of memory that cannot be written.
+   *
+   * @param patch told what is to be put back
+   */
+  public synchronized Status scrub(
+      String operator, MemorySegment memory, SealGrid grid, @Nullable Patch patch) {
     Incident incident = null;
     boolean lost = false;
     for (int block = 0; block < grid.blocks(); block++) {
       backend.scan(memory, grid, block, found, workspace);
       if (!Seal.same(found, 0, grid.sums(), Seal.SUMS * block)) {
         incident = incident == null ? new Incident(operator) : incident;
-        lost |= !mend(memory, grid, block, incident);
+        lost |= !mend(memory, grid, block, patch, incident);
       }
     }
     return close(incident, lost);
@@ -111,8 +127,17 @@ public final class Scrubber {
     return mended.done();
   }
 
-  private boolean mend(MemorySegment memory, SealGrid grid, int block, Incident incident) {
-    return note(Component.OUTPUT, mends ? grid.mend(memory, block) : null, incident);
+  private boolean mend(
+      MemorySegment memory, SealGrid grid, int block, @Nullable Patch patch, Incident incident) {
+    Mended mended = mends ? grid.mend(memory, block) : null;
+    if (patch != null
+        && mended != null
+        && !mended.done()
+        && mended.syndrome() instanceof Seal.Syndrome.Word damage) {
+      patch.put(grid.word(block, damage.index()), mended.changedBits());
+      mended = new Mended(damage, mended.changedBits(), true);
+    }
+    return note(Component.OUTPUT, mended, incident);
   }
 
   /** A result that cannot be brought to where it was asked for. */

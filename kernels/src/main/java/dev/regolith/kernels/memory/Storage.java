@@ -77,6 +77,11 @@ public final class Storage {
     observed = true;
   }
 
+  /** Whether only tensors can reach the memory, unless a segment of it was handed out. */
+  public boolean isOwned() {
+    return owned;
+  }
+
   /** Whether an operator that writes here may seal what it wrote without being asked. */
   public boolean sealsItself() {
     return owned && !exposed && edits == 0;

@@ -11,17 +11,17 @@ import org.jspecify.annotations.Nullable;
 /** Scaled dot-product attention: argument checks, and calls in flight. Thread-safe. */
 public final class Attention implements AutoCloseable {
   private final Execution execution;
-  private static final String OPERATOR = "attention";
-
   private final Calls<AttentionCall> calls;
   private final Calls<HalfCall> halfCalls;
+  private final Calls<HalfCall> halfAppends;
   private final Calls<CacheAppend> appends;
 
   /** The operator of a session. */
   public Attention(Execution execution) {
     this.execution = execution;
     calls = new Calls<>(() -> new AttentionCall(execution));
-    halfCalls = new Calls<>(() -> new HalfCall(OPERATOR, execution));
+    halfCalls = new Calls<>(() -> new HalfCall(AttentionCall.OPERATOR, execution));
+    halfAppends = new Calls<>(() -> new HalfCall(CacheAppend.OPERATOR, execution));
     appends = new Calls<>(() -> new CacheAppend(execution));
   }
 
@@ -58,7 +58,7 @@ public final class Attention implements AutoCloseable {
           halves
               ? attendHalves(call, q, k, v, cached, out, options)
               : call.run(q, k, v, cached, out, options);
-      return execution.conclude(OPERATOR, status, call.evidenceLevel());
+      return execution.conclude(AttentionCall.OPERATOR, status, call.evidenceLevel());
     } finally {
       calls.giveBack(call);
     }
@@ -78,11 +78,10 @@ public final class Attention implements AutoCloseable {
       Tensor wideK = halves.operandIfAny(k);
       Tensor wideV = halves.operandIfAny(v);
       Tensor wideOut = halves.result(out);
-      Status found = halves.widen();
-      Status status = call.run(wideQ, wideK, wideV, cached, wideOut, options);
-      return halves.deliver(status.compareTo(found) > 0 ? status : found);
+      halves.widen();
+      return halves.deliver(call.run(wideQ, wideK, wideV, cached, wideOut, options));
     } catch (UncorrectableFaultException lost) {
-      halves.deliverLost();
+      halves.deliverLost(lost);
       throw lost;
     } finally {
       halves.forget();
@@ -101,16 +100,15 @@ public final class Attention implements AutoCloseable {
     AttentionArguments.checkAppend(pages, k, v);
     requireFitting(pages);
     CacheAppend append = appends.take();
-    HalfCall halves = halfCalls.take();
+    HalfCall halves = halfAppends.take();
     try {
       Tensor wideK = halves.operand(k);
       Tensor wideV = halves.operand(v);
-      Status found = halves.widen();
-      Status status = append.run(pages, wideK, wideV, k.rank() == 3 ? pages.heads() : 0);
-      return status.compareTo(found) > 0 ? status : found;
+      halves.widen();
+      return halves.deliver(append.run(pages, wideK, wideV, k.rank() == 3 ? pages.heads() : 0));
     } finally {
       halves.forget();
-      halfCalls.giveBack(halves);
+      halfAppends.giveBack(halves);
       appends.giveBack(append);
     }
   }
@@ -129,6 +127,7 @@ public final class Attention implements AutoCloseable {
   public void close() {
     calls.close();
     halfCalls.close();
+    halfAppends.close();
     appends.close();
   }
 }

@@ -328,7 +328,7 @@ final class AttentionArguments {
       return false;
     }
     if (x.dtype().bytes() != y.dtype().bytes()) {
-      return true; // a mask of bytes within the words of another tensor: not looked at any closer
+      return true; // elements of other sizes across each other: not looked at any closer
     }
     for (Tensor one : parts(x)) {
       for (Tensor other : parts(y)) {

@@ -57,7 +57,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
     SEAL
   }
 
-  private static final String OPERATOR = "attention";
+  static final String OPERATOR = "attention";
   private static final int ATTEMPTS = 3;
   private static final int ATTEMPTS_THERE = 2;
   private static final int DISTURBANCES = 100;

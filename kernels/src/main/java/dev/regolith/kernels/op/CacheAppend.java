@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 
 /** Appends keys and values to cached pages, heads shared out to the team. */
 final class CacheAppend implements Team.Tasks, Calls.Call {
-  private static final String OPERATOR = "append";
+  static final String OPERATOR = "append";
   private static final int ATTEMPTS = 100;
 
   private final Execution execution;

@@ -10,8 +10,6 @@ import org.jspecify.annotations.Nullable;
 
 /** Matrix multiplication: argument checks, and calls in flight. Thread-safe. */
 public final class Gemm implements AutoCloseable {
-  private static final String OPERATOR = "gemm";
-
   private final Execution execution;
   private final Calls<GemmCall> calls;
   private final Calls<HalfCall> halfCalls;
@@ -20,8 +18,8 @@ public final class Gemm implements AutoCloseable {
   /** The operator of a session. */
   public Gemm(Execution execution) {
     this.execution = execution;
-    calls = new Calls<>(() -> new GemmCall(OPERATOR, execution));
-    halfCalls = new Calls<>(() -> new HalfCall(OPERATOR, execution));
+    calls = new Calls<>(() -> new GemmCall(execution));
+    halfCalls = new Calls<>(() -> new HalfCall(GemmCall.OPERATOR, execution));
     packer = new WeightPacker(execution);
   }
 
@@ -50,7 +48,7 @@ public final class Gemm implements AutoCloseable {
           halves
               ? multiplyHalves(call, alpha, a, b, packed, beta, c)
               : call.run(alpha, a, b, packed, beta, c);
-      return execution.conclude(OPERATOR, status, call.evidenceLevel());
+      return execution.conclude(GemmCall.OPERATOR, status, call.evidenceLevel());
     } finally {
       calls.giveBack(call);
     }
@@ -69,11 +67,10 @@ public final class Gemm implements AutoCloseable {
       Tensor wideA = halves.lend(a, alpha != 0, false);
       Tensor wideB = b == null ? null : halves.lend(b, alpha != 0, false);
       Tensor wideC = halves.lend(c, beta != 0, true);
-      Status found = halves.widen();
-      Status status = call.run(alpha, wideA, wideB, packed, beta, wideC);
-      return halves.deliver(status.compareTo(found) > 0 ? status : found);
+      halves.widen();
+      return halves.deliver(call.run(alpha, wideA, wideB, packed, beta, wideC));
     } catch (UncorrectableFaultException lost) {
-      halves.deliverLost();
+      halves.deliverLost(lost);
       throw lost;
     } finally {
       halves.forget();

@@ -50,6 +50,9 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     VERIFY
   }
 
+  /** For reports. */
+  static final String OPERATOR = "gemm";
+
   /** Most multiply-adds, and elements of B, of a product that one thread computes sooner. */
   private static final long ALONE = 1 << 18;
 
@@ -81,19 +84,14 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
   private boolean computed;
   private long mark;
 
-  /**
-   * A call.
-   *
-   * @param operator for reports
-   */
-  GemmCall(String operator, Execution execution) {
+  GemmCall(Execution execution) {
     this.execution = execution;
     var backend = execution.backend();
     this.workspace = backend.newWorkspace();
     this.verify = execution.protection() != Protection.OFF;
     this.guard =
         new Guard(
-            operator,
+            OPERATOR,
             backend,
             execution.twin(),
             execution.log(),
@@ -102,7 +100,7 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     this.cut = new RegionCut(backend, problem);
     this.left = new LeftOperand(backend, verify);
     this.right = new RightOperand(backend, verify);
-    this.output = new Output(operator, backend, execution.scrubber(), verify);
+    this.output = new Output(OPERATOR, backend, execution.scrubber(), verify);
     int threads = execution.team().threads();
     regions = new Region[threads];
     found = new long[threads][Seal.SUMS];

@@ -2,6 +2,7 @@ package dev.regolith.kernels.op;
 
 import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.fault.UncorrectableFaultException;
 import dev.regolith.kernels.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -18,7 +19,7 @@ final class HalfCall implements Calls.Call {
   private final boolean[] reads = new boolean[TENSORS];
   private final boolean[] writes = new boolean[TENSORS];
   private int lent;
-  private boolean widened;
+  private Status found = Status.CLEAN;
 
   HalfCall(String operator, Execution execution) {
     workspace = execution.backend().newWorkspace();
@@ -64,48 +65,45 @@ final class HalfCall implements Calls.Call {
     }
     reads[lent] = read;
     writes[lent] = written;
-    return tensors[lent++].open(tensor);
+    return tensors[lent++].open(tensor, written);
   }
 
-  /** Widens the operands; the worst of what was found in them. */
-  Status widen() {
-    Status worst = Status.CLEAN;
+  /** Widens the operands; what is found in them is told at the delivery. */
+  void widen() {
     for (int i = 0; i < lent; i++) {
       if (reads[i]) {
-        worst = worse(worst, tensors[i].widen());
+        found = worse(found, tensors[i].widen());
       }
     }
-    widened = true;
-    return worst;
   }
 
   /**
    * Rounds the results.
    *
    * @param status what became of them
-   * @return the worst of that and of what was found since
+   * @return the worst of that, of what was found in operands, and of what was found since
    */
   Status deliver(Status status) {
-    return worse(status, deliver(status != Status.DETECTED));
-  }
-
-  /** Hands NaN over, where results were to be computed and one of them could not be. */
-  void deliverLost() {
-    for (int i = 0; i < lent && widened; i++) {
-      if (writes[i]) {
-        tensors[i].deliverLost();
-      }
-    }
-  }
-
-  private Status deliver(boolean good) {
-    Status worst = Status.CLEAN;
+    Status worst = worse(found, status);
     for (int i = 0; i < lent; i++) {
       if (writes[i]) {
-        worst = worse(worst, tensors[i].deliver(good));
+        worst = worse(worst, tensors[i].deliver(status != Status.DETECTED));
       }
     }
     return worst;
+  }
+
+  /** Hands NaN over: an operand, or a result, could not be put right. */
+  void deliverLost(UncorrectableFaultException lost) {
+    for (int i = 0; i < lent; i++) {
+      try {
+        if (writes[i]) {
+          tensors[i].deliverLost();
+        }
+      } catch (UncorrectableFaultException e) {
+        lost.addSuppressed(e);
+      }
+    }
   }
 
   private static Status worse(Status x, Status y) {
@@ -118,7 +116,7 @@ final class HalfCall implements Calls.Call {
       tensors[i].forget();
     }
     lent = 0;
-    widened = false;
+    found = Status.CLEAN;
   }
 
   @Override

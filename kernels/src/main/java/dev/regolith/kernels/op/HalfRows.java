@@ -52,6 +52,11 @@ final class HalfRows {
     moved = true;
   }
 
+  /** Has the same elements read from a copy of all of the memory. */
+  void moveTo(MemorySegment copy) {
+    memory = copy;
+  }
+
   DType type() {
     return type;
   }

@@ -1,6 +1,7 @@
 package dev.regolith.kernels.op;
 
 import dev.regolith.kernels.backend.Backend;
+import dev.regolith.kernels.backend.Staging;
 import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.SealGrid;
@@ -18,15 +19,18 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * An operand of 16-bit floats as it is widened: where it lies, if its rows are stretches of native
- * memory, or a copy. Its words are sealed when they are first read, unless their owner did, and
- * verified after their last use.
+ * memory that it shares no word of, or a copy. Its words are sealed when they are first read,
+ * unless their owner did, and verified after their last use.
  */
 final class HalfSource implements AutoCloseable {
+  private final String operator;
   private final Backend backend;
+  private final Scrubber scrubber;
   private final boolean verify;
   private final Scratch scratch = new Scratch();
   private final CallSeals callSeals = new CallSeals();
   private final HalfRows original = new HalfRows();
+  private final Scrubber.Patch patch = this::patch;
   private Range ofCopy = new Range(0, 0, 0, 0, 0, 0, 0);
   private MemorySegment memory = MemorySegment.NULL;
   private @Nullable Tensor tensor;
@@ -34,7 +38,9 @@ final class HalfSource implements AutoCloseable {
   private boolean copied;
   private volatile boolean torn;
 
-  HalfSource(Backend backend, boolean verify) {
+  HalfSource(String operator, Backend backend, Scrubber scrubber, boolean verify) {
+    this.operator = operator;
+    this.scrubber = scrubber;
     this.backend = backend;
     this.verify = verify;
   }
@@ -44,7 +50,7 @@ final class HalfSource implements AutoCloseable {
     tensor = half;
     memory = half.storage().segment();
     rows.set(half, memory);
-    copied = !half.liesInWords() || memory.isReadOnly() || rows.columnStride() != 1;
+    copied = !half.fillsWords() || memory.isReadOnly() || rows.columnStride() != 1;
     seals = null;
     if (copied) {
       original.set(half, memory);
@@ -128,12 +134,34 @@ final class HalfSource implements AutoCloseable {
   }
 
   /** After the last use: what changed since the first is put back. */
-  Status verify(String operator, Scrubber scrubber) {
+  Status verify() {
     Tensor half = tensor;
     SealGrid grid = seals;
-    Status found = half == null ? Status.CLEAN : scrubber.scrub(operator, half);
+    Status found = half == null ? Status.CLEAN : scrubOwner(half);
     // What its owner's seals put back was wrong when those of this call were made.
     return found == Status.CLEAN && grid != null ? scrubber.scrub(operator, memory, grid) : found;
+  }
+
+  /**
+   * Holds the operand against the seals of its owner. What cannot be put back in its memory is, in
+   * a copy of that, from which rows are copied once more.
+   */
+  private Status scrubOwner(Tensor half) {
+    if (!half.storage().place().isReadOnly()) {
+      return scrubber.scrub(operator, half);
+    }
+    Status worst = Status.CLEAN;
+    for (Watch watch : half.storage().watches()) {
+      if (watch.inForce() && half.touches(watch.range())) {
+        Status status = scrubber.scrub(operator, original.memory(), (SealGrid) watch, patch);
+        worst = status.compareTo(worst) > 0 ? status : worst;
+      }
+    }
+    return worst;
+  }
+
+  private void patch(long word, int changedBits) {
+    original.moveTo(Staging.patched(original.memory(), word, changedBits));
   }
 
   /** Lets go of the caller's memory. */

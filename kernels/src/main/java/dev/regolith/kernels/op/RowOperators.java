@@ -102,11 +102,10 @@ public final class RowOperators implements AutoCloseable {
       o.bias = halves.operandIfAny(o.bias);
       o.sum = halves.resultIfAny(o.sum);
       o.out = halves.resultIfAny(o.out);
-      Status found = halves.widen();
-      Status status = call.run();
-      return halves.deliver(status.compareTo(found) > 0 ? status : found);
+      halves.widen();
+      return halves.deliver(call.run());
     } catch (UncorrectableFaultException lost) {
-      halves.deliverLost();
+      halves.deliverLost(lost);
       throw lost;
     } finally {
       halves.forget();

@@ -38,7 +38,7 @@ final class WeightPacker {
       if (!weights.dtype().isHalf()) {
         return pack(arena, weights, workspace);
       }
-      Tensor widened = wide.open(weights);
+      Tensor widened = wide.open(weights, false);
       wide.widen();
       PackedB packed = pack(arena, widened, workspace);
       if (isFinite(packed)) {

@@ -1,7 +1,6 @@
 package dev.regolith.kernels.op;
 
 import dev.regolith.kernels.backend.Backend;
-import dev.regolith.kernels.backend.GemmProblem;
 import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Seal;
@@ -12,15 +11,14 @@ import dev.regolith.kernels.fault.Protection;
 import dev.regolith.kernels.fault.Status;
 import dev.regolith.kernels.memory.Repairs;
 import dev.regolith.kernels.memory.Scratch;
-import dev.regolith.kernels.memory.Storage;
 import dev.regolith.kernels.memory.Watch;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
 import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -38,6 +36,33 @@ final class WideTensor implements Team.Tasks, AutoCloseable {
   /** Elements that are converted at a time: they stay in a first-level cache. */
   private static final int PIECE = 2048;
 
+  /** Shapes that are remembered: more than a layer has. */
+  private static final int FORMS = 8;
+
+  /**
+   * A tensor over the memory.
+   *
+   * @param turned whether its rows are the columns of what it is in the place of
+   * @param rows its rows, one behind the other
+   * @param shown the same in the order of what it is in the place of
+   */
+  private record Form(boolean turned, Tensor rows, Tensor shown) {
+    static final Form NONE = of(MemorySegment.NULL, false, new long[] {0});
+
+    static Form of(MemorySegment memory, boolean turned, long[] shape) {
+      Tensor rows = Tensor.scratch(memory, DType.FLOAT32, shape);
+      return new Form(turned, rows, turned ? rows.transposed() : rows);
+    }
+
+    boolean is(HalfRows halves) {
+      boolean same = turned == halves.isTurned() && rows.rank() == halves.shape().length;
+      for (int d = 0; same && d < rows.rank(); d++) {
+        same = rows.size(d) == halves.shape()[d];
+      }
+      return same;
+    }
+  }
+
   private enum Phase {
     PREPARE,
     CONVERT,
@@ -54,26 +79,25 @@ final class WideTensor implements Team.Tasks, AutoCloseable {
   private final long[][] found;
   private final HalfRows halves = new HalfRows();
   private final HalfSource source;
-  private final GemmProblem place = new GemmProblem();
-  private final Output output;
-  private @Nullable Arena arena;
-  private @Nullable Tensor room;
+  private final HalfOutput output;
+  private final Scratch room = new Scratch();
+
+  /** Shapes that were met here since the memory grew. */
+  private final Form[] forms = new Form[FORMS];
+
+  private int met;
 
   /** The tensor in whose place this is. */
   private @Nullable Tensor half;
 
-  /** Its rows, one behind the other. */
-  private @Nullable Tensor wide;
-
-  /** The same as it lies: transposed, perhaps. */
-  private @Nullable Tensor shown;
-
+  private Form form = Form.NONE;
   private MemorySegment floats = MemorySegment.NULL;
   private MemorySegment repeated = MemorySegment.NULL;
   private MemorySegment sealed = MemorySegment.NULL;
   private @Nullable SealGrid seals;
   private Phase phase = Phase.CONVERT;
   private boolean widens;
+  private boolean cutAsResult;
   private volatile boolean torn;
 
   /**
@@ -88,75 +112,60 @@ final class WideTensor implements Team.Tasks, AutoCloseable {
     this.workspace = workspace;
     backend = execution.backend();
     verify = execution.protection() != Protection.OFF;
-    source = new HalfSource(backend, verify);
-    output = new Output(operator, backend, execution.scrubber(), verify);
+    source = new HalfSource(operator, backend, execution.scrubber(), verify);
+    output = new HalfOutput(operator, backend, execution.scrubber(), verify, halves);
+    Arrays.fill(forms, Form.NONE);
     found = new long[execution.team().threads()][Seal.SUMS];
   }
 
-  /** A float32 tensor of the shape of a tensor of halves; its words are arbitrary. */
-  Tensor open(Tensor tensor) {
+  /**
+   * A float32 tensor of the shape of a tensor of halves; its words are arbitrary.
+   *
+   * @param isResult whether it will be written
+   */
+  Tensor open(Tensor tensor, boolean isResult) {
     half = tensor;
-    boolean changed = halves.set(tensor, tensor.storage().place());
-    Tensor known = shown;
-    if (!changed && known != null) {
-      // What the last call left here is gone, and so is what any seal says of it.
-      for (Watch watch : known.storage().watches()) {
-        ((SealGrid) watch).inForce(false);
+    cutAsResult = isResult;
+    halves.set(tensor, tensor.storage().place());
+    form = form(Float.BYTES * tensor.elements());
+    // What the last call left here is gone, and so is what any seal says of it.
+    for (Watch watch : form.rows.storage().watches()) {
+      ((SealGrid) watch).inForce(false);
+    }
+    return form.shown;
+  }
+
+  private Form form(long bytes) {
+    MemorySegment memory = room.atLeast(bytes);
+    if (memory.byteSize() != floats.byteSize()) { // it grew, and is another
+      Arrays.fill(forms, Form.NONE);
+      floats = memory;
+    }
+    for (Form known : forms) {
+      if (known.is(halves)) {
+        return known;
       }
-      return known;
     }
-    Tensor memory = atLeast(tensor.elements());
-    for (Watch watch : memory.storage().watches()) {
-      memory.storage().remove(watch);
-    }
-    Tensor rows = memory.strided(0, halves.shape(), rowMajor(halves.shape()));
-    Tensor result = halves.isTurned() ? rows.transposed() : rows;
-    wide = rows;
-    shown = result;
-    return result;
-  }
-
-  private static long[] rowMajor(long[] shape) {
-    var strides = new long[shape.length];
-    long stride = 1;
-    for (int d = shape.length - 1; d >= 0; d--) {
-      strides[d] = stride;
-      stride *= Math.max(1, shape[d]);
-    }
-    return strides;
-  }
-
-  private Tensor atLeast(long elements) {
-    Tensor memory = room;
-    if (memory == null || memory.elements() < elements) {
-      free();
-      var fresh = Arena.ofShared();
-      arena = fresh;
-      memory = Tensor.zeros(fresh, DType.FLOAT32, elements);
-      room = memory;
-    }
-    return memory;
+    Form fresh = Form.of(floats, halves.isTurned(), halves.shape());
+    forms[met++ % FORMS] = fresh;
+    return fresh;
   }
 
   private Tensor half() {
     return Objects.requireNonNull(half);
   }
 
-  private Tensor wide() {
-    return Objects.requireNonNull(wide);
-  }
-
   // ---------------------------------------------------------------------------------- operands
 
   /** Widens the tensor; what was found in it on the way. */
   Status widen() {
-    Tensor target = wide();
     source.open(half(), halves);
-    floats = target.storage().segment();
     widens = true;
-    var grid = (SealGrid) target.storage().watchOf(target.range(), SealGrid::new);
-    seals = grid;
     sealed = floats;
+    // An old result is sealed as its operator will seal the new one.
+    Tensor cut = cutAsResult ? form.shown : form.rows;
+    var grid = (SealGrid) cut.storage().watchOf(cut.range(), SealGrid::new);
+    seals = grid;
     Status worst = Status.CLEAN;
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
       // What is put back in the source was read before that, and is read again.
@@ -167,9 +176,10 @@ final class WideTensor implements Team.Tasks, AutoCloseable {
         return worst;
       }
       boolean agrees = agrees();
-      Status ofSource = source.verify(operator, execution.scrubber());
+      Status ofSource = source.verify();
       worst = worse(worst, agrees ? ofSource : worse(ofSource, Status.CORRECTED));
-      if (agrees && (ofSource == Status.DETECTED || Repairs.OF_TENSORS.noneSince(mark))) {
+      boolean asRead = ofSource == Status.CLEAN && Repairs.OF_TENSORS.noneSince(mark);
+      if (agrees && (asRead || ofSource == Status.DETECTED)) {
         grid.inForce(true);
         return worst;
       }
@@ -192,42 +202,27 @@ final class WideTensor implements Team.Tasks, AutoCloseable {
    * @throws dev.regolith.kernels.fault.UncorrectableFaultException if that does not succeed
    */
   Status deliver(boolean good) {
-    Tensor target = half();
-    Storage storage = target.storage();
-    floats = wide().storage().segment();
     widens = false;
-    seals = null;
-    if (!target.liesInWords()) {
-      halves.set(target, storage.segmentToWrite(false));
-      return round(good);
+    boolean computed = false;
+    boolean right = false;
+    Status worst;
+    try {
+      output.open(half());
+      seals = output.seals();
+      sealed = output.sealed();
+      computed = true;
+      worst = round(good);
+      right = good && worst != Status.DETECTED;
+    } finally {
+      output.close(computed, right, found[0], workspace);
     }
-    // A result of somebody else may begin within the word that this one ends with.
-    synchronized (storage) {
-      Status before = Status.CLEAN;
-      if (verify && !target.fillsWords()) {
-        before = execution.scrubber().scrub(operator, target);
-      }
-      output.open(storage, target.words(), false, place);
-      boolean delivered = false;
-      try {
-        halves.set(target, place.c);
-        seals = place.cSeals;
-        sealed = place.c;
-        before = worse(before, round(good));
-        delivered = true;
-      } finally {
-        output.close(place, true, good && delivered, found[0], workspace);
-      }
-      return worse(before, output.found());
-    }
+    return worse(worst, output.found());
   }
 
   /** Hands a result over of which some could not be computed: NaN. */
   void deliverLost() {
-    MemorySegment lost = wide().storage().segmentToWrite(false);
-    long elements = wide().elements();
-    for (long i = 0; i < elements; i++) {
-      lost.setAtIndex(ValueLayout.JAVA_FLOAT, i, Float.NaN);
+    for (long i = 0; i < half().elements(); i++) {
+      floats.setAtIndex(ValueLayout.JAVA_FLOAT, i, Float.NaN);
     }
     var _ = deliver(false);
   }
@@ -240,7 +235,7 @@ final class WideTensor implements Team.Tasks, AutoCloseable {
         return worst;
       }
       boolean agrees = agrees();
-      Status ofResult = execution.scrubber().scrub(operator, wide());
+      Status ofResult = execution.scrubber().scrub(operator, form.rows);
       worst = worse(worst, agrees ? ofResult : worse(ofResult, Status.CORRECTED));
       if (agrees && ofResult != Status.CORRECTED) {
         return worst;
@@ -264,6 +259,9 @@ final class WideTensor implements Team.Tasks, AutoCloseable {
     if (verify && grid != null) {
       run(Phase.SEAL, grid.range().batch() * CheckBlock.down(grid.range().rows()));
     }
+    if (!widens) {
+      output.stored();
+    }
   }
 
   /** Whether all rows, converted once more, are what they were converted to; or it is reported. */
@@ -280,7 +278,11 @@ final class WideTensor implements Team.Tasks, AutoCloseable {
     Team team = execution.team();
     phase = next;
     repeated = pieces.atLeast((long) Float.BYTES * PIECE * team.threads());
-    team.run(tasks, this, team.canReach(half().storage().place()));
+    boolean together = team.canReach(half().storage().place());
+    if (!together) {
+      Announcement.confined();
+    }
+    team.run(tasks, this, together);
   }
 
   @Override
@@ -304,7 +306,7 @@ final class WideTensor implements Team.Tasks, AutoCloseable {
         long at = element + column * halves.columnStride();
         long wideAt = Float.BYTES * (row * columns + column);
         if (phase == Phase.CONVERT) {
-          convert(at, count, wideAt);
+          convert(at, count, wideAt, (long) Float.BYTES * PIECE * worker);
         } else {
           compare(at, count, wideAt, (long) Float.BYTES * PIECE * worker);
         }
@@ -312,15 +314,16 @@ final class WideTensor implements Team.Tasks, AutoCloseable {
     }
   }
 
-  private void convert(long at, int count, long wideAt) {
+  private void convert(long at, int count, long wideAt, long room) {
     if (widens) {
       backend.widen(halves.type(), halves.memory(), Short.BYTES * at, count, floats, wideAt);
     } else if (halves.columnStride() == 1) {
       backend.round(halves.type(), floats, wideAt, count, halves.memory(), Short.BYTES * at);
     } else {
+      backend.round(halves.type(), floats, wideAt, count, repeated, room);
       for (int i = 0; i < count; i++) {
-        float x = floats.get(ValueLayout.JAVA_FLOAT, wideAt + (long) Float.BYTES * i);
-        halves.put(at + i * halves.columnStride(), halves.type().round(x));
+        short bits = repeated.get(ValueLayout.JAVA_SHORT, room + (long) Short.BYTES * i);
+        halves.put(at + i * halves.columnStride(), bits);
       }
     }
   }
@@ -361,16 +364,10 @@ final class WideTensor implements Team.Tasks, AutoCloseable {
       if (ofFloats) {
         long bytes = Float.BYTES * columns;
         Probe.reach(point, floats, row * bytes, 1, bytes, 0);
-      } else {
-        long stride = Short.BYTES * halves.columnStride();
-        boolean together = halves.columnStride() == 1;
-        Probe.reach(
-            point,
-            halves.memory(),
-            Short.BYTES * halves.element(row),
-            together ? 1 : columns,
-            together ? Short.BYTES * columns : Short.BYTES,
-            stride);
+      } else if (halves.columnStride() == 1) {
+        long words = columns / 2;
+        long at = Short.BYTES * halves.element(row);
+        Probe.reach(point, halves.memory(), at, 1, Integer.BYTES * words, 0);
       }
     }
   }
@@ -383,26 +380,13 @@ final class WideTensor implements Team.Tasks, AutoCloseable {
     output.forget();
     seals = null;
     sealed = MemorySegment.NULL;
-    place.c = MemorySegment.NULL;
-    place.cSeals = null;
   }
 
   @Override
   public void close() {
-    free();
+    room.close();
     pieces.close();
     source.close();
     output.close();
-  }
-
-  private void free() {
-    room = null;
-    wide = null;
-    shown = null;
-    floats = MemorySegment.NULL;
-    if (arena != null) {
-      arena.close();
-      arena = null;
-    }
   }
 }

@@ -30,7 +30,7 @@ public enum DType {
     return bytes;
   }
 
-  /** Whether this is a floating-point type of 16 bits. */
+  /** Whether this is a floating-point type of 16 bits, of either kind: "halves" in this library. */
   public boolean isHalf() {
     return this == BFLOAT16 || this == FLOAT16;
   }
@@ -58,9 +58,14 @@ public enum DType {
   public short round(float x) {
     return switch (this) {
       case BFLOAT16 -> roundToUpperHalf(x);
-      case FLOAT16 -> Float.floatToFloat16(x);
+      case FLOAT16 -> Float.isNaN(x) ? quiet(x) : Float.floatToFloat16(x);
       default -> throw notHalf();
     };
+  }
+
+  /** The one NaN of binary16 that there is of each sign. */
+  private static short quiet(float x) {
+    return (short) (Float.floatToRawIntBits(x) >>> 31 << 15 | 0x7e00);
   }
 
   private static short roundToUpperHalf(float x) {

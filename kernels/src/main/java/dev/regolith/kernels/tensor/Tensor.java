@@ -68,6 +68,16 @@ public final class Tensor {
   }
 
   /**
+   * A row-major tensor over memory that the library uses again and again, for its own packages: it
+   * is sealed as results are, and stays where it is.
+   */
+  public static Tensor scratch(MemorySegment memory, DType dtype, long... shape) {
+    var storage = new Storage(memory, true);
+    storage.observe();
+    return new Tensor(storage, dtype, 0, shape.clone(), rowMajor(shape));
+  }
+
+  /**
    * The same of another type, which numbers are {@linkplain DType#round rounded} to.
    *
    * @throws IllegalArgumentException if the type is no floating-point type
@@ -344,18 +354,26 @@ public final class Tensor {
     return known;
   }
 
-  /** Whether {@link #words} are those of this view's elements, and no others. */
+  /**
+   * Whether {@link #words} are those of this view's elements, and nobody else's, so that they can
+   * be sealed. What allocated memory is filled up with to whole words belongs to the last element.
+   */
   public boolean fillsWords() {
-    return words().size() * WORD == elements() * dtype.bytes();
-  }
-
-  /** Whether words of 32 bits can be read where {@link #words} says. */
-  public boolean liesInWords() {
+    if (dtype.bytes() == WORD) {
+      return true;
+    }
     MemorySegment memory = storage.place();
-    return (dtype.bytes() == WORD)
-        || (memory.isNative()
+    boolean inWords =
+        memory.isNative()
             && memory.address() % WORD == 0
-            && WORD * (words().last() + 1) <= memory.byteSize());
+            && WORD * (words().last() + 1) <= memory.byteSize();
+    if (!inWords || !folds() || range().selfOverlaps()) {
+      return false;
+    }
+    boolean toTheEnd = WORD * (words().last() + 1) == memory.byteSize();
+    long bytes = elements() * dtype.bytes();
+    long filling = toTheEnd && storage.isOwned() ? Math.ceilDiv(bytes, WORD) * WORD : bytes;
+    return words().size() * WORD == filling;
   }
 
   private Range coverElements() {

@@ -33,9 +33,7 @@ final class VectorHalves {
   /** Bits that a fraction of binary32 has more than one of binary16. */
   private static final int SHORTER = 13;
 
-  /** By how much the exponents of the two are biased differently, as a power and as bits. */
-  private static final float REBIASED = 0x1p112f;
-
+  /** By how much the exponents of the two are biased differently. */
   private static final int REBIAS = 112 << 23;
 
   /** The smallest normal number of binary16. */
@@ -85,11 +83,13 @@ final class VectorHalves {
   private static IntVector widen(IntVector half) {
     IntVector size = half.and(HALF_SIGN - 1).lanewise(VectorOperators.LSHL, SHORTER);
     IntVector sign = half.and(HALF_SIGN).lanewise(VectorOperators.LSHL, Short.SIZE);
-    // Exact, also of subnormal numbers, which their place in a binary32 has become one of.
-    IntVector finite = size.reinterpretAsFloats().mul(REBIASED).reinterpretAsInts();
-    IntVector special = size.or(0xff << 23);
-    VectorMask<Integer> isSpecial = half.and(INFINITE).eq(INFINITE);
-    return finite.blend(special, isSpecial).or(sign);
+    IntVector exponent = half.and(INFINITE);
+    // Exact, and normal all the way: the fraction behind a 1 that is taken away again.
+    FloatVector raised = size.or(Float.floatToRawIntBits(NORMAL)).reinterpretAsFloats();
+    return size.add(REBIAS)
+        .blend(raised.sub(NORMAL).reinterpretAsInts(), exponent.eq(0))
+        .blend(size.or(0xff << 23), exponent.eq(INFINITE))
+        .or(sign);
   }
 
   /** Rounds floats; how many. */
