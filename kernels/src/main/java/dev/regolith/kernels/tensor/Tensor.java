@@ -43,6 +43,7 @@ public final class Tensor {
   private final long[] strides;
   private @Nullable Range range; // computed when first asked for; a race computes it twice
   private @Nullable Range words; // likewise
+  private @Nullable Boolean fills; // likewise
 
   private Tensor(Storage storage, DType dtype, long offset, long[] shape, long[] strides) {
     this.storage = storage;
@@ -359,9 +360,15 @@ public final class Tensor {
    * be sealed. What allocated memory is filled up with to whole words belongs to the last element.
    */
   public boolean fillsWords() {
-    if (dtype.bytes() == WORD) {
-      return true;
+    var known = fills;
+    if (known == null) {
+      known = dtype.bytes() == WORD || elementsFillWords();
+      fills = known;
     }
+    return known;
+  }
+
+  private boolean elementsFillWords() {
     MemorySegment memory = storage.place();
     boolean inWords =
         memory.isNative()

@@ -27,6 +27,9 @@ final class VectorHalves {
 
   private static final int SIGN = 1 << 31;
 
+  /** The exponent of infinities and NaN. */
+  private static final int EXPONENT = 0xff << 23;
+
   /** The sign of a half, wherever its vector has it. */
   private static final int HALF_SIGN = 1 << 15;
 
@@ -36,14 +39,24 @@ final class VectorHalves {
   /** By how much the exponents of the two are biased differently. */
   private static final int REBIAS = 112 << 23;
 
+  /** The least exponent of a normal number of binary16, where binary32 has its own. */
+  private static final int LEAST_EXPONENT = 1 << 23;
+
   /** The smallest normal number of binary16. */
   private static final float NORMAL = 0x1p-14f;
 
+  private static final int NORMAL_BITS = Float.floatToRawIntBits(NORMAL);
+
   /** What is rounded to the infinity of binary16: halfway behind its largest number. */
-  private static final float TOO_LARGE = 65520;
+  private static final int TOO_LARGE_BITS = Float.floatToRawIntBits(65520);
 
   /** A number whose last bit counts as much as the last one of a subnormal of binary16. */
   private static final float SUBNORMAL_UNIT = 0.5f;
+
+  private static final int UNIT_BITS = Float.floatToRawIntBits(SUBNORMAL_UNIT);
+
+  /** Biased anew, and a little less than half of what is cut off. */
+  private static final int ROUNDING = (1 << (SHORTER - 1)) - 1 - REBIAS;
 
   private static final int INFINITE = 0x7c00;
   private static final int QUIET = 0x7e00;
@@ -56,21 +69,39 @@ final class VectorHalves {
     if (!halves.isNative() || !floats.isNative()) {
       return 0;
     }
-    halves = known(halves);
-    floats = known(floats);
     int full = FLOATS.loopBound(count);
     if (type == DType.BFLOAT16) {
-      for (int i = 0; i < full; i += LANES) {
-        load(halves, offset + 2L * i)
-            .lanewise(VectorOperators.LSHL, Short.SIZE)
-            .intoMemorySegment(floats, at + 4L * i, ORDER);
-      }
+      widenUpperHalves(known(halves), offset, full, known(floats), at);
     } else {
-      for (int i = 0; i < full; i += LANES) {
-        widen(load(halves, offset + 2L * i)).intoMemorySegment(floats, at + 4L * i, ORDER);
-      }
+      widenBinary16(known(halves), offset, full, known(floats), at);
     }
     return full;
+  }
+
+  // A loop for each, and in it everything: what the compiler does not inline allocates its vectors.
+
+  private static void widenUpperHalves(
+      MemorySegment halves, long offset, int count, MemorySegment floats, long at) {
+    for (int i = 0; i < count; i += LANES) {
+      IntVector half = load(halves, offset + 2L * i);
+      half.lanewise(VectorOperators.LSHL, Short.SIZE).intoMemorySegment(floats, at + 4L * i, ORDER);
+    }
+  }
+
+  private static void widenBinary16(
+      MemorySegment halves, long offset, int count, MemorySegment floats, long at) {
+    for (int i = 0; i < count; i += LANES) {
+      IntVector half = load(halves, offset + 2L * i);
+      IntVector size = half.and(HALF_SIGN - 1).lanewise(VectorOperators.LSHL, SHORTER);
+      IntVector sign = half.and(HALF_SIGN).lanewise(VectorOperators.LSHL, Short.SIZE);
+      // Exact, and normal all the way: the fraction behind a 1 that is taken away again.
+      FloatVector raised = size.or(NORMAL_BITS).reinterpretAsFloats();
+      size.add(REBIAS)
+          .blend(raised.sub(NORMAL).reinterpretAsInts(), size.lt(LEAST_EXPONENT))
+          .blend(size.or(EXPONENT), size.compare(VectorOperators.GE, INFINITE << SHORTER))
+          .or(sign)
+          .intoMemorySegment(floats, at + 4L * i, ORDER);
+    }
   }
 
   private static IntVector load(MemorySegment halves, long offset) {
@@ -79,82 +110,57 @@ final class VectorHalves {
             .convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0);
   }
 
-  /** Binary16 in the lower halves, as binary32. */
-  private static IntVector widen(IntVector half) {
-    IntVector size = half.and(HALF_SIGN - 1).lanewise(VectorOperators.LSHL, SHORTER);
-    IntVector sign = half.and(HALF_SIGN).lanewise(VectorOperators.LSHL, Short.SIZE);
-    IntVector exponent = half.and(INFINITE);
-    // Exact, and normal all the way: the fraction behind a 1 that is taken away again.
-    FloatVector raised = size.or(Float.floatToRawIntBits(NORMAL)).reinterpretAsFloats();
-    return size.add(REBIAS)
-        .blend(raised.sub(NORMAL).reinterpretAsInts(), exponent.eq(0))
-        .blend(size.or(0xff << 23), exponent.eq(INFINITE))
-        .or(sign);
-  }
-
   /** Rounds floats; how many. */
   static int round(
       DType type, MemorySegment floats, long offset, int count, MemorySegment halves, long at) {
     if (!halves.isNative() || !floats.isNative()) {
       return 0;
     }
-    halves = known(halves);
-    floats = known(floats);
     int full = FLOATS.loopBound(count);
     if (type == DType.BFLOAT16) {
-      for (int i = 0; i < full; i += LANES) {
-        store(roundToUpperHalf(load(floats, offset, i)), halves, at + 2L * i);
-      }
+      roundToUpperHalves(known(floats), offset, full, known(halves), at);
     } else {
-      for (int i = 0; i < full; i += LANES) {
-        store(roundToBinary16(load(floats, offset, i)), halves, at + 2L * i);
-      }
+      roundToBinary16(known(floats), offset, full, known(halves), at);
     }
     return full;
   }
 
-  private static FloatVector load(MemorySegment floats, long offset, int i) {
-    return FloatVector.fromMemorySegment(FLOATS, floats, offset + 4L * i, ORDER);
+  private static void roundToUpperHalves(
+      MemorySegment floats, long offset, int count, MemorySegment halves, long at) {
+    for (int i = 0; i < count; i += LANES) {
+      IntVector bits = IntVector.fromMemorySegment(INTS, floats, offset + 4L * i, ORDER);
+      IntVector upper = bits.lanewise(VectorOperators.LSHR, Short.SIZE);
+      IntVector rounded =
+          bits.add(upper.and(1)).add(0x7fff).lanewise(VectorOperators.LSHR, Short.SIZE);
+      VectorMask<Integer> isNan = bits.and(~SIGN).compare(VectorOperators.GT, EXPONENT);
+      store(rounded.blend(upper.or(0x40), isNan), halves, at + 2L * i);
+    }
+  }
+
+  private static void roundToBinary16(
+      MemorySegment floats, long offset, int count, MemorySegment halves, long at) {
+    for (int i = 0; i < count; i += LANES) {
+      IntVector bits = IntVector.fromMemorySegment(INTS, floats, offset + 4L * i, ORDER);
+      IntVector sign = bits.lanewise(VectorOperators.LSHR, Short.SIZE).and(HALF_SIGN);
+      IntVector size = bits.and(~SIGN);
+      IntVector odd = size.lanewise(VectorOperators.LSHR, SHORTER).and(1);
+      IntVector normal = size.add(odd).add(ROUNDING).lanewise(VectorOperators.LSHR, SHORTER);
+      // The addition rounds to where the fraction of a subnormal number ends.
+      IntVector subnormal =
+          size.reinterpretAsFloats().add(SUBNORMAL_UNIT).reinterpretAsInts().sub(UNIT_BITS);
+      IntVector half =
+          normal
+              .blend(subnormal, size.lt(NORMAL_BITS))
+              .blend(INFINITE, size.compare(VectorOperators.GE, TOO_LARGE_BITS))
+              .blend(QUIET, size.compare(VectorOperators.GT, EXPONENT))
+              .or(sign);
+      store(half, halves, at + 2L * i);
+    }
   }
 
   private static void store(IntVector bits, MemorySegment halves, long at) {
     bits.convertShape(VectorOperators.I2S, SHORTS, 0)
         .reinterpretAsShorts()
         .intoMemorySegment(halves, at, ORDER);
-  }
-
-  private static IntVector roundToUpperHalf(FloatVector x) {
-    IntVector bits = x.reinterpretAsInts();
-    IntVector upper = bits.lanewise(VectorOperators.LSHR, Short.SIZE);
-    IntVector rounded =
-        bits.add(upper.and(1)).add(0x7fff).lanewise(VectorOperators.LSHR, Short.SIZE);
-    return rounded.blend(upper.or(0x40), x.test(VectorOperators.IS_NAN).cast(INTS));
-  }
-
-  private static IntVector roundToBinary16(FloatVector x) {
-    IntVector bits = x.reinterpretAsInts();
-    IntVector sign = bits.lanewise(VectorOperators.LSHR, Short.SIZE).and(HALF_SIGN);
-    IntVector size = bits.and(~SIGN);
-    FloatVector magnitude = size.reinterpretAsFloats();
-    IntVector odd = size.lanewise(VectorOperators.LSHR, SHORTER).and(1);
-    IntVector normal =
-        size.sub(REBIAS)
-            .add((1 << (SHORTER - 1)) - 1)
-            .add(odd)
-            .lanewise(VectorOperators.LSHR, SHORTER);
-    // The addition rounds to where the fraction of a subnormal number ends.
-    IntVector subnormal =
-        magnitude
-            .add(SUBNORMAL_UNIT)
-            .reinterpretAsInts()
-            .sub(Float.floatToRawIntBits(SUBNORMAL_UNIT));
-    VectorMask<Integer> isSubnormal = magnitude.lt(NORMAL).cast(INTS);
-    VectorMask<Integer> isTooLarge = magnitude.compare(VectorOperators.GE, TOO_LARGE).cast(INTS);
-    VectorMask<Integer> isNan = x.test(VectorOperators.IS_NAN).cast(INTS);
-    return normal
-        .blend(subnormal, isSubnormal)
-        .blend(INFINITE, isTooLarge)
-        .blend(QUIET, isNan)
-        .or(sign);
   }
 }
