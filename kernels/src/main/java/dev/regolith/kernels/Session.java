@@ -194,7 +194,8 @@ public final class Session implements AutoCloseable {
    *     with an operand or itself; nothing was written
    * @throws IllegalStateException if the session or an arena is closed; nothing was written
    * @throws dev.regolith.kernels.fault.UncorrectableFaultException if rows could be neither
-   *     verified nor reproduced; they, and their log-sum-exp, hold NaN
+   *     verified nor reproduced; they, and their log-sum-exp, hold NaN (not the log-sum-exp, where
+   *     it was an operand of 16 bits that is beyond repair: then nothing was computed)
    */
   public Status attention(Tensor q, Tensor k, Tensor v, Tensor out, AttentionOptions options) {
     enter();
