@@ -112,8 +112,9 @@ public final class Session implements AutoCloseable {
    * so it is with all operators. Operands of 16 bits, and an old C, are widened, exactly; a result
    * is rounded once, to the nearest. Both pass through float32 copies, whose memory the session
    * keeps: weights are better packed. A result of 16 bits that has to be given up is NaN as a
-   * whole; one that begins or ends within a word of 32 bits, or whose outer dimensions do not fold,
-   * is not sealed by itself, but seals around it go on.
+   * whole, and where an operand of 16 bits is beyond repair, a result of 32 bits is left alone; one
+   * that begins or ends within a word of 32 bits, or whose outer dimensions do not fold, is not
+   * sealed by itself, but seals around it go on.
    *
    * <p>Shapes: A {@code [m, k]}, B {@code [k, n]}, C {@code [m, n]}, or batches of them, {@code
    * [batch, ...]}, where A or B may be one matrix for all. Any strides: a transpose is {@link

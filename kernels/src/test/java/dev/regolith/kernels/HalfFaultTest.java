@@ -315,34 +315,61 @@ class HalfFaultTest {
   /** Two threads whose results meet within a word. */
   @Test
   void neighboursWithinAWord() throws Exception {
-    Tensor whole = Tensor.zeros(arena, DType.BFLOAT16, 1, 14);
-    session.seal(whole);
-    Tensor[] parts = {whole.slice(1, 0, 7), whole.slice(1, 7, 14)};
-    Tensor zero = Tensor.zeros(arena, DType.FLOAT32, 1, 7);
-    Tensor[] values = {
-      Tensor.of(arena, HalfFormat.BFLOAT16.rounded(Operand.gaussian(random, 7)), 1, 7),
-      Tensor.of(arena, HalfFormat.BFLOAT16.rounded(Operand.gaussian(random, 7)), 1, 7)
-    };
-    try (var pool = Executors.newFixedThreadPool(2)) {
-      var tasks = new ArrayList<Callable<Status>>();
-      for (int side = 0; side < 2; side++) {
-        Tensor value = values[side];
-        Tensor part = parts[side];
-        tasks.add(() -> {
-          for (int i = 0; i < 300; i++) {
-            assertThat(session.add(value, zero, part)).isEqualTo(Status.CLEAN);
-          }
-          return Status.CLEAN;
-        });
+    for (int columns : new int[] {7, 33}) {
+      Tensor whole = Tensor.zeros(arena, DType.BFLOAT16, 6, 2L * columns);
+      session.seal(whole);
+      Tensor zero = Tensor.zeros(arena, DType.FLOAT32, 6, columns);
+      try (var pool = Executors.newFixedThreadPool(2)) {
+        var tasks = new ArrayList<Callable<Status>>();
+        for (int side = 0; side < 2; side++) {
+          Tensor part = whole.slice(1, (long) side * columns, (side + 1L) * columns);
+          Tensor[] values = {integers(6, columns, side + 1), integers(6, columns, side + 5)};
+          tasks.add(() -> {
+            for (int i = 0; i < 500; i++) {
+              session.add(values[i % 2], zero, part);
+              assertThat(part.toArray()).isEqualTo(values[i % 2].toArray());
+            }
+            return Status.CLEAN;
+          });
+        }
+        for (var task : pool.invokeAll(tasks)) {
+          assertThat(task.get()).isEqualTo(Status.CLEAN);
+        }
       }
-      for (var task : pool.invokeAll(tasks)) {
-        assertThat(task.get()).isEqualTo(Status.CLEAN);
-      }
+      assertThat(session.verify(whole)).isEqualTo(Status.CLEAN);
+      assertThat(whole.isSealed()).isTrue();
     }
-    assertThat(parts[0].toArray()).isEqualTo(values[0].toArray());
-    assertThat(parts[1].toArray()).isEqualTo(values[1].toArray());
-    assertThat(session.verify(whole)).isEqualTo(Status.CLEAN);
-    assertThat(whole.isSealed()).isTrue();
+  }
+
+  private Tensor integers(int rows, int columns, int first) {
+    var values = new float[rows * columns];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = first + i % 16;
+    }
+    return Tensor.of(arena, values, rows, columns);
+  }
+
+  /** Views that end where their memory does are not alone in their last word for that. */
+  @Test
+  void wordsThatAreFilled() {
+    Tensor even = Tensor.zeros(arena, DType.BFLOAT16, 8);
+    Tensor odd = Tensor.zeros(arena, DType.BFLOAT16, 7);
+    assertThat(even.fillsWords()).isTrue();
+    assertThat(odd.fillsWords()).isTrue();
+    assertThat(even.slice(0, 0, 7).fillsWords()).isFalse();
+    assertThat(even.slice(0, 1, 8).fillsWords()).isFalse();
+    assertThat(even.slice(0, 6, 7).fillsWords()).isFalse();
+    assertThat(even.slice(0, 7, 8).fillsWords()).isFalse();
+    assertThat(even.slice(0, 2, 6).fillsWords()).isTrue();
+    assertThat(odd.slice(0, 6, 7).fillsWords()).isTrue();
+    assertThat(odd.slice(0, 5, 7).fillsWords()).isFalse();
+    assertThat(odd.slice(0, 0, 6).fillsWords()).isTrue();
+    assertThat(Tensor.zeros(arena, DType.FLOAT16, 4, 3).slice(0, 3, 4).fillsWords()).isFalse();
+    assertThat(Tensor.zeros(arena, DType.FLOAT16, 3, 3).slice(0, 1, 2).fillsWords()).isFalse();
+    assertThat(Tensor.zeros(arena, DType.FLOAT16, 3, 3).slice(0, 2, 3).fillsWords()).isTrue();
+    assertThat(Tensor.zeros(arena, DType.FLOAT16, 3, 3).fillsWords()).isTrue();
+    assertThatThrownBy(() -> odd.strided(0, new long[] {8}, new long[] {1}))
+        .isInstanceOf(IndexOutOfBoundsException.class);
   }
 
   /** A reader and a writer whose elements meet within a word, or lie between each other's rows. */

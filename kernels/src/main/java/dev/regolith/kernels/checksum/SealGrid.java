@@ -183,7 +183,18 @@ public final class SealGrid implements Watch {
     return Repairs.OF_TENSORS.alone(() -> mendAlone(memory, block));
   }
 
-  private Mended mendAlone(MemorySegment memory, long block) {
+  /** Whether a part is being rewritten, so that words and sums need not agree. */
+  public synchronized boolean isBeingWritten() {
+    return writers > 0;
+  }
+
+  /**
+   * With the monitor that writers of parts begin and end with: none has stored a word meanwhile.
+   */
+  private synchronized Mended mendAlone(MemorySegment memory, long block) {
+    if (writers > 0) {
+      return new Mended(new Seal.Syndrome.Intact(), 0, true);
+    }
     var found = new long[Seal.SUMS];
     scan(memory, block, found, 0);
     var syndrome = diagnose(block, found, 0);

@@ -53,18 +53,26 @@ public final class Scrubber {
    *
    * @param patch told what is to be put back
    */
-  public synchronized Status scrub(
+  public Status scrub(String operator, MemorySegment memory, SealGrid grid, @Nullable Patch patch) {
+    return close(look(operator, memory, grid, patch));
+  }
+
+  /** What there was, and whether it could not be put right; told when no lock is held. */
+  private record Finding(Incident incident, boolean lost) {}
+
+  private synchronized @Nullable Finding look(
       String operator, MemorySegment memory, SealGrid grid, @Nullable Patch patch) {
     Incident incident = null;
     boolean lost = false;
     for (int block = 0; block < grid.blocks(); block++) {
       backend.scan(memory, grid, block, found, workspace);
-      if (!Seal.same(found, 0, grid.sums(), Seal.SUMS * block)) {
+      boolean same = Seal.same(found, 0, grid.sums(), Seal.SUMS * block);
+      if (!same && !grid.isBeingWritten()) {
         incident = incident == null ? new Incident(operator) : incident;
         lost |= !mend(memory, grid, block, patch, incident);
       }
     }
-    return close(incident, lost);
+    return incident == null ? null : new Finding(incident, lost);
   }
 
   /** Reports that what an operator had copied is no longer what it read, and is read again. */
@@ -92,7 +100,11 @@ public final class Scrubber {
    *
    * @throws UncorrectableFaultException if more is damaged than a seal can undo
    */
-  public synchronized Status scrub(String operator, PackedB packed) {
+  public Status scrub(String operator, PackedB packed) {
+    return close(look(operator, packed));
+  }
+
+  private synchronized @Nullable Finding look(String operator, PackedB packed) {
     var incident = new Incident(operator);
     boolean lost = false;
     for (int kBlock = 0; kBlock < packed.kBlocks(); kBlock++) {
@@ -113,7 +125,7 @@ public final class Scrubber {
       incident.step(Step.TRACE);
       incident.find(Component.DEVICE_BUFFER, -1, 0, mends);
     }
-    return close(incident.found() ? incident : null, lost);
+    return incident.found() ? new Finding(incident, lost) : null;
   }
 
   /** Notes what was put back, or that nothing is; whether all is well, or not meant to be. */
@@ -150,11 +162,12 @@ public final class Scrubber {
     return new UncorrectableFaultException(report, ". The output does not hold what is written.");
   }
 
-  private Status close(@Nullable Incident incident, boolean lost) {
-    if (incident == null) {
+  private Status close(@Nullable Finding finding) {
+    if (finding == null) {
       return Status.CLEAN;
     }
-    if (lost) {
+    Incident incident = finding.incident;
+    if (finding.lost) {
       incident.step(Step.GIVE_UP);
       var report = incident.report(Resolution.UNCORRECTABLE);
       log.report(report);

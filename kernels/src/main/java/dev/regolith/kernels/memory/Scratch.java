@@ -8,6 +8,7 @@ import org.jspecify.annotations.Nullable;
 public final class Scratch implements AutoCloseable {
   private @Nullable Arena arena;
   private MemorySegment memory = MemorySegment.NULL;
+  private long allocations;
 
   /** At least so many bytes, aligned to 64; the content is arbitrary. */
   public MemorySegment atLeast(long bytes) {
@@ -16,8 +17,14 @@ public final class Scratch implements AutoCloseable {
       var fresh = Arena.ofShared();
       arena = fresh;
       memory = NativeMemory.allocate(fresh, Math.max(64, bytes));
+      allocations++;
     }
     return memory;
+  }
+
+  /** How often memory was allocated: what was said of earlier memory is out of date. */
+  public long allocations() {
+    return allocations;
   }
 
   /** Frees it; there is more when it is asked for. */

@@ -21,6 +21,7 @@ public final class Storage {
 
   private final MemorySegment segment;
   private final boolean owned;
+  private final long used;
   private volatile boolean exposed;
   private volatile boolean observed;
   private volatile int edits;
@@ -37,8 +38,18 @@ public final class Storage {
    * @param owned whether only tensors can reach it, so that an operator may seal what it writes
    */
   public Storage(MemorySegment segment, boolean owned) {
+    this(segment, owned, segment.byteSize());
+  }
+
+  /**
+   * The same.
+   *
+   * @param used bytes that elements have; what is behind them fills a word up
+   */
+  public Storage(MemorySegment segment, boolean owned, long used) {
     this.segment = segment;
     this.owned = owned;
+    this.used = used;
   }
 
   /** The memory with its words, to be read; writable whatever is sealed. */
@@ -77,9 +88,9 @@ public final class Storage {
     observed = true;
   }
 
-  /** Whether only tensors can reach the memory, unless a segment of it was handed out. */
-  public boolean isOwned() {
-    return owned;
+  /** Bytes that elements can have: what is behind them is nobody's. */
+  public long used() {
+    return used;
   }
 
   /** Whether an operator that writes here may seal what it wrote without being asked. */

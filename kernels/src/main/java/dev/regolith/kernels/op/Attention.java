@@ -80,11 +80,9 @@ public final class Attention implements AutoCloseable {
       Tensor wideOut = halves.result(out);
       halves.widen();
       return halves.deliver(call.run(wideQ, wideK, wideV, cached, wideOut, options));
-    } catch (UncorrectableFaultException lost) {
-      halves.deliverLost(lost);
-      throw lost;
+    } catch (UncorrectableFaultException e) {
+      throw halves.lost(e);
     } finally {
-      halves.forget();
       halfCalls.giveBack(halves);
     }
   }
@@ -107,7 +105,6 @@ public final class Attention implements AutoCloseable {
       halves.widen();
       return halves.deliver(append.run(pages, wideK, wideV, k.rank() == 3 ? pages.heads() : 0));
     } finally {
-      halves.forget();
       halfAppends.giveBack(halves);
       appends.giveBack(append);
     }

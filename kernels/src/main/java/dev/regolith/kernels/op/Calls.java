@@ -10,6 +10,9 @@ import java.util.function.Supplier;
 final class Calls<C extends Calls.Call> implements AutoCloseable {
   /** Holds buffers until it is closed. */
   interface Call {
+    /** Lets go of what is not its own, when it is given back. */
+    default void letGo() {}
+
     /** Frees the buffers. */
     void close();
   }
@@ -34,6 +37,7 @@ final class Calls<C extends Calls.Call> implements AutoCloseable {
   }
 
   void giveBack(C call) {
+    call.letGo();
     for (int i = 0; i < KEPT; i++) {
       if (idle.compareAndSet(i, null, call)) {
         return;

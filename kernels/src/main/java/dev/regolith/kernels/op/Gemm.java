@@ -69,11 +69,9 @@ public final class Gemm implements AutoCloseable {
       Tensor wideC = halves.lend(c, beta != 0, true);
       halves.widen();
       return halves.deliver(call.run(alpha, wideA, wideB, packed, beta, wideC));
-    } catch (UncorrectableFaultException lost) {
-      halves.deliverLost(lost);
-      throw lost;
+    } catch (UncorrectableFaultException e) {
+      throw halves.lost(e);
     } finally {
-      halves.forget();
       halfCalls.giveBack(halves);
     }
   }

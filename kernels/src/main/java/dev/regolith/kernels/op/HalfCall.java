@@ -93,8 +93,12 @@ final class HalfCall implements Calls.Call {
     return worst;
   }
 
-  /** Hands NaN over: an operand, or a result, could not be put right. */
-  void deliverLost(UncorrectableFaultException lost) {
+  /**
+   * Hands NaN over: an operand, or a result, could not be put right.
+   *
+   * @return what is to be thrown
+   */
+  UncorrectableFaultException lost(UncorrectableFaultException lost) {
     for (int i = 0; i < lent; i++) {
       try {
         if (writes[i]) {
@@ -104,6 +108,7 @@ final class HalfCall implements Calls.Call {
         lost.addSuppressed(e);
       }
     }
+    return lost;
   }
 
   private static Status worse(Status x, Status y) {
@@ -111,7 +116,8 @@ final class HalfCall implements Calls.Call {
   }
 
   /** Lets go of the caller's tensors. */
-  void forget() {
+  @Override
+  public void letGo() {
     for (int i = 0; i < lent; i++) {
       tensors[i].forget();
     }

@@ -42,6 +42,7 @@ final class HalfOutput implements AutoCloseable {
   private final HalfRows halves;
   private final List<Suspended> suspended = new ArrayList<>();
   private boolean inWords;
+  private boolean stored = true;
   private Status found = Status.CLEAN;
 
   /**
@@ -83,9 +84,13 @@ final class HalfOutput implements AutoCloseable {
 
   private void suspend(SealGrid grid) {
     long[] before = contribution(grid);
-    if (verify && grid.inForce()) {
+    while (verify && grid.inForce()) {
+      // What changes between the two is in the sums still: it shows at the next reader.
       Status status = scrubber.scrub(operator, halves.memory(), grid);
       found = status.compareTo(found) > 0 ? status : found;
+      if (status != Status.CORRECTED) {
+        break;
+      }
       before = contribution(grid);
     }
     grid.suspend();
@@ -113,19 +118,31 @@ final class HalfOutput implements AutoCloseable {
     return place.c;
   }
 
+  /** Notes that halves are about to be stored. */
+  void storing() {
+    stored = false;
+  }
+
   /** Notes that all is stored, before it is compared: what changes after that, seals will show. */
   void stored() {
     for (Suspended each : suspended) {
       each.after = contribution(each.grid);
     }
+    stored = true;
   }
 
   /** Ends what {@link #open} began. */
   void close(boolean computed, boolean good, long[] sums, Workspace workspace) {
-    for (Suspended each : suspended) {
-      each.grid.resume(each.before, each.after);
+    try {
+      if (!stored) {
+        stored(); // broken off, with some of them stored
+      }
+    } finally {
+      for (Suspended each : suspended) {
+        each.grid.resume(each.before, each.after);
+      }
+      suspended.clear();
     }
-    suspended.clear();
     if (inWords) {
       output.close(place, computed, good, sums, workspace);
       Status status = output.found();

@@ -266,8 +266,17 @@ final class Output implements AutoCloseable {
         grid.inForce(good);
       }
     } finally {
-      for (int i = 0; i < suspendedCount; i++) {
-        putBack(suspended[i], before[i], good);
+      putBackFrom(0, good);
+    }
+  }
+
+  /** All of them, whatever one of them throws. */
+  private void putBackFrom(int first, boolean good) {
+    if (first < suspendedCount) {
+      try {
+        putBack(suspended[first], before[first], good);
+      } finally {
+        putBackFrom(first + 1, good);
       }
     }
   }
@@ -277,11 +286,14 @@ final class Output implements AutoCloseable {
    */
   private void putBack(SealGrid grid, long[] contribution, boolean good) {
     long[] after = grid.contribution(target, range);
-    SealGrid own = watch == null ? ownSeals : watch;
-    if (good && verify && own != null && scrubber.scrub(operator, target, own) != Status.CLEAN) {
-      after = grid.contribution(target, range);
+    try {
+      SealGrid own = watch == null ? ownSeals : watch;
+      if (good && verify && own != null && scrubber.scrub(operator, target, own) != Status.CLEAN) {
+        after = grid.contribution(target, range);
+      }
+    } finally {
+      grid.resume(contribution, after);
     }
-    grid.resume(contribution, after);
   }
 
   private void deliver(GemmProblem problem, boolean good, long[] sums, Workspace workspace) {

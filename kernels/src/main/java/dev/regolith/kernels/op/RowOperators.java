@@ -104,11 +104,9 @@ public final class RowOperators implements AutoCloseable {
       o.out = halves.resultIfAny(o.out);
       halves.widen();
       return halves.deliver(call.run());
-    } catch (UncorrectableFaultException lost) {
-      halves.deliverLost(lost);
-      throw lost;
+    } catch (UncorrectableFaultException e) {
+      throw halves.lost(e);
     } finally {
-      halves.forget();
       halfCalls.giveBack(halves);
     }
   }

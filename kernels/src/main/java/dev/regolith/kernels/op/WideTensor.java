@@ -86,6 +86,7 @@ final class WideTensor implements Team.Tasks, AutoCloseable {
   private final Form[] forms = new Form[FORMS];
 
   private int met;
+  private long allocations;
 
   /** The tensor in whose place this is. */
   private @Nullable Tensor half;
@@ -137,7 +138,8 @@ final class WideTensor implements Team.Tasks, AutoCloseable {
 
   private Form form(long bytes) {
     MemorySegment memory = room.atLeast(bytes);
-    if (memory.byteSize() != floats.byteSize()) { // it grew, and is another
+    if (room.allocations() != allocations) {
+      allocations = room.allocations();
       Arrays.fill(forms, Form.NONE);
       floats = memory;
     }
@@ -147,7 +149,8 @@ final class WideTensor implements Team.Tasks, AutoCloseable {
       }
     }
     Form fresh = Form.of(floats, halves.isTurned(), halves.shape());
-    forms[met++ % FORMS] = fresh;
+    forms[met] = fresh;
+    met = (met + 1) % FORMS;
     return fresh;
   }
 
@@ -250,6 +253,9 @@ final class WideTensor implements Team.Tasks, AutoCloseable {
   private void convert(ProbePoint point) {
     if (Probe.ON && widens) {
       probe(ProbePoint.HALVES_READ, false);
+    }
+    if (!widens) {
+      output.storing();
     }
     run(Phase.CONVERT, CheckBlock.down(halves.rows()));
     if (Probe.ON) {

@@ -53,11 +53,14 @@ public final class Tensor {
     this.strides = strides;
   }
 
-  /** A tensor of zeros in new aligned memory of {@code arena}: whole words of 32 bits. */
+  /** A tensor of zeros in new aligned memory of {@code arena}. */
   public static Tensor zeros(Arena arena, DType dtype, long... shape) {
     long bytes = Math.multiplyExact(elements(shape), dtype.bytes());
-    var segment = NativeMemory.allocate(arena, Math.ceilDiv(bytes, WORD) * WORD);
-    return new Tensor(new Storage(segment, true), dtype, 0, shape.clone(), rowMajor(shape));
+    // Seals are of words, which halves may not fill.
+    long words = dtype.isHalf() ? Math.ceilDiv(bytes, WORD) * WORD : bytes;
+    var segment = NativeMemory.allocate(arena, words);
+    var storage = new Storage(segment, true, bytes);
+    return new Tensor(storage, dtype, 0, shape.clone(), rowMajor(shape));
   }
 
   /** A float32 tensor in new aligned memory of {@code arena}, filled from a row-major array. */
@@ -207,7 +210,7 @@ public final class Tensor {
       }
       last = Math.addExact(last, Math.multiplyExact(shape[d] - 1, strides[d]));
     }
-    long capacity = storage.place().byteSize() / dtype.bytes();
+    long capacity = storage.used() / dtype.bytes();
     if (start < 0 || (!empty && last >= capacity)) {
       throw new IndexOutOfBoundsException(
           "shape %s with strides %s from element %d ends at element %d of %d"
@@ -269,10 +272,14 @@ public final class Tensor {
   public MemorySegment segment() {
     if (isSealed()) {
       storage.observe();
-      return storage.segment().asReadOnly();
+      return withoutFiller(storage.segment()).asReadOnly();
     }
     storage.expose();
-    return storage.segmentToWrite(false);
+    return withoutFiller(storage.segmentToWrite(false));
+  }
+
+  private MemorySegment withoutFiller(MemorySegment memory) {
+    return storage.used() == memory.byteSize() ? memory : memory.asSlice(0, storage.used());
   }
 
   /** Index of the first element in {@link #segment}, in elements. */
@@ -377,10 +384,10 @@ public final class Tensor {
     if (!inWords || !folds() || range().selfOverlaps()) {
       return false;
     }
-    boolean toTheEnd = WORD * (words().last() + 1) == memory.byteSize();
-    long bytes = elements() * dtype.bytes();
-    long filling = toTheEnd && storage.isOwned() ? Math.ceilDiv(bytes, WORD) * WORD : bytes;
-    return words().size() * WORD == filling;
+    // What fills the last word of the memory up is nobody's.
+    boolean toTheEnd = (offset + extent()) * dtype.bytes() == storage.used();
+    long filler = toTheEnd ? Math.floorMod(-storage.used(), WORD) : 0;
+    return words().size() * WORD == elements() * dtype.bytes() + filler;
   }
 
   private Range coverElements() {

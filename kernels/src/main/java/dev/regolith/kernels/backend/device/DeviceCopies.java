@@ -32,8 +32,11 @@ final class DeviceCopies implements AutoCloseable {
   }
 
   /** The copy of panels, to be given back; made if there is none. */
-  synchronized DevicePanels take(PackedB b) {
-    return take(panels, b, source -> new DevicePanels(source, context, types.apply(source)));
+  DevicePanels take(PackedB b) {
+    DType type = types.apply(b); // which may take a compiler's time
+    synchronized (this) {
+      return take(panels, b, source -> new DevicePanels(source, context, type));
+    }
   }
 
   /** The copy of a sequence, to be given back; made if there is none. */

@@ -80,20 +80,25 @@ final class GemmProgram implements Parts.Part {
 
   /** Compiles kernels and looks at their bits; why that did not work, or nothing. */
   private String open(DType panels) {
-    try {
-      KernelProgram program = compile(panels);
-      programs.put(panels, program);
-      try (var sample = SampleProduct.unaligned(panelColumns, panels, 1)) {
-        if (sample.isRight(context, this)) {
-          return "";
+    KernelProgram program = null;
+    boolean right = false;
+    try (var sample = SampleProduct.unaligned(panelColumns, panels, 1)) {
+      program = compile(panels);
+      programs.put(panels, program); // for the sample
+      right = sample.isRight(context, this);
+      return right ? "" : "its products of %s have other bits".formatted(panels);
+    } catch (DeviceException e) {
+      if (e.isFatal()) {
+        throw e;
+      }
+      return String.valueOf(e.getMessage());
+    } finally {
+      if (!right) {
+        programs.put(panels, null);
+        if (program != null) {
+          program.close();
         }
       }
-      programs.put(panels, null);
-      program.close();
-      return "its products of %s have other bits".formatted(panels);
-    } catch (DeviceException e) {
-      programs.put(panels, null);
-      return String.valueOf(e.getMessage());
     }
   }
 

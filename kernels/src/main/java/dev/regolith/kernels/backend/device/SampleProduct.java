@@ -18,7 +18,8 @@ final class SampleProduct implements AutoCloseable {
 
   /** With rows, columns and steps that fill no tile, factors, and panels of a type. */
   static SampleProduct unaligned(int panelColumns, DType type, float scale) {
-    return new SampleProduct(panelColumns, type, 61, 77, 301, scale, -1.5f, 0.25f);
+    int depth = type.isHalf() ? PackedB.DEPTH + 77 : 77;
+    return new SampleProduct(panelColumns, type, 61, depth, 301, scale, -1.5f, 0.25f);
   }
 
   /** Of whole tiles, to be measured. */
