@@ -244,7 +244,7 @@ final class AttentionSetup implements Setup {
     upload(q);
     Status status = attend(output, outputs.getLast());
     Status arrived = session.verify(output); // has it come back
-    return arrived.compareTo(status) > 0 ? arrived : status;
+    return status.worse(arrived);
   }
 
   private Status attend(Tensor output, Tensor logarithms) {

@@ -186,7 +186,7 @@ final class Bench implements AutoCloseable {
     Status worst = Status.CLEAN;
     for (Tensor output : outputs) {
       Status status = session.verify(output);
-      worst = status.compareTo(worst) > 0 ? status : worst;
+      worst = worst.worse(status);
     }
     return worst;
   }

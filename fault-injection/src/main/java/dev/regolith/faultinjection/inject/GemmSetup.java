@@ -188,7 +188,7 @@ final class GemmSetup implements Setup {
     upload(a);
     Status status = multiply(a, b, output);
     Status arrived = session.verify(output); // has it come back
-    return arrived.compareTo(status) > 0 ? arrived : status;
+    return status.worse(arrived);
   }
 
   @Override

@@ -7,5 +7,10 @@ public enum Status {
   /** Something was damaged and put back; the result is bit for bit what it would have been. */
   CORRECTED,
   /** Something was damaged and left so ({@link Protection#DETECT}); do not use the result. */
-  DETECTED
+  DETECTED;
+
+  /** The worse of this and another. */
+  public Status worse(Status other) {
+    return compareTo(other) >= 0 ? this : other;
+  }
 }

@@ -48,8 +48,7 @@ public final class Arrivals implements Residence.Arrivals {
 
   /** What the call comes to, with what arrived during it. */
   public Status worst(Status status) {
-    Status other = ofCall.get();
-    return other.compareTo(status) > 0 ? other : status;
+    return status.worse(ofCall.get());
   }
 
   @Override

@@ -89,7 +89,7 @@ public final class Scrubber {
     for (Watch watch : tensor.storage().watches()) {
       if (watch.inForce() && tensor.touches(watch.range())) {
         Status found = scrub(operator, tensor.storage().segment(), (SealGrid) watch);
-        worst = found.compareTo(worst) > 0 ? found : worst;
+        worst = worst.worse(found);
       }
     }
     return worst;

@@ -172,7 +172,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
               folded,
               o,
               (int) s);
-      worst = status.compareTo(worst) > 0 ? status : worst;
+      worst = worst.worse(status);
     }
     return worst;
   }
@@ -241,7 +241,7 @@ final class AttentionCall implements Team.Tasks, Calls.Call {
         evidence = EvidenceLevel.DEVICE;
       }
       Status besides = outputOpened ? output.found() : Status.CLEAN;
-      return status.compareTo(besides) > 0 ? status : besides;
+      return besides.worse(status);
     } catch (UncorrectableFaultException lost) {
       if (computed) { // rows that are lost are NaN, there too
         deliverLogSums(o, firstSequence);

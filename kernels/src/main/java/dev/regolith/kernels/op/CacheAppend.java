@@ -71,8 +71,8 @@ final class CacheAppend implements Team.Tasks, Calls.Call {
       long mark = Repairs.OF_TENSORS.mark();
       team.run(to.heads(), this, together);
       if (execution.protection() != Protection.OFF) {
-        worst = worse(worst, execution.scrubber().scrub(OPERATOR, kTensor));
-        worst = worse(worst, execution.scrubber().scrub(OPERATOR, vTensor));
+        worst = worst.worse(execution.scrubber().scrub(OPERATOR, kTensor));
+        worst = worst.worse(execution.scrubber().scrub(OPERATOR, vTensor));
       }
       readAgain |= torn;
       // What was put back after it was read is read again.
@@ -82,15 +82,11 @@ final class CacheAppend implements Team.Tasks, Calls.Call {
           execution.scrubber().readAgain(OPERATOR, Component.PACKED_B);
         }
         boolean mended = readAgain || to.mark() != pageMark;
-        return mended ? worse(worst, Status.CORRECTED) : worst;
+        return mended ? worst.worse(Status.CORRECTED) : worst;
       }
     }
     throw new IllegalStateException(
         "keys and values change faster than they can be appended: is another thread writing them?");
-  }
-
-  private static Status worse(Status x, Status y) {
-    return x.compareTo(y) > 0 ? x : y;
   }
 
   @Override

@@ -48,7 +48,7 @@ final class ForeignSeals {
     for (Watch watch : tensor.storage().watches()) {
       if (isForeign(watch, tensor)) {
         Status status = scrubber.scrub(operator, tensor.storage().segment(), (SealGrid) watch);
-        worst = status.compareTo(worst) > 0 ? status : worst;
+        worst = worst.worse(status);
       }
     }
     return worst;

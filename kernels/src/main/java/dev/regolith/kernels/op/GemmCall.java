@@ -138,7 +138,7 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
     computed = false;
     beginReading();
     try {
-      return worse(computeAndDeliver(a, b, packed, c), output.found());
+      return computeAndDeliver(a, b, packed, c).worse(output.found());
     } finally {
       forget();
     }
@@ -234,10 +234,6 @@ final class GemmCall implements Team.Tasks, Sources, Calls.Call {
         verifyInputs();
       }
     }
-  }
-
-  private static Status worse(Status x, Status y) {
-    return x.compareTo(y) > 0 ? x : y;
   }
 
   private boolean reachable(Tensor tensor) {

@@ -72,7 +72,7 @@ final class HalfCall implements Calls.Call {
   void widen() {
     for (int i = 0; i < lent; i++) {
       if (reads[i]) {
-        found = worse(found, tensors[i].widen());
+        found = found.worse(tensors[i].widen());
       }
     }
   }
@@ -84,10 +84,10 @@ final class HalfCall implements Calls.Call {
    * @return the worst of that, of what was found in operands, and of what was found since
    */
   Status deliver(Status status) {
-    Status worst = worse(found, status);
+    Status worst = found.worse(status);
     for (int i = 0; i < lent; i++) {
       if (writes[i]) {
-        worst = worse(worst, tensors[i].deliver(status != Status.DETECTED));
+        worst = worst.worse(tensors[i].deliver(status != Status.DETECTED));
       }
     }
     return worst;
@@ -109,10 +109,6 @@ final class HalfCall implements Calls.Call {
       }
     }
     return lost;
-  }
-
-  private static Status worse(Status x, Status y) {
-    return x.compareTo(y) > 0 ? x : y;
   }
 
   /** Lets go of the caller's tensors. */

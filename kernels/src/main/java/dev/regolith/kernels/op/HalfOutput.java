@@ -87,7 +87,7 @@ final class HalfOutput implements AutoCloseable {
     while (verify && grid.inForce()) {
       // What changes between the two is in the sums still: it shows at the next reader.
       Status status = scrubber.scrub(operator, halves.memory(), grid);
-      found = status.compareTo(found) > 0 ? status : found;
+      found = found.worse(status);
       if (status != Status.CORRECTED) {
         break;
       }
@@ -146,7 +146,7 @@ final class HalfOutput implements AutoCloseable {
     if (inWords) {
       output.close(place, computed, good, sums, workspace);
       Status status = output.found();
-      found = status.compareTo(found) > 0 ? status : found;
+      found = found.worse(status);
     }
   }
 

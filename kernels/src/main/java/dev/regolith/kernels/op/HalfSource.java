@@ -58,7 +58,7 @@ final class HalfSource implements AutoCloseable {
       memory = scratch.atLeast(Integer.BYTES * words.size());
       rows.moveTo(memory, 2 * words.rowStride());
       seals = callSeals.of(words);
-    } else if (verify && !isSealed(half)) {
+    } else if (verify && !LeftOperand.isSealedWhole(half)) {
       seals = callSeals.of(half.words());
     }
   }
@@ -70,15 +70,6 @@ final class HalfSource implements AutoCloseable {
       ofCopy = new Range(0, 1, rows, across, rows * across, across, 1);
     }
     return ofCopy;
-  }
-
-  private static boolean isSealed(Tensor half) {
-    for (Watch watch : half.storage().watches()) {
-      if (watch.inForce() && watch.range().equals(half.words())) {
-        return true;
-      }
-    }
-    return false;
   }
 
   /** Tasks of {@link #prepare}: one per row of check blocks. */
@@ -154,7 +145,7 @@ final class HalfSource implements AutoCloseable {
     for (Watch watch : half.storage().watches()) {
       if (watch.inForce() && half.touches(watch.range())) {
         Status status = scrubber.scrub(operator, original.memory(), (SealGrid) watch, patch);
-        worst = status.compareTo(worst) > 0 ? status : worst;
+        worst = worst.worse(status);
       }
     }
     return worst;

@@ -80,7 +80,7 @@ final class LeftOperand implements AutoCloseable {
   }
 
   private static @Nullable SealGrid watchOf(Tensor tensor) {
-    return (SealGrid) tensor.storage().watchOf(tensor.range());
+    return (SealGrid) tensor.storage().watchOf(tensor.words());
   }
 
   /** Where the kernels read. */

@@ -173,7 +173,7 @@ final class Output implements AutoCloseable {
   }
 
   private void note(Status status) {
-    found = status.compareTo(found) > 0 ? status : found;
+    found = found.worse(status);
   }
 
   /** Whether the kernels store into a copy, row-major, that is delivered at the close. */

@@ -156,14 +156,10 @@ final class RowCall implements Team.Tasks, Calls.Call {
       good = status != Status.DETECTED;
     } finally {
       // Also what could not be put right is handed over: poisoned, rather than the old values.
-      found = worse(found, out.close(computed, good, workers[0].found, workspace));
-      found = worse(found, sum.close(computed, good, workers[0].found, workspace));
+      found = found.worse(out.close(computed, good, workers[0].found, workspace));
+      found = found.worse(sum.close(computed, good, workers[0].found, workspace));
     }
-    return worse(status, found);
-  }
-
-  private static Status worse(Status a, Status b) {
-    return a.compareTo(b) > 0 ? a : b;
+    return status.worse(found);
   }
 
   // ------------------------------------------------------------------------------------ operands
@@ -171,9 +167,9 @@ final class RowCall implements Team.Tasks, Calls.Call {
   private Status openInputs() {
     foreign.clear();
     together = true;
-    Status found = worse(open(x, operands.x), open(y, operands.y));
-    found = worse(found, open(weight, operands.weight));
-    found = worse(found, open(bias, operands.bias));
+    Status found = open(x, operands.x).worse(open(y, operands.y));
+    found = found.worse(open(weight, operands.weight));
+    found = found.worse(open(bias, operands.bias));
     together &= isReachable(operands.out) && isReachable(operands.sum);
     if (!together) {
       Announcement.confined();

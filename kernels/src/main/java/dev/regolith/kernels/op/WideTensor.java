@@ -180,7 +180,7 @@ final class WideTensor implements Team.Tasks, AutoCloseable {
       }
       boolean agrees = agrees();
       Status ofSource = source.verify();
-      worst = worse(worst, agrees ? ofSource : worse(ofSource, Status.CORRECTED));
+      worst = worst.worse(agrees ? ofSource : ofSource.worse(Status.CORRECTED));
       boolean asRead = ofSource == Status.CLEAN && Repairs.OF_TENSORS.noneSince(mark);
       if (agrees && (asRead || ofSource == Status.DETECTED)) {
         grid.inForce(true);
@@ -190,10 +190,6 @@ final class WideTensor implements Team.Tasks, AutoCloseable {
     throw new IllegalStateException(
         "operands change faster than they can be widened: is another thread writing %s?"
             .formatted(half()));
-  }
-
-  private static Status worse(Status x, Status y) {
-    return x.compareTo(y) > 0 ? x : y;
   }
 
   // ----------------------------------------------------------------------------------- results
@@ -219,7 +215,7 @@ final class WideTensor implements Team.Tasks, AutoCloseable {
     } finally {
       output.close(computed, right, found[0], workspace);
     }
-    return worse(worst, output.found());
+    return worst.worse(output.found());
   }
 
   /** Hands a result over of which some could not be computed: NaN. */
@@ -239,7 +235,7 @@ final class WideTensor implements Team.Tasks, AutoCloseable {
       }
       boolean agrees = agrees();
       Status ofResult = execution.scrubber().scrub(operator, form.rows);
-      worst = worse(worst, agrees ? ofResult : worse(ofResult, Status.CORRECTED));
+      worst = worst.worse(agrees ? ofResult : ofResult.worse(Status.CORRECTED));
       if (agrees && ofResult != Status.CORRECTED) {
         return worst;
       }
