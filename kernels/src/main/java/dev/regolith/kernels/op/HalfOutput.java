@@ -62,6 +62,7 @@ final class HalfOutput implements AutoCloseable {
   void open(Tensor target) {
     Storage storage = target.storage();
     found = Status.CLEAN;
+    stored = true;
     inWords = target.fillsWords();
     place.cSeals = null;
     if (inWords) {
@@ -145,8 +146,7 @@ final class HalfOutput implements AutoCloseable {
     }
     if (inWords) {
       output.close(place, computed, good, sums, workspace);
-      Status status = output.found();
-      found = found.worse(status);
+      found = found.worse(output.found());
     }
   }
 

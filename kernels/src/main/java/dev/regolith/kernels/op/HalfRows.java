@@ -20,29 +20,25 @@ final class HalfRows {
   private boolean moved;
   private long pitch;
 
-  /** Takes up a tensor; whether it has another shape than the last one. */
-  boolean set(Tensor half, MemorySegment words) {
+  /** Takes up a tensor, and its words. */
+  void set(Tensor half, MemorySegment words) {
     int rank = half.rank();
     type = half.dtype();
     memory = words;
     offset = half.offset();
     moved = false;
-    boolean turns = rank >= 2 && half.stride(-1) != 1 && half.stride(-2) == 1;
-    boolean changed = shape.length != rank || turns != turned;
     if (shape.length != rank) {
       shape = new long[rank];
       strides = new long[rank];
     }
-    turned = turns;
+    turned = rank >= 2 && half.stride(-1) != 1 && half.stride(-2) == 1;
     rows = 1;
     for (int d = 0; d < rank; d++) {
       int from = turned && d >= rank - 2 ? 2 * rank - 3 - d : d;
-      changed |= shape[d] != half.size(from);
       shape[d] = half.size(from);
       strides[d] = half.stride(from);
       rows *= d < rank - 1 ? shape[d] : 1;
     }
-    return changed;
   }
 
   /** Has rows read from a copy from here on: one behind the other, so many elements apart. */

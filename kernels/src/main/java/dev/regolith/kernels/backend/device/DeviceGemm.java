@@ -76,10 +76,14 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
   private OfPanels ofPanels(DType type) {
     OfPanels known = ofPanels.get(type);
     if (known == null) {
-      known =
-          new OfPanels(
-              parts.add(program.newKernel("gemm", type)),
-              parts.add(program.newKernel("scan_panels", type)));
+      DeviceKernel multiply = program.newKernel("gemm", type);
+      try {
+        known = new OfPanels(multiply, parts.add(program.newKernel("scan_panels", type)));
+      } catch (RuntimeException e) {
+        multiply.close();
+        throw e;
+      }
+      parts.add(multiply);
       ofPanels.put(type, known);
     }
     return known;
