@@ -583,6 +583,6 @@ KERNEL(SCANNERS) void scan_words(
     const ulong launch) {
   const ulong vectors = min((ulong)CHUNK, count - GROUP_X * CHUNK) / WIDTH;
   Sums total = {0, 0, 0};
-  take_share(&total, words + GROUP_X * CHUNK, vectors);
+  take_share(&total, words + GROUP_X * CHUNK, vectors, PANEL);
   PUT_TOGETHER(total, place + GROUP_X)
 }

@@ -2,7 +2,7 @@
  * What all kernels share: a tile's measures, and exact sums of words.
  *
  * The host passes as macros:
- *   PANEL        columns of a packed panel of B: [panel][k][PANEL]
+ *   PANEL        columns of a packed panel of B: [k][PANEL], wherever panels and their rows lie
  *   ROWS, VECTORS, WIDTH   a work-item's tile: ROWS rows of VECTORS vectors; ROWS divides BLOCK_ROWS
  *   DOWN, ACROSS   work-items in a work-group, whose tile lies in one column of check blocks
  *   STEPS        steps of k that a work-group stages in local memory; 0: each work-item reads A and
@@ -140,39 +140,45 @@ FUNCTION void put(GLOBAL ulong* at, const Sums* sums, ulong launch) {
 #define LOAD_PANEL LOAD_BINARY16
 #endif
 
-/* An item's share of vectors that lie in a row as panels do, with indices from 1. */
+/*
+ * An item's share of vectors that lie as a panel's do, PANEL columns to a row and rows so many columns
+ * apart, with indices from 1.
+ */
 FUNCTION void take_share(
-    Sums* sums, GLOBAL const PANEL_FLOAT* RESTRICT words, const ulong vectors) {
+    Sums* sums, GLOBAL const PANEL_FLOAT* RESTRICT words, const ulong vectors, const ulong apart) {
+  const ulong in_row = PANEL / WIDTH, further = apart / WIDTH;
   Running u;
   clear(&u);
   ulong n = 0;
   for (ulong i = ITEM; i < vectors; i += SCANNERS, n++) {
-    take(&u, AS_UINTS(LOAD_PANEL(i, words)));
+    take(&u, AS_UINTS(LOAD_PANEL(i / in_row * further + i % in_row, words)));
   }
   fold(sums, &u, ITEM * WIDTH + 1, n, SCANNERS * WIDTH);
 }
 
 /*
  * Sums of the packed panels that a region read, one k-block of a panel per work-group:
- * [panel][k-block][3] from entry number place on, indices from 1 through the k-block. Panels lie in
- * rows of so many, the first at panel, the next pitch further on.
+ * [panel][k-block][3] from entry number place on, indices from 1 through the k-block. They come in
+ * rows of so many, and pitch panels from one row to the next. The first starts at element number
+ * first; to the next panel it is beside elements, from row to row of a panel below.
  */
 KERNEL(SCANNERS) void scan_panels(
     GLOBAL const PANEL_FLOAT* RESTRICT panels,
     GLOBAL ulong* RESTRICT sums,
     const ulong place,
-    const ulong panel,
+    const ulong first,
     const ulong in_row,
     const ulong pitch,
+    const ulong beside,
+    const ulong below,
     const ulong depth,
     const ulong k_blocks,
     const ulong launch) {
   const ulong k_block = GROUP_X % k_blocks, number = GROUP_X / k_blocks;
-  const ulong which = panel + number / in_row * pitch + number % in_row;
-  const ulong first = k_block * DEPTH;
-  const ulong vectors = min((ulong)DEPTH, depth - first) * (PANEL / WIDTH);
-  GLOBAL const PANEL_FLOAT* block = panels + (which * depth + first) * PANEL;
+  const ulong which = number / in_row * pitch + number % in_row;
+  const ulong k = k_block * DEPTH;
+  const ulong vectors = min((ulong)DEPTH, depth - k) * (PANEL / WIDTH);
   Sums total = {0, 0, 0};
-  take_share(&total, block, vectors);
+  take_share(&total, panels + first + which * beside + k * below, vectors, below);
   PUT_TOGETHER(total, place + number * k_blocks + k_block)
 }

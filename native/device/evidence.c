@@ -205,6 +205,6 @@ KERNEL(SCANNERS) void scan_records(
     const ulong launch) {
   const ulong which = record + GROUP_X / in_row * pitch + GROUP_X % in_row;
   Sums total = {0, 0, 0};
-  take_share(&total, records + which * words, words / WIDTH);
+  take_share(&total, records + which * words, words / WIDTH, PANEL);
   PUT_TOGETHER(total, place + GROUP_X)
 }

@@ -1,7 +1,7 @@
 /*
- * A stand-in for libcuda and libnvrtc, for machines without a GPU: kernels are compiled for the CPU
- * by the system's C++ compiler and run block by block, the threads of a block as coroutines that
- * change at barriers. It tests the bindings and the kernels' source, and is slow.
+ * A stand-in for libcuda, libnvrtc and libcublas, for machines without a GPU: kernels are compiled
+ * for the CPU by the system's C++ compiler and run block by block, the threads of a block as
+ * coroutines that change at barriers. It tests the bindings and the kernels' source, and is slow.
  */
 #include <dlfcn.h>
 #include <elf.h>
@@ -149,9 +149,9 @@ typedef void* P;
 typedef ulong64 N;
 typedef float R;
 const std::map<std::string, Signature> kSignatures = {
-    {"gemm", taking<P, P, P, P, P, N, N, N, N, N, N, R, R, N>()},
+    {"gemm", taking<P, P, P, P, P, N, N, N, N, N, N, N, N, R, R, N>()},
     {"place_region", taking<P, P, N, N, N>()},
-    {"scan_panels", taking<P, P, N, N, N, N, N, N, N>()},
+    {"scan_panels", taking<P, P, N, N, N, N, N, N, N, N, N>()},
     {"scan_matrix", taking<P, P, N, N, N, N, N, N>()},
     {"predict", taking<P, P, P, N, N, N, N, N, N, N, N, N, N>()},
     {"show", taking<P, P, N, N, N, N, N, N, N, N>()},
@@ -515,4 +515,68 @@ int nvrtcGetCUBIN(Program* program, char* image) {
 
 int nvrtcGetPTXSize(Program*, size_t*) { return kInvalidValue; }
 int nvrtcGetPTX(Program*, char*) { return kInvalidValue; }
+
+/* ------------------------------------------------------------------------------------- cuBLAS */
+
+const char* cublasGetStatusName(int code) {
+  return code == 1 ? "CUBLAS_STATUS_NOT_INITIALIZED" : "CUBLAS_STATUS_INVALID_VALUE";
+}
+
+#define NEEDS_CONTEXT_OF_CUBLAS \
+  if (contexts.size() != 1) {   \
+    return 1;                   \
+  }
+
+struct Blas {
+  Stream* stream;
+};
+
+int cublasCreate_v2(Blas** handle) {
+  NEEDS_CONTEXT_OF_CUBLAS;
+  *handle = new Blas{};
+  return kSuccess;
+}
+
+int cublasDestroy_v2(Blas* handle) {
+  NEEDS_CONTEXT_OF_CUBLAS;
+  delete handle;
+  return kSuccess;
+}
+
+int cublasSetStream_v2(Blas* handle, Stream* stream) {
+  NEEDS_CONTEXT_OF_CUBLAS;
+  handle->stream = stream;
+  return kSuccess;
+}
+
+int cublasGetVersion_v2(Blas*, int* version) { return *version = 130100, kSuccess; }
+
+/* Column-major, in float32, and in an order of its own: the second half of the steps apart. */
+int cublasGemmEx_64(Blas* handle, int transposeA, int transposeB, int64_t rows, int64_t columns,
+                    int64_t depth, const float* alpha, const float* a, int typeA, int64_t pitchA,
+                    const float* b, int typeB, int64_t pitchB, const float* beta, float* c, int typeC,
+                    int64_t pitchC, int compute, int algorithm) {
+  NEEDS_CONTEXT_OF_CUBLAS;
+  constexpr int kFloat32 = 0, kPedantic = 69, kAnyAlgorithm = -1;
+  if (transposeA || transposeB || rows < 1 || columns < 1 || depth < 1 || typeA != kFloat32 ||
+      typeB != kFloat32 || typeC != kFloat32 || pitchA < rows || pitchB < depth || pitchC < rows ||
+      compute != kPedantic || algorithm != kAnyAlgorithm) {
+    return 7;
+  }
+  const float factor = *alpha, old = *beta;
+  return enqueue(handle->stream, [=] {
+    for (int64_t j = 0; j < columns; j++) {
+      for (int64_t i = 0; i < rows; i++) {
+        float sums[2] = {0, 0};
+        for (int64_t k = 0; k < depth; k++) {
+          float& sum = sums[2 * k >= depth];
+          sum = __builtin_fmaf(a[k * pitchA + i], b[j * pitchB + k], sum);
+        }
+        float& to = c[j * pitchC + i];
+        const float product = factor * (sums[0] + sums[1]);
+        to = old == 0 ? product : product + old * to;
+      }
+    }
+  });
+}
 }

@@ -208,7 +208,8 @@ public final class PackedB {
     return matrices * panelsPerMatrix();
   }
 
-  private long panelsPerMatrix() {
+  /** Number of panels of a matrix. */
+  public long panelsPerMatrix() {
     return Math.ceilDiv(columns, panelColumns);
   }
 

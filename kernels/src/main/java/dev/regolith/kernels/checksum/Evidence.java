@@ -133,6 +133,11 @@ public final class Evidence {
     return row * checks + check;
   }
 
+  /** Whether the inputs allow a prediction at all. */
+  public boolean isConclusive(int at) {
+    return Double.isFinite(predicted[at]) && Double.isFinite(tolerance[at]);
+  }
+
   /** Checks side by side. */
   public int checks() {
     return checks;

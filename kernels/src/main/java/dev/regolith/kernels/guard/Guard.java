@@ -145,7 +145,7 @@ public final class Guard implements EvidenceSink {
         long block = region.block + evidence.firstBlock(check);
         believed.add(new Believed(region.matrix, block, evidence.blocksOf(check), mark));
       } else {
-        boolean conclusive = conclusive(evidence, i);
+        boolean conclusive = evidence.isConclusive(i);
         doubts.addRow(
             p,
             region.matrix,
@@ -178,7 +178,7 @@ public final class Guard implements EvidenceSink {
    * @return whether the evidence agrees under it
    */
   boolean refine(GemmProblem p, Region region, long row, int check, Evidence evidence, int at) {
-    if (!conclusive(evidence, at) || !Double.isFinite(evidence.shown[at])) {
+    if (!evidence.isConclusive(at) || !Double.isFinite(evidence.shown[at])) {
       return false;
     }
     log.refined();
@@ -210,11 +210,6 @@ public final class Guard implements EvidenceSink {
       }
     }
     return intact;
-  }
-
-  /** Whether the inputs allow a prediction at all. */
-  static boolean conclusive(Evidence evidence, int at) {
-    return Double.isFinite(evidence.predicted[at]) && Double.isFinite(evidence.tolerance[at]);
   }
 
   @Override

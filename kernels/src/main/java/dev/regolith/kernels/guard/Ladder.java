@@ -320,8 +320,8 @@ final class Ladder {
           refined = true; // on account of the panels
         } else {
           agrees = false;
-          disagrees |= Guard.conclusive(evidence, i);
-          inconclusive |= !Guard.conclusive(evidence, i);
+          disagrees |= evidence.isConclusive(i);
+          inconclusive |= !evidence.isConclusive(i);
         }
       }
     }

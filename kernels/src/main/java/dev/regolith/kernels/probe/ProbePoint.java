@@ -198,5 +198,7 @@ public enum ProbePoint {
   /** Operands of 16 bits that were widened to float32, before they are sealed. */
   HALVES_WIDENED,
   /** Results that were rounded to 16 bits, stored, before they are sealed. */
-  HALVES_ROUNDED
+  HALVES_ROUNDED,
+  /** C in an accelerator's memory, where a vendor's library stored it, before it is summed up. */
+  DEVICE_C_MULTIPLIED
 }

@@ -4,6 +4,7 @@ import dev.regolith.kernels.backend.device.CommandQueue;
 import dev.regolith.kernels.backend.device.Compiled;
 import dev.regolith.kernels.backend.device.DeviceObject;
 import dev.regolith.kernels.backend.device.Driver;
+import dev.regolith.kernels.backend.device.VendorLibrary;
 import java.util.function.LongConsumer;
 import java.util.function.LongSupplier;
 
@@ -50,6 +51,11 @@ final class CudaDriver implements Driver {
   @Override
   public CommandQueue newQueue() {
     return new CudaQueue(this);
+  }
+
+  @Override
+  public VendorLibrary vendorLibrary() {
+    return CuBlasLibrary.open(this);
   }
 
   @Override

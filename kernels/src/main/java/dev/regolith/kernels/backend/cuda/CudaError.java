@@ -1,6 +1,9 @@
 package dev.regolith.kernels.backend.cuda;
 
-/** Errors of CUDA's driver ({@code cuda.h}), by name: what to do about some, and what they mean. */
+/**
+ * Errors of CUDA's driver and of cuBLAS ({@code cuda.h, cublas_api.h}), by name: what to do about
+ * some, and what they mean.
+ */
 final class CudaError {
   private CudaError() {}
 
@@ -42,6 +45,14 @@ final class CudaError {
           "CUDA_ERROR_LAUNCH_FAILED",
           "CUDA_ERROR_CONTAINED",
           "CUDA_ERROR_UNKNOWN" ->
+          "the device is lost: look at the system's log (NVRM, Xid), or reset it";
+      case "CUBLAS_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_NOT_INITIALIZED" ->
+          "the device's memory is exhausted: close other sessions, or do without cuBLAS";
+      case "CUBLAS_STATUS_ARCH_MISMATCH", "CUBLAS_STATUS_NOT_SUPPORTED" ->
+          "this cuBLAS does not know the device: update it, or do without";
+      case "CUBLAS_STATUS_EXECUTION_FAILED",
+          "CUBLAS_STATUS_MAPPING_ERROR",
+          "CUBLAS_STATUS_INTERNAL_ERROR" ->
           "the device is lost: look at the system's log (NVRM, Xid), or reset it";
       default -> "please report it with the output of 'regolith doctor'";
     };

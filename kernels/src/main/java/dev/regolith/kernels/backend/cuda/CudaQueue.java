@@ -52,6 +52,11 @@ final class CudaQueue implements CommandQueue {
     driver.within(() -> read(memory.handle(), to, rows, rowBytes, stride));
   }
 
+  /** The stream, as the driver and its libraries call it. */
+  long stream() {
+    return stream.handle();
+  }
+
   private PinnedChunk nextChunk() {
     PinnedChunk chunk = chunks[next];
     next = (next + 1) % chunks.length;

@@ -271,9 +271,11 @@ final class AttentionKernels implements Parts.Part {
         .buffer(operand.buffer())
         .buffer(sums.memory())
         .number(place)
-        .number(operand.firstPanel(0))
+        .number(operand.firstPanel(0) * operand.depth() * operand.panelColumns())
         .number(operand.panelsOfHead())
         .number(operand.panelsBetweenHeads())
+        .number(operand.depth() * operand.panelColumns())
+        .number(operand.panelColumns())
         .number(operand.depth())
         .number(operand.kBlocks())
         .number(launch);

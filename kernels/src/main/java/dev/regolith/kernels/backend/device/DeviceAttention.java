@@ -77,8 +77,8 @@ final class DeviceAttention implements DeviceWorkspace.Queued {
       AttentionSink sink) {
     KeyValuePages[] pages = p.pages;
     if (pages == null) {
-      DevicePanels ofKeys = copies.take(p.k);
-      DevicePanels ofValues = copies.take(p.v);
+      DevicePanels ofKeys = copies.takeAsTheyAre(p.k);
+      DevicePanels ofValues = copies.takeAsTheyAre(p.v);
       try {
         var keys = DeviceOperand.packed(p, region, true, ofKeys, queue(), anew);
         var values = DeviceOperand.packed(p, region, false, ofValues, queue(), anew);

@@ -14,12 +14,14 @@ import dev.regolith.kernels.backend.ResidentResult;
 import dev.regolith.kernels.backend.ResidentRows;
 import dev.regolith.kernels.backend.RowKernels;
 import dev.regolith.kernels.backend.Workspace;
+import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.memory.Range;
 import dev.regolith.kernels.memory.Storage;
 import dev.regolith.kernels.tensor.DType;
 import java.lang.foreign.MemorySegment;
+import java.util.BitSet;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
@@ -49,6 +51,7 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
   private final Backend host;
   private final DeviceContext context;
   private final GemmProgram program;
+  private final Optional<VendorLibrary> vendor;
   private final Optional<AttentionProgram> attention;
   private final Optional<RowsProgram> rows;
   private final Optional<EvidenceProgram> ofEvidence;
@@ -65,7 +68,8 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
     context = new DeviceContext(api, device, ProgramCache.ofUser());
     try {
       program = programs.add(TileSearch.run(context, host.panelColumns()));
-      copies = new DeviceCopies(context, b -> program.typeOf(b, this::announce));
+      vendor = VendorProducts.open(context, program, host.panelColumns(), this::announce);
+      copies = new DeviceCopies(context, this::formOf);
       attention =
           AttentionProgram.open(context, program.tile(), host, this::announce).map(programs::add);
       rows = RowsProgram.open(context, program, host, this::announce).map(programs::add);
@@ -110,8 +114,14 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
     }
     String of = attention.isPresent() ? ", attention with device evidence" : "";
     String by = ofEvidence.isPresent() ? "device" : "host";
-    return "%s, %s, tile %s, %s evidence%s; %s"
-        .formatted(api, device, program.tile(), by, of, host.name());
+    String ofVendor = vendor.map(it -> ", products of " + it.name()).orElse("");
+    return "%s, %s%s, tile %s, %s evidence%s; %s"
+        .formatted(api, device, ofVendor, program.tile(), by, of, host.name());
+  }
+
+  private PanelForm formOf(PackedB b) {
+    DType type = program.typeOf(b, this::announce);
+    return vendor.isPresent() ? VendorProducts.form(type) : new PanelForm(type, false);
   }
 
   @Override
@@ -136,7 +146,7 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
 
   @Override
   public DeviceGemm newGemm() {
-    return kept(new DeviceGemm(context, program, ofEvidence.orElse(null)));
+    return kept(new DeviceGemm(context, program, ofEvidence.orElse(null), vendor.orElse(null)));
   }
 
   @Override
@@ -171,7 +181,7 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
     boolean predicts = p.verify && !p.hostEvidence && ofEvidence.isPresent();
     DeviceWords ofA = residents.take(p.aStorage);
     try {
-      compute(p, region, workspace, sink, ofA, predicts, false);
+      compute(p, region, workspace, sink, ofA, predicts, true, false);
     } finally {
       if (ofA != null) {
         ofA.giveBack();
@@ -179,14 +189,17 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
     }
   }
 
-  /** First from A copied anew, then from panels that are all copied again, then on the host. */
+  /**
+   * First from A copied anew, then from panels that are all copied again, then on the host; all in
+   * the canonical order.
+   */
   @Override
   public void recompute(
       GemmProblem p, Region region, int attempt, Workspace workspace, EvidenceSink sink) {
     if (attempt >= LAST_ATTEMPT) {
       computeOnHost(p, region, workspace, sink);
     } else {
-      compute(p, region, workspace, sink, null, false, attempt > 0);
+      compute(p, region, workspace, sink, null, false, false, attempt > 0);
     }
   }
 
@@ -197,6 +210,7 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
       EvidenceSink sink,
       @Nullable DeviceWords ofA,
       boolean predicts,
+      boolean first,
       boolean anew) {
     if (retired.get()) {
       computeOnHost(p, region, workspace, sink);
@@ -209,9 +223,13 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
       PanelBuffer buffer = panels.open(p.b, gemm.queue(), anew);
       long mark = panels.repairs().mark();
       DeviceObject records = predicts ? panels.openRecords(p.b, gemm.queue()) : null;
-      gemm.run(p, region, buffer, records, ofA, launches.incrementAndGet());
+      boolean byVendor = first && gemm.isForVendor(p, buffer);
+      gemm.run(p, region, buffer, records, ofA, byVendor, launches.incrementAndGet());
       if (p.verify) {
-        verify(p, region, predicts, panels, gemm, DeviceWorkspace.host(workspace), sink);
+        var rows = new ConclusiveRows(sink, region);
+        Workspace ofHost = DeviceWorkspace.host(workspace);
+        verify(p, region, predicts, panels, gemm, ofHost, byVendor ? rows : sink);
+        computeOnHost(p, region, rows.keptBack(), workspace, sink);
         if (!panels.repairs().noneSince(mark)) {
           sink.suspect(p, region, Component.DEVICE_BUFFER);
         }
@@ -285,6 +303,19 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
     }
     bringA(p);
     parts(region, part -> host.recompute(p, part, LAST_ATTEMPT, w, sink));
+  }
+
+  /** Of a region, the rows of check blocks of those numbers. */
+  private void computeOnHost(
+      GemmProblem p, Region region, BitSet rows, Workspace workspace, EvidenceSink sink) {
+    var part = new Region();
+    rows.stream()
+        .map(number -> number * CheckBlock.ROWS)
+        .forEach(row -> {
+          int count = Math.min(CheckBlock.ROWS, region.rows - row);
+          part.set(region.matrix, region.row + row, count, region.block, region.blocks);
+          computeOnHost(p, part, workspace, sink);
+        });
   }
 
   /** A region in parts that the host's workspace has room for. */

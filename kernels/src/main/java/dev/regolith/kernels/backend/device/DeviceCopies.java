@@ -2,7 +2,6 @@ package dev.regolith.kernels.backend.device;
 
 import dev.regolith.kernels.backend.KeyValuePages;
 import dev.regolith.kernels.backend.PackedB;
-import dev.regolith.kernels.tensor.DType;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -19,24 +18,30 @@ final class DeviceCopies implements AutoCloseable {
   private final Map<PackedB, DevicePanels> panels = new WeakHashMap<>();
   private final Map<KeyValuePages, DevicePages> pages = new WeakHashMap<>();
   private final List<DeviceCopy> all = new ArrayList<>();
-  private final Function<PackedB, DType> types;
+  private final Function<PackedB, PanelForm> forms;
 
   /**
    * Copies to come.
    *
-   * @param types in what type a device is to have a packed matrix
+   * @param forms in which a device is to have packed operands of products
    */
-  DeviceCopies(DeviceContext context, Function<PackedB, DType> types) {
+  DeviceCopies(DeviceContext context, Function<PackedB, PanelForm> forms) {
     this.context = context;
-    this.types = types;
+    this.forms = forms;
   }
 
-  /** The copy of panels, to be given back; made if there is none. */
+  /** The copy of a product's panels, to be given back; made if there is none. */
   DevicePanels take(PackedB b) {
-    DType type = types.apply(b); // which may take a compiler's time
-    synchronized (this) {
-      return take(panels, b, source -> new DevicePanels(source, context, type));
-    }
+    return take(b, forms.apply(b)); // which may take a compiler's time
+  }
+
+  /** The copy of panels in the host's form, to be given back; made if there is none. */
+  DevicePanels takeAsTheyAre(PackedB b) {
+    return take(b, PanelForm.OF_HOST);
+  }
+
+  private synchronized DevicePanels take(PackedB b, PanelForm form) {
+    return take(panels, b, source -> new DevicePanels(source, context, form));
   }
 
   /** The copy of a sequence, to be given back; made if there is none. */

@@ -22,11 +22,14 @@ import org.jspecify.annotations.Nullable;
  * it compares them with seals that it made itself, or with the words that arrived.
  */
 final class DeviceEvidence implements Parts.Part {
-  private final GemmTile tile;
   private final DeviceSums all;
   private final long[] sums = new long[Seal.SUMS];
   private final long[] found = new long[Seal.SUMS];
   private final Region block = new Region();
+
+  // What an entry of C is the sums of: so many rows and columns.
+  private int entryRows;
+  private int entryColumns;
 
   // The first entry of each kind.
   private long ofPanels;
@@ -36,24 +39,26 @@ final class DeviceEvidence implements Parts.Part {
   private boolean kept;
   private long ofRecords;
 
-  DeviceEvidence(DeviceContext context, GemmTile tile) {
-    this.tile = tile;
+  DeviceEvidence(DeviceContext context) {
     all = new DeviceSums(context);
   }
 
   /**
    * Makes room for the sums of a product.
    *
+   * @param rows of C that an entry is of, and {@code columns}; they divide those of a check block
    * @param predicts whether the device predicts, from check records
    */
-  void open(GemmProblem p, Region region, boolean predicts, long launch) {
-    long columns = PackedBCheck.columns(region, p.b);
-    ofPanels = Math.ceilDiv(region.rows, tile.rows()) * Math.ceilDiv(columns, tile.groupColumns());
+  void open(GemmProblem p, Region region, int rows, int columns, boolean predicts, long launch) {
+    entryRows = rows;
+    entryColumns = columns;
+    long across = Math.ceilDiv((long) PackedBCheck.columns(region, p.b), columns);
+    ofPanels = Math.ceilDiv(region.rows, rows) * across;
     boolean reads = p.verify && p.depth > 0;
     ofA = ofPanels + (reads ? (long) PackedBCheck.panels(region, p.b) * p.b.kBlocks() : 0);
     long down = CheckBlock.down(region.rows);
     ofOld = ofA + (reads ? down * CheckBlock.across(p.depth) : 0);
-    long blocks = down * CheckBlock.across(columns);
+    long blocks = down * region.blocks;
     ofKept = ofOld + (p.verify && p.beta != 0 ? blocks : 0);
     kept = p.verify && p.cResident != null;
     ofRecords = ofKept + (kept ? blocks : 0);
@@ -71,7 +76,7 @@ final class DeviceEvidence implements Parts.Part {
     return all.memory();
   }
 
-  /** Those of the registers that were stored into C: by row of tiles, and column of groups. */
+  /** Those of what was stored into C: by row and column of entries. */
   long ofC() {
     return 0;
   }
@@ -288,17 +293,17 @@ final class DeviceEvidence implements Parts.Part {
     return seals.block(region.matrix, blockRow, region.block + i);
   }
 
-  /** The sums of the registers that were stored into a check block. */
+  /** The sums of what was stored into a check block. */
   private void addStored(GemmProblem p, Region region, int row, int i) {
     long columns = PackedBCheck.columns(region, p.b);
-    long groups = Math.ceilDiv(columns, tile.groupColumns());
+    long inRow = Math.ceilDiv(columns, entryColumns);
     int rows = Math.min(CheckBlock.ROWS, region.rows - row);
     Arrays.fill(sums, 0);
     long end = Math.min(columns, (i + 1L) * CheckBlock.COLUMNS);
-    for (long down = row / tile.rows(); down * tile.rows() < row + rows; down++) {
-      long across = (long) i * CheckBlock.COLUMNS / tile.groupColumns();
-      for (; across * tile.groupColumns() < end; across++) {
-        all.addTo(sums, down * groups + across);
+    for (long down = row / entryRows; down * entryRows < row + rows; down++) {
+      long across = (long) i * CheckBlock.COLUMNS / entryColumns;
+      for (; across * entryColumns < end; across++) {
+        all.addTo(sums, down * inRow + across);
       }
     }
   }

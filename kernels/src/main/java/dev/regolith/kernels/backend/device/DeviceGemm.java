@@ -37,6 +37,7 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
   private final DeviceBuffer c;
   private final DeviceEvidence evidence;
   private final @Nullable DevicePrediction prediction;
+  private final @Nullable VendorGemm vendor;
 
   /**
    * Where the rows of A are: behind others in memory of a tensor's own, or where they were copied.
@@ -47,15 +48,20 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
   private boolean allOfA;
 
   DeviceGemm(DeviceContext context, GemmProgram program) {
-    this(context, program, null);
+    this(context, program, null, null);
   }
 
   /**
-   * Products whose evidence the device can make.
+   * Products whose evidence the device can make, or that a vendor's library computes.
    *
-   * @param ofEvidence its kernels, or null
+   * @param ofEvidence kernels that make it, or null
+   * @param library of the vendor, or null
    */
-  DeviceGemm(DeviceContext context, GemmProgram program, @Nullable EvidenceProgram ofEvidence) {
+  DeviceGemm(
+      DeviceContext context,
+      GemmProgram program,
+      @Nullable EvidenceProgram ofEvidence,
+      @Nullable VendorLibrary library) {
     this.program = program;
     tile = program.tile();
     try {
@@ -65,8 +71,9 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
       a = parts.add(new DeviceBuffer(context));
       old = parts.add(new DeviceBuffer(context));
       c = parts.add(new DeviceBuffer(context));
-      evidence = parts.add(new DeviceEvidence(context, tile));
+      evidence = parts.add(new DeviceEvidence(context));
       prediction = ofEvidence == null ? null : parts.add(new DevicePrediction(context, ofEvidence));
+      vendor = library == null ? null : parts.add(queue.open(library));
     } catch (RuntimeException e) {
       parts.close();
       throw e;
@@ -104,6 +111,7 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
    *
    * @param records check records to predict from, if the device is to make the evidence
    * @param ofA all of A, if the device has it; otherwise the region's rows are copied
+   * @param byVendor whether the vendor's library is to multiply; see {@link #isForVendor}
    * @param launch a number that no other launch has had
    */
   void run(
@@ -112,6 +120,7 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
       PanelBuffer panels,
       @Nullable DeviceObject records,
       @Nullable DeviceWords ofA,
+      boolean byVendor,
       long launch) {
     uploadOld(p, region);
     if (ofA == null) {
@@ -128,7 +137,11 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
     if (Probe.ON) {
       probeOperands(p, region, panels);
     }
-    multiply(p, region, panels, records != null, launch);
+    if (byVendor) {
+      multiplyByVendor(p, region, panels, records != null, launch);
+    } else {
+      multiply(p, region, panels, records != null, launch);
+    }
     if (p.cResident instanceof DeviceResult result) {
       place(p, region, result, launch);
     }
@@ -211,18 +224,21 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
     return Objects.requireNonNull(rowsOfA);
   }
 
+  /**
+   * Copies a region's rows, which lie one behind the other, to where they are {@code pitch} apart.
+   */
+  private void copyRows(
+      Region region, long columns, DeviceObject from, DeviceObject to, long first, long pitch) {
+    place.open().buffer(from).buffer(to).number(first).number(pitch).number(columns);
+    queue.run(ProbePoint.DEVICE_LAUNCH, place, region.rows, 1, tile.scanners());
+  }
+
   /** Copies a region of C to its place in all of C, and has it summed up there. */
   private void place(GemmProblem p, Region region, DeviceResult result, long launch) {
     long columns = PackedBCheck.columns(region, p.b);
     long first = firstOf(p, region);
-    place
-        .open()
-        .buffer(c.atLeast(bytesOfC(p, region)))
-        .buffer(result.buffer())
-        .number(first)
-        .number(p.columns)
-        .number(columns);
-    queue.run(ProbePoint.DEVICE_LAUNCH, place, region.rows, 1, tile.scanners());
+    DeviceObject computed = c.atLeast(bytesOfC(p, region));
+    copyRows(region, columns, computed, result.buffer(), first, p.columns);
     if (p.verify) {
       long down = region.matrix * CheckBlock.down(p.rows) + region.row / CheckBlock.ROWS;
       long block = down * CheckBlock.across(p.columns) + region.block;
@@ -261,16 +277,50 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
   }
 
   private void probeOperands(GemmProblem p, Region region, PanelBuffer panels) {
-    PackedB b = p.b;
     long skipped = 4 * rowsAbove * p.depth;
     queue.probe(ProbePoint.DEVICE_A_READ, memoryOfA(), skipped, bytesOfA(p, region));
-    queue.probe(
-        ProbePoint.DEVICE_B_READ,
-        panels.memory(),
-        panels.offset(b, b.panel(region.matrix, region.block), 0),
-        panels.there(4L * PackedBCheck.panels(region, b) * b.panelColumns() * p.depth));
+    long panel = p.b.panel(region.matrix, region.block);
+    probePanels(ProbePoint.DEVICE_B_READ, p.b, panels, panel, PackedBCheck.panels(region, p.b));
     queue.probe(
         ProbePoint.DEVICE_OLD_C_READ, old.atLeast(bytesOfOld(p, region)), 0, bytesOfOld(p, region));
+  }
+
+  /** Shows the stretch of memory that some panels of a matrix lie in. */
+  private void probePanels(
+      ProbePoint point, PackedB b, PanelBuffer panels, long panel, long count) {
+    PanelForm form = panels.form();
+    long from = form.bytes(form.place(b, panel, 0));
+    queue.probe(point, panels.memory(), from, form.bytes(form.length(b, count)));
+  }
+
+  /** Whether a vendor's library can compute a product. */
+  boolean isForVendor(GemmProblem p, PanelBuffer panels) {
+    PanelForm form = panels.form();
+    return vendor != null && p.depth > 0 && form.inRows() && !form.type().isHalf();
+  }
+
+  /** Has the vendor's library compute a region's C, and sums of what it stored made at once. */
+  private void multiplyByVendor(
+      GemmProblem p, Region region, PanelBuffer panels, boolean predicts, long launch) {
+    long columns = PackedBCheck.columns(region, p.b);
+    DeviceObject result = c.atLeast(bytesOfC(p, region));
+    evidence.open(p, region, CheckBlock.ROWS, CheckBlock.COLUMNS, predicts, launch);
+    if (p.beta != 0) {
+      copyRows(region, columns, old.atLeast(bytesOfOld(p, region)), result, 0, columns);
+    }
+    PanelForm form = panels.form();
+    long first = form.place(p.b, p.b.panel(region.matrix, region.block), 0);
+    var left = new DeviceMatrix(memoryOfA(), rowsAbove * p.depth, p.depth);
+    var right = new DeviceMatrix(panels.memory(), first, form.below(p.b));
+    var product = new DeviceMatrix(result, 0, columns);
+    VendorGemm library = Objects.requireNonNull(vendor);
+    queue.multiply(() ->
+        library.multiply(region.rows, columns, p.depth, p.alpha, left, right, p.beta, product));
+    if (p.verify) {
+      probe(ProbePoint.DEVICE_C_MULTIPLIED, result, 0, bytesOfC(p, region));
+      long blocks = CheckBlock.down(region.rows) * region.blocks;
+      scan(result, 0, blocks, region.blocks, region.rows, columns, evidence.ofC(), launch);
+    }
   }
 
   /** Computes a region's C from what was uploaded. */
@@ -282,10 +332,11 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
       GemmProblem p, Region region, PanelBuffer panels, boolean predicts, long launch) {
     long rows = region.rows;
     long columns = PackedBCheck.columns(region, p.b);
-    evidence.open(p, region, predicts, launch);
+    evidence.open(p, region, tile.rows(), tile.groupColumns(), predicts, launch);
     long groupsDown = Math.ceilDiv(rows, tile.groupRows());
     long groupsAcross = Math.ceilDiv(columns, tile.groupColumns());
-    DeviceKernel multiply = ofPanels(panels.type()).multiply;
+    PanelForm form = panels.form();
+    DeviceKernel multiply = ofPanels(form.type()).multiply;
     multiply
         .open()
         .buffer(memoryOfA())
@@ -294,7 +345,9 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
         .buffer(c.atLeast(bytesOfC(p, region)))
         .buffer(evidence.memory())
         .number(evidence.ofC())
-        .number(p.b.panel(region.matrix, region.block))
+        .number(form.place(p.b, p.b.panel(region.matrix, region.block), 0))
+        .number(form.beside(p.b))
+        .number(form.below(p.b))
         .number(rowsAbove)
         .number(p.depth)
         .number(rows)
@@ -314,7 +367,7 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
     PackedB b = p.b;
     if (p.depth > 0) {
       long panel = b.panel(region.matrix, region.block);
-      scanPanels(b, panels, panel, PackedBCheck.panels(region, b), launch);
+      scanPanels(b, panels, panel, PackedBCheck.panels(region, b), evidence.ofPanels(), launch);
       // Rows that were copied are a matrix of their own.
       long rows = allOfA ? p.rows : region.rows;
       long across = CheckBlock.across(p.depth);
@@ -359,29 +412,31 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
   }
 
   /**
-   * Has panels summed up.
+   * Has panels of a matrix summed up.
    *
    * @param panel the first
    */
-  private void scanPanels(PackedB b, PanelBuffer panels, long panel, int count, long launch) {
+  private void scanPanels(
+      PackedB b, PanelBuffer panels, long panel, long count, long to, long launch) {
     if (Probe.ON) {
-      long bytes = panels.there(4L * count * b.panelColumns() * b.depth());
-      long at = panels.offset(b, panel, 0);
-      queue.probe(ProbePoint.DEVICE_B_LAST_USE, panels.memory(), at, bytes);
+      probePanels(ProbePoint.DEVICE_B_LAST_USE, b, panels, panel, count);
     }
-    DeviceKernel scanPanels = ofPanels(panels.type()).scan;
+    PanelForm form = panels.form();
+    DeviceKernel scanPanels = ofPanels(form.type()).scan;
     scanPanels
         .open()
         .buffer(panels.memory())
         .buffer(evidence.memory())
-        .number(evidence.ofPanels())
-        .number(panel)
+        .number(to)
+        .number(form.place(b, panel, 0))
         .number(count)
         .number(0)
+        .number(form.beside(b))
+        .number(form.below(b))
         .number(b.depth())
         .number(b.kBlocks())
         .number(launch);
-    long groups = (long) count * b.kBlocks();
+    long groups = count * b.kBlocks();
     queue.run(ProbePoint.DEVICE_EVIDENCE, scanPanels, groups, 1, tile.scanners());
   }
 
@@ -422,7 +477,10 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
   int verifyAll(PackedB b, PanelBuffer buffer, DevicePanels panels, boolean mend, long launch) {
     int count = Math.toIntExact(b.panelCount());
     evidence.openPanels(b, count, launch);
-    scanPanels(b, buffer, 0, count, launch);
+    long each = b.panelsPerMatrix();
+    for (long panel = 0; panel < count; panel += each) {
+      scanPanels(b, buffer, panel, each, evidence.ofPanels() + panel * b.kBlocks(), launch);
+    }
     evidence.download(queue);
     return evidence.verifyAll(b, panels, mend ? queue : null);
   }

@@ -204,6 +204,10 @@ abstract class DeviceOperand {
   }
 
   /** Steps of every panel. */
+  final int panelColumns() {
+    return packedOf(0).panelColumns();
+  }
+
   final long depth() {
     return packedOf(0).depth();
   }

@@ -1,13 +1,12 @@
 package dev.regolith.kernels.backend.device;
 
 import dev.regolith.kernels.backend.PackedB;
-import dev.regolith.kernels.tensor.DType;
 import java.lang.ref.WeakReference;
 
 /** A device's copy of a packed matrix, panel by panel where the host has them. */
 final class DevicePanels extends DeviceCopy {
   private final WeakReference<PackedB> source;
-  private final DType type;
+  private final PanelForm form;
   private final DeviceBuffer buffer;
   private final DeviceBuffer ofRecords;
   private long version = -1;
@@ -16,11 +15,11 @@ final class DevicePanels extends DeviceCopy {
   /**
    * A copy to be made.
    *
-   * @param type what its elements are to be: all numbers of the source are of it
+   * @param form that it is to have: all numbers of the source are of its type
    */
-  DevicePanels(PackedB source, DeviceContext context, DType type) {
+  DevicePanels(PackedB source, DeviceContext context, PanelForm form) {
     this.source = new WeakReference<>(source);
-    this.type = type;
+    this.form = form;
     buffer = new DeviceBuffer(context);
     ofRecords = new DeviceBuffer(context);
   }
@@ -31,13 +30,9 @@ final class DevicePanels extends DeviceCopy {
     return b == null || b.panels().byteSize() == 0 || !b.panels().scope().isAlive();
   }
 
-  private static long bytes(PackedB b) {
-    return 4 * b.panelCount() * b.panelColumns() * b.depth();
-  }
-
   private PanelBuffer memory(PackedB b) {
-    long elements = bytes(b) / Float.BYTES;
-    return new PanelBuffer(buffer.atLeast(elements * type.bytes()), type);
+    long elements = b.panelCount() * b.panelColumns() * b.depth();
+    return new PanelBuffer(buffer.atLeast(form.bytes(elements)), form);
   }
 
   /**
@@ -48,10 +43,10 @@ final class DevicePanels extends DeviceCopy {
   synchronized PanelBuffer open(PackedB b, DeviceQueue queue, boolean anew) {
     PanelBuffer memory = memory(b);
     if (version != b.version()) {
-      upload(b, 0, bytes(b), memory, queue);
+      upload(b, memory, queue);
       version = b.version();
     } else if (anew) {
-      repairs().write(() -> upload(b, 0, bytes(b), memory, queue));
+      repairs().write(() -> upload(b, memory, queue));
     }
     return memory;
   }
@@ -82,17 +77,15 @@ final class DevicePanels extends DeviceCopy {
   /** Copies a panel's k-block again; whoever read it before finds out by {@link #repairs}. */
   synchronized void mend(PackedB b, long panel, int kBlock, DeviceQueue queue) {
     PanelBuffer memory = memory(b);
-    long bytes = 4L * b.panelWords(kBlock);
-    repairs().write(() -> upload(b, b.panelOffset(panel, kBlock), bytes, memory, queue));
+    repairs()
+        .write(() -> {
+          queue.uploadPanel(b, panel, kBlock, memory);
+          queue.finish();
+        });
   }
 
-  private static void upload(
-      PackedB b, long at, long bytes, PanelBuffer memory, DeviceQueue queue) {
-    if (memory.type().isHalf()) {
-      queue.uploadHalves(b.panels(), at, bytes, memory);
-    } else {
-      queue.uploadPanels(b.panels(), at, bytes, memory.memory(), at);
-    }
+  private static void upload(PackedB b, PanelBuffer memory, DeviceQueue queue) {
+    queue.uploadPanels(b, memory);
     queue.finish();
   }
 

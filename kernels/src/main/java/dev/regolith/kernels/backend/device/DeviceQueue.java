@@ -1,11 +1,10 @@
 package dev.regolith.kernels.backend.device;
 
-import dev.regolith.kernels.memory.Scratch;
+import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 
 /**
  * One thread's commands to a device, which run in order. Copies return when host memory is free
@@ -14,12 +13,9 @@ import java.lang.foreign.ValueLayout;
  * <p>A campaign may lose any command, and change any buffer as the device sees it.
  */
 final class DeviceQueue implements Parts.Part {
-  /** Bytes that are rounded to 16 bits at a time. */
-  private static final long PIECE = 1 << 20;
-
   private final CommandQueue queue;
   private final long[] command = new long[1];
-  private final Scratch halves = new Scratch();
+  private final PanelUpload panels = new PanelUpload();
 
   DeviceQueue(DeviceContext context) {
     queue = context.driver().newQueue();
@@ -36,40 +32,45 @@ final class DeviceQueue implements Parts.Part {
   }
 
   /**
-   * Copies packed panels into a buffer that other threads' queues read: they find them there after
-   * {@link #finish}.
+   * Copies packed panels, as they are, into a buffer that other threads' queues read: they find
+   * them there after {@link #finish}.
    *
    * @param to first byte in the buffer
    */
   void uploadPanels(MemorySegment host, long offset, long bytes, DeviceObject buffer, long to) {
-    if (Probe.ON) {
-      Probe.reach(ProbePoint.PACKED_B_READ, host, offset, 1, bytes, 0);
-    }
-    if (bytes > 0 && isIssued(ProbePoint.DEVICE_PANELS_UPLOAD)) {
+    if (isUploaded(host, offset, bytes)) {
       queue.write(buffer, to, host.asSlice(offset, bytes));
     }
   }
 
-  /** The same of panels that are numbers of 16 bits, and become that on their way. */
-  void uploadHalves(MemorySegment host, long offset, long bytes, PanelBuffer buffer) {
-    if (Probe.ON) {
-      Probe.reach(ProbePoint.PACKED_B_READ, host, offset, 1, bytes, 0);
-    }
-    if (bytes == 0 || !isIssued(ProbePoint.DEVICE_PANELS_UPLOAD)) {
-      return;
-    }
-    MemorySegment piece = halves.atLeast(buffer.there(PIECE));
-    for (long at = offset; at < offset + bytes; at += PIECE) {
-      long length = Math.min(PIECE, offset + bytes - at);
-      for (long i = 0; i < length / Float.BYTES; i++) {
-        float x = host.get(ValueLayout.JAVA_FLOAT, at + Float.BYTES * i);
-        piece.setAtIndex(ValueLayout.JAVA_SHORT, i, buffer.type().round(x));
+  /** Copies all of a packed matrix, in the form that a buffer has it in. */
+  void uploadPanels(PackedB b, PanelBuffer to) {
+    long bytes = b.panelCount() * b.panelStride();
+    if (to.form().equals(PanelForm.OF_HOST)) {
+      uploadPanels(b.panels(), 0, bytes, to.memory(), 0);
+    } else if (isUploaded(b.panels(), 0, bytes)) {
+      long each = b.panelsPerMatrix();
+      for (long panel = 0; panel < b.panelCount(); panel += each) {
+        panels.copy(queue, b, panel, each, 0, b.depth(), to);
       }
-      queue.write(buffer.memory(), buffer.there(at), piece.asSlice(0, buffer.there(length)));
     }
   }
 
-  /** Copies check records to where they are in a buffer; otherwise like {@link #uploadPanels}. */
+  /** The same with a panel's k-block. */
+  void uploadPanel(PackedB b, long panel, int kBlock, PanelBuffer to) {
+    if (isUploaded(b.panels(), b.panelOffset(panel, kBlock), 4L * b.panelWords(kBlock))) {
+      panels.copy(queue, b, panel, 1, (long) kBlock * PackedB.DEPTH, b.depthOf(kBlock), to);
+    }
+  }
+
+  private boolean isUploaded(MemorySegment host, long offset, long bytes) {
+    if (Probe.ON) {
+      Probe.reach(ProbePoint.PACKED_B_READ, host, offset, 1, bytes, 0);
+    }
+    return bytes > 0 && isIssued(ProbePoint.DEVICE_PANELS_UPLOAD);
+  }
+
+  /** Copies check records to where they are in a buffer; for other queues, too. */
   void uploadRecords(MemorySegment host, long offset, long bytes, DeviceObject buffer) {
     if (bytes > 0 && isIssued(ProbePoint.DEVICE_PANELS_UPLOAD)) {
       queue.write(buffer, offset, host.asSlice(offset, bytes));
@@ -142,6 +143,18 @@ final class DeviceQueue implements Parts.Part {
     }
   }
 
+  /** Products of a vendor's library, in the order of this queue. */
+  VendorGemm open(VendorLibrary library) {
+    return library.open(queue);
+  }
+
+  /** Has a product enqueued, which is lost like a kernel if it is not. */
+  void multiply(Runnable product) {
+    if (isIssued(ProbePoint.DEVICE_LAUNCH)) {
+      product.run();
+    }
+  }
+
   /** Waits until everything is done. */
   void finish() {
     queue.finish();
@@ -178,6 +191,6 @@ final class DeviceQueue implements Parts.Part {
   @Override
   public void close() {
     queue.close();
-    halves.close();
+    panels.close();
   }
 }

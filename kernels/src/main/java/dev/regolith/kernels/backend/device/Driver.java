@@ -12,6 +12,15 @@ public interface Driver extends AutoCloseable {
   /** A queue of commands. */
   CommandQueue newQueue();
 
+  /**
+   * The vendor's library of matrix products.
+   *
+   * @throws DeviceException that is not fatal if there is none, with the remedy
+   */
+  default VendorLibrary vendorLibrary() {
+    throw new DeviceException("no vendor's library of products is known for this device", false);
+  }
+
   /** Compiles a program from source; what the compiler says against it is in the exception. */
   Compiled compile(String source, String options);
 

@@ -102,7 +102,7 @@ final class GemmProgram implements Parts.Part {
     }
   }
 
-  /** In what type a device is to have a packed matrix. */
+  /** In what type the device is to have a packed matrix. */
   DType typeOf(PackedB b, Consumer<String> announce) {
     return takes(b.type(), announce) ? b.type() : DType.FLOAT32;
   }

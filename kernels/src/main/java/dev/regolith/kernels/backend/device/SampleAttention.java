@@ -136,7 +136,7 @@ final class SampleAttention implements AutoCloseable {
   private boolean agree(DeviceContext context, AttentionProgram program) {
     try (Workspace w = host.newWorkspace();
         var attention = new DeviceAttention(context, program, host);
-        var copies = new DeviceCopies(context, PackedB::type)) {
+        var copies = new DeviceCopies(context, _ -> PanelForm.OF_HOST)) {
       Results expected = open();
       problem.verify = false;
       AttentionParts.attend(problem, region, host, w, AttentionSink.DEAF);

@@ -129,11 +129,11 @@ final class SampleEvidence implements AutoCloseable {
     var ofHost = new Kept();
     host.recompute(problem, region, 0, workspace, ofHost); // checks rows whatever the size
     var ofDevice = new Kept();
-    try (var gemm = new DeviceGemm(context, products, program);
-        var panels = new DevicePanels(problem.b, context, problem.b.type())) {
+    try (var gemm = new DeviceGemm(context, products, program, null);
+        var panels = new DevicePanels(problem.b, context, PanelForm.OF_HOST)) {
       PanelBuffer memory = panels.open(problem.b, gemm.queue(), false);
       DeviceObject records = panels.openRecords(problem.b, gemm.queue());
-      gemm.run(problem, region, memory, records, null, 1);
+      gemm.run(problem, region, memory, records, null, false, 1);
       gemm.evidence().verifyRecords(problem, region, panels, gemm.queue(), ofDevice);
       gemm.prediction().compare(problem, region, ofDevice, () -> {});
     }

@@ -9,17 +9,40 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.SplittableRandom;
+import org.jspecify.annotations.Nullable;
 
 /** A product whose bits are known: the canonical chain, in plain Java. */
 final class SampleProduct implements AutoCloseable {
   private final Arena arena = Arena.ofShared();
   private final GemmProblem problem = new GemmProblem();
-  private final float[] expected;
+  private float[] expected;
 
   /** With rows, columns and steps that fill no tile, factors, and panels of a type. */
   static SampleProduct unaligned(int panelColumns, DType type, float scale) {
     int depth = type.isHalf() ? PackedB.DEPTH + 77 : 77;
     return new SampleProduct(panelColumns, type, 61, depth, 301, scale, -1.5f, 0.25f);
+  }
+
+  /**
+   * With numbers of twelve bits, whose sums are exact in any order; a shorter format of products
+   * has other bits.
+   */
+  static SampleProduct ofIntegers(int panelColumns) {
+    var sample = new SampleProduct(panelColumns, DType.FLOAT32, 61, 700, 301, 1, -1.5f, 0.25f);
+    GemmProblem p = sample.problem;
+    round(p.a, 4095);
+    round(p.b.panels(), 3);
+    round(p.oldC, 4095);
+    sample.expected = sample.chain();
+    return sample;
+  }
+
+  /** To integers, of up to so much. */
+  private static void round(MemorySegment memory, int most) {
+    for (long i = 0; i < memory.byteSize() / Float.BYTES; i++) {
+      float x = memory.getAtIndex(ValueLayout.JAVA_FLOAT, i);
+      memory.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) Math.rint(most * (double) x));
+    }
   }
 
   /** Of whole tiles, to be measured. */
@@ -121,10 +144,21 @@ final class SampleProduct implements AutoCloseable {
 
   /** Whether a program computes the bits. */
   boolean isRight(DeviceContext context, GemmProgram program) {
+    return isRight(context, program, null, new PanelForm(problem.b.type(), false));
+  }
+
+  /** Whether a vendor's library computes the bits. */
+  boolean isRight(DeviceContext context, GemmProgram program, VendorLibrary library) {
+    return isRight(context, program, library, VendorProducts.form(problem.b.type()));
+  }
+
+  private boolean isRight(
+      DeviceContext context, GemmProgram program, @Nullable VendorLibrary library, PanelForm form) {
     problem.c.fill((byte) -1);
-    try (var gemm = new DeviceGemm(context, program);
-        var panels = new DevicePanels(problem.b, context, problem.b.type())) {
-      gemm.run(problem, region(), panels.open(problem.b, gemm.queue(), false), null, null, 0);
+    try (var gemm = new DeviceGemm(context, program, null, library);
+        var copy = new DevicePanels(problem.b, context, form)) {
+      PanelBuffer panels = copy.open(problem.b, gemm.queue(), false);
+      gemm.run(problem, region(), panels, null, null, library != null, 0);
     }
     return isRight();
   }

@@ -117,7 +117,7 @@ final class TileSearch {
       try {
         var program = parts.add(new GemmProgram(context, tile, p.b.panelColumns()));
         gemm = parts.add(new DeviceGemm(context, program));
-        var panels = parts.add(new DevicePanels(p.b, context, DType.FLOAT32));
+        var panels = parts.add(new DevicePanels(p.b, context, PanelForm.OF_HOST));
         buffer = panels.open(p.b, gemm.queue(), false);
         gemm.upload(p, sample.region());
         // Some drivers compile when a kernel is first launched.

@@ -45,18 +45,26 @@ class GemmTileTest {
   @ParameterizedTest
   @MethodSource("tiles")
   void bitsAndSums(GemmTile tile) {
-    bitsAndSums(tile, DType.FLOAT32);
+    bitsAndSums(tile, PanelForm.OF_HOST);
+  }
+
+  /** Of panels that lie there as a vendor's library takes them, in whole rows of a matrix. */
+  @ParameterizedTest
+  @MethodSource("tiles")
+  void bitsAndSumsOfRows(GemmTile tile) {
+    bitsAndSums(tile, new PanelForm(DType.FLOAT32, true));
+    bitsAndSums(tile, new PanelForm(DType.BFLOAT16, true));
   }
 
   /** Of panels that lie there in 16 bits, with the same sums: the seals are those of the host's. */
   @ParameterizedTest
   @MethodSource("tiles")
   void bitsAndSumsOfHalves(GemmTile tile) {
-    bitsAndSums(tile, DType.BFLOAT16);
-    bitsAndSums(tile, DType.FLOAT16);
+    bitsAndSums(tile, new PanelForm(DType.BFLOAT16, false));
+    bitsAndSums(tile, new PanelForm(DType.FLOAT16, false));
   }
 
-  private static void bitsAndSums(GemmTile tile, DType type) {
+  private static void bitsAndSums(GemmTile tile, PanelForm form) {
     try (var context =
             new DeviceContext(TestDevice.api(), TestDevice.device(), ProgramCache.ofUser());
         var program = new GemmProgram(context, tile, PANEL);
@@ -64,11 +72,11 @@ class GemmTileTest {
         var arena = Arena.ofShared()) {
       var twin = new ScalarGemm();
       var workspace = twin.newWorkspace();
-      GemmProblem p = problem(arena, twin, type);
-      assertThat(program.takes(type, reason -> {})).isTrue();
+      GemmProblem p = problem(arena, twin, form.type());
+      assertThat(program.takes(form.type(), reason -> {})).isTrue();
       var region = new Region().set(0, 0, ROWS, 0, (int) p.b.blocks());
-      try (var panels = new DevicePanels(p.b, context, p.b.type())) {
-        gemm.run(p, region, panels.open(p.b, gemm.queue(), false), null, null, 7);
+      try (var panels = new DevicePanels(p.b, context, form)) {
+        gemm.run(p, region, panels.open(p.b, gemm.queue(), false), null, null, false, 7);
         byte[] onDevice = p.c.toArray(ValueLayout.JAVA_BYTE);
         List<Component> suspects = new ArrayList<>();
         var sink = new SuspectsOnly(suspects);
@@ -94,7 +102,7 @@ class GemmTileTest {
             new DeviceContext(TestDevice.api(), TestDevice.device(), ProgramCache.ofUser());
         var program = new GemmProgram(context, tile, PANEL);
         var ofEvidence = EvidenceProgram.compile(context, tile, twin);
-        var gemm = new DeviceGemm(context, program, ofEvidence);
+        var gemm = new DeviceGemm(context, program, ofEvidence, null);
         var arena = Arena.ofShared()) {
       var workspace = twin.newWorkspace();
       GemmProblem p = problem(arena, twin, DType.FLOAT32);
@@ -105,10 +113,10 @@ class GemmTileTest {
         var wanted = new KeptEvidence();
         twin.run(p, region, workspace, wanted);
         var got = new KeptEvidence();
-        try (var panels = new DevicePanels(p.b, context, p.b.type())) {
+        try (var panels = new DevicePanels(p.b, context, PanelForm.OF_HOST)) {
           PanelBuffer memory = panels.open(p.b, gemm.queue(), false);
           DeviceObject records = panels.openRecords(p.b, gemm.queue());
-          gemm.run(p, region, memory, records, null, 8);
+          gemm.run(p, region, memory, records, null, false, 8);
           gemm.evidence().verifyRecords(p, region, panels, gemm.queue(), got);
           gemm.evidence().verifyA(p, region, true, twin, workspace, got);
           gemm.prediction().compare(p, region, got, () -> {});
