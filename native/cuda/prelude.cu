@@ -103,6 +103,13 @@ FUNCTION void store_lanes(Lanes<T> x, ulong j, T* to) {
   }
 }
 
+/* A thread has no vectors of these. */
+#define IN_ULONGS 1
+#define ULONGS ulong
+#define NO_ULONGS 0
+#define TO_ULONGS(j, from) ((ulong)(from)[j])
+#define STORE_ULONGS(x, j, to) ((to)[j] = (x))
+
 #define LOAD load_lanes
 #define STORE store_lanes
 #define LOAD_UINTS load_lanes

@@ -2,7 +2,9 @@
  * What all kernels share: a tile's measures, and exact sums of words.
  *
  * The host passes as macros:
- *   PANEL        columns of a packed panel of B: [k][PANEL], wherever panels and their rows lie
+ *   PANEL        columns of a packed panel of B
+ *   IN_ROWS      0, or nothing: panels lie one after the other, [panel][k][PANEL]; 1: side by side in
+ *                rows of their matrix, [k][panel][PANEL]
  *   ROWS, VECTORS, WIDTH   a work-item's tile: ROWS rows of VECTORS vectors; ROWS divides BLOCK_ROWS
  *   DOWN, ACROSS   work-items in a work-group, whose tile lies in one column of check blocks
  *   STEPS        steps of k that a work-group stages in local memory; 0: each work-item reads A and
@@ -27,11 +29,17 @@
  *   LOAD, STORE, LOAD_UINTS, STORE_UINTS   vector number j behind a pointer to its first lane
  *   LOAD_BFLOAT16, LOAD_BINARY16   the same of numbers of 16 bits behind a pointer to ushort, widened;
  *                numbers of bfloat16 and of binary16 that are neither infinite nor NaN
+ *   IN_ULONGS    a divisor of WIDTH
+ *   ULONGS, NO_ULONGS   a vector of IN_ULONGS ulongs, and zeros
+ *   TO_ULONGS, STORE_ULONGS   vector number j of IN_ULONGS lanes, from uints, and to ulongs
  *   LOAD_ALIGNED, LOAD_LOCAL, STORE_LOCAL   the same, where that is aligned to a whole vector
  *   UNROLL       before a loop
  */
 #ifndef PANEL_TYPE
 #define PANEL_TYPE 0
+#endif
+#ifndef IN_ROWS
+#define IN_ROWS 0
 #endif
 #define GROUP (DOWN * ACROSS)
 /* Between an item's vectors lie those of its neighbours. */
@@ -46,7 +54,7 @@
  * of a word is first + i * pitch = (first + n * pitch) - m * pitch.
  */
 typedef struct {
-  ulong s0[WIDTH], s1[WIDTH], s2[WIDTH];
+  ULONGS s0[WIDTH / IN_ULONGS], s1[WIDTH / IN_ULONGS], s2[WIDTH / IN_ULONGS];
 } Running;
 
 typedef struct {
@@ -54,19 +62,19 @@ typedef struct {
 } Sums;
 
 FUNCTION void clear(Running* u) {
-  UNROLL for (int l = 0; l < WIDTH; l++) {
-    u->s0[l] = u->s1[l] = u->s2[l] = 0;
+  UNROLL for (int j = 0; j < WIDTH / IN_ULONGS; j++) {
+    u->s0[j] = u->s1[j] = u->s2[j] = NO_ULONGS;
   }
 }
 
-/* Lane by lane: a vector of as many ulongs is more than some devices pass in registers. */
+/* A few lanes at a time: a vector of as many ulongs is more than some devices have registers for. */
 FUNCTION void take(Running* u, const UINTS words) {
   uint lanes[WIDTH];
   STORE_UINTS(words, 0, lanes);
-  UNROLL for (int l = 0; l < WIDTH; l++) {
-    u->s0[l] += lanes[l];
-    u->s1[l] += u->s0[l];
-    u->s2[l] += u->s1[l];
+  UNROLL for (int j = 0; j < WIDTH / IN_ULONGS; j++) {
+    u->s0[j] = u->s0[j] + TO_ULONGS(j, lanes);
+    u->s1[j] = u->s1[j] + u->s0[j];
+    u->s2[j] = u->s2[j] + u->s1[j];
   }
 }
 
@@ -79,8 +87,14 @@ FUNCTION void fold_lane(Sums* sums, ulong u0, ulong u1, ulong u2, ulong first, u
 
 /* Lane l's first word has index first + l. */
 FUNCTION void fold(Sums* sums, const Running* u, ulong first, ulong n, ulong pitch) {
+  ulong s0[WIDTH], s1[WIDTH], s2[WIDTH];
+  UNROLL for (int j = 0; j < WIDTH / IN_ULONGS; j++) {
+    STORE_ULONGS(u->s0[j], j, s0);
+    STORE_ULONGS(u->s1[j], j, s1);
+    STORE_ULONGS(u->s2[j], j, s2);
+  }
   UNROLL for (int l = 0; l < WIDTH; l++) {
-    fold_lane(sums, u->s0[l], u->s1[l], u->s2[l], first + l, n, pitch);
+    fold_lane(sums, s0[l], s1[l], s2[l], first + l, n, pitch);
   }
 }
 
@@ -140,18 +154,27 @@ FUNCTION void put(GLOBAL ulong* at, const Sums* sums, ulong launch) {
 #define LOAD_PANEL LOAD_BINARY16
 #endif
 
+/* Elements to the next panel of a matrix, and to the next row of a panel. */
+#if IN_ROWS
+#define BESIDE(depth) PANEL
+#define BELOW(columns) (columns)
+#else
+#define BESIDE(depth) (PANEL * (depth))
+#define BELOW(columns) PANEL
+#endif
+
 /*
- * An item's share of vectors that lie as a panel's do, PANEL columns to a row and rows so many columns
- * apart, with indices from 1.
+ * An item's share of vectors, PANEL words to a row and rows so many words apart, with indices from 1.
  */
 FUNCTION void take_share(
     Sums* sums, GLOBAL const PANEL_FLOAT* RESTRICT words, const ulong vectors, const ulong apart) {
-  const ulong in_row = PANEL / WIDTH, further = apart / WIDTH;
+  const ulong in_row = PANEL / WIDTH;
   Running u;
   clear(&u);
   ulong n = 0;
   for (ulong i = ITEM; i < vectors; i += SCANNERS, n++) {
-    take(&u, AS_UINTS(LOAD_PANEL(i / in_row * further + i % in_row, words)));
+    const ulong number = apart == PANEL ? i : i / in_row * (apart / WIDTH) + i % in_row;
+    take(&u, AS_UINTS(LOAD_PANEL(number, words)));
   }
   fold(sums, &u, ITEM * WIDTH + 1, n, SCANNERS * WIDTH);
 }
@@ -160,7 +183,7 @@ FUNCTION void take_share(
  * Sums of the packed panels that a region read, one k-block of a panel per work-group:
  * [panel][k-block][3] from entry number place on, indices from 1 through the k-block. They come in
  * rows of so many, and pitch panels from one row to the next. The first starts at element number
- * first; to the next panel it is beside elements, from row to row of a panel below.
+ * first; columns: of a matrix that lies in rows.
  */
 KERNEL(SCANNERS) void scan_panels(
     GLOBAL const PANEL_FLOAT* RESTRICT panels,
@@ -169,8 +192,7 @@ KERNEL(SCANNERS) void scan_panels(
     const ulong first,
     const ulong in_row,
     const ulong pitch,
-    const ulong beside,
-    const ulong below,
+    const ulong columns,
     const ulong depth,
     const ulong k_blocks,
     const ulong launch) {
@@ -179,6 +201,7 @@ KERNEL(SCANNERS) void scan_panels(
   const ulong k = k_block * DEPTH;
   const ulong vectors = min((ulong)DEPTH, depth - k) * (PANEL / WIDTH);
   Sums total = {0, 0, 0};
-  take_share(&total, panels + first + which * beside + k * below, vectors, below);
+  GLOBAL const PANEL_FLOAT* block = panels + first + which * BESIDE(depth) + k * BELOW(columns);
+  take_share(&total, block, vectors, BELOW(columns));
   PUT_TOGETHER(total, place + number * k_blocks + k_block)
 }

@@ -94,8 +94,7 @@ FUNCTION void fetch(
     GLOBAL const float* RESTRICT a,
     GLOBAL const PANEL_FLOAT* RESTRICT panels,
     const uint item,
-    const ulong beside,
-    const ulong below,
+    const ulong all_columns,
     const ulong k,
     const ulong first_row,
     const ulong first_panel,
@@ -111,7 +110,7 @@ FUNCTION void fetch(
     const uint number = (i * GROUP + item) * WIDTH;
     const ulong panel = min(first_panel + number / (STEPS * PANEL), last_panel);
     const ulong step = min(k + number / PANEL % STEPS, depth - 1);
-    share_b[i] = LOAD_PANEL(0, panels + panel * beside + step * below + number % PANEL);
+    share_b[i] = LOAD_PANEL(0, panels + panel * BESIDE(depth) + step * BELOW(all_columns) + number % PANEL);
   }
 }
 
@@ -152,7 +151,7 @@ FUNCTION void step(
  * C = alpha A B + beta C over whole tiles of a region that starts at a check block.
  *
  * A: [rows x depth], dense, behind so many rows above. c, old: [rows x columns], dense.
- * first: element of the region's first panel; beside: elements to the next, below: to its next row.
+ * first: element of the region's first panel. all_columns: of a B that lies in rows.
  * sums: from entry number place on, [row of tiles][column of groups' tiles][3].
  */
 KERNEL(GROUP) void gemm(
@@ -163,8 +162,7 @@ KERNEL(GROUP) void gemm(
     GLOBAL ulong* RESTRICT sums,
     const ulong place,
     const ulong first,
-    const ulong beside,
-    const ulong below,
+    const ulong all_columns,
     const ulong above,
     const ulong depth,
     const ulong rows,
@@ -194,14 +192,14 @@ KERNEL(GROUP) void gemm(
   for (ulong k = 0; k < depth; k += STEPS) {
     /* The share of this slab was fetched while the one before was computed with. */
     if (k == 0) {
-      fetch(share_a, share_b, a, b, item, beside, below, 0, GROUP_DOWN * GROUP_ROWS, first_panel,
+      fetch(share_a, share_b, a, b, item, all_columns, 0, GROUP_DOWN * GROUP_ROWS, first_panel,
             last_panel, depth, rows);
     }
     LOCAL_POINTER float* slab = slabs[k / STEPS % 2];
     stage(slab, share_a, share_b, item);
     BARRIER;
     if (k + STEPS < depth) {
-      fetch(share_a, share_b, a, b, item, beside, below, k + STEPS, GROUP_DOWN * GROUP_ROWS,
+      fetch(share_a, share_b, a, b, item, all_columns, k + STEPS, GROUP_DOWN * GROUP_ROWS,
             first_panel, last_panel, depth, rows);
     }
     if (k + STEPS <= depth) {
@@ -217,12 +215,12 @@ KERNEL(GROUP) void gemm(
   store_tile(acc, old, c, &total, row, column, rows, columns, alpha, beta);
   gather(&total, room, item, ACROSS);
 #else
-  GLOBAL const PANEL_FLOAT* b = panels + first + column / PANEL * beside + column % PANEL;
+  GLOBAL const PANEL_FLOAT* b = panels + first + column / PANEL * BESIDE(depth) + column % PANEL;
   GLOBAL const float* from[ROWS];
   UNROLL for (int i = 0; i < ROWS; i++) {
     from[i] = a + min(row + i, rows - 1) * depth;
   }
-  for (ulong k = 0; k < depth; k++, b += below) {
+  for (ulong k = 0; k < depth; k++, b += BELOW(all_columns)) {
     FLOATS x[VECTORS];
     UNROLL for (int j = 0; j < VECTORS; j++) {
       x[j] = LOAD_PANEL(j, b);

@@ -28,6 +28,15 @@
 #define STORE JOIN(vstore, WIDTH)
 #define LOAD_UINTS LOAD
 #define STORE_UINTS STORE
+#if WIDTH < 4
+#define IN_ULONGS WIDTH
+#else
+#define IN_ULONGS 4
+#endif
+#define ULONGS JOIN(ulong, IN_ULONGS)
+#define NO_ULONGS ((ULONGS)0)
+#define TO_ULONGS(j, from) JOIN(convert_ulong, IN_ULONGS)(JOIN(vload, IN_ULONGS)(j, from))
+#define STORE_ULONGS JOIN(vstore, IN_ULONGS)
 #define LOAD_BFLOAT16(j, from) \
   JOIN(as_float, WIDTH)(JOIN(convert_uint, WIDTH)(LOAD(j, from)) << (uint)16)
 #define LOAD_BINARY16(j, from) JOIN(vload_half, WIDTH)(j, (global const half*)(from))

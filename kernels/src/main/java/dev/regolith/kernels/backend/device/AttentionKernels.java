@@ -274,8 +274,7 @@ final class AttentionKernels implements Parts.Part {
         .number(operand.firstPanel(0) * operand.depth() * operand.panelColumns())
         .number(operand.panelsOfHead())
         .number(operand.panelsBetweenHeads())
-        .number(operand.depth() * operand.panelColumns())
-        .number(operand.panelColumns())
+        .number(0)
         .number(operand.depth())
         .number(operand.kBlocks())
         .number(launch);

@@ -119,9 +119,9 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
         .formatted(api, device, ofVendor, program.tile(), by, of, host.name());
   }
 
+  /** In what form the device is to have the right operand of products. */
   private PanelForm formOf(PackedB b) {
-    DType type = program.typeOf(b, this::announce);
-    return vendor.isPresent() ? VendorProducts.form(type) : new PanelForm(type, false);
+    return program.formOf(b, vendor.isPresent(), this::announce);
   }
 
   @Override

@@ -7,8 +7,7 @@ import dev.regolith.kernels.backend.Region;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
-import dev.regolith.kernels.tensor.DType;
-import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -22,14 +21,14 @@ import org.jspecify.annotations.Nullable;
  * What they say is for {@link DeviceEvidence} to see.
  */
 final class DeviceGemm implements DeviceWorkspace.Queued {
-  /** Kernels that read panels of a type. */
+  /** Kernels that read panels of a form. */
   private record OfPanels(DeviceKernel multiply, DeviceKernel scan) {}
 
   private final Parts parts = new Parts();
   private final GemmTile tile;
   private final DeviceQueue queue;
   private final GemmProgram program;
-  private final Map<DType, OfPanels> ofPanels = new EnumMap<>(DType.class);
+  private final Map<PanelForm, OfPanels> ofPanels = new HashMap<>();
   private final DeviceKernel scanMatrix;
   private final DeviceKernel place;
   private final DeviceBuffer a;
@@ -80,18 +79,18 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
     }
   }
 
-  private OfPanels ofPanels(DType type) {
-    OfPanels known = ofPanels.get(type);
+  private OfPanels ofPanels(PanelForm form) {
+    OfPanels known = ofPanels.get(form);
     if (known == null) {
-      DeviceKernel multiply = program.newKernel("gemm", type);
+      DeviceKernel multiply = program.newKernel("gemm", form);
       try {
-        known = new OfPanels(multiply, parts.add(program.newKernel("scan_panels", type)));
+        known = new OfPanels(multiply, parts.add(program.newKernel("scan_panels", form)));
       } catch (RuntimeException e) {
         multiply.close();
         throw e;
       }
       parts.add(multiply);
-      ofPanels.put(type, known);
+      ofPanels.put(form, known);
     }
     return known;
   }
@@ -336,7 +335,7 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
     long groupsDown = Math.ceilDiv(rows, tile.groupRows());
     long groupsAcross = Math.ceilDiv(columns, tile.groupColumns());
     PanelForm form = panels.form();
-    DeviceKernel multiply = ofPanels(form.type()).multiply;
+    DeviceKernel multiply = ofPanels(form).multiply;
     multiply
         .open()
         .buffer(memoryOfA())
@@ -346,7 +345,6 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
         .buffer(evidence.memory())
         .number(evidence.ofC())
         .number(form.place(p.b, p.b.panel(region.matrix, region.block), 0))
-        .number(form.beside(p.b))
         .number(form.below(p.b))
         .number(rowsAbove)
         .number(p.depth)
@@ -422,7 +420,7 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
       probePanels(ProbePoint.DEVICE_B_LAST_USE, b, panels, panel, count);
     }
     PanelForm form = panels.form();
-    DeviceKernel scanPanels = ofPanels(form.type()).scan;
+    DeviceKernel scanPanels = ofPanels(form).scan;
     scanPanels
         .open()
         .buffer(panels.memory())
@@ -431,7 +429,6 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
         .number(form.place(b, panel, 0))
         .number(count)
         .number(0)
-        .number(form.beside(b))
         .number(form.below(b))
         .number(b.depth())
         .number(b.kBlocks())

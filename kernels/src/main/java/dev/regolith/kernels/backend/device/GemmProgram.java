@@ -2,41 +2,40 @@ package dev.regolith.kernels.backend.device;
 
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.tensor.DType;
-import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The compiled kernels of products, for one tile: for panels of float32, and for panels of 16 bits,
- * which are widened as they are read, when such are met. Thread-safe.
+ * The compiled kernels of products, for one tile: for panels as the host has them, and for panels
+ * of other {@linkplain PanelForm forms} when such are met. Thread-safe.
  */
 final class GemmProgram implements Parts.Part {
-  private static final String PANELS = " -DPANEL_TYPE=";
-
   private final DeviceContext context;
   private final GemmTile tile;
   private final int panelColumns;
-  private final Map<DType, @Nullable KernelProgram> programs = new EnumMap<>(DType.class);
-  private final KernelProgram ofFloats;
+  private final Map<PanelForm, @Nullable KernelProgram> programs = new HashMap<>();
+  private final KernelProgram ofHostForm;
 
-  /** Compiles what panels of float32 need. */
+  /** Compiles what panels as the host has them need. */
   GemmProgram(DeviceContext context, GemmTile tile, int panelColumns) {
     this.context = context;
     this.tile = tile;
     this.panelColumns = panelColumns;
-    ofFloats = compile(DType.FLOAT32);
-    programs.put(DType.FLOAT32, ofFloats);
+    ofHostForm = compile(PanelForm.OF_HOST);
+    programs.put(PanelForm.OF_HOST, ofHostForm);
   }
 
-  private KernelProgram compile(DType panels) {
+  private KernelProgram compile(PanelForm form) {
     int type =
-        switch (panels) {
+        switch (form.type()) {
           case BFLOAT16 -> 1;
           case FLOAT16 -> 2;
           default -> 0;
         };
-    return new KernelProgram(context, KernelProgram.GEMM, tile, panelColumns, PANELS + type);
+    String options = " -DPANEL_TYPE=%d -DIN_ROWS=%d".formatted(type, form.inRows() ? 1 : 0);
+    return new KernelProgram(context, KernelProgram.GEMM, tile, panelColumns, options);
   }
 
   GemmTile tile() {
@@ -45,48 +44,48 @@ final class GemmProgram implements Parts.Part {
 
   /** A kernel, with arguments of its own, that has nothing to do with panels. */
   DeviceKernel newKernel(String name) {
-    return ofFloats.newKernel(name);
+    return ofHostForm.newKernel(name);
   }
 
   /**
    * A kernel that reads panels.
    *
-   * @param panels of what {@link #takes} says is taken
+   * @param form that {@link #takes} says is taken
    */
-  synchronized DeviceKernel newKernel(String name, DType panels) {
-    KernelProgram program = programs.get(panels);
+  synchronized DeviceKernel newKernel(String name, PanelForm form) {
+    KernelProgram program = programs.get(form);
     if (program == null) {
-      throw new IllegalArgumentException("no kernels were compiled for panels of " + panels);
+      throw new IllegalArgumentException("no kernels were compiled for panels of " + form);
     }
     return program.newKernel(name);
   }
 
   /**
-   * Whether there are kernels for panels of a type that give the right bits; compiles them, if they
+   * Whether there are kernels for panels of a form that give the right bits; compiles them, if they
    * are asked for the first time.
    *
    * @param announce told why not, once
    */
-  synchronized boolean takes(DType panels, Consumer<String> announce) {
-    if (!programs.containsKey(panels)) {
-      programs.put(panels, null);
-      String absence = open(panels);
+  synchronized boolean takes(PanelForm form, Consumer<String> announce) {
+    if (!programs.containsKey(form)) {
+      programs.put(form, null);
+      String absence = open(form);
       if (!absence.isEmpty()) {
-        announce.accept("%s; weights of %s lie there as FLOAT32".formatted(absence, panels));
+        announce.accept("%s; packed operands do not lie there as %s".formatted(absence, form));
       }
     }
-    return programs.get(panels) != null;
+    return programs.get(form) != null;
   }
 
   /** Compiles kernels and looks at their bits; why that did not work, or nothing. */
-  private String open(DType panels) {
+  private String open(PanelForm form) {
     KernelProgram program = null;
     boolean right = false;
-    try (var sample = SampleProduct.unaligned(panelColumns, panels, 1)) {
-      program = compile(panels);
-      programs.put(panels, program); // for the sample
-      right = sample.isRight(context, this);
-      return right ? "" : "its products of %s have other bits".formatted(panels);
+    try (var sample = SampleProduct.unaligned(panelColumns, form.type(), 1)) {
+      program = compile(form);
+      programs.put(form, program); // for the sample
+      right = sample.isRight(context, this, form);
+      return right ? "" : "products of %s have other bits".formatted(form);
     } catch (DeviceException e) {
       if (e.isFatal()) {
         throw e;
@@ -94,7 +93,7 @@ final class GemmProgram implements Parts.Part {
       return String.valueOf(e.getMessage());
     } finally {
       if (!right) {
-        programs.put(panels, null);
+        programs.put(form, null);
         if (program != null) {
           program.close();
         }
@@ -102,9 +101,15 @@ final class GemmProgram implements Parts.Part {
     }
   }
 
-  /** In what type the device is to have a packed matrix. */
-  DType typeOf(PackedB b, Consumer<String> announce) {
-    return takes(b.type(), announce) ? b.type() : DType.FLOAT32;
+  /**
+   * In what form the device is to have a packed matrix: in as few bits as can be.
+   *
+   * @param inRows whether it had better lie in rows
+   */
+  PanelForm formOf(PackedB b, boolean inRows, Consumer<String> announce) {
+    var form = new PanelForm(b.type(), inRows);
+    var wider = new PanelForm(DType.FLOAT32, inRows);
+    return takes(form, announce) ? form : takes(wider, announce) ? wider : PanelForm.OF_HOST;
   }
 
   @Override

@@ -42,4 +42,10 @@ record PanelForm(DType type, boolean inRows) {
   long bytes(long elements) {
     return elements * type.bytes();
   }
+
+  /** In words, for people. */
+  @Override
+  public String toString() {
+    return inRows ? type + " in rows" : type.toString();
+  }
 }

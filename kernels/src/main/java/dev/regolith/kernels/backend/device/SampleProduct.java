@@ -142,14 +142,14 @@ final class SampleProduct implements AutoCloseable {
     return new Region().set(0, 0, (int) problem.rows, 0, (int) problem.b.blocks());
   }
 
-  /** Whether a program computes the bits. */
-  boolean isRight(DeviceContext context, GemmProgram program) {
-    return isRight(context, program, null, new PanelForm(problem.b.type(), false));
+  /** Whether a program computes the bits, from panels of a form. */
+  boolean isRight(DeviceContext context, GemmProgram program, PanelForm form) {
+    return isRight(context, program, null, form);
   }
 
   /** Whether a vendor's library computes the bits. */
   boolean isRight(DeviceContext context, GemmProgram program, VendorLibrary library) {
-    return isRight(context, program, library, VendorProducts.form(problem.b.type()));
+    return isRight(context, program, library, new PanelForm(DType.FLOAT32, true));
   }
 
   private boolean isRight(

@@ -46,7 +46,7 @@ final class TileSearch {
   private static void check(DeviceContext context, GemmProgram program, int panelColumns) {
     for (float scale : new float[] {1, 0x1p-130f}) {
       try (var sample = SampleProduct.unaligned(panelColumns, DType.FLOAT32, scale)) {
-        if (!sample.isRight(context, program)) {
+        if (!sample.isRight(context, program, PanelForm.OF_HOST)) {
           throw wrongBits(context);
         }
       }

@@ -1,6 +1,5 @@
 package dev.regolith.kernels.backend.device;
 
-import dev.regolith.kernels.tensor.DType;
 import java.util.Optional;
 import java.util.function.Consumer;
 
@@ -45,10 +44,5 @@ final class VendorProducts {
       announce.accept(e.getMessage() + instead);
     }
     return Optional.empty();
-  }
-
-  /** In what form the library takes weights: of float32 alone, but rows suit every kernel. */
-  static PanelForm form(DType type) {
-    return new PanelForm(type, true);
   }
 }
