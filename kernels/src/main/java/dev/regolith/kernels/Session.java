@@ -622,6 +622,15 @@ public final class Session implements AutoCloseable {
     return Configuration.of(protection(), execution.backend(), execution.twin().name());
   }
 
+  /**
+   * Whether products have the bits of the canonical order of docs/numerics.md. Not if a vendor's
+   * library multiplies, which somebody has to ask for (docs/accelerators.md): then they are within
+   * the envelope.
+   */
+  public boolean isCanonical() {
+    return execution.backend().vendor().isEmpty();
+  }
+
   /** Threads a call may use. */
   public int threads() {
     return execution.team().threads();

@@ -72,6 +72,14 @@ public interface Backend extends AutoCloseable {
     return regionRows();
   }
 
+  /**
+   * What products are computed by that has bits of its own, within the envelope of
+   * docs/numerics.md; empty if all have those of the canonical order.
+   */
+  default String vendor() {
+    return "";
+  }
+
   /** What becomes of small products: what is computed otherwise, or protected otherwise. */
   default String smallProducts() {
     return "as large ones";

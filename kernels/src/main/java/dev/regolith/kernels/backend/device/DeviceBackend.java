@@ -114,9 +114,14 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
     }
     String of = attention.isPresent() ? ", attention with device evidence" : "";
     String by = ofEvidence.isPresent() ? "device" : "host";
-    String ofVendor = vendor.map(it -> ", products of " + it.name()).orElse("");
+    String ofVendor = vendor().isEmpty() ? "" : ", products of " + vendor();
     return "%s, %s%s, tile %s, %s evidence%s; %s"
         .formatted(api, device, ofVendor, program.tile(), by, of, host.name());
+  }
+
+  @Override
+  public String vendor() {
+    return retired.get() ? "" : vendor.map(VendorLibrary::name).orElse("");
   }
 
   /** In what form the device is to have the right operand of products. */
