@@ -623,9 +623,10 @@ public final class Session implements AutoCloseable {
   }
 
   /**
-   * Whether products have the bits of the canonical order of docs/numerics.md. Not if a vendor's
-   * library multiplies, which somebody has to ask for (docs/accelerators.md): then they are within
-   * the envelope.
+   * Whether products have, from here on, the bits of the canonical order of docs/numerics.md. Not
+   * as long as a vendor's library multiplies, which somebody has to ask for (docs/accelerators.md):
+   * then they are within the envelope, and may depend on the number of threads, on the protection,
+   * and on what else is computed in the same call.
    */
   public boolean isCanonical() {
     return execution.backend().vendor().isEmpty();

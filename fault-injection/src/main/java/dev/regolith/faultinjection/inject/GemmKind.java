@@ -36,6 +36,12 @@ final class GemmKind implements Kind<GemmWorkload> {
 
   @Override
   public Setup setup(GemmWorkload workload, Arm arm, Session session, Arena arena) {
+    if (!session.isCanonical()) {
+      throw new IllegalStateException(
+          "a campaign compares products with their canonical bits, which those of %s have not: leave"
+                  .formatted(session.configuration().get("products"))
+              + " -Ddev.regolith.kernels.experimental out");
+    }
     return new GemmSetup(workload, arm, session, arena, computing);
   }
 }

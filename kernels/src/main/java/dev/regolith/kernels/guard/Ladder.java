@@ -251,7 +251,9 @@ final class Ladder {
         continue;
       }
       if (twin.reproduces(p, region)) {
-        return witness.disagrees && unchanged ? Verdict.REFUTED : Verdict.MENDED;
+        // A vendor's bits say nothing: evidence that disagrees with right ones as well is refuted.
+        boolean wasRight = unchanged || !backend.vendor().isEmpty();
+        return witness.disagrees && wasRight ? Verdict.REFUTED : Verdict.MENDED;
       }
     }
     return Verdict.LOST;

@@ -14,12 +14,14 @@ import java.lang.foreign.ValueLayout;
 final class CuBlasGemm implements VendorGemm {
   private final CudaDriver driver;
   private final DeviceObject library;
-  private final Arena arena = Arena.ofShared();
-  private final MemorySegment factors = arena.allocate(ValueLayout.JAVA_FLOAT, 2);
+  private final Arena arena;
+  private final MemorySegment factors;
 
   CuBlasGemm(CudaDriver driver, CudaQueue queue) {
     this.driver = driver;
     library = driver.make(() -> CuBlas.create(queue.stream()), CuBlas::destroy);
+    arena = Arena.ofShared();
+    factors = arena.allocate(ValueLayout.JAVA_FLOAT, 2);
   }
 
   String version() {

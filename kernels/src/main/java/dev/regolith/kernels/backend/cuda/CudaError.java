@@ -46,7 +46,10 @@ final class CudaError {
           "CUDA_ERROR_CONTAINED",
           "CUDA_ERROR_UNKNOWN" ->
           "the device is lost: look at the system's log (NVRM, Xid), or reset it";
-      case "CUBLAS_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_NOT_INITIALIZED" ->
+      case "CUBLAS_STATUS_NOT_INITIALIZED" ->
+          "the driver may be older than this cuBLAS: update it, or name another with"
+              + " -Ddev.regolith.kernels.cublas.library";
+      case "CUBLAS_STATUS_ALLOC_FAILED" ->
           "the device's memory is exhausted: close other sessions, or do without cuBLAS";
       case "CUBLAS_STATUS_ARCH_MISMATCH", "CUBLAS_STATUS_NOT_SUPPORTED" ->
           "this cuBLAS does not know the device: update it, or do without";

@@ -2,7 +2,7 @@ package dev.regolith.kernels.backend.cuda;
 
 import dev.regolith.kernels.backend.device.DeviceException;
 
-/** A call of CUDA's driver, or of NVRTC, failed. */
+/** A call of CUDA's driver, of NVRTC or of cuBLAS failed. */
 final class CudaException extends DeviceException {
   private static final long serialVersionUID = 1;
   private static final int COMPILATION = 6;
@@ -27,9 +27,9 @@ final class CudaException extends DeviceException {
 
   /** A library of products refused. */
   static CudaException ofLibrary(String call, int code, String name) {
-    boolean passing = name.equals("CUBLAS_STATUS_ALLOC_FAILED") || isRefusal(name);
     return new CudaException(
-        "%s failed with %s (%d): %s".formatted(call, name, code, CudaError.remedy(name)), !passing);
+        "%s failed with %s (%d): %s".formatted(call, name, code, CudaError.remedy(name)),
+        !isRefusal(name));
   }
 
   /** There is no library of products: the device does without. */
@@ -37,10 +37,11 @@ final class CudaException extends DeviceException {
     return new CudaException(absence, false);
   }
 
-  /** It does not do what this call asks for; nothing is wrong with the device. */
+  /** It does not, or cannot, do what this call asks for; nothing is wrong with the device. */
   private static boolean isRefusal(String name) {
     return switch (name) {
       case "CUBLAS_STATUS_NOT_INITIALIZED",
+          "CUBLAS_STATUS_ALLOC_FAILED",
           "CUBLAS_STATUS_INVALID_VALUE",
           "CUBLAS_STATUS_ARCH_MISMATCH",
           "CUBLAS_STATUS_NOT_SUPPORTED",

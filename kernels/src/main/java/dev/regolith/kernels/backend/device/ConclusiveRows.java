@@ -7,35 +7,64 @@ import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Evidence;
 import dev.regolith.kernels.fault.Component;
 import java.util.BitSet;
+import java.util.function.BiConsumer;
 
 /**
  * Stands between the evidence of a result that has a vendor's bits and who judges it. Rows that
  * nothing is predicted for, because inputs are not finite, are judged by their bits; so those are
- * kept back, to be computed in the canonical order.
+ * kept back, and computed in the canonical order.
  */
 final class ConclusiveRows implements EvidenceSink {
   private final EvidenceSink judge;
-  private final Region region;
-  private final BitSet keptBack = new BitSet();
+  private final boolean keepsBack;
 
-  ConclusiveRows(EvidenceSink judge, Region region) {
-    this.judge = judge;
-    this.region = region;
+  /** Rows of check blocks, by number. */
+  private final BitSet inconclusive = new BitSet();
+
+  ConclusiveRows(EvidenceSink judge) {
+    this(judge, true);
   }
 
-  /** Rows of check blocks of the region, by number, that evidence was kept back of. */
-  BitSet keptBack() {
-    return keptBack;
+  private ConclusiveRows(EvidenceSink judge, boolean keepsBack) {
+    this.judge = judge;
+    this.keepsBack = keepsBack;
+  }
+
+  /**
+   * Has the rows that were kept back computed in the canonical order. Where something can be
+   * predicted of all of them after all, what they were kept back for was damaged.
+   *
+   * @param computer computes a region, and tells a sink
+   */
+  void settle(GemmProblem p, Region region, BiConsumer<Region, EvidenceSink> computer) {
+    if (!inconclusive.isEmpty() && p.cAway && p.cResident != null) {
+      p.cResident.spoil(); // all of it comes here, and is computed once more
+      return;
+    }
+    for (int from = inconclusive.nextSetBit(0); from >= 0; ) {
+      int to = inconclusive.nextClearBit(from);
+      long row = (long) from * CheckBlock.ROWS;
+      int rows = (int) Math.min((long) to * CheckBlock.ROWS, region.row + region.rows) - (int) row;
+      var part = new Region().set(region.matrix, row, rows, region.block, region.blocks);
+      var again = new ConclusiveRows(judge, false);
+      computer.accept(part, again);
+      if (again.inconclusive.isEmpty()) {
+        judge.suspect(p, part, Component.DEVICE_BUFFER);
+      }
+      from = inconclusive.nextSetBit(to);
+    }
   }
 
   @Override
   public void evidence(
       GemmProblem p, Region part, long row, int rows, Evidence evidence, int evidenceRow) {
     for (int i = 0; i < rows; i++) {
-      if (isConclusive(evidence, evidenceRow + i)) {
+      boolean conclusive = isConclusive(evidence, evidenceRow + i);
+      if (!conclusive) {
+        inconclusive.set((int) ((row + i) / CheckBlock.ROWS));
+      }
+      if (conclusive || !keepsBack) {
         judge.evidence(p, part, row + i, 1, evidence, evidenceRow + i);
-      } else {
-        keptBack.set((int) (row + i - region.row) / CheckBlock.ROWS);
       }
     }
   }

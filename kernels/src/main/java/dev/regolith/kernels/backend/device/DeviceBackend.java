@@ -14,14 +14,12 @@ import dev.regolith.kernels.backend.ResidentResult;
 import dev.regolith.kernels.backend.ResidentRows;
 import dev.regolith.kernels.backend.RowKernels;
 import dev.regolith.kernels.backend.Workspace;
-import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.SealGrid;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.memory.Range;
 import dev.regolith.kernels.memory.Storage;
 import dev.regolith.kernels.tensor.DType;
 import java.lang.foreign.MemorySegment;
-import java.util.BitSet;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
@@ -45,13 +43,16 @@ import org.jspecify.annotations.Nullable;
 public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.Maker {
   private static final System.Logger LOGGER = System.getLogger("dev.regolith.kernels");
 
+  /** In place of the number of an attempt to compute again. */
+  private static final int FIRST = -1;
+
   /** Of a result in one launch, at most: many times what a CPU takes at once. */
   private static final int ROWS = 16 * Region.MAX_ROWS;
 
   private final Backend host;
   private final DeviceContext context;
   private final GemmProgram program;
-  private final Optional<VendorLibrary> vendor;
+  private final Optional<VendorProducts> vendor;
   private final Optional<AttentionProgram> attention;
   private final Optional<RowsProgram> rows;
   private final Optional<EvidenceProgram> ofEvidence;
@@ -65,10 +66,14 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
 
   private DeviceBackend(DeviceApi api, Device device, Backend host, boolean deviceEvidence) {
     this.host = host;
+    boolean experiments = VendorProducts.isAskedFor();
     context = new DeviceContext(api, device, ProgramCache.ofUser());
     try {
       program = programs.add(TileSearch.run(context, host.panelColumns()));
-      vendor = VendorProducts.open(context, program, host.panelColumns(), this::announce);
+      vendor =
+          experiments
+              ? VendorProducts.open(context, program, host.panelColumns(), this::announce)
+              : Optional.empty();
       copies = new DeviceCopies(context, this::formOf);
       attention =
           AttentionProgram.open(context, program.tile(), host, this::announce).map(programs::add);
@@ -121,7 +126,7 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
 
   @Override
   public String vendor() {
-    return retired.get() ? "" : vendor.map(VendorLibrary::name).orElse("");
+    return retired.get() ? "" : vendor.map(VendorProducts::name).orElse("");
   }
 
   /** In what form the device is to have the right operand of products. */
@@ -186,7 +191,7 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
     boolean predicts = p.verify && !p.hostEvidence && ofEvidence.isPresent();
     DeviceWords ofA = residents.take(p.aStorage);
     try {
-      compute(p, region, workspace, sink, ofA, predicts, true, false);
+      compute(p, region, workspace, sink, ofA, predicts, FIRST);
     } finally {
       if (ofA != null) {
         ofA.giveBack();
@@ -204,7 +209,7 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
     if (attempt >= LAST_ATTEMPT) {
       computeOnHost(p, region, workspace, sink);
     } else {
-      compute(p, region, workspace, sink, null, false, false, attempt > 0);
+      compute(p, region, workspace, sink, null, false, attempt);
     }
   }
 
@@ -215,39 +220,57 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
       EvidenceSink sink,
       @Nullable DeviceWords ofA,
       boolean predicts,
-      boolean first,
-      boolean anew) {
+      int attempt) {
     if (retired.get()) {
       computeOnHost(p, region, workspace, sink);
       return;
     }
-    long hostMark = p.b.repairs().mark();
-    DevicePanels panels = copies.take(p.b);
     try {
-      DeviceGemm gemm = ((DeviceWorkspace) workspace).gemm();
-      PanelBuffer buffer = panels.open(p.b, gemm.queue(), anew);
-      long mark = panels.repairs().mark();
-      DeviceObject records = predicts ? panels.openRecords(p.b, gemm.queue()) : null;
-      boolean byVendor = first && gemm.isForVendor(p, buffer);
-      gemm.run(p, region, buffer, records, ofA, byVendor, launches.incrementAndGet());
-      if (p.verify) {
-        var rows = new ConclusiveRows(sink, region);
-        Workspace ofHost = DeviceWorkspace.host(workspace);
-        verify(p, region, predicts, panels, gemm, ofHost, byVendor ? rows : sink);
-        computeOnHost(p, region, rows.keptBack(), workspace, sink);
-        if (!panels.repairs().noneSince(mark)) {
-          sink.suspect(p, region, Component.DEVICE_BUFFER);
-        }
-        if (!p.b.repairs().noneSince(hostMark)) {
-          sink.suspect(p, region, Component.PACKED_B);
-        }
+      DevicePanels panels = copies.take(p.b);
+      try {
+        compute(p, region, workspace, sink, ofA, predicts, attempt, panels);
+      } finally {
+        panels.giveBack();
       }
     } catch (DeviceException e) {
       ((DeviceWorkspace) workspace).settle();
       failed(e);
       computeOnHost(p, region, workspace, sink);
-    } finally {
-      panels.giveBack();
+    }
+  }
+
+  private void compute(
+      GemmProblem p,
+      Region region,
+      Workspace workspace,
+      EvidenceSink sink,
+      @Nullable DeviceWords ofA,
+      boolean predicts,
+      int attempt,
+      DevicePanels panels) {
+    long hostMark = p.b.repairs().mark();
+    DeviceGemm gemm = ((DeviceWorkspace) workspace).gemm();
+    PanelBuffer buffer = panels.open(p.b, gemm.queue(), attempt > 0);
+    long mark = panels.repairs().mark();
+    DeviceObject records = predicts ? panels.openRecords(p.b, gemm.queue()) : null;
+    long launch = launches.incrementAndGet();
+    boolean byVendor = gemm.run(p, region, buffer, records, ofA, attempt == FIRST, launch);
+    if (!p.verify) {
+      return;
+    }
+    Workspace ofHost = DeviceWorkspace.host(workspace);
+    if (byVendor) {
+      var rows = new ConclusiveRows(sink);
+      verify(p, region, predicts, panels, gemm, ofHost, rows);
+      rows.settle(p, region, (part, judge) -> computeOnHost(p, part, workspace, judge));
+    } else {
+      verify(p, region, predicts, panels, gemm, ofHost, sink);
+    }
+    if (!panels.repairs().noneSince(mark)) {
+      sink.suspect(p, region, Component.DEVICE_BUFFER);
+    }
+    if (!p.b.repairs().noneSince(hostMark)) {
+      sink.suspect(p, region, Component.PACKED_B);
     }
   }
 
@@ -308,19 +331,6 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
     }
     bringA(p);
     parts(region, part -> host.recompute(p, part, LAST_ATTEMPT, w, sink));
-  }
-
-  /** Of a region, the rows of check blocks of those numbers. */
-  private void computeOnHost(
-      GemmProblem p, Region region, BitSet rows, Workspace workspace, EvidenceSink sink) {
-    var part = new Region();
-    rows.stream()
-        .map(number -> number * CheckBlock.ROWS)
-        .forEach(row -> {
-          int count = Math.min(CheckBlock.ROWS, region.rows - row);
-          part.set(region.matrix, region.row + row, count, region.block, region.blocks);
-          computeOnHost(p, part, workspace, sink);
-        });
   }
 
   /** A region in parts that the host's workspace has room for. */

@@ -32,7 +32,8 @@ final class DeviceCopies implements AutoCloseable {
 
   /** The copy of a product's panels, to be given back; made if there is none. */
   DevicePanels take(PackedB b) {
-    return take(b, forms.apply(b)); // which may take a compiler's time
+    DevicePanels known = takeIfKnown(b);
+    return known != null ? known : take(b, forms.apply(b)); // which may take a compiler's time
   }
 
   /** The copy of panels in the host's form, to be given back; made if there is none. */
@@ -63,6 +64,7 @@ final class DeviceCopies implements AutoCloseable {
 
   /** The copy of panels, to be given back; null if there is none. */
   synchronized @Nullable DevicePanels takeIfKnown(PackedB b) {
+    sweep();
     DevicePanels copy = panels.get(b);
     if (copy != null) {
       copy.take();

@@ -260,7 +260,7 @@ final class DeviceEvidence implements Parts.Part {
     }
   }
 
-  /** Makes the seals of C: of words that arrived, or, if none did, of the registers stored. */
+  /** Makes the seals of C: of words that arrived, or, if none did, of what was stored. */
   void seal(GemmProblem p, Region region, Backend host, Workspace workspace) {
     if (Probe.ON && !p.cAway) {
       probeArrived(ProbePoint.C_STORED, p, region);

@@ -17,8 +17,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>What goes there is a copy of the region's rows of A (and of the old C), and the packed panels,
  * which stay. What comes back is the region of C, and exact sums: of C, made from the registers
- * that were stored; of the copies and the panels, made by reading them again after their last use.
- * What they say is for {@link DeviceEvidence} to see.
+ * that were stored, or of what a vendor's library stored; of the copies and the panels, made by
+ * reading them again after their last use. What they say is for {@link DeviceEvidence} to see.
  */
 final class DeviceGemm implements DeviceWorkspace.Queued {
   /** Kernels that read panels of a form. */
@@ -36,7 +36,8 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
   private final DeviceBuffer c;
   private final DeviceEvidence evidence;
   private final @Nullable DevicePrediction prediction;
-  private final @Nullable VendorGemm vendor;
+  private final @Nullable VendorProducts vendor;
+  private final @Nullable VendorGemm ofVendor;
 
   /**
    * Where the rows of A are: behind others in memory of a tensor's own, or where they were copied.
@@ -54,14 +55,15 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
    * Products whose evidence the device can make, or that a vendor's library computes.
    *
    * @param ofEvidence kernels that make it, or null
-   * @param library of the vendor, or null
+   * @param vendor has the library, or null
    */
   DeviceGemm(
       DeviceContext context,
       GemmProgram program,
       @Nullable EvidenceProgram ofEvidence,
-      @Nullable VendorLibrary library) {
+      @Nullable VendorProducts vendor) {
     this.program = program;
+    this.vendor = vendor;
     tile = program.tile();
     try {
       queue = parts.add(new DeviceQueue(context));
@@ -72,7 +74,10 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
       c = parts.add(new DeviceBuffer(context));
       evidence = parts.add(new DeviceEvidence(context));
       prediction = ofEvidence == null ? null : parts.add(new DevicePrediction(context, ofEvidence));
-      vendor = library == null ? null : parts.add(queue.open(library));
+      ofVendor = vendor == null ? null : vendor.on(queue);
+      if (ofVendor != null) {
+        parts.add(ofVendor);
+      }
     } catch (RuntimeException e) {
       parts.close();
       throw e;
@@ -110,16 +115,17 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
    *
    * @param records check records to predict from, if the device is to make the evidence
    * @param ofA all of A, if the device has it; otherwise the region's rows are copied
-   * @param byVendor whether the vendor's library is to multiply; see {@link #isForVendor}
+   * @param mayBeVendors whether a vendor's library may multiply, if it can
    * @param launch a number that no other launch has had
+   * @return whether it did
    */
-  void run(
+  boolean run(
       GemmProblem p,
       Region region,
       PanelBuffer panels,
       @Nullable DeviceObject records,
       @Nullable DeviceWords ofA,
-      boolean byVendor,
+      boolean mayBeVendors,
       long launch) {
     uploadOld(p, region);
     if (ofA == null) {
@@ -136,9 +142,8 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
     if (Probe.ON) {
       probeOperands(p, region, panels);
     }
-    if (byVendor) {
-      multiplyByVendor(p, region, panels, records != null, launch);
-    } else {
+    boolean byVendor = mayBeVendors && multiplyByVendor(p, region, panels, records != null, launch);
+    if (!byVendor) {
       multiply(p, region, panels, records != null, launch);
     }
     if (p.cResident instanceof DeviceResult result) {
@@ -161,6 +166,7 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
     if (records != null) {
       prediction().download(queue);
     }
+    return byVendor;
   }
 
   /** The evidence that the device made. */
@@ -292,15 +298,18 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
     queue.probe(point, panels.memory(), from, form.bytes(form.length(b, count)));
   }
 
-  /** Whether a vendor's library can compute a product. */
-  boolean isForVendor(GemmProblem p, PanelBuffer panels) {
-    PanelForm form = panels.form();
-    return vendor != null && p.depth > 0 && form.inRows() && !form.type().isHalf();
-  }
-
-  /** Has the vendor's library compute a region's C, and sums of what it stored made at once. */
-  private void multiplyByVendor(
+  /**
+   * Has the vendor's library compute a region's C, and sums of what it stored made at once; whether
+   * it can.
+   */
+  private boolean multiplyByVendor(
       GemmProblem p, Region region, PanelBuffer panels, boolean predicts, long launch) {
+    if (vendor == null || ofVendor == null || !vendor.multiplies()) {
+      return false;
+    }
+    if (p.depth == 0 || !panels.form().inRows()) {
+      return false;
+    }
     long columns = PackedBCheck.columns(region, p.b);
     DeviceObject result = c.atLeast(bytesOfC(p, region));
     evidence.open(p, region, CheckBlock.ROWS, CheckBlock.COLUMNS, predicts, launch);
@@ -312,14 +321,19 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
     var left = new DeviceMatrix(memoryOfA(), rowsAbove * p.depth, p.depth);
     var right = new DeviceMatrix(panels.memory(), first, form.below(p.b));
     var product = new DeviceMatrix(result, 0, columns);
-    VendorGemm library = Objects.requireNonNull(vendor);
-    queue.multiply(() ->
-        library.multiply(region.rows, columns, p.depth, p.alpha, left, right, p.beta, product));
+    try {
+      queue.multiply(() ->
+          ofVendor.multiply(region.rows, columns, p.depth, p.alpha, left, right, p.beta, product));
+    } catch (DeviceException e) {
+      vendor.decline(e);
+      return false;
+    }
     if (p.verify) {
       probe(ProbePoint.DEVICE_C_MULTIPLIED, result, 0, bytesOfC(p, region));
       long blocks = CheckBlock.down(region.rows) * region.blocks;
       scan(result, 0, blocks, region.blocks, region.rows, columns, evidence.ofC(), launch);
     }
+    return true;
   }
 
   /** Computes a region's C from what was uploaded. */
@@ -365,7 +379,7 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
     PackedB b = p.b;
     if (p.depth > 0) {
       long panel = b.panel(region.matrix, region.block);
-      scanPanels(b, panels, panel, PackedBCheck.panels(region, b), evidence.ofPanels(), launch);
+      scanPanels(b, panels, panel, PackedBCheck.panels(region, b), 1, launch);
       // Rows that were copied are a matrix of their own.
       long rows = allOfA ? p.rows : region.rows;
       long across = CheckBlock.across(p.depth);
@@ -410,12 +424,12 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
   }
 
   /**
-   * Has panels of a matrix summed up.
+   * Has panels summed up: {@code count} in each of some matrices.
    *
    * @param panel the first
    */
   private void scanPanels(
-      PackedB b, PanelBuffer panels, long panel, long count, long to, long launch) {
+      PackedB b, PanelBuffer panels, long panel, long count, long matrices, long launch) {
     if (Probe.ON) {
       probePanels(ProbePoint.DEVICE_B_LAST_USE, b, panels, panel, count);
     }
@@ -425,15 +439,15 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
         .open()
         .buffer(panels.memory())
         .buffer(evidence.memory())
-        .number(to)
+        .number(evidence.ofPanels())
         .number(form.place(b, panel, 0))
         .number(count)
-        .number(0)
+        .number(b.panelsPerMatrix() * (form.inRows() ? b.depth() : 1))
         .number(form.below(b))
         .number(b.depth())
         .number(b.kBlocks())
         .number(launch);
-    long groups = count * b.kBlocks();
+    long groups = matrices * count * b.kBlocks();
     queue.run(ProbePoint.DEVICE_EVIDENCE, scanPanels, groups, 1, tile.scanners());
   }
 
@@ -474,10 +488,7 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
   int verifyAll(PackedB b, PanelBuffer buffer, DevicePanels panels, boolean mend, long launch) {
     int count = Math.toIntExact(b.panelCount());
     evidence.openPanels(b, count, launch);
-    long each = b.panelsPerMatrix();
-    for (long panel = 0; panel < count; panel += each) {
-      scanPanels(b, buffer, panel, each, evidence.ofPanels() + panel * b.kBlocks(), launch);
-    }
+    scanPanels(b, buffer, 0, b.panelsPerMatrix(), b.matrices(), launch);
     evidence.download(queue);
     return evidence.verifyAll(b, panels, mend ? queue : null);
   }

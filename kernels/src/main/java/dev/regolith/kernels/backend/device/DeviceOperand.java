@@ -203,11 +203,12 @@ abstract class DeviceOperand {
     return packedOf(0).kBlocks();
   }
 
-  /** Steps of every panel. */
+  /** Columns of every panel. */
   final int panelColumns() {
     return packedOf(0).panelColumns();
   }
 
+  /** Steps of every panel. */
   final long depth() {
     return packedOf(0).depth();
   }

@@ -3,7 +3,7 @@ package dev.regolith.kernels.backend.device;
 import dev.regolith.kernels.backend.PackedB;
 import java.lang.ref.WeakReference;
 
-/** A device's copy of a packed matrix, panel by panel where the host has them. */
+/** A device's copy of a packed matrix, in a form of its own. */
 final class DevicePanels extends DeviceCopy {
   private final WeakReference<PackedB> source;
   private final PanelForm form;

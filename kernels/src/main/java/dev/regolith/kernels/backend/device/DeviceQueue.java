@@ -49,17 +49,14 @@ final class DeviceQueue implements Parts.Part {
     if (to.form().equals(PanelForm.OF_HOST)) {
       uploadPanels(b.panels(), 0, bytes, to.memory(), 0);
     } else if (isUploaded(b.panels(), 0, bytes)) {
-      long each = b.panelsPerMatrix();
-      for (long panel = 0; panel < b.panelCount(); panel += each) {
-        panels.copy(queue, b, panel, each, 0, b.depth(), to);
-      }
+      panels.copyAll(queue, b, to);
     }
   }
 
   /** The same with a panel's k-block. */
   void uploadPanel(PackedB b, long panel, int kBlock, PanelBuffer to) {
     if (isUploaded(b.panels(), b.panelOffset(panel, kBlock), 4L * b.panelWords(kBlock))) {
-      panels.copy(queue, b, panel, 1, (long) kBlock * PackedB.DEPTH, b.depthOf(kBlock), to);
+      panels.copyBlock(queue, b, panel, kBlock, to);
     }
   }
 

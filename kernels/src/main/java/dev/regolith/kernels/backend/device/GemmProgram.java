@@ -104,12 +104,14 @@ final class GemmProgram implements Parts.Part {
   /**
    * In what form the device is to have a packed matrix: in as few bits as can be.
    *
-   * @param inRows whether it had better lie in rows
+   * @param inRows whether one of float32 is to lie in rows, which {@link #takes} has to take
    */
   PanelForm formOf(PackedB b, boolean inRows, Consumer<String> announce) {
-    var form = new PanelForm(b.type(), inRows);
-    var wider = new PanelForm(DType.FLOAT32, inRows);
-    return takes(form, announce) ? form : takes(wider, announce) ? wider : PanelForm.OF_HOST;
+    if (!b.type().isHalf()) {
+      return new PanelForm(DType.FLOAT32, inRows);
+    }
+    var form = new PanelForm(b.type(), false);
+    return takes(form, announce) ? form : PanelForm.OF_HOST;
   }
 
   @Override

@@ -7,47 +7,61 @@ import java.lang.foreign.ValueLayout;
 
 /** Copies packed panels to a device that has them in another form; for one thread. */
 final class PanelUpload implements Parts.Part {
-  /** Bytes that go there at a time, about. */
-  private static final long PIECE = 1 << 20;
+  /** Elements that go there at a time, about. */
+  private static final long PIECE = 1 << 18;
 
   private final Scratch scratch = new Scratch();
 
-  /**
-   * Copies rows of panels that lie side by side in a matrix.
-   *
-   * @param panel the first, {@code panels} how many
-   * @param row the first, {@code rows} how many
-   */
-  void copy(
-      CommandQueue queue, PackedB b, long panel, long panels, long row, long rows, PanelBuffer to) {
-    PanelForm form = to.form();
-    if (!form.inRows()) {
-      for (long i = 0; i < panels; i++) {
-        copyRows(queue, b, panel + i, 1, row, rows, to);
-      }
-    } else if (panels == b.panelsPerMatrix()) {
-      copyRows(queue, b, panel, panels, row, rows, to);
-    } else {
-      for (long i = 0; i < rows; i++) {
-        copyRows(queue, b, panel, panels, row + i, 1, to);
-      }
+  /** Copies all of a matrix. */
+  void copyAll(CommandQueue queue, PackedB b, PanelBuffer to) {
+    if (!to.form().inRows()) {
+      copyStretch(queue, b, 0, b.panelCount() * b.panelColumns() * b.depth(), to);
+      return;
+    }
+    long each = b.panelsPerMatrix();
+    for (long panel = 0; panel < b.panelCount(); panel += each) {
+      copyRows(queue, b, panel, each, 0, b.depth(), to);
     }
   }
 
-  /** Of rows that follow each other without a gap there. */
+  /** Copies a panel's k-block. */
+  void copyBlock(CommandQueue queue, PackedB b, long panel, int kBlock, PanelBuffer to) {
+    if (!to.form().inRows()) {
+      long first = b.panelOffset(panel, kBlock) / Float.BYTES;
+      copyStretch(queue, b, first, b.panelWords(kBlock), to);
+      return;
+    }
+    for (int row = 0; row < b.depthOf(kBlock); row++) {
+      copyRows(queue, b, panel, 1, (long) kBlock * PackedB.DEPTH + row, 1, to);
+    }
+  }
+
+  /** Of elements that lie there as they do here. */
+  private void copyStretch(CommandQueue queue, PackedB b, long first, long count, PanelBuffer to) {
+    PanelForm form = to.form();
+    MemorySegment piece = scratch.atLeast(form.bytes(Math.min(count, PIECE)));
+    for (long at = first; at < first + count; at += PIECE) {
+      long length = Math.min(PIECE, first + count - at);
+      put(b.panels(), at, length, piece, 0, form);
+      queue.write(to.memory(), form.bytes(at), piece.asSlice(0, form.bytes(length)));
+    }
+  }
+
+  /** Of some panels side by side, rows that follow each other without a gap there. */
   private void copyRows(
       CommandQueue queue, PackedB b, long panel, long panels, long row, long rows, PanelBuffer to) {
     PanelForm form = to.form();
-    long columns = panels * b.panelColumns();
-    long atOnce = Math.max(1, PIECE / form.bytes(columns));
+    int each = b.panelColumns();
+    long columns = panels * each;
+    long atOnce = Math.max(1, PIECE / columns);
+    MemorySegment host = b.panels();
     MemorySegment piece = scratch.atLeast(form.bytes(Math.min(rows, atOnce) * columns));
     for (long first = row; first < row + rows; first += atOnce) {
       long count = Math.min(atOnce, row + rows - first);
-      for (long i = 0; i < count; i++) {
-        for (long j = 0; j < panels; j++) {
-          long at = i * columns + j * b.panelColumns();
-          long from = (panel + j) * b.panelStride() + 4 * (first + i) * b.panelColumns();
-          put(b.panels(), from, b.panelColumns(), piece, at, form);
+      for (long j = 0; j < panels; j++) { // a panel at a time, since that is how they lie here
+        long from = ((panel + j) * b.depth() + first) * each;
+        for (long i = 0; i < count; i++) {
+          put(host, from + i * each, each, piece, i * columns + j * each, form);
         }
       }
       long place = form.bytes(form.place(b, panel, first));
@@ -56,13 +70,13 @@ final class PanelUpload implements Parts.Part {
   }
 
   private static void put(
-      MemorySegment host, long from, int columns, MemorySegment piece, long at, PanelForm form) {
+      MemorySegment host, long from, long count, MemorySegment piece, long at, PanelForm form) {
     if (!form.type().isHalf()) {
-      MemorySegment.copy(host, from, piece, form.bytes(at), 4L * columns);
+      MemorySegment.copy(host, 4 * from, piece, form.bytes(at), 4 * count);
       return;
     }
-    for (int i = 0; i < columns; i++) {
-      float x = host.get(ValueLayout.JAVA_FLOAT, from + 4L * i);
+    for (long i = 0; i < count; i++) {
+      float x = host.getAtIndex(ValueLayout.JAVA_FLOAT, from + i);
       piece.setAtIndex(ValueLayout.JAVA_SHORT, at + i, form.type().round(x));
     }
   }

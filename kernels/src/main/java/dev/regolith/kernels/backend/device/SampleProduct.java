@@ -148,17 +148,18 @@ final class SampleProduct implements AutoCloseable {
   }
 
   /** Whether a vendor's library computes the bits. */
-  boolean isRight(DeviceContext context, GemmProgram program, VendorLibrary library) {
-    return isRight(context, program, library, new PanelForm(DType.FLOAT32, true));
+  boolean isRight(DeviceContext context, GemmProgram program, VendorProducts vendor) {
+    return isRight(context, program, vendor, new PanelForm(DType.FLOAT32, true))
+        && vendor.multiplies();
   }
 
   private boolean isRight(
-      DeviceContext context, GemmProgram program, @Nullable VendorLibrary library, PanelForm form) {
+      DeviceContext context, GemmProgram program, @Nullable VendorProducts vendor, PanelForm form) {
     problem.c.fill((byte) -1);
-    try (var gemm = new DeviceGemm(context, program, null, library);
+    try (var gemm = new DeviceGemm(context, program, null, vendor);
         var copy = new DevicePanels(problem.b, context, form)) {
       PanelBuffer panels = copy.open(problem.b, gemm.queue(), false);
-      gemm.run(problem, region(), panels, null, null, library != null, 0);
+      gemm.run(problem, region(), panels, null, null, true, 0);
     }
     return isRight();
   }

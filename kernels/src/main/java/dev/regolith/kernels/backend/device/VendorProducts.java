@@ -1,48 +1,94 @@
 package dev.regolith.kernels.backend.device;
 
+import dev.regolith.kernels.tensor.DType;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Whether a vendor's library multiplies instead of the canonical kernel: an experiment, since it
- * has not been run on a device, that {@code -Ddev.regolith.kernels.experimental=cublas} asks for.
+ * A vendor's library that multiplies in place of the canonical kernel, as long as it does: an
+ * experiment, since it has not been run on a device, that {@code
+ * -Ddev.regolith.kernels.experimental=cublas} asks for. Thread-safe.
  */
 final class VendorProducts {
   private static final String PROPERTY = "dev.regolith.kernels.experimental";
   private static final String CUBLAS = "cublas";
+  private static final String INSTEAD =
+      "; the canonical kernel multiplies, in spite of -D" + PROPERTY;
 
-  private VendorProducts() {}
+  private final VendorLibrary library;
+  private final Consumer<String> announce;
+  private final AtomicBoolean declined = new AtomicBoolean();
 
-  /**
-   * The library, if it was asked for, is there, and multiplies in float32.
-   *
-   * @param announce told why not
-   */
-  static Optional<VendorLibrary> open(
-      DeviceContext context, GemmProgram program, int panelColumns, Consumer<String> announce) {
+  private VendorProducts(VendorLibrary library, Consumer<String> announce) {
+    this.library = library;
+    this.announce = announce;
+  }
+
+  /** Whether somebody asks for it. */
+  static boolean isAskedFor() {
     String experiment = System.getProperty(PROPERTY, "");
-    if (experiment.isEmpty()) {
-      return Optional.empty();
-    }
-    if (!experiment.equals(CUBLAS)) {
+    if (!experiment.isEmpty() && !experiment.equals(CUBLAS)) {
       throw new IllegalStateException(
           "-D%s is %s or nothing, not \"%s\"".formatted(PROPERTY, CUBLAS, experiment));
     }
-    String instead = "; the canonical kernel multiplies, in spite of -D" + PROPERTY;
-    try {
-      VendorLibrary library = context.driver().vendorLibrary();
-      try (var sample = SampleProduct.ofIntegers(panelColumns)) {
-        if (sample.isRight(context, program, library)) {
-          return Optional.of(library);
-        }
+    return experiment.equals(CUBLAS);
+  }
+
+  /**
+   * The device's library, if there is one, and it multiplies in float32.
+   *
+   * @param announce told why not, or later why not any more
+   */
+  static Optional<VendorProducts> open(
+      DeviceContext context, GemmProgram program, int panelColumns, Consumer<String> announce) {
+    if (!program.takes(new PanelForm(DType.FLOAT32, true), announce)) {
+      return Optional.empty();
+    }
+    try (var sample = SampleProduct.ofIntegers(panelColumns)) {
+      var products = new VendorProducts(context.driver().vendorLibrary(), announce);
+      if (sample.isRight(context, program, products)) {
+        return Optional.of(products);
       }
-      announce.accept(library.name() + " does not multiply in float32" + instead);
+      announce.accept(products.library.name() + " does not multiply in float32" + INSTEAD);
     } catch (DeviceException e) {
-      if (e.isFatal()) {
-        throw e;
-      }
-      announce.accept(e.getMessage() + instead);
+      announce.accept(e.getMessage() + INSTEAD);
     }
     return Optional.empty();
+  }
+
+  /** Whether it still does. */
+  boolean multiplies() {
+    return !declined.get();
+  }
+
+  /** Its name, for people; empty if it does not multiply any more. */
+  String name() {
+    return multiplies() ? library.name() : "";
+  }
+
+  /** Products on a queue; null if the library has none for it. */
+  @Nullable VendorGemm on(DeviceQueue queue) {
+    try {
+      return multiplies() ? queue.open(library) : null;
+    } catch (DeviceException e) {
+      decline(e);
+      return null;
+    }
+  }
+
+  /**
+   * Gives the library up, announced.
+   *
+   * @throws DeviceException if nothing more is to be expected of the device, either
+   */
+  void decline(DeviceException e) {
+    if (e.isFatal()) {
+      throw e;
+    }
+    if (!declined.getAndSet(true)) {
+      announce.accept(e.getMessage() + INSTEAD);
+    }
   }
 }
