@@ -78,6 +78,14 @@ FUNCTION void store_tile(
   }
 }
 
+FUNCTION void clear_tile(FLOATS acc[ROWS][VECTORS]) {
+  UNROLL for (int i = 0; i < ROWS; i++) {
+    UNROLL for (int j = 0; j < VECTORS; j++) {
+      acc[i][j] = SPLAT(0.0f);
+    }
+  }
+}
+
 #if STEPS
 
 /* What one item brings of a slab: its share of the rows of A, and of the columns of B. */
@@ -145,6 +153,63 @@ FUNCTION void step(
   }
 }
 
+#else
+
+/*
+ * The chains of an item that reads for itself. seals: if once, the sums of the item's panel, k-block
+ * by k-block, are put there, made of the very words that were multiplied; see scan_panels.
+ */
+FUNCTION void multiply_alone(
+    FLOATS acc[ROWS][VECTORS],
+    GLOBAL const float* RESTRICT a,
+    GLOBAL const PANEL_FLOAT* RESTRICT panels,
+    const ulong row,
+    const ulong column,
+    const ulong depth,
+    const ulong rows,
+    const ulong all_columns,
+    const int once,
+    GLOBAL ulong* RESTRICT seals,
+    const ulong launch) {
+  GLOBAL const PANEL_FLOAT* b = panels + column / PANEL * BESIDE(depth) + column % PANEL;
+  GLOBAL const float* from[ROWS];
+  UNROLL for (int i = 0; i < ROWS; i++) {
+    from[i] = a + min(row + i, rows - 1) * depth;
+  }
+  const ulong length = once ? DEPTH : depth;
+  for (ulong first = 0; first < depth; first += length, seals += 3) {
+    const ulong steps = min(length, depth - first);
+    Running u[VECTORS];
+    if (once) {
+      UNROLL for (int j = 0; j < VECTORS; j++) {
+        clear(&u[j]);
+      }
+    }
+    for (ulong k = first; k < first + steps; k++, b += BELOW(all_columns)) {
+      FLOATS x[VECTORS];
+      UNROLL for (int j = 0; j < VECTORS; j++) {
+        x[j] = LOAD_PANEL(j, b);
+        if (once) {
+          take(&u[j], AS_UINTS(x[j]));
+        }
+      }
+      UNROLL for (int i = 0; i < ROWS; i++) {
+        const FLOATS y = SPLAT(from[i][k]);
+        UNROLL for (int j = 0; j < VECTORS; j++) {
+          acc[i][j] = fma(y, x[j], acc[i][j]);
+        }
+      }
+    }
+    if (once) {
+      Sums total = {0, 0, 0};
+      UNROLL for (int j = 0; j < VECTORS; j++) {
+        fold(&total, &u[j], j * WIDTH + 1, steps, PANEL);
+      }
+      put(seals, &total, launch);
+    }
+  }
+}
+
 #endif
 
 /*
@@ -175,11 +240,7 @@ KERNEL(GROUP) void gemm(
   const ulong row = GROUP_DOWN * GROUP_ROWS + down * ROWS;
   const ulong column = GROUP_RIGHT * GROUP_COLUMNS + across * WIDTH;
   FLOATS acc[ROWS][VECTORS];
-  UNROLL for (int i = 0; i < ROWS; i++) {
-    UNROLL for (int j = 0; j < VECTORS; j++) {
-      acc[i][j] = SPLAT(0.0f);
-    }
-  }
+  clear_tile(acc);
   Sums total = {0, 0, 0};
 #if STEPS
   ALIGNED LOCAL float slabs[2][SLAB];
@@ -215,23 +276,8 @@ KERNEL(GROUP) void gemm(
   store_tile(acc, old, c, &total, row, column, rows, columns, alpha, beta);
   gather(&total, room, item, ACROSS);
 #else
-  GLOBAL const PANEL_FLOAT* b = panels + first + column / PANEL * BESIDE(depth) + column % PANEL;
-  GLOBAL const float* from[ROWS];
-  UNROLL for (int i = 0; i < ROWS; i++) {
-    from[i] = a + min(row + i, rows - 1) * depth;
-  }
-  for (ulong k = 0; k < depth; k++, b += BELOW(all_columns)) {
-    FLOATS x[VECTORS];
-    UNROLL for (int j = 0; j < VECTORS; j++) {
-      x[j] = LOAD_PANEL(j, b);
-    }
-    UNROLL for (int i = 0; i < ROWS; i++) {
-      const FLOATS y = SPLAT(from[i][k]);
-      UNROLL for (int j = 0; j < VECTORS; j++) {
-        acc[i][j] = fma(y, x[j], acc[i][j]);
-      }
-    }
-  }
+  multiply_alone(
+      acc, a, panels + first, row, column, depth, rows, all_columns, 0, sums, launch);
   store_tile(acc, old, c, &total, row, column, rows, columns, alpha, beta);
 #endif
   if (across == 0 && row < rows) {
@@ -239,6 +285,42 @@ KERNEL(GROUP) void gemm(
     put(sums + 3 * (place + row / ROWS * group_columns + GROUP_RIGHT), &total, launch);
   }
 }
+
+#if !STEPS && GROUP_COLUMNS == PANEL
+/*
+ * The same for no more rows than an item has, so that every word of B is read once: its sums are made
+ * while it is, from entry number of_panels on, and scan_panels has nothing to read.
+ */
+KERNEL(GROUP) void gemm_once(
+    GLOBAL const float* RESTRICT all_of_a,
+    GLOBAL const PANEL_FLOAT* RESTRICT panels,
+    GLOBAL const float* RESTRICT old,
+    GLOBAL float* RESTRICT c,
+    GLOBAL ulong* RESTRICT sums,
+    const ulong place,
+    const ulong first,
+    const ulong all_columns,
+    const ulong above,
+    const ulong depth,
+    const ulong rows,
+    const ulong columns,
+    const float alpha,
+    const float beta,
+    const ulong of_panels,
+    const ulong launch) {
+  GLOBAL const float* a = all_of_a + above * depth;
+  const ulong k_blocks = (depth + DEPTH - 1) / DEPTH;
+  const ulong column = GROUP_RIGHT * GROUP_COLUMNS;
+  FLOATS acc[ROWS][VECTORS];
+  clear_tile(acc);
+  Sums total = {0, 0, 0};
+  GLOBAL ulong* seals = sums + 3 * (of_panels + GROUP_RIGHT * k_blocks);
+  multiply_alone(
+      acc, a, panels + first, 0, column, depth, rows, all_columns, 1, seals, launch);
+  store_tile(acc, old, c, &total, 0, column, rows, columns, alpha, beta);
+  put(sums + 3 * (place + GROUP_RIGHT), &total, launch);
+}
+#endif
 
 /*
  * Sums of check blocks of a batch of dense matrices, a block per work-group: from block number block

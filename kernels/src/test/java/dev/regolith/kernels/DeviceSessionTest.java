@@ -116,6 +116,29 @@ class DeviceSessionTest {
     }
   }
 
+  /** Rows that fit a tile read every word of weights once, and are struck in any of them. */
+  @ParameterizedTest
+  @CsvSource({"1, BIT_0", "3, BIT_0", "2, SIGN", "4, SCRAMBLED"})
+  void fewRowsNoticeDamagedWeights(int rows, UpsetKind kind) {
+    try (var under = open(1)) {
+      var session = under.session();
+      var weights = session.pack(b.transposed());
+      var x = random(5, rows, K);
+      var y = Tensor.zeros(arena, DType.FLOAT32, rows, N);
+      float[] right = Chain.multiply(x, b);
+      assertThat(session.gemm(x, weights.transposed(), y)).isEqualTo(Status.CLEAN);
+      var upset = new Upset(ProbePoint.DEVICE_B_READ, 0, kind, new SplittableRandom(rows));
+      try (var _ = ProbeRelay.lend(upset)) {
+        assertThat(session.gemm(x, weights.transposed(), y)).isEqualTo(Status.CORRECTED);
+      }
+      assertThat(upset.changed()).isTrue();
+      assertThat(y.toArray()).isEqualTo(right);
+      assertThat(session.gemm(x, weights.transposed(), y)).isEqualTo(Status.CLEAN);
+      assertThat(y.toArray()).isEqualTo(right);
+      assertThat(session.verify(weights)).isEqualTo(Status.CLEAN);
+    }
+  }
+
   @Test
   void panelsAreFreedByTheNextProduct() {
     try (var under = open(1)) {

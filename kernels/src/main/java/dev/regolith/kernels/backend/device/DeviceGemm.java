@@ -21,13 +21,19 @@ import org.jspecify.annotations.Nullable;
  * reading them again after their last use. What they say is for {@link DeviceEvidence} to see.
  */
 final class DeviceGemm implements DeviceWorkspace.Queued {
-  /** Kernels that read panels of a form. */
-  private record OfPanels(DeviceKernel multiply, DeviceKernel scan) {}
+  /**
+   * Kernels that read panels of a form.
+   *
+   * @param multiplyOnce sums panels up while it reads them, once; null if there is none
+   */
+  private record OfPanels(
+      DeviceKernel multiply, @Nullable DeviceKernel multiplyOnce, DeviceKernel scan) {}
 
   private final Parts parts = new Parts();
   private final GemmTile tile;
   private final DeviceQueue queue;
   private final GemmProgram program;
+  private final boolean readsOnce;
   private final Map<PanelForm, OfPanels> ofPanels = new HashMap<>();
   private final DeviceKernel scanMatrix;
   private final DeviceKernel place;
@@ -65,6 +71,7 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
     this.program = program;
     this.vendor = vendor;
     tile = program.tile();
+    readsOnce = tile.readsPanels(program.panelColumns());
     try {
       queue = parts.add(new DeviceQueue(context));
       scanMatrix = parts.add(program.newKernel("scan_matrix"));
@@ -87,14 +94,11 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
   private OfPanels ofPanels(PanelForm form) {
     OfPanels known = ofPanels.get(form);
     if (known == null) {
-      DeviceKernel multiply = program.newKernel("gemm", form);
-      try {
-        known = new OfPanels(multiply, parts.add(program.newKernel("scan_panels", form)));
-      } catch (RuntimeException e) {
-        multiply.close();
-        throw e;
-      }
-      parts.add(multiply);
+      known =
+          new OfPanels(
+              parts.add(program.newKernel("gemm", form)),
+              readsOnce ? parts.add(program.newKernel("gemm_once", form)) : null,
+              parts.add(program.newKernel("scan_panels", form)));
       ofPanels.put(form, known);
     }
     return known;
@@ -153,7 +157,7 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
       predict(p, region, records, launch);
     }
     if (p.verify) {
-      scanOperands(p, region, panels, launch);
+      scanOperands(p, region, panels, byVendor, launch);
     }
     if (!p.cAway) {
       downloadResult(p, region);
@@ -349,7 +353,11 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
     long groupsDown = Math.ceilDiv(rows, tile.groupRows());
     long groupsAcross = Math.ceilDiv(columns, tile.groupColumns());
     PanelForm form = panels.form();
-    DeviceKernel multiply = ofPanels(form).multiply;
+    OfPanels kernels = ofPanels(form);
+    DeviceKernel multiply = kernels.multiply;
+    if (readsOnce(p, region)) {
+      multiply = Objects.requireNonNull(kernels.multiplyOnce);
+    }
     multiply
         .open()
         .buffer(memoryOfA())
@@ -365,8 +373,11 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
         .number(rows)
         .number(columns)
         .real(p.alpha)
-        .real(p.beta)
-        .number(launch);
+        .real(p.beta);
+    if (readsOnce(p, region)) {
+      multiply.number(evidence.ofPanels());
+    }
+    multiply.number(launch);
     if (tile.alongRows()) {
       queue.run(ProbePoint.DEVICE_LAUNCH, multiply, groupsAcross, groupsDown, tile.group());
     } else {
@@ -374,12 +385,23 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
     }
   }
 
+  /**
+   * Whether every word of the panels is read once, by the tiles of one row: then the sums that are
+   * to be made of them are made while they are multiplied.
+   */
+  private boolean readsOnce(GemmProblem p, Region region) {
+    return readsOnce && p.verify && region.rows <= tile.rows();
+  }
+
   /** Has the operands summed up, after their last use. */
-  private void scanOperands(GemmProblem p, Region region, PanelBuffer panels, long launch) {
+  private void scanOperands(
+      GemmProblem p, Region region, PanelBuffer panels, boolean byVendor, long launch) {
     PackedB b = p.b;
     if (p.depth > 0) {
-      long panel = b.panel(region.matrix, region.block);
-      scanPanels(b, panels, panel, PackedBCheck.panels(region, b), 1, launch);
+      if (byVendor || !readsOnce(p, region)) {
+        long panel = b.panel(region.matrix, region.block);
+        scanPanels(b, panels, panel, PackedBCheck.panels(region, b), 1, launch);
+      }
       // Rows that were copied are a matrix of their own.
       long rows = allOfA ? p.rows : region.rows;
       long across = CheckBlock.across(p.depth);

@@ -42,6 +42,10 @@ final class GemmProgram implements Parts.Part {
     return tile;
   }
 
+  int panelColumns() {
+    return panelColumns;
+  }
+
   /** A kernel, with arguments of its own, that has nothing to do with panels. */
   DeviceKernel newKernel(String name) {
     return ofHostForm.newKernel(name);

@@ -62,6 +62,11 @@ record GemmTile(int rows, int vectors, int width, int down, int across, int step
     return down * across;
   }
 
+  /** Whether a work-item reads panels, whole ones, for itself. */
+  boolean readsPanels(int panelColumns) {
+    return steps == 0 && group() == 1 && groupColumns() == panelColumns;
+  }
+
   /** Whether work-groups follow each other along a row of C, rather than down a panel of B. */
   boolean alongRows() {
     return steps > 0;

@@ -51,7 +51,9 @@ final class VendorProducts {
       if (sample.isRight(context, program, products)) {
         return Optional.of(products);
       }
-      announce.accept(products.library.name() + " does not multiply in float32" + INSTEAD);
+      if (products.multiplies()) { // or it has said why not
+        announce.accept(products.library.name() + " does not multiply in float32" + INSTEAD);
+      }
     } catch (DeviceException e) {
       announce.accept(e.getMessage() + INSTEAD);
     }

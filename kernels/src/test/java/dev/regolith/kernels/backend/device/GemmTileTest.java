@@ -63,7 +63,19 @@ class GemmTileTest {
     bitsAndSums(tile, new PanelForm(DType.FLOAT16, false));
   }
 
+  /** Of as many rows as a tile has, where panels are summed up while they are multiplied. */
+  @ParameterizedTest
+  @MethodSource("tiles")
+  void bitsAndSumsOfFewRows(GemmTile tile) {
+    bitsAndSums(tile, PanelForm.OF_HOST, tile.rows());
+    bitsAndSums(tile, new PanelForm(DType.BFLOAT16, false), 1);
+  }
+
   private static void bitsAndSums(GemmTile tile, PanelForm form) {
+    bitsAndSums(tile, form, ROWS);
+  }
+
+  private static void bitsAndSums(GemmTile tile, PanelForm form, int rows) {
     try (var context =
             new DeviceContext(TestDevice.api(), TestDevice.device(), ProgramCache.ofUser());
         var program = new GemmProgram(context, tile, PANEL);
@@ -71,9 +83,9 @@ class GemmTileTest {
         var arena = Arena.ofShared()) {
       var twin = new ScalarGemm();
       var workspace = twin.newWorkspace();
-      GemmProblem p = problem(arena, twin, form.type());
+      GemmProblem p = problem(arena, twin, form.type(), rows);
       assertThat(program.takes(form, reason -> {})).isTrue();
-      var region = new Region().set(0, 0, ROWS, 0, (int) p.b.blocks());
+      var region = new Region().set(0, 0, rows, 0, (int) p.b.blocks());
       try (var panels = new DevicePanels(p.b, context, form)) {
         gemm.run(p, region, panels.open(p.b, gemm.queue(), false), null, null, false, 7);
         byte[] onDevice = p.c.toArray(ValueLayout.JAVA_BYTE);
@@ -86,6 +98,7 @@ class GemmTileTest {
         evidence.verifyOld(p, region, twin, workspace, sink);
         evidence.verifyResult(p, region, sink);
         assertThat(suspects).isEmpty();
+        assertThat(panels.repairs().noneSince(0)).isTrue();
         twin.run(p, region, workspace, sink);
         assertThat(p.c.toArray(ValueLayout.JAVA_BYTE)).isEqualTo(onDevice);
       }
@@ -104,7 +117,7 @@ class GemmTileTest {
         var gemm = new DeviceGemm(context, program, ofEvidence, null);
         var arena = Arena.ofShared()) {
       var workspace = twin.newWorkspace();
-      GemmProblem p = problem(arena, twin, DType.FLOAT32);
+      GemmProblem p = problem(arena, twin, DType.FLOAT32, ROWS);
       for (var region :
           List.of(
               new Region().set(0, 0, ROWS, 0, (int) p.b.blocks()),
@@ -125,18 +138,18 @@ class GemmTileTest {
     }
   }
 
-  private static GemmProblem problem(Arena arena, ScalarGemm twin, DType type) {
+  private static GemmProblem problem(Arena arena, ScalarGemm twin, DType type, int rows) {
     var p = new GemmProblem();
     p.batch = 1;
-    p.rows = ROWS;
+    p.rows = rows;
     p.columns = COLUMNS;
     p.depth = DEPTH;
     p.alpha = -1.5f;
     p.beta = 0.25f;
     p.verify = true;
-    p.a = random(arena, ROWS * DEPTH);
+    p.a = random(arena, rows * DEPTH);
     p.aStride = 4L * DEPTH;
-    var aRange = new Range(0, 1, ROWS, DEPTH, 0, DEPTH, 1);
+    var aRange = new Range(0, 1, rows, DEPTH, 0, DEPTH, 1);
     p.aSeals = new SealGrid(aRange);
     p.aSeals.sealAll(p.a);
     var range = new Range(0, 1, DEPTH, COLUMNS, 0, COLUMNS, 1);
@@ -154,10 +167,10 @@ class GemmTileTest {
         twin.pack(b, range, 0, p.b, block, kBlock, true, workspace);
       }
     }
-    p.c = arena.allocate(4L * ROWS * COLUMNS, 64).fill((byte) -1);
+    p.c = arena.allocate(4L * rows * COLUMNS, 64).fill((byte) -1);
     p.cStride = 4L * COLUMNS;
-    p.cSeals = new SealGrid(new Range(0, 1, ROWS, COLUMNS, 0, COLUMNS, 1));
-    p.oldC = random(arena, ROWS * COLUMNS);
+    p.cSeals = new SealGrid(new Range(0, 1, rows, COLUMNS, 0, COLUMNS, 1));
+    p.oldC = random(arena, rows * COLUMNS);
     p.oldCStride = 4L * COLUMNS;
     return p;
   }
