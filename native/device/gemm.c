@@ -118,7 +118,8 @@ FUNCTION void fetch(
     const uint number = (i * GROUP + item) * WIDTH;
     const ulong panel = min(first_panel + number / (STEPS * PANEL), last_panel);
     const ulong step = min(k + number / PANEL % STEPS, depth - 1);
-    share_b[i] = LOAD_PANEL(0, panels + panel * BESIDE(depth) + step * BELOW(all_columns) + number % PANEL);
+    const ulong place = panel * BESIDE(depth) + step * BELOW(all_columns) + number % PANEL;
+    share_b[i] = LOAD_PANEL(0, panels + place);
   }
 }
 

@@ -78,12 +78,16 @@ final class VectorHalves {
     return full;
   }
 
-  // A loop for each, and in it everything: what the compiler does not inline allocates its vectors.
+  // A loop for each, and in it everything, not even a method for what they share: what the compiler
+  // does not inline allocates its vectors.
 
   private static void widenUpperHalves(
       MemorySegment halves, long offset, int count, MemorySegment floats, long at) {
     for (int i = 0; i < count; i += LANES) {
-      IntVector half = load(halves, offset + 2L * i);
+      var half =
+          (IntVector)
+              ShortVector.fromMemorySegment(SHORTS, halves, offset + 2L * i, ORDER)
+                  .convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0);
       half.lanewise(VectorOperators.LSHL, Short.SIZE).intoMemorySegment(floats, at + 4L * i, ORDER);
     }
   }
@@ -91,7 +95,10 @@ final class VectorHalves {
   private static void widenBinary16(
       MemorySegment halves, long offset, int count, MemorySegment floats, long at) {
     for (int i = 0; i < count; i += LANES) {
-      IntVector half = load(halves, offset + 2L * i);
+      var half =
+          (IntVector)
+              ShortVector.fromMemorySegment(SHORTS, halves, offset + 2L * i, ORDER)
+                  .convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0);
       IntVector size = half.and(HALF_SIGN - 1).lanewise(VectorOperators.LSHL, SHORTER);
       IntVector sign = half.and(HALF_SIGN).lanewise(VectorOperators.LSHL, Short.SIZE);
       // Exact, and normal all the way: the fraction behind a 1 that is taken away again.
@@ -102,12 +109,6 @@ final class VectorHalves {
           .or(sign)
           .intoMemorySegment(floats, at + 4L * i, ORDER);
     }
-  }
-
-  private static IntVector load(MemorySegment halves, long offset) {
-    return (IntVector)
-        ShortVector.fromMemorySegment(SHORTS, halves, offset, ORDER)
-            .convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0);
   }
 
   /** Rounds floats; how many. */
@@ -133,7 +134,11 @@ final class VectorHalves {
       IntVector rounded =
           bits.add(upper.and(1)).add(0x7fff).lanewise(VectorOperators.LSHR, Short.SIZE);
       VectorMask<Integer> isNan = bits.and(~SIGN).compare(VectorOperators.GT, EXPONENT);
-      store(rounded.blend(upper.or(0x40), isNan), halves, at + 2L * i);
+      rounded
+          .blend(upper.or(0x40), isNan)
+          .convertShape(VectorOperators.I2S, SHORTS, 0)
+          .reinterpretAsShorts()
+          .intoMemorySegment(halves, at + 2L * i, ORDER);
     }
   }
 
@@ -148,19 +153,14 @@ final class VectorHalves {
       // The addition rounds to where the fraction of a subnormal number ends.
       IntVector subnormal =
           size.reinterpretAsFloats().add(SUBNORMAL_UNIT).reinterpretAsInts().sub(UNIT_BITS);
-      IntVector half =
-          normal
-              .blend(subnormal, size.lt(NORMAL_BITS))
-              .blend(INFINITE, size.compare(VectorOperators.GE, TOO_LARGE_BITS))
-              .blend(QUIET, size.compare(VectorOperators.GT, EXPONENT))
-              .or(sign);
-      store(half, halves, at + 2L * i);
+      normal
+          .blend(subnormal, size.lt(NORMAL_BITS))
+          .blend(INFINITE, size.compare(VectorOperators.GE, TOO_LARGE_BITS))
+          .blend(QUIET, size.compare(VectorOperators.GT, EXPONENT))
+          .or(sign)
+          .convertShape(VectorOperators.I2S, SHORTS, 0)
+          .reinterpretAsShorts()
+          .intoMemorySegment(halves, at + 2L * i, ORDER);
     }
-  }
-
-  private static void store(IntVector bits, MemorySegment halves, long at) {
-    bits.convertShape(VectorOperators.I2S, SHORTS, 0)
-        .reinterpretAsShorts()
-        .intoMemorySegment(halves, at, ORDER);
   }
 }
