@@ -131,7 +131,12 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
 
   /** In what form the device is to have the right operand of products. */
   private PanelForm formOf(PackedB b) {
-    return program.formOf(b, vendor.isPresent(), this::announce);
+    try {
+      return program.formOf(b, vendor.isPresent(), this::announce);
+    } catch (DeviceException e) {
+      failed(e);
+      return PanelForm.OF_HOST;
+    }
   }
 
   @Override
@@ -225,53 +230,50 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
       computeOnHost(p, region, workspace, sink);
       return;
     }
+    long hostMark = p.b.repairs().mark();
+    DevicePanels panels = copies.take(p.b);
     try {
-      DevicePanels panels = copies.take(p.b);
-      try {
-        compute(p, region, workspace, sink, ofA, predicts, attempt, panels);
-      } finally {
-        panels.giveBack();
+      DeviceGemm gemm = ((DeviceWorkspace) workspace).gemm();
+      PanelBuffer buffer = panels.open(p.b, gemm.queue(), attempt > 0);
+      long mark = panels.repairs().mark();
+      DeviceObject records = predicts ? panels.openRecords(p.b, gemm.queue()) : null;
+      long launch = launches.incrementAndGet();
+      boolean byVendor = gemm.run(p, region, buffer, records, ofA, attempt == FIRST, launch);
+      if (p.verify) {
+        verify(p, region, predicts, byVendor, panels, gemm, workspace, sink);
+        if (!panels.repairs().noneSince(mark)) {
+          sink.suspect(p, region, Component.DEVICE_BUFFER);
+        }
+        if (!p.b.repairs().noneSince(hostMark)) {
+          sink.suspect(p, region, Component.PACKED_B);
+        }
       }
     } catch (DeviceException e) {
       ((DeviceWorkspace) workspace).settle();
       failed(e);
       computeOnHost(p, region, workspace, sink);
+    } finally {
+      panels.giveBack();
     }
   }
 
-  private void compute(
+  private void verify(
       GemmProblem p,
       Region region,
+      boolean predicted,
+      boolean byVendor,
+      DevicePanels panels,
+      DeviceGemm gemm,
       Workspace workspace,
-      EvidenceSink sink,
-      @Nullable DeviceWords ofA,
-      boolean predicts,
-      int attempt,
-      DevicePanels panels) {
-    long hostMark = p.b.repairs().mark();
-    DeviceGemm gemm = ((DeviceWorkspace) workspace).gemm();
-    PanelBuffer buffer = panels.open(p.b, gemm.queue(), attempt > 0);
-    long mark = panels.repairs().mark();
-    DeviceObject records = predicts ? panels.openRecords(p.b, gemm.queue()) : null;
-    long launch = launches.incrementAndGet();
-    boolean byVendor = gemm.run(p, region, buffer, records, ofA, attempt == FIRST, launch);
-    if (!p.verify) {
+      EvidenceSink sink) {
+    Workspace ofHost = DeviceWorkspace.host(workspace);
+    if (!byVendor) {
+      verify(p, region, predicted, panels, gemm, ofHost, sink);
       return;
     }
-    Workspace ofHost = DeviceWorkspace.host(workspace);
-    if (byVendor) {
-      var rows = new ConclusiveRows(sink);
-      verify(p, region, predicts, panels, gemm, ofHost, rows);
-      rows.settle(p, region, (part, judge) -> computeOnHost(p, part, workspace, judge));
-    } else {
-      verify(p, region, predicts, panels, gemm, ofHost, sink);
-    }
-    if (!panels.repairs().noneSince(mark)) {
-      sink.suspect(p, region, Component.DEVICE_BUFFER);
-    }
-    if (!p.b.repairs().noneSince(hostMark)) {
-      sink.suspect(p, region, Component.PACKED_B);
-    }
+    var rows = new ConclusiveRows(sink);
+    verify(p, region, predicted, panels, gemm, ofHost, rows);
+    rows.settle(p, region, (part, judge) -> computeOnHost(p, part, workspace, judge));
   }
 
   private void verify(

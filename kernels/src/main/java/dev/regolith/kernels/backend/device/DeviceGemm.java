@@ -21,13 +21,8 @@ import org.jspecify.annotations.Nullable;
  * reading them again after their last use. What they say is for {@link DeviceEvidence} to see.
  */
 final class DeviceGemm implements DeviceWorkspace.Queued {
-  /**
-   * Kernels that read panels of a form.
-   *
-   * @param multiplyOnce sums panels up while it reads them, once; null if there is none
-   */
-  private record OfPanels(
-      DeviceKernel multiply, @Nullable DeviceKernel multiplyOnce, DeviceKernel scan) {}
+  /** Kernels that read panels of a form. */
+  private record OfPanels(DeviceKernel multiply, DeviceKernel scan) {}
 
   private final Parts parts = new Parts();
   private final GemmTile tile;
@@ -97,7 +92,6 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
       known =
           new OfPanels(
               parts.add(program.newKernel("gemm", form)),
-              readsOnce ? parts.add(program.newKernel("gemm_once", form)) : null,
               parts.add(program.newKernel("scan_panels", form)));
       ofPanels.put(form, known);
     }
@@ -353,11 +347,7 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
     long groupsDown = Math.ceilDiv(rows, tile.groupRows());
     long groupsAcross = Math.ceilDiv(columns, tile.groupColumns());
     PanelForm form = panels.form();
-    OfPanels kernels = ofPanels(form);
-    DeviceKernel multiply = kernels.multiply;
-    if (readsOnce(p, region)) {
-      multiply = Objects.requireNonNull(kernels.multiplyOnce);
-    }
+    DeviceKernel multiply = ofPanels(form).multiply;
     multiply
         .open()
         .buffer(memoryOfA())
@@ -373,11 +363,10 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
         .number(rows)
         .number(columns)
         .real(p.alpha)
-        .real(p.beta);
-    if (readsOnce(p, region)) {
-      multiply.number(evidence.ofPanels());
-    }
-    multiply.number(launch);
+        .real(p.beta)
+        .number(readsOnce(p, region) ? 1 : 0)
+        .number(evidence.ofPanels())
+        .number(launch);
     if (tile.alongRows()) {
       queue.run(ProbePoint.DEVICE_LAUNCH, multiply, groupsAcross, groupsDown, tile.group());
     } else {

@@ -15,12 +15,12 @@ import org.jspecify.annotations.Nullable;
 final class SampleProduct implements AutoCloseable {
   private final Arena arena = Arena.ofShared();
   private final GemmProblem problem = new GemmProblem();
-  private float[] expected;
+  private final float[] expected;
 
   /** With rows, columns and steps that fill no tile, factors, and panels of a type. */
   static SampleProduct unaligned(int panelColumns, DType type, float scale) {
     int depth = type.isHalf() ? PackedB.DEPTH + 77 : 77;
-    return new SampleProduct(panelColumns, type, 61, depth, 301, scale, -1.5f, 0.25f);
+    return new SampleProduct(panelColumns, type, false, 61, depth, 301, scale, -1.5f, 0.25f);
   }
 
   /**
@@ -28,37 +28,25 @@ final class SampleProduct implements AutoCloseable {
    * has other bits.
    */
   static SampleProduct ofIntegers(int panelColumns) {
-    var sample = new SampleProduct(panelColumns, DType.FLOAT32, 61, 700, 301, 1, -1.5f, 0.25f);
-    GemmProblem p = sample.problem;
-    round(p.a, 4095);
-    round(p.b.panels(), 3);
-    round(p.oldC, 4095);
-    sample.expected = sample.chain();
-    return sample;
-  }
-
-  /** To integers, of up to so much. */
-  private static void round(MemorySegment memory, int most) {
-    for (long i = 0; i < memory.byteSize() / Float.BYTES; i++) {
-      float x = memory.getAtIndex(ValueLayout.JAVA_FLOAT, i);
-      memory.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) Math.rint(most * (double) x));
-    }
+    return new SampleProduct(panelColumns, DType.FLOAT32, true, 61, 700, 301, 4095, -1.5f, 0.25f);
   }
 
   /** Of whole tiles, to be measured. */
   static SampleProduct aligned(int panelColumns, int rows, int depth, int columns) {
-    return new SampleProduct(panelColumns, DType.FLOAT32, rows, depth, columns, 1, 1, 0);
+    return new SampleProduct(panelColumns, DType.FLOAT32, false, rows, depth, columns, 1, 1, 0);
   }
 
   /**
    * A product of random operands.
    *
    * @param type of B's elements
+   * @param integers whether all are integers, those of B small ones
    * @param scale of A's elements
    */
   private SampleProduct(
       int panelColumns,
       DType type,
+      boolean integers,
       int rows,
       int depth,
       int columns,
@@ -82,18 +70,20 @@ final class SampleProduct implements AutoCloseable {
     p.c = arena.allocate(4L * rows * columns, 64);
     p.cStride = 4L * columns;
     var random = new SplittableRandom(1);
-    fill(p.a, random, scale);
-    fill(p.b.panels(), random, 1);
+    fill(p.a, random, scale, integers);
+    fill(p.b.panels(), random, integers ? 3 : 1, integers);
     if (type.isHalf()) {
       round(p.b.panels(), type);
     }
-    fill(p.oldC, random, scale);
+    fill(p.oldC, random, scale, integers);
     expected = chain();
   }
 
-  private static void fill(MemorySegment memory, SplittableRandom random, float scale) {
+  private static void fill(
+      MemorySegment memory, SplittableRandom random, float scale, boolean integers) {
     for (long at = 0; at < memory.byteSize(); at += 4) {
-      memory.set(ValueLayout.JAVA_FLOAT, at, scale * (float) random.nextDouble(-1, 1));
+      float x = scale * (float) random.nextDouble(-1, 1);
+      memory.set(ValueLayout.JAVA_FLOAT, at, integers ? (float) Math.rint(x) : x);
     }
   }
 
