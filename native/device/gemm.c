@@ -219,9 +219,6 @@ FUNCTION void multiply_alone(
  * A: [rows x depth], dense, behind so many rows above. c, old: [rows x columns], dense.
  * first: element of the region's first panel. all_columns: of a B that lies in rows.
  * sums: from entry number place on, [row of tiles][column of groups' tiles][3].
- * once: whether items have whole panels and there are no more rows than an item has, so that every
- * word of B is read once: its sums are made while it is, from entry number of_panels on, and
- * scan_panels has nothing to read. Not where groups stage what they read.
  */
 KERNEL(GROUP) void gemm(
     GLOBAL const float* RESTRICT all_of_a,
@@ -238,8 +235,6 @@ KERNEL(GROUP) void gemm(
     const ulong columns,
     const float alpha,
     const float beta,
-    const ulong once,
-    const ulong of_panels,
     const ulong launch) {
   GLOBAL const float* a = all_of_a + above * depth;
   const uint item = ITEM, across = item % ACROSS, down = item / ACROSS;
@@ -282,14 +277,8 @@ KERNEL(GROUP) void gemm(
   store_tile(acc, old, c, &total, row, column, rows, columns, alpha, beta);
   gather(&total, room, item, ACROSS);
 #else
-  if (once) {
-    const ulong k_blocks = (depth + DEPTH - 1) / DEPTH;
-    GLOBAL ulong* seals = sums + 3 * (of_panels + column / PANEL * k_blocks);
-    multiply_alone(
-        acc, a, panels + first, row, column, depth, rows, all_columns, 1, seals, launch);
-  } else {
-    multiply_alone(acc, a, panels + first, row, column, depth, rows, all_columns, 0, sums, 0);
-  }
+  multiply_alone(
+      acc, a, panels + first, row, column, depth, rows, all_columns, 0, sums, launch);
   store_tile(acc, old, c, &total, row, column, rows, columns, alpha, beta);
 #endif
   if (across == 0 && row < rows) {
@@ -297,6 +286,43 @@ KERNEL(GROUP) void gemm(
     put(sums + 3 * (place + row / ROWS * group_columns + GROUP_RIGHT), &total, launch);
   }
 }
+
+#if !STEPS && GROUP_COLUMNS == PANEL
+/*
+ * The same for no more rows than an item has, so that every word of B is read once: its sums are made
+ * while it is, from entry number of_panels on, and scan_panels has nothing to read. A kernel of its
+ * own, since as a branch of the other it takes that one's registers (docs/decisions.md).
+ */
+KERNEL(GROUP) void gemm_once(
+    GLOBAL const float* RESTRICT all_of_a,
+    GLOBAL const PANEL_FLOAT* RESTRICT panels,
+    GLOBAL const float* RESTRICT old,
+    GLOBAL float* RESTRICT c,
+    GLOBAL ulong* RESTRICT sums,
+    const ulong place,
+    const ulong first,
+    const ulong all_columns,
+    const ulong above,
+    const ulong depth,
+    const ulong rows,
+    const ulong columns,
+    const float alpha,
+    const float beta,
+    const ulong of_panels,
+    const ulong launch) {
+  GLOBAL const float* a = all_of_a + above * depth;
+  const ulong k_blocks = (depth + DEPTH - 1) / DEPTH;
+  const ulong column = GROUP_RIGHT * GROUP_COLUMNS;
+  FLOATS acc[ROWS][VECTORS];
+  clear_tile(acc);
+  Sums total = {0, 0, 0};
+  GLOBAL ulong* seals = sums + 3 * (of_panels + GROUP_RIGHT * k_blocks);
+  multiply_alone(
+      acc, a, panels + first, 0, column, depth, rows, all_columns, 1, seals, launch);
+  store_tile(acc, old, c, &total, 0, column, rows, columns, alpha, beta);
+  put(sums + 3 * (place + GROUP_RIGHT), &total, launch);
+}
+#endif
 
 /*
  * Sums of check blocks of a batch of dense matrices, a block per work-group: from block number block

@@ -149,7 +149,7 @@ typedef void* P;
 typedef ulong64 N;
 typedef float R;
 const std::map<std::string, Signature> kSignatures = {
-    {"gemm", taking<P, P, P, P, P, N, N, N, N, N, N, N, R, R, N, N, N>()},
+    {"gemm", taking<P, P, P, P, P, N, N, N, N, N, N, N, R, R, N>()},
     {"place_region", taking<P, P, N, N, N>()},
     {"scan_panels", taking<P, P, N, N, N, N, N, N, N, N>()},
     {"scan_matrix", taking<P, P, N, N, N, N, N, N>()},

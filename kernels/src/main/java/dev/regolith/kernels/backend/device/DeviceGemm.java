@@ -21,8 +21,13 @@ import org.jspecify.annotations.Nullable;
  * reading them again after their last use. What they say is for {@link DeviceEvidence} to see.
  */
 final class DeviceGemm implements DeviceWorkspace.Queued {
-  /** Kernels that read panels of a form. */
-  private record OfPanels(DeviceKernel multiply, DeviceKernel scan) {}
+  /**
+   * Kernels that read panels of a form.
+   *
+   * @param multiplyOnce sums panels up while it reads them, once; null if there is none
+   */
+  private record OfPanels(
+      DeviceKernel multiply, @Nullable DeviceKernel multiplyOnce, DeviceKernel scan) {}
 
   private final Parts parts = new Parts();
   private final GemmTile tile;
@@ -92,6 +97,7 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
       known =
           new OfPanels(
               parts.add(program.newKernel("gemm", form)),
+              readsOnce ? parts.add(program.newKernel("gemm_once", form)) : null,
               parts.add(program.newKernel("scan_panels", form)));
       ofPanels.put(form, known);
     }
@@ -347,7 +353,11 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
     long groupsDown = Math.ceilDiv(rows, tile.groupRows());
     long groupsAcross = Math.ceilDiv(columns, tile.groupColumns());
     PanelForm form = panels.form();
-    DeviceKernel multiply = ofPanels(form).multiply;
+    OfPanels kernels = ofPanels(form);
+    DeviceKernel multiply = kernels.multiply;
+    if (readsOnce(p, region)) {
+      multiply = Objects.requireNonNull(kernels.multiplyOnce);
+    }
     multiply
         .open()
         .buffer(memoryOfA())
@@ -363,10 +373,11 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
         .number(rows)
         .number(columns)
         .real(p.alpha)
-        .real(p.beta)
-        .number(readsOnce(p, region) ? 1 : 0)
-        .number(evidence.ofPanels())
-        .number(launch);
+        .real(p.beta);
+    if (readsOnce(p, region)) {
+      multiply.number(evidence.ofPanels());
+    }
+    multiply.number(launch);
     if (tile.alongRows()) {
       queue.run(ProbePoint.DEVICE_LAUNCH, multiply, groupsAcross, groupsDown, tile.group());
     } else {
