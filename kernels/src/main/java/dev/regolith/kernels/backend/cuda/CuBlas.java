@@ -61,7 +61,7 @@ final class CuBlas {
   private static void command(String name, NativeLibrary.Call call) {
     int code = NativeLibrary.code(call);
     if (code != SUCCESS) {
-      throw CudaException.ofLibrary(name, code, statusName(code));
+      throw CudaException.ofDriver(name, code, statusName(code));
     }
   }
 

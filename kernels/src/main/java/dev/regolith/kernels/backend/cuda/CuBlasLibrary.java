@@ -1,6 +1,7 @@
 package dev.regolith.kernels.backend.cuda;
 
 import dev.regolith.kernels.backend.device.CommandQueue;
+import dev.regolith.kernels.backend.device.DeviceException;
 import dev.regolith.kernels.backend.device.VendorGemm;
 import dev.regolith.kernels.backend.device.VendorLibrary;
 
@@ -9,7 +10,7 @@ record CuBlasLibrary(CudaDriver driver, String name) implements VendorLibrary {
   /** Looks for it, and has it look at the device. */
   static CuBlasLibrary open(CudaDriver driver) {
     if (!CuBlas.absence().isEmpty()) {
-      throw CudaException.noLibrary(CuBlas.absence());
+      throw new DeviceException(CuBlas.absence(), false);
     }
     try (var queue = new CudaQueue(driver);
         var products = new CuBlasGemm(driver, queue)) {

@@ -69,7 +69,13 @@ final class CudaError {
     return switch (name) {
       case "CUDA_ERROR_OUT_OF_MEMORY",
           "CUDA_ERROR_INVALID_VALUE",
-          "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES" ->
+          "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES",
+          "CUBLAS_STATUS_NOT_INITIALIZED",
+          "CUBLAS_STATUS_ALLOC_FAILED",
+          "CUBLAS_STATUS_INVALID_VALUE",
+          "CUBLAS_STATUS_ARCH_MISMATCH",
+          "CUBLAS_STATUS_NOT_SUPPORTED",
+          "CUBLAS_STATUS_LICENSE_ERROR" ->
           false;
       default -> true;
     };

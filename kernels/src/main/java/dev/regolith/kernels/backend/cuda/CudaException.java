@@ -12,7 +12,7 @@ final class CudaException extends DeviceException {
     super(message, fatal);
   }
 
-  /** The driver refused. */
+  /** The driver, or cuBLAS, refused. */
   static CudaException ofDriver(String call, int code, String name) {
     return new CudaException(
         "%s failed with %s (%d): %s".formatted(call, name, code, CudaError.remedy(name)),
@@ -23,32 +23,6 @@ final class CudaException extends DeviceException {
   static CudaException ofCompiler(String call, int code, String name, String detail) {
     return new CudaException(
         "%s failed with %s (%d): %s%s".formatted(call, name, code, remedy(code), detail), true);
-  }
-
-  /** A library of products refused. */
-  static CudaException ofLibrary(String call, int code, String name) {
-    return new CudaException(
-        "%s failed with %s (%d): %s".formatted(call, name, code, CudaError.remedy(name)),
-        !isRefusal(name));
-  }
-
-  /** There is no library of products: the device does without. */
-  static CudaException noLibrary(String absence) {
-    return new CudaException(absence, false);
-  }
-
-  /** It does not, or cannot, do what this call asks for; nothing is wrong with the device. */
-  private static boolean isRefusal(String name) {
-    return switch (name) {
-      case "CUBLAS_STATUS_NOT_INITIALIZED",
-          "CUBLAS_STATUS_ALLOC_FAILED",
-          "CUBLAS_STATUS_INVALID_VALUE",
-          "CUBLAS_STATUS_ARCH_MISMATCH",
-          "CUBLAS_STATUS_NOT_SUPPORTED",
-          "CUBLAS_STATUS_LICENSE_ERROR" ->
-          true;
-      default -> false;
-    };
   }
 
   private static String remedy(int code) {
