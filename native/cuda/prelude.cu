@@ -44,12 +44,36 @@ FUNCTION FLOATS SPLAT(float x) {
   return r;
 }
 
-FUNCTION FLOATS operator*(float x, FLOATS y) {
-  FLOATS r;
+FUNCTION FLOATS operator*(FLOATS x, FLOATS y) {
   UNROLL for (int l = 0; l < WIDTH; l++) {
-    r.lane[l] = __fmul_rn(x, y.lane[l]);
+    x.lane[l] = __fmul_rn(x.lane[l], y.lane[l]);
   }
-  return r;
+  return x;
+}
+
+FUNCTION FLOATS operator*(float x, FLOATS y) {
+  return SPLAT(x) * y;
+}
+
+FUNCTION FLOATS operator+(FLOATS x, FLOATS y) {
+  UNROLL for (int l = 0; l < WIDTH; l++) {
+    x.lane[l] = x.lane[l] + y.lane[l];
+  }
+  return x;
+}
+
+FUNCTION FLOATS operator-(FLOATS x, FLOATS y) {
+  UNROLL for (int l = 0; l < WIDTH; l++) {
+    x.lane[l] = x.lane[l] - y.lane[l];
+  }
+  return x;
+}
+
+FUNCTION FLOATS LARGER(FLOATS x, FLOATS y) {
+  UNROLL for (int l = 0; l < WIDTH; l++) {
+    x.lane[l] = y.lane[l] > x.lane[l] ? y.lane[l] : x.lane[l];
+  }
+  return x;
 }
 
 FUNCTION FLOATS fma(FLOATS x, FLOATS y, FLOATS z) {
@@ -58,6 +82,13 @@ FUNCTION FLOATS fma(FLOATS x, FLOATS y, FLOATS z) {
     r.lane[l] = __fmaf_rn(x.lane[l], y.lane[l], z.lane[l]);
   }
   return r;
+}
+
+FUNCTION UINTS operator+(UINTS x, UINTS y) {
+  UNROLL for (int l = 0; l < WIDTH; l++) {
+    x.lane[l] += y.lane[l];
+  }
+  return x;
 }
 
 FUNCTION UINTS AS_UINTS(FLOATS x) {

@@ -25,7 +25,9 @@
  *   SQRT         a square root, correctly rounded
  *   AS_ULONG     the bits of a double
  *   slong        a signed integer of 64 bits
- *   FLOATS, UINTS, SPLAT, AS_UINTS   vectors of WIDTH lanes
+ *   FLOATS, UINTS, SPLAT, AS_UINTS   vectors of WIDTH lanes, with +; of floats also - and *
+ *   LARGER       of two vectors, lane by lane: the second where it is larger
+ *   VECTORS_COUNT   if vectors can be compared and chosen between, lane by lane, as numbers can be
  *   LOAD, STORE, LOAD_UINTS, STORE_UINTS   vector number j behind a pointer to its first lane
  *   LOAD_BFLOAT16, LOAD_BINARY16   the same of numbers of 16 bits behind a pointer to ushort, widened;
  *                numbers of bfloat16 and of binary16 that are neither infinite nor NaN

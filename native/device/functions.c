@@ -5,23 +5,38 @@
 #define POSITIVE_INFINITY as_float(0x7f800000)
 #define NEGATIVE_INFINITY as_float(0xff800000)
 
-/* dev.regolith.kernels.function.Exponential */
-FUNCTION float exponential(const float x) {
-  const float z = fma(x, 0x1.715476p0f, 0x1.8p23f);
-  const float n = z - 0x1.8p23f;
-  const float r = fma(n, -0x1.7f7d1cp-20f, fma(n, -0x1.62e4p-1f, x));
-  const float p = fma(
-      r,
-      fma(r, fma(r, fma(r, 0x1.685eecp-10f, 0x1.123d3ap-7f), 0x1.555b8ep-5f), 0x1.55548cp-3f),
-      0x1.fffff8p-2f);
-  const float y = fma(r, fma(r, p, 1.0f), 1.0f);
-  /* The rounder leaves n in the lowest bits of z. */
-  const uint exponent = as_uint(z) - as_uint(0x1.8p23f);
-  const uint large = x > 88.0f ? 1 : 0;
-  const float power = as_float((exponent - large + 127) << 23);
-  const float result = y * power * (large ? 2.0f : 1.0f);
-  return x < -0x1.5d589ep6f ? 0.0f : !(x <= 0x1.62e42ep6f) ? x + POSITIVE_INFINITY : result;
+/* dev.regolith.kernels.function.Exponential; of a number, or of a vector of them. */
+#define DEFINE_EXPONENTIAL(name, F, U, AS_F, AS_U)                                              \
+  FUNCTION F name(const F x) {                                                                 \
+    const F z = fma(x, (F)(0x1.715476p0f), (F)(0x1.8p23f));                                    \
+    const F n = z - (F)(0x1.8p23f);                                                            \
+    const F r = fma(n, (F)(-0x1.7f7d1cp-20f), fma(n, (F)(-0x1.62e4p-1f), x));                  \
+    const F high = fma(r, (F)(0x1.685eecp-10f), (F)(0x1.123d3ap-7f));                          \
+    const F p =                                                                                \
+        fma(r, fma(r, fma(r, high, (F)(0x1.555b8ep-5f)), (F)(0x1.55548cp-3f)), (F)(0x1.fffff8p-2f)); \
+    const F y = fma(r, fma(r, p, (F)(1.0f)), (F)(1.0f));                                       \
+    /* The rounder leaves n in the lowest bits of z. */                                        \
+    const U exponent = AS_U(z) - (U)(0x4b400000);                                              \
+    const U large = x > (F)(88.0f) ? (U)(1) : (U)(0);                                          \
+    const F power = AS_F((exponent - large + (U)(127)) << (U)(23));                            \
+    const F result = y * power * (x > (F)(88.0f) ? (F)(2.0f) : (F)(1.0f));                     \
+    const F finite = x <= (F)(0x1.62e42ep6f) ? result : x + (F)(POSITIVE_INFINITY);            \
+    return x < (F)(-0x1.5d589ep6f) ? (F)(0.0f) : finite;                                       \
+  }
+
+DEFINE_EXPONENTIAL(exponential, float, uint, as_float, as_uint)
+#ifdef VECTORS_COUNT
+DEFINE_EXPONENTIAL(exponentials, FLOATS, UINTS, AS_FLOATS, AS_UINTS)
+#else
+FUNCTION FLOATS exponentials(FLOATS x) {
+  float lane[WIDTH];
+  STORE(x, 0, lane);
+  UNROLL for (int l = 0; l < WIDTH; l++) {
+    lane[l] = exponential(lane[l]);
+  }
+  return LOAD(0, lane);
 }
+#endif
 
 /* dev.regolith.kernels.function.HyperbolicTangent */
 FUNCTION float hyperbolic_tangent(const float x) {

@@ -10,7 +10,7 @@
 #define RESTRICT restrict
 #define ALIGNED __attribute__((aligned(64)))
 #define BARRIER barrier(CLK_LOCAL_MEM_FENCE)
-#define BARRIER_FOR_GLOBAL barrier(CLK_GLOBAL_MEM_FENCE)
+#define BARRIER_FOR_GLOBAL barrier(CLK_GLOBAL_MEM_FENCE | CLK_LOCAL_MEM_FENCE)
 #define GROUP_X get_group_id(0)
 #define GROUP_Y get_group_id(1)
 #define ITEM ((uint)get_local_id(0))
@@ -24,6 +24,9 @@
 #define UINTS JOIN(uint, WIDTH)
 #define SPLAT(x) (FLOATS)(x)
 #define AS_UINTS JOIN(as_uint, WIDTH)
+#define AS_FLOATS JOIN(as_float, WIDTH)
+#define VECTORS_COUNT
+#define LARGER(x, y) ((y) > (x) ? (y) : (x))
 #define LOAD JOIN(vload, WIDTH)
 #define STORE JOIN(vstore, WIDTH)
 #define LOAD_UINTS LOAD

@@ -22,6 +22,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -110,9 +111,81 @@ class DeviceAttentionTest {
     return count(ProbePoint.DEVICE_LAUNCH, () -> assertRight(session, Status.CLEAN));
   }
 
-  /** Everything twice: queries scaled, spans computed, and merged. */
+  /** Where scores are changed on their way to the softmax, everything twice. */
   @Test
-  void itComputesTwice() {
+  void whatIsComputedTwice() {
+    var capped = AttentionOptions.defaults().causal().softcap(30);
+    try (var under = open(1)) {
+      var session = under.session();
+      int once = count(ProbePoint.DEVICE_REPEATED, () -> assertRight(session, Status.CLEAN));
+      assertThat(once).isZero();
+      int twice =
+          count(
+              ProbePoint.DEVICE_REPEATED,
+              () -> assertThat(session.attention(q, k, v, out, capped)).isEqualTo(Status.CLEAN));
+      assertThat(twice).isPositive();
+    }
+  }
+
+  /** Keys and values that are not finite predict nothing: the region is computed twice. */
+  @ParameterizedTest
+  @ValueSource(floats = {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY})
+  void whatPredictsNothing(float strange) {
+    for (boolean inKeys : new boolean[] {true, false}) {
+      float[] words = (inKeys ? k : v).toArray();
+      words[words.length / 2] = strange;
+      Tensor of = Tensor.of(arena, words, (inKeys ? k : v).shape());
+      int[] right = scalarBits(inKeys ? of : k, inKeys ? v : of, 140, out);
+      try (var under = open(1)) {
+        var session = under.session();
+        int repeated =
+            count(
+                ProbePoint.DEVICE_REPEATED,
+                () -> session.attention(q, inKeys ? of : k, inKeys ? v : of, out, options));
+        assertThat(repeated).isPositive();
+        assertThat(bits(out)).isEqualTo(right);
+        assertThat(under.reports()).isEmpty();
+      }
+    }
+  }
+
+  /** Lengths of vectors do not leave the range of a float where their squares do. */
+  @ParameterizedTest
+  @ValueSource(floats = {1e-36f, 1e-30f, 1e-20f, 1e15f, 1e25f, 1e35f})
+  void numbersOfAnySize(float size) {
+    float[] keys = k.toArray();
+    float[] queries = q.toArray();
+    float[] values = v.toArray();
+    for (int i = 0; i < keys.length; i++) {
+      keys[i] *= size;
+    }
+    for (int i = 0; i < queries.length; i++) {
+      queries[i] /= size;
+    }
+    for (int i = 0; i < values.length; i++) {
+      values[i] *= size;
+    }
+    Tensor largeK = Tensor.of(arena, keys, k.shape());
+    Tensor largeV = Tensor.of(arena, values, v.shape());
+    Tensor smallQ = Tensor.of(arena, queries, q.shape());
+    Tensor right = Tensor.zeros(arena, DType.FLOAT32, 1, 4, 140, 24);
+    try (var under = open(1);
+        var scalar = Regolith.open(o -> o.compute(Compute.SCALAR).threads(1))) {
+      scalar.attention(smallQ, largeK, largeV, right, options);
+      var session = under.session();
+      int repeated =
+          count(
+              ProbePoint.DEVICE_REPEATED,
+              () -> session.attention(smallQ, largeK, largeV, out, options));
+      assertThat(repeated).isZero();
+      assertThat(bits(out)).isEqualTo(bits(right));
+      assertThat(under.reports()).isEmpty();
+    }
+  }
+
+  /** Kernels for evidence, and none of them without protection. */
+  @Test
+  void itMakesEvidence() {
     try (var under = open();
         var unprotected =
             SessionUnderTest.open(o -> o.compute(DEVICE).threads(2).protection(Protection.OFF))) {
@@ -242,11 +315,13 @@ class DeviceAttentionTest {
     }
   }
 
-  /** A kernel that runs in neither run: what both find is what an earlier call left. */
+  /**
+   * A kernel that does not run, and one of its checks: what is found is what an earlier call left.
+   */
   @ParameterizedTest
   @ValueSource(ints = {0, 1, 2})
   void aKernelThatNeverRuns(int kernel) {
-    int ofRegion = 3 + 4; // kernels of a run, and for evidence: keys, values, words, the copy back
+    int ofRegion = 3 + 4; // before a run; after it: keys, values, words, the copy back
     try (var under = SessionUnderTest.open(o -> o.compute(DEVICE).threads(1))) {
       under.session().attention(q, k, k.slice(3, 0, 24), out, options);
       var launches = new AtomicInteger();
@@ -317,7 +392,7 @@ class DeviceAttentionTest {
             if ((point == ProbePoint.DEVICE_LAUNCH
                     && launches.getAndIncrement() % kernels == kernel)
                 || (point == ProbePoint.DEVICE_EVIDENCE
-                    && repeated.getAndIncrement() % (kernels + 4) == kernel)) {
+                    && repeated.getAndIncrement() % (3 + 4) == kernel)) {
               flip(memory, offset);
             }
           };
@@ -429,45 +504,115 @@ class DeviceAttentionTest {
   }
 
   /**
-   * A kernel that is always wrong is not used; one that is wrong where the choice does not look, in
-   * both runs alike, is found out by the row that the host computes.
+   * A kernel that is always wrong is not used; one that has other bits where the choice does not
+   * look is found out: by its checks, or, computed twice and wrong alike, by the row that the host
+   * computes.
    */
   @Test
   void aWrongKernel(@TempDir Path folder) throws IOException {
     String property = "dev.regolith.kernels.sources";
-    String right = "exponential(own[j] - ";
+    String shifted = "SPLAT(reference";
     String plain = "SPLAT(weights[i * PITCH + step])";
-    String source = Files.readString(Path.of("..", "native", "device", "attention.c"));
-    assertThat(source).containsOnlyOnce(right);
+    String source = Files.readString(Path.of("..", "native", "device", "attention-spans.c"));
+    assertThat(source).containsOnlyOnce(shifted);
     System.setProperty(property, folder.toString());
     try {
-      write(folder, source.replace(right, right + "0.5f - "));
+      write(folder, "attention-spans.c", source.replace(shifted, shifted + " + 0.5f"));
       try (var under = open()) {
         assertThat(under.session().backend()).doesNotContain("attention");
         assertThat(launches(under.session())).isZero();
       }
       int first = source.indexOf(plain); // where all values are finite
       assertThat(first).isPositive();
-      write(folder, source.substring(0, first) + "1.5f * " + source.substring(first));
+      write(
+          folder,
+          "attention-spans.c",
+          source.substring(0, first) + "1.5f * " + source.substring(first));
       try (var under = open()) {
         assertThat(under.session().backend()).doesNotContain("attention");
       }
       // Not with the sample's head size.
-      write(folder, source.replace(right, right + "(depth == 40 ? 0.5f : 0.0f) - "));
+      write(
+          folder,
+          "attention-spans.c",
+          source.replace(shifted, shifted + " + (depth == 40 ? 0.5f : 0.0f)"));
       try (var under = open()) {
         assertThat(under.session().backend()).contains("attention");
         assertRight(under.session(), Status.CORRECTED);
         assertThat(under.report().findings())
             .extracting("component")
             .containsOnly(Component.DEVICE_BUFFER);
+        var capped = AttentionOptions.defaults().causal().softcap(3);
+        Tensor right = Tensor.zeros(arena, DType.FLOAT32, 1, 4, 140, 24);
+        try (var scalar = Regolith.open(o -> o.compute(Compute.SCALAR).threads(1))) {
+          scalar.attention(q, k, v, right, capped);
+        }
+        assertThat(under.session().attention(q, k, v, out, capped)).isEqualTo(Status.CORRECTED);
+        assertThat(bits(out)).isEqualTo(bits(right));
       }
     } finally {
       System.clearProperty(property);
     }
   }
 
-  private static void write(Path folder, String source) throws IOException {
-    Files.writeString(folder.resolve("attention.c"), source);
+  /** Steps of a kernel, and head sizes for which they go wrong, which the choice does not try. */
+  private static final Map<String, Integer> STEPS =
+      Map.of(
+          "own[i] * scale", 36, // scaled queries
+          "exponentials(score - references)", 37, // weights
+          "SPLAT(reference)", 42, // what exponents are taken relative to
+          "decay_of(max_of[r], max)", 38,
+          "fma(sum_of[r], decay[r], own[0])", 39, // the sum of weights
+          "acc[t][i][j] = sum[i][j]", 41, // weighted values
+          "own[c] / sum + 0.0f", 35);
+
+  /** Every step has a check that sees it go wrong a little, in one kernel, always. */
+  @Test
+  void everyStepIsChecked(@TempDir Path folder) throws IOException {
+    var steps = new HashMap<>(STEPS);
+    for (String name : List.of("attention.c", "attention-spans.c", "attention-merge.c")) {
+      String source = Files.readString(Path.of("..", "native", "device", name));
+      for (var step : STEPS.entrySet()) {
+        if (source.contains(step.getKey())) {
+          String wrong = "(columns == %d ? 0.9999f : 1.0f) * ".formatted(step.getValue());
+          int at = step.getKey().indexOf('=') + 1;
+          String patched = step.getKey().substring(0, at) + wrong + step.getKey().substring(at);
+          source = source.replace(step.getKey(), patched);
+          steps.remove(step.getKey());
+        }
+      }
+      write(folder, name, source.replace("(columns == 36", "(depth == 36"));
+    }
+    assertThat(steps).isEmpty();
+    String property = "dev.regolith.kernels.sources";
+    System.setProperty(property, folder.toString());
+    try {
+      try (var under = open(1);
+          var scalar = Regolith.open(o -> o.compute(Compute.SCALAR).threads(1))) {
+        assertThat(under.session().backend()).contains("attention");
+        for (int size : new int[] {36, 37, 38, 39, 41, 42, 35, 33}) {
+          var odd = new AttentionCase(1, 2, 2, 150, 400, size, size, new Random(4));
+          Tensor oddQ = AttentionCase.tensor(arena, odd.q, Layout.HEADS_FIRST);
+          Tensor oddK = AttentionCase.tensor(arena, odd.k, Layout.HEADS_FIRST);
+          Tensor oddV = AttentionCase.tensor(arena, odd.v, Layout.HEADS_FIRST);
+          Tensor right = Tensor.zeros(arena, DType.FLOAT32, 1, 2, 150, size);
+          Tensor result = Tensor.zeros(arena, DType.FLOAT32, 1, 2, 150, size);
+          scalar.attention(oddQ, oddK, oddV, right, options);
+          under.reports().clear();
+          assertThat(under.session().attention(oddQ, oddK, oddV, result, options))
+              .as("head size %d", size)
+              .isEqualTo(size == 33 ? Status.CLEAN : Status.CORRECTED);
+          assertThat(bits(result)).isEqualTo(bits(right));
+          assertThat(under.reports()).hasSize(size == 33 ? 0 : 1);
+        }
+      }
+    } finally {
+      System.clearProperty(property);
+    }
+  }
+
+  private static void write(Path folder, String name, String source) throws IOException {
+    Files.writeString(folder.resolve(name), source);
   }
 
   @Test

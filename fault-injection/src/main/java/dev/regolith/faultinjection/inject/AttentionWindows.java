@@ -13,6 +13,7 @@ import static dev.regolith.kernels.probe.ProbePoint.DEVICE_A_LAST_USE;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_A_READ;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_B_LAST_USE;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_B_READ;
+import static dev.regolith.kernels.probe.ProbePoint.DEVICE_CHECKS;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_C_KEPT;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_C_STORED;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_DOWNLOAD;
@@ -329,6 +330,7 @@ final class AttentionWindows {
               DEVICE_B_LAST_USE),
           line(Place.DEVICE, "device-queries", "scaled-to-read", DURING, Offer.ANY, DEVICE_QUERIES),
           line(Place.DEVICE, "device-spans", "made-to-merged", DURING, Offer.ANY, DEVICE_SPANS),
+          line(Place.DEVICE, "device-checks", "made-to-compared", DURING, Offer.ANY, DEVICE_CHECKS),
           line(
               Place.DEVICE,
               "device-repetition",

@@ -200,5 +200,7 @@ public enum ProbePoint {
   /** Results that were rounded to 16 bits, stored, before they are sealed. */
   HALVES_ROUNDED,
   /** C in an accelerator's memory, where a vendor's library stored it, before it is summed up. */
-  DEVICE_C_MULTIPLIED
+  DEVICE_C_MULTIPLIED,
+  /** What an accelerator verifies attention with, made there, before it is used. */
+  DEVICE_CHECKS
 }

@@ -6,6 +6,7 @@ import dev.regolith.kernels.backend.Visibility;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The kernels of one thread's attention, and what they work on: the words of a region on their way
@@ -19,6 +20,8 @@ final class AttentionKernels implements Parts.Part {
   private static final int SLOPES = 1;
   private static final int MASKED = 2;
   private static final int TURNED = 4;
+  private static final int CHECKED = 8;
+  private static final int KEPT_TWICE = 16;
 
   /** Largest score, sum of weights, and a stamp. */
   static final long BYTES_OF_SPAN = 3L * Float.BYTES;
@@ -31,6 +34,7 @@ final class AttentionKernels implements Parts.Part {
   private final DeviceQueue queue;
   private final DeviceKernel scale;
   private final DeviceKernel attend;
+  private final DeviceKernel attendAndCheck;
   private final DeviceKernel merge;
   private final DeviceKernel scanPanels;
   private final DeviceKernel scanWords;
@@ -42,6 +46,7 @@ final class AttentionKernels implements Parts.Part {
   private final DeviceBuffer out;
   private final DeviceBuffer totals;
   private final DeviceSums sums;
+  private final AttentionEvidence evidence;
 
   AttentionKernels(DeviceContext context, AttentionProgram program) {
     tile = program.kernels().tile();
@@ -51,6 +56,7 @@ final class AttentionKernels implements Parts.Part {
       queue = parts.add(new DeviceQueue(context));
       scale = parts.add(kernels.newKernel("scale_queries"));
       attend = parts.add(kernels.newKernel("attend_spans"));
+      attendAndCheck = parts.add(kernels.newKernel("attend_and_check_spans"));
       merge = parts.add(kernels.newKernel("merge_spans"));
       scanPanels = parts.add(kernels.newKernel("scan_panels"));
       scanWords = parts.add(kernels.newKernel("scan_words"));
@@ -62,6 +68,7 @@ final class AttentionKernels implements Parts.Part {
       out = parts.add(new DeviceBuffer(context));
       totals = parts.add(new DeviceBuffer(context));
       sums = parts.add(new DeviceSums(context));
+      evidence = parts.add(new AttentionEvidence(context, program));
     } catch (RuntimeException e) {
       parts.close();
       throw e;
@@ -85,6 +92,11 @@ final class AttentionKernels implements Parts.Part {
   /** What the kernels sum up, to be opened. */
   DeviceSums sums() {
     return sums;
+  }
+
+  /** What a run that is not repeated is verified with. */
+  AttentionEvidence evidence() {
+    return evidence;
   }
 
   /** Copies the words of a region to the device. */
@@ -118,7 +130,11 @@ final class AttentionKernels implements Parts.Part {
     return RegionRows.dense(out.atLeast(4L * region.rows() * p.columns), region, p.columns);
   }
 
-  /** Computes everything from queries on, once. */
+  /**
+   * Computes everything from queries on, once.
+   *
+   * @param copy where the result is stored as well, from the same registers, or null
+   */
   void compute(
       AttentionProblem p,
       AttentionRegion region,
@@ -126,6 +142,7 @@ final class AttentionKernels implements Parts.Part {
       DeviceOperand keys,
       DeviceOperand ofValues,
       RegionRows result,
+      @Nullable RegionRows copy,
       AttentionRun run) {
     long rows = region.rows();
     scaleQueries(p, region, queries, run);
@@ -134,13 +151,14 @@ final class AttentionKernels implements Parts.Part {
     long most = Math.max(1, Math.min(end - first, ROOM / rows));
     values.atLeast(4 * most * rows * p.columns);
     softmax.atLeast(BYTES_OF_SPAN * most * rows);
+    evidence.open(p, rows, run.checked() ? most : 0);
     long span = first;
     do {
       long spans = Math.min(most, end - span);
       if (spans > 0) {
         attendSpans(p, region, keys, ofValues, span, spans, run);
       }
-      mergeSpans(p, region, result, span, spans, span == first, span + spans == end, run);
+      mergeSpans(p, region, result, copy, span, spans, span == first, span + spans == end, run);
       span += most;
     } while (span < end);
   }
@@ -154,7 +172,7 @@ final class AttentionKernels implements Parts.Part {
       AttentionProblem p, AttentionRegion region, RegionRows queries, AttentionRun run) {
     long down = down(region);
     long floats = down * tile.groupRows() * p.depth;
-    DeviceObject ofTiles = scaled.atLeast(4 * (floats + down));
+    DeviceObject ofTiles = scaled.atLeast(4 * (floats + 2 * down));
     queries
         .describe(scale.open().buffer(queries.buffer()).buffer(ofTiles), region)
         .number(p.depth)
@@ -179,7 +197,8 @@ final class AttentionKernels implements Parts.Part {
     long rows = region.rows();
     long down = down(region);
     DeviceObject given = copyOfWords.atLeast(0);
-    attend
+    DeviceKernel kernel = run.checked() ? attendAndCheck : attend;
+    kernel
         .open()
         .buffer(scaled.atLeast(0))
         .buffer(keys.buffer())
@@ -187,7 +206,9 @@ final class AttentionKernels implements Parts.Part {
         .buffer(given)
         .buffer(given)
         .buffer(values.atLeast(0))
-        .buffer(softmax.atLeast(0))
+        .buffer(softmax.atLeast(0));
+    evidence
+        .describeSpans(kernel)
         .number(words.rowsAt())
         .number(words.blocksAt())
         .number(p.depth)
@@ -211,26 +232,32 @@ final class AttentionKernels implements Parts.Part {
         .number(words.maskOfHead())
         .number(words.maskOfQuery())
         .number(first)
+        .number(words.blocksSeen())
         .real(p.visibility.softcap)
         .number(flags(p, run));
     long parts = Math.ceilDiv(p.columns, (long) tiles * tile.groupColumns());
-    queue.run(run.command(), attend, down, spans * parts, tile.group());
+    queue.run(run.command(), kernel, down, spans * parts, tile.group());
     if (Probe.ON) {
       queue.probe(run.ofSpans(), values.atLeast(0), 0, 4 * spans * rows * p.columns);
       queue.probe(run.ofSpans(), softmax.atLeast(0), 0, BYTES_OF_SPAN * spans * rows);
+      if (run.checked()) {
+        evidence.probe(p, rows, spans, queue);
+      }
     }
   }
 
   private static int flags(AttentionProblem p, AttentionRun run) {
     return (p.visibility.slopes == null ? 0 : SLOPES)
         | (p.visibility.mask == Visibility.Mask.NONE ? 0 : MASKED)
-        | (run.turned() ? TURNED : 0);
+        | (run.turned() ? TURNED : 0)
+        | (run.checked() ? CHECKED : 0);
   }
 
   private void mergeSpans(
       AttentionProblem p,
       AttentionRegion region,
       RegionRows result,
+      @Nullable RegionRows copy,
       long first,
       long spans,
       boolean isFirst,
@@ -241,10 +268,14 @@ final class AttentionKernels implements Parts.Part {
         .open()
         .buffer(values.atLeast(0))
         .buffer(softmax.atLeast(0))
+        .buffer(evidence.spans())
         .buffer(result.buffer())
+        .buffer(copy == null ? result.buffer() : copy.buffer())
         .buffer(totals.atLeast(BYTES_OF_SPAN * rows))
+        .buffer(evidence.rows())
         .buffer(sums.memory());
-    result
+    result.describe(merge, region);
+    (copy == null ? result : copy)
         .describe(merge, region)
         .number(run.place())
         .number(rows)
@@ -254,7 +285,8 @@ final class AttentionKernels implements Parts.Part {
         .number(isFirst ? 1 : 0)
         .number(isLast ? 1 : 0)
         .number(run.stamp())
-        .number(run.launch());
+        .number(run.launch())
+        .number(flags(p, run) | (copy == null ? 0 : KEPT_TWICE));
     queue.run(run.command(), merge, rows, 1, tile.scanners());
   }
 

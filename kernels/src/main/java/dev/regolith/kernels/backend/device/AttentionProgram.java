@@ -53,13 +53,14 @@ record AttentionProgram(KernelProgram kernels, int tiles) implements Parts.Part 
       DeviceContext context, GemmTile tile, int panelColumns, int tiles) {
     String options =
         String.format(
-            Locale.ROOT,
-            " -DKEYS=%d -DSPAN=%d -DLANES=%d -DTILES=%d -DCHUNK=%d",
-            AttentionProblem.BLOCK,
-            AttentionProblem.SPAN,
-            AttentionProblem.SUM_LANES,
-            tiles,
-            RegionWords.CHUNK);
+                Locale.ROOT,
+                " -DKEYS=%d -DSPAN=%d -DLANES=%d -DTILES=%d -DCHUNK=%d",
+                AttentionProblem.BLOCK,
+                AttentionProblem.SPAN,
+                AttentionProblem.SUM_LANES,
+                tiles,
+                RegionWords.CHUNK)
+            + AttentionEvidence.options();
     return new AttentionProgram(
         new KernelProgram(context, KernelProgram.ATTENTION, tile, panelColumns, options), tiles);
   }

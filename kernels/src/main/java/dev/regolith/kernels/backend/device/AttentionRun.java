@@ -3,8 +3,9 @@ package dev.regolith.kernels.backend.device;
 import dev.regolith.kernels.probe.ProbePoint;
 
 /**
- * One of the two runs of a region.
+ * A run of a region; of two, one.
  *
+ * @param checked whether it is held against what was predicted
  * @param turned whether its work-groups do what others do in the other run
  * @param place of the rows' sums
  * @param stamp of everything that it makes on its way
@@ -13,6 +14,7 @@ import dev.regolith.kernels.probe.ProbePoint;
  * @param ofQueries the probe of scaled queries, and {@code ofSpans} of what is merged
  */
 record AttentionRun(
+    boolean checked,
     boolean turned,
     long place,
     long stamp,
@@ -25,8 +27,9 @@ record AttentionRun(
     return (number * 0x9E3779B97F4A7C15L) >>> Integer.SIZE;
   }
 
-  static AttentionRun first(long launch) {
+  static AttentionRun first(long launch, boolean checked) {
     return new AttentionRun(
+        checked,
         false,
         0,
         mixed(2 * launch),
@@ -38,6 +41,7 @@ record AttentionRun(
 
   static AttentionRun repeated(long launch, long place) {
     return new AttentionRun(
+        false,
         true,
         place,
         mixed(2 * launch + 1),

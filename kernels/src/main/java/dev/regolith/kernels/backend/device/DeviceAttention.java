@@ -20,15 +20,16 @@ import java.util.Arrays;
 /**
  * One thread's attention on the device: a region at a time.
  *
- * <p>Everything is computed twice there, the second time by other work-groups, and from the words
- * of the region on; both runs sum up the registers that they store. The host compares these sums
- * with each other and with the words that arrived, the sums of keys, values and the region's words,
- * made after their last use, with seals and sums of its own. That is evidence of the device, of one
- * row in a head of many also of the host, which computes it once more.
+ * <p>Where scores reach the softmax as they are, every step is held against what its inputs predict
+ * ({@link AttentionEvidence}). Otherwise, and where that says nothing, everything is computed twice
+ * there, the second time by other work-groups, and from the words of the region on. A run sums up
+ * the registers that it stores; the host compares these sums with the words that arrived, and with
+ * each other; the sums of keys, values and the region's words, made after their last use, with
+ * seals and sums of its own. That is evidence of the device, of a row in many also of the host,
+ * which computes it once more.
  *
- * <p>Queries that a tensor has there are read where they are, and the result stays: both runs leave
- * one, and what lies in memory then is summed up at the end of the call, as the queries are ({@link
- * ResidentScan}).
+ * <p>Queries that a tensor has there are read where they are, and the result stays, in two places:
+ * what lies there is summed up at the end of the call, as the queries are ({@link ResidentScan}).
  */
 final class DeviceAttention implements DeviceWorkspace.Queued {
   /** One of so many rows is computed on the host as well; of key heads with more, one. */
@@ -133,16 +134,20 @@ final class DeviceAttention implements DeviceWorkspace.Queued {
     if (Probe.ON && there != null) {
       queries.probe(queue(), ProbePoint.DEVICE_A_READ, region, p.depth);
     }
-    if (p.verify) {
-      RegionRows again = there == null ? result : there.repeated(p, region);
-      var run = AttentionRun.repeated(launch, region.rows());
-      kernels.compute(p, region, queries, keys, ofValues, again, run);
-      if (Probe.ON && there != null) {
-        again.probe(queue(), ProbePoint.DEVICE_REPEATED, region, p.columns);
-      }
+    RegionRows copy = there != null && p.verify ? there.repeated(p, region) : null;
+    RegionRows again = copy == null ? result : copy;
+    boolean checked = p.verify && AttentionEvidence.isFor(p);
+    if (checked) {
+      kernels.evidence().predict(p, region, queries, keys, ofValues, words, queue());
+    } else if (p.verify) {
+      var repeated = AttentionRun.repeated(launch, region.rows());
+      kernels.compute(p, region, queries, keys, ofValues, again, null, repeated);
     }
-    var run = AttentionRun.first(launch);
-    kernels.compute(p, region, queries, keys, ofValues, result, run);
+    var run = AttentionRun.first(launch, checked);
+    kernels.compute(p, region, queries, keys, ofValues, result, checked ? copy : null, run);
+    if (Probe.ON && copy != null) {
+      copy.probe(queue(), ProbePoint.DEVICE_REPEATED, region, p.columns);
+    }
     if (Probe.ON && there != null) {
       result.probe(queue(), ProbePoint.DEVICE_C_KEPT, region, p.columns);
     }
@@ -164,15 +169,23 @@ final class DeviceAttention implements DeviceWorkspace.Queued {
       }
     }
     if (there == null) {
-      deliver(p, region, workspace, sink);
-    } else if (p.verify) {
+      deliver(p, region, !checked, workspace, sink);
+    } else if (p.verify && !checked) {
       compareRuns(p, region, sink);
-    } else {
+    } else if (!p.verify) {
       queue().finish();
+    }
+    boolean conclusive =
+        checked && kernels.evidence().isConclusive(p, region, kernels.sums(), sink);
+    if (checked && !conclusive) {
+      var repeated = AttentionRun.repeated(launch, region.rows());
+      kernels.compute(p, region, queries, keys, ofValues, again, null, repeated);
+      kernels.sums().download(kernels.queue());
+      compareRuns(p, region, sink);
     }
     if (p.verify) {
       boolean read = keys.repairs().noneSince(keyMark) && ofValues.repairs().noneSince(valueMark);
-      if (!read || !areSamplesRight(p, region, queries, result, launch, workspace)) {
+      if (!read || !areSamplesRight(p, region, queries, result, conclusive, launch, workspace)) {
         sink.suspect(p, region, Component.DEVICE_BUFFER);
       }
       sink.madeByDevice();
@@ -180,19 +193,23 @@ final class DeviceAttention implements DeviceWorkspace.Queued {
   }
 
   /**
-   * One row of every key head. Of heads with fewer rows than are sampled, as many are as makes one
-   * row of so many.
+   * One row of every key head, if sums do not speak for each row, else of one. Of heads with fewer
+   * rows than are sampled, as many are as makes one row of so many.
    */
   private boolean areSamplesRight(
       AttentionProblem p,
       AttentionRegion region,
       RegionRows queries,
       RegionRows result,
+      boolean checked,
       long launch,
       Workspace workspace) {
     int rows = region.rowsOfKvHead();
     boolean right = true;
-    for (int h = 0; h < region.kvHeads && right; h++) {
+    long other = AttentionRun.mixed(AttentionRun.mixed(launch) * 0x2545F4914F6CDD1DL);
+    int one = (int) Long.remainderUnsigned(other, region.kvHeads);
+    int end = checked ? one + 1 : region.kvHeads;
+    for (int h = checked ? one : 0; h < end && right; h++) {
       long random = AttentionRun.mixed(launch + ((long) h << 40));
       int row = (int) Long.remainderUnsigned(random, Math.max(SAMPLED, rows));
       right = row >= rows || isReproduced(p, region, queries, result, h * rows + row, workspace);
@@ -256,9 +273,13 @@ final class DeviceAttention implements DeviceWorkspace.Queued {
     }
   }
 
-  /** Stores what arrived, and compares it with what left the registers in both runs. */
+  /** Stores what arrived, and compares it with what left the registers, in both runs of two. */
   private void deliver(
-      AttentionProblem p, AttentionRegion region, Workspace workspace, AttentionSink sink) {
+      AttentionProblem p,
+      AttentionRegion region,
+      boolean twice,
+      Workspace workspace,
+      AttentionSink sink) {
     region.stored = 0;
     region.logarithms = 0;
     for (int row = 0; row < region.rows(); row++) {
@@ -272,7 +293,8 @@ final class DeviceAttention implements DeviceWorkspace.Queued {
         region.stored += found[0];
         Seal.add(found, 0, Float.floatToRawIntBits(max), p.columns + 1L);
         Seal.add(found, 0, Float.floatToRawIntBits(sum), p.columns + 2L);
-        if (!isTwice(region, row) || !Seal.same(first, 0, found, 0)) {
+        takeFirst(row);
+        if ((twice && !isTwice(region, row)) || !Seal.same(first, 0, found, 0)) {
           sink.suspect(p, region, Component.DEVICE_BUFFER);
         }
       }
@@ -312,11 +334,15 @@ final class DeviceAttention implements DeviceWorkspace.Queued {
     }
   }
 
-  /** Whether both runs have the same sums of a row; the first one's are left behind. */
-  private boolean isTwice(AttentionRegion region, int row) {
+  private void takeFirst(int row) {
     Arrays.fill(first, 0);
-    Arrays.fill(second, 0);
     kernels.sums().addTo(first, row);
+  }
+
+  /** Whether both runs have the same sums of a row. */
+  private boolean isTwice(AttentionRegion region, int row) {
+    takeFirst(row);
+    Arrays.fill(second, 0);
     kernels.sums().addTo(second, (long) region.rows() + row);
     return Seal.same(first, 0, second, 0);
   }

@@ -35,8 +35,8 @@ import org.jspecify.annotations.Nullable;
  * by a host backend from the host's own operands and check records, or, where that was asked for,
  * by the device, from words that the host holds against its own seals. Wrong weights in device
  * memory, a lost copy, a kernel that never ran, a result of an earlier call: all are seen.
- * Attention and rows are computed twice there, and compared here ({@link DeviceAttention}, {@link
- * DeviceRows}). Everything else is computed by the host.
+ * Attention is checked or computed twice there ({@link DeviceAttention}), rows are computed twice
+ * ({@link DeviceRows}), and the host compares. Everything else is computed by the host.
  *
  * <p>If the device fails, the host computes instead, announced; see {@link #retire}.
  */

@@ -152,10 +152,15 @@ record GemmTile(int rows, int vectors, int width, int down, int across, int step
         .findFirst();
   }
 
-  /** Bytes that a work-group shares: of a row its scores, lanes, four floats, what it sees. */
+  /**
+   * Bytes that a work-group shares: of a row its scores, lanes, four floats, what it sees, and its
+   * checks; signs.
+   */
   private long localMemoryOfAttention() {
-    int perRow = AttentionProblem.BLOCK + 4 + AttentionProblem.SUM_LANES + 4 + 4;
-    return (long) Float.BYTES * groupRows() * perRow;
+    int sharers = Math.max(1, group() / groupRows());
+    int ofChecks = 2 * across + 4 * sharers + 11 * (1 + sharers);
+    int perRow = AttentionProblem.BLOCK + 4 + AttentionProblem.SUM_LANES + 4 + 4 + ofChecks;
+    return (long) Float.BYTES * (groupRows() * perRow + AttentionProblem.BLOCK);
   }
 
   /** Whether panels are whole tiles wide, or a work-group's tile whole panels. */

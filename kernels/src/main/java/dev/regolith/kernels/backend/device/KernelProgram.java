@@ -52,7 +52,20 @@ final class KernelProgram implements Parts.Part {
     return KernelSources.read(api.getClass(), api.prelude())
         + KernelSources.read(KernelProgram.class, COMMON)
         + (name.equals(GEMM) ? "" : KernelSources.read(KernelProgram.class, FUNCTIONS))
-        + KernelSources.read(KernelProgram.class, name);
+        + (name.equals(ATTENTION) ? attention() : KernelSources.read(KernelProgram.class, name));
+  }
+
+  /** Spans of keys are attended to by one of two kernels, which have a source in common. */
+  private static String attention() {
+    String spans = KernelSources.read(KernelProgram.class, "attention-spans.c");
+    return KernelSources.read(KernelProgram.class, "attention-checks.c")
+        + KernelSources.read(KernelProgram.class, ATTENTION)
+        + "#define CHECKING 0\n#define ATTEND_SPANS attend_spans\n"
+        + spans
+        + "#undef CHECKING\n#undef ATTEND_SPANS\n"
+        + "#define CHECKING 1\n#define ATTEND_SPANS attend_and_check_spans\n"
+        + spans
+        + KernelSources.read(KernelProgram.class, "attention-merge.c");
   }
 
   @Override

@@ -266,6 +266,16 @@ final class RegionWords implements Parts.Part {
     return highest;
   }
 
+  /** The first block that holds a key that a row sees. */
+  long firstBlock() {
+    return lowest / AttentionProblem.BLOCK;
+  }
+
+  /** Blocks from there to the last. */
+  long blocksSeen() {
+    return Math.ceilDiv(highest, AttentionProblem.BLOCK) - firstBlock();
+  }
+
   /** Whether the device's words were these: from the sums of its chunks, one after the other. */
   boolean agree(DeviceSums all, long place) {
     Arrays.fill(arrived, 0);

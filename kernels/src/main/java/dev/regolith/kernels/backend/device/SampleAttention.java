@@ -43,6 +43,7 @@ final class SampleAttention implements AutoCloseable {
   private final AttentionRegion region =
       new AttentionRegion().set(0, 0, KV_HEADS, 0, HEADS, 0, QUERIES);
   private final Backend host;
+  private final MemorySegment values;
 
   SampleAttention(Backend host) {
     this.host = host;
@@ -64,21 +65,27 @@ final class SampleAttention implements AutoCloseable {
     p.outStride = 4;
     p.finite = new boolean[Math.toIntExact(KV_HEADS * p.blocks())];
     Arrays.fill(p.finite, true);
-    p.finite[p.finiteAt(0, NAN / AttentionProblem.BLOCK)] = false;
-    p.finite[p.finiteAt(1, INFINITE / AttentionProblem.BLOCK)] = false;
     p.k = new PackedB(host.panelColumns());
     p.k.allocate(arena, KV_HEADS, DEPTH, KEYS);
     p.v = new PackedB(host.panelColumns());
     p.v.allocate(arena, KV_HEADS, KEYS, COLUMNS);
     long ofHead = (long) KEYS * COLUMNS;
-    MemorySegment v = random(KV_HEADS * ofHead);
-    v.setAtIndex(ValueLayout.JAVA_FLOAT, (long) NAN * COLUMNS, Float.NaN);
-    v.setAtIndex(
-        ValueLayout.JAVA_FLOAT, ofHead + (long) INFINITE * COLUMNS, Float.POSITIVE_INFINITY);
+    values = random(KV_HEADS * ofHead);
     var keys = new Range(0, KV_HEADS, DEPTH, KEYS, (long) KEYS * DEPTH, 1, DEPTH);
     pack(p.k, random(KV_HEADS * KEYS * DEPTH), keys);
-    pack(p.v, v, new Range(0, KV_HEADS, KEYS, COLUMNS, ofHead, COLUMNS, 1));
+    packValues(Float.NaN, Float.POSITIVE_INFINITY);
     rules(p.visibility);
+  }
+
+  /** Values of two keys are these in their first column. */
+  private void packValues(float first, float second) {
+    long ofHead = (long) KEYS * COLUMNS;
+    values.setAtIndex(ValueLayout.JAVA_FLOAT, (long) NAN * COLUMNS, first);
+    values.setAtIndex(ValueLayout.JAVA_FLOAT, ofHead + (long) INFINITE * COLUMNS, second);
+    pack(problem.v, values, new Range(0, KV_HEADS, KEYS, COLUMNS, ofHead, COLUMNS, 1));
+    boolean finite = Float.isFinite(first) && Float.isFinite(second);
+    problem.finite[problem.finiteAt(0, NAN / AttentionProblem.BLOCK)] = finite;
+    problem.finite[problem.finiteAt(1, INFINITE / AttentionProblem.BLOCK)] = finite;
   }
 
   private void rules(Visibility visibility) {
@@ -121,19 +128,31 @@ final class SampleAttention implements AutoCloseable {
     }
   }
 
-  /** Whether a program computes the host's bits, with all rules and with none. */
+  /**
+   * Whether a program computes the host's bits, with all rules and with none, twice and once, and
+   * sums speak for it.
+   */
   boolean isRight(DeviceContext context, AttentionProgram program) {
-    if (!agree(context, program)) {
+    if (!agree(context, program, false)) {
       return false;
     }
     problem.visibility.softcap = 0;
     problem.visibility.slopes = null;
     problem.visibility.mask = Visibility.Mask.NONE;
     problem.scale = 0x1p-130f;
-    return agree(context, program);
+    if (!agree(context, program, false)) {
+      return false;
+    }
+    packValues(1, 1);
+    if (!agree(context, program, true)) {
+      return false;
+    }
+    problem.scale = 0.37f;
+    return agree(context, program, true);
   }
 
-  private boolean agree(DeviceContext context, AttentionProgram program) {
+  /** Whether it does now; {@code spoken}: and sums have said so. */
+  private boolean agree(DeviceContext context, AttentionProgram program, boolean spoken) {
     try (Workspace w = host.newWorkspace();
         var attention = new DeviceAttention(context, program, host);
         var copies = new DeviceCopies(context, _ -> PanelForm.OF_HOST)) {
@@ -143,8 +162,9 @@ final class SampleAttention implements AutoCloseable {
       Results found = open();
       problem.verify = true;
       var suspicious = new AtomicBoolean();
-      attention.run(problem, region, copies, 1, false, w, new Suspicion(suspicious));
-      if (suspicious.get()) {
+      var evident = new AtomicBoolean();
+      attention.run(problem, region, copies, 1, false, w, new Suspicion(suspicious, evident));
+      if (suspicious.get() || evident.get() != spoken) {
         return false;
       }
       return same(expected.out, found.out) && same(expected.lse, found.lse);
@@ -152,7 +172,7 @@ final class SampleAttention implements AutoCloseable {
   }
 
   /** Of sums that do not agree, whatever the bits. */
-  private record Suspicion(AtomicBoolean any) implements AttentionSink {
+  private record Suspicion(AtomicBoolean any, AtomicBoolean evident) implements AttentionSink {
     @Override
     public void evidence(
         AttentionProblem p,
@@ -161,7 +181,14 @@ final class SampleAttention implements AutoCloseable {
         int rows,
         double[] predicted,
         double[] shown,
-        double[] tolerance) {}
+        double[] tolerance) {
+      evident.set(true);
+      for (int r = row; r < row + rows; r++) {
+        if (!(Math.abs(shown[r] - predicted[r]) <= tolerance[r])) {
+          any.set(true);
+        }
+      }
+    }
 
     @Override
     public void suspect(AttentionProblem p, AttentionRegion region, Component component) {
