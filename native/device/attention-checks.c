@@ -10,10 +10,10 @@
  *   UNDERFLOW    twice what a rounding to a subnormal number errs at most
  *
  * Of keys: [head][block][depth + 1], a check vector, and the root of the sum of squared roundings of
- * the block's signed sum for a query of length 1. Of values: [head][block][part][VALUE_ENTRY], a signed sum for each key, and of
- * either side of them the longest value and the largest sum. Of rows: [row][block][2], the sum of
- * scores, and its tolerance. Blocks are those that rows of the region see, counted from the first;
- * parts are those of columns that a work-group computes.
+ * the block's signed sum for a query of length 1. Of values: [head][block][part][VALUE_ENTRY], a
+ * signed sum for each key, and of either half of them the longest value and the largest sum. Of rows:
+ * [row][block][2], the sum of scores, and its tolerance. Blocks are those that rows of the region see,
+ * counted from the first; parts are those of columns that a work-group computes.
  */
 #define PART_COLUMNS (TILES * GROUP_COLUMNS)
 #define PARTS ((columns + PART_COLUMNS - 1) / PART_COLUMNS)
@@ -42,7 +42,7 @@ FUNCTION void fill_signs(
   }
 }
 
-/* What squares of plain numbers may add up to, without any that overflowed or that matters having vanished. */
+/* Whether none of the squares that add up to this overflowed, and none that matters vanished. */
 #define PLAIN_SQUARES(x) ((x) > 0x1p-80f && (x) < 0x1p120f)
 
 /* Sums of squares that neither overflow nor vanish: of small, of most, and of large numbers. */

@@ -4,15 +4,12 @@ import dev.regolith.kernels.backend.AttentionProblem;
 import dev.regolith.kernels.backend.AttentionRegion;
 import dev.regolith.kernels.backend.AttentionSink;
 import dev.regolith.kernels.backend.Visibility;
-import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Seal;
-import dev.regolith.kernels.checksum.Signs;
 import dev.regolith.kernels.checksum.Tolerance;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
 import java.util.Arrays;
-import java.util.Locale;
 
 /**
  * What one thread's attention is verified with if it is computed once: check vectors of keys and
@@ -66,18 +63,10 @@ final class AttentionEvidence implements Parts.Part {
 
   /** What the compiler is told of signs and tolerances. */
   static String options() {
-    var options = new StringBuilder();
-    for (int i = 0; i < CheckBlock.COLUMNS / Long.SIZE; i++) {
-      long bits = 0;
-      for (int j = 0; j < Long.SIZE; j++) {
-        bits |= Signs.of(0, i * Long.SIZE + j) > 0 ? 1L << j : 0;
-      }
-      options.append(String.format(Locale.ROOT, " -DSIGN_%d=0x%xUL", i, bits));
-    }
     double spread = Tolerance.SIGMAS * Math.sqrt(Tolerance.ROUNDING_VARIANCE);
     String real = Float.toHexString(Math.nextUp((float) spread));
     String underflow = Float.toHexString((float) (2 * Tolerance.UNDERFLOW));
-    return options.append(" -DSPREAD=%sf -DUNDERFLOW=%sf".formatted(real, underflow)).toString();
+    return KernelProgram.signs(1) + " -DSPREAD=%sf -DUNDERFLOW=%sf".formatted(real, underflow);
   }
 
   /** Whether a region is verified by sums: scores reach the softmax as they are, or not at all. */
@@ -86,7 +75,8 @@ final class AttentionEvidence implements Parts.Part {
     return v.softcap == 0 && v.slopes == null && v.mask == Visibility.Mask.NONE;
   }
 
-  private long partsOf(AttentionProblem p) {
+  /** Parts of the columns of values, of which a work-group computes one. */
+  long partsOf(AttentionProblem p) {
     return Math.ceilDiv((long) p.columns, partColumns);
   }
 

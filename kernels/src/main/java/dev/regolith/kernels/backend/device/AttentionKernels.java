@@ -30,7 +30,6 @@ final class AttentionKernels implements Parts.Part {
 
   private final Parts parts = new Parts();
   private final GemmTile tile;
-  private final int tiles;
   private final DeviceQueue queue;
   private final DeviceKernel scale;
   private final DeviceKernel attend;
@@ -50,7 +49,6 @@ final class AttentionKernels implements Parts.Part {
 
   AttentionKernels(DeviceContext context, AttentionProgram program) {
     tile = program.kernels().tile();
-    tiles = program.tiles();
     KernelProgram kernels = program.kernels();
     try {
       queue = parts.add(new DeviceQueue(context));
@@ -235,8 +233,7 @@ final class AttentionKernels implements Parts.Part {
         .number(words.blocksSeen())
         .real(p.visibility.softcap)
         .number(flags(p, run));
-    long parts = Math.ceilDiv(p.columns, (long) tiles * tile.groupColumns());
-    queue.run(run.command(), kernel, down, spans * parts, tile.group());
+    queue.run(run.command(), kernel, down, spans * evidence.partsOf(p), tile.group());
     if (Probe.ON) {
       queue.probe(run.ofSpans(), values.atLeast(0), 0, 4 * spans * rows * p.columns);
       queue.probe(run.ofSpans(), softmax.atLeast(0), 0, BYTES_OF_SPAN * spans * rows);

@@ -115,10 +115,9 @@ final class DeviceAttention implements DeviceWorkspace.Queued {
     long blocks = Math.ceilDiv(keys.keys(), AttentionProblem.BLOCK);
     RegionWords words = kernels.words();
     words.gather(p, region, blocks, kernels.tileRows(), host, workspace);
-    long firstSeen = words.lowest() / AttentionProblem.BLOCK;
-    long endSeen = Math.ceilDiv(words.highest(), AttentionProblem.BLOCK);
-    keys.see(firstSeen, endSeen);
-    ofValues.see(firstSeen, endSeen);
+    long endSeen = words.firstBlock() + words.blocksSeen();
+    keys.see(words.firstBlock(), endSeen);
+    ofValues.see(words.firstBlock(), endSeen);
     kernels.upload();
     long panelsAt = p.verify ? 2L * region.rows() : region.rows();
     long valuesAt = panelsAt + (p.verify ? keys.entries() : 0);

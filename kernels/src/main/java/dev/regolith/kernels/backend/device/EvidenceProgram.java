@@ -3,7 +3,6 @@ package dev.regolith.kernels.backend.device;
 import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Workspace;
-import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Signs;
 import dev.regolith.kernels.checksum.Tolerance;
 import java.util.Locale;
@@ -60,14 +59,7 @@ record EvidenceProgram(KernelProgram kernels, int vectorLanes) implements Parts.
             PackedB.GRAINS,
             PackedB.RECORD_TAIL,
             ROWS));
-    int words = CheckBlock.COLUMNS / Long.SIZE;
-    for (int i = 0; i < Signs.PATTERNS * words; i++) {
-      long bits = 0;
-      for (int j = 0; j < Long.SIZE; j++) {
-        bits |= Signs.of(i / words, i % words * Long.SIZE + j) > 0 ? 1L << j : 0;
-      }
-      options.append(String.format(Locale.ROOT, " -DSIGN_%d=0x%xUL", i, bits));
-    }
+    options.append(KernelProgram.signs(Signs.PATTERNS));
     return new EvidenceProgram(
         new KernelProgram(
             context, KernelProgram.EVIDENCE, tile, host.panelColumns(), options.toString()),

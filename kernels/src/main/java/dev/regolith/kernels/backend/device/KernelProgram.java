@@ -1,6 +1,9 @@
 package dev.regolith.kernels.backend.device;
 
 import dev.regolith.kernels.backend.PackedB;
+import dev.regolith.kernels.checksum.CheckBlock;
+import dev.regolith.kernels.checksum.Signs;
+import java.util.Locale;
 
 /** Compiled kernels, cut to a device: those of one source, and what all sources share. */
 final class KernelProgram implements Parts.Part {
@@ -53,6 +56,22 @@ final class KernelProgram implements Parts.Part {
         + KernelSources.read(KernelProgram.class, COMMON)
         + (name.equals(GEMM) ? "" : KernelSources.read(KernelProgram.class, FUNCTIONS))
         + (name.equals(ATTENTION) ? attention() : KernelSources.read(KernelProgram.class, name));
+  }
+
+  /**
+   * Signs of the columns of so many check blocks, as the compiler is told: a bit each, 64 a word.
+   */
+  static String signs(int blocks) {
+    int words = CheckBlock.COLUMNS / Long.SIZE;
+    var options = new StringBuilder();
+    for (int i = 0; i < blocks * words; i++) {
+      long bits = 0;
+      for (int j = 0; j < Long.SIZE; j++) {
+        bits |= Signs.of(i / words, i % words * Long.SIZE + j) > 0 ? 1L << j : 0;
+      }
+      options.append(String.format(Locale.ROOT, " -DSIGN_%d=0x%xUL", i, bits));
+    }
+    return options.toString();
   }
 
   /** Spans of keys are attended to by one of two kernels, which have a source in common. */
