@@ -9,18 +9,24 @@
  *                these add up like random numbers
  *   UNDERFLOW    twice what a rounding to a subnormal number errs at most
  *
- * Of keys: [head][block][depth + 1], a check vector, and the root of the sum of squared roundings of
+ * Of keys: [head][block][KEY_ENTRY], a check vector, and the root of the sum of squared roundings of
  * the block's signed sum for a query of length 1. Of values: [head][block][part][VALUE_ENTRY], a
- * signed sum for each key, and of either half of them the longest value and the largest sum. Of rows:
- * [row][block][2], the sum of scores, and its tolerance. Blocks are those that rows of the region see,
- * counted from the first; parts are those of columns that a work-group computes.
+ * signed sum for each key, and of either half of them the longest value and the largest sum. Both end
+ * with the sum of their words, of the registers that they were stored from. The first block that rows of
+ * the region see has entry number check_place, the next head's that of check_pitch more: what was made
+ * of a cache's pages stays beside them. Of rows: [row][block][2], the
+ * sum of scores, and its tolerance, of blocks that rows see, counted from the first. Parts are those of
+ * columns that a work-group computes.
  */
 #define PART_COLUMNS (TILES * GROUP_COLUMNS)
 #define PARTS ((columns + PART_COLUMNS - 1) / PART_COLUMNS)
 #define HALF (KEYS / 2)
-#define VALUE_ENTRY (KEYS + 4)
+#define KEY_WORDS (depth + 1) /* before their sum */
+#define KEY_ENTRY ((KEY_WORDS + 1 + 3) / 4 * 4)
 #define LONGEST KEYS
 #define LARGEST (KEYS + 2)
+#define VALUE_WORDS (KEYS + 4)
+#define VALUE_ENTRY (VALUE_WORDS + 4)
 /* Bounds are made in float32, and made that much larger for what this loses. */
 #define SLACK 1.01f
 /* Blocks whose scores are predicted side by side. */
@@ -80,19 +86,25 @@ FUNCTION float length_of_row(
   return length_of(&sums);
 }
 
-/* The sums of a vector's lanes. */
-FUNCTION float sum_of_lanes(const FLOATS x) {
-  float lane[WIDTH];
-  STORE(x, 0, lane);
-  UNROLL for (int apart = WIDTH / 2; apart > 0; apart /= 2) {
-    UNROLL for (int l = 0; l < apart; l++) {
-      lane[l] = lane[l] + lane[l + apart];
-    }
+/* What the lanes of a vector come to together, in pairs that lie half of them apart. */
+#define ADDED(a, b) ((a) + (b))
+#define LARGER_OF(a, b) ((b) > (a) ? (b) : (a))
+#define DEFINE_FOLD(NAME, NUMBER, NUMBERS, PUT, BOTH)           \
+  FUNCTION NUMBER NAME(const NUMBERS x) {                       \
+    NUMBER lane[WIDTH];                                         \
+    PUT(x, 0, lane);                                            \
+    UNROLL for (int apart = WIDTH / 2; apart > 0; apart /= 2) { \
+      UNROLL for (int l = 0; l < apart; l++) {                  \
+        lane[l] = BOTH(lane[l], lane[l + apart]);           \
+      }                                                         \
+    }                                                           \
+    return lane[0];                                             \
   }
-  return lane[0];
-}
+DEFINE_FOLD(sum_of_lanes, float, FLOATS, STORE, ADDED)
+DEFINE_FOLD(largest_of_lanes, float, FLOATS, STORE, LARGER_OF)
+DEFINE_FOLD(sum_of_words, uint, UINTS, STORE_UINTS, ADDED)
 
-/* A block of keys, and a head, per work-group. */
+/* A block of keys, from number first_block on, and a head, per work-group. */
 KERNEL(SCANNERS) void check_keys(
     GLOBAL const float* RESTRICT k,
     GLOBAL float* RESTRICT key_checks,
@@ -101,15 +113,18 @@ KERNEL(SCANNERS) void check_keys(
     const ulong k_place,
     const ulong k_step,
     const ulong k_head,
-    const ulong first_seen,
-    const ulong seen) {
+    const ulong first_block,
+    const ulong check_place,
+    const ulong check_pitch) {
   ALIGNED LOCAL float signs[KEYS];
   LOCAL float of_items[SCANNERS];
-  const ulong block = first_seen + GROUP_X;
+  LOCAL uint stored[SCANNERS];
+  const ulong block = first_block + GROUP_X;
   const ulong count = min((ulong)KEYS, keys - block * KEYS);
   GLOBAL const float* from = k + k_place + GROUP_Y * k_head + block * k_step;
-  GLOBAL float* to = key_checks + (GROUP_Y * seen + GROUP_X) * (depth + 1);
+  GLOBAL float* to = key_checks + (check_place + GROUP_Y * check_pitch + GROUP_X) * KEY_ENTRY;
   FLOATS squares = SPLAT(0.0f);
+  uint words = 0;
   fill_signs(signs, ITEM, SCANNERS, count);
 #if SCANNERS > 1
   BARRIER;
@@ -124,8 +139,11 @@ KERNEL(SCANNERS) void check_keys(
         squares = fma(x, x, squares);
       }
     }
-    to[i] = sum_of_lanes(sum);
+    const float signed_sum = sum_of_lanes(sum);
+    to[i] = signed_sum;
+    words += as_uint(signed_sum);
   }
+  stored[ITEM] = words;
   of_items[ITEM] = sum_of_lanes(squares);
 #if SCANNERS > 1
   BARRIER_FOR_GLOBAL;
@@ -133,15 +151,20 @@ KERNEL(SCANNERS) void check_keys(
   if (ITEM == 0) {
     const ulong panels = (count + PANEL - 1) / PANEL;
     float of_keys = 0, of_vector = 0;
+    words = 0;
     for (uint n = 0; n < SCANNERS; n++) {
       of_keys = of_keys + of_items[n];
+      words += stored[n];
     }
     for (ulong i = 0; i < depth; i++) {
       of_vector = fma(to[i], to[i], of_vector);
     }
     of_keys = length_of_row(of_keys, from, panels * depth * PANEL);
     of_vector = length_of_row(of_vector, to, depth);
-    to[depth] = SQRT((float)(depth + SCORE_ROUNDINGS)) * of_keys + SQRT((float)depth) * of_vector;
+    const float roundings =
+        SQRT((float)(depth + SCORE_ROUNDINGS)) * of_keys + SQRT((float)depth) * of_vector;
+    to[depth] = roundings;
+    to[KEY_WORDS] = as_float(words + as_uint(roundings));
   }
 }
 
@@ -178,15 +201,19 @@ KERNEL(SCANNERS) void check_values(
     const ulong v_step,
     const ulong v_head,
     const ulong v_stride,
-    const ulong first_seen,
-    const ulong seen) {
+    const ulong first_block,
+    const ulong check_place,
+    const ulong check_pitch) {
   ALIGNED LOCAL float signs[KEYS];
   LOCAL float lengths[KEYS], sizes[KEYS];
-  const ulong block = first_seen + GROUP_X, head = GROUP_Y / PARTS, part = GROUP_Y % PARTS;
+  LOCAL uint stored[SCANNERS];
+  const ulong block = first_block + GROUP_X, head = GROUP_Y / PARTS, part = GROUP_Y % PARTS;
   const ulong count = min((ulong)KEYS, keys - block * KEYS);
   const ulong left = part * PART_COLUMNS, right = min(columns, left + PART_COLUMNS);
   GLOBAL const float* from = v + v_place + head * v_head + block * v_step;
-  GLOBAL float* to = value_checks + ((head * seen + GROUP_X) * PARTS + part) * VALUE_ENTRY;
+  const ulong entry = check_place + head * check_pitch + GROUP_X;
+  GLOBAL float* to = value_checks + (entry * PARTS + part) * VALUE_ENTRY;
+  uint words = 0;
   fill_signs(signs, ITEM, SCANNERS, KEYS);
 #if SCANNERS > 1
   BARRIER;
@@ -200,6 +227,7 @@ KERNEL(SCANNERS) void check_values(
     }
     const float signed_sum = sum_of_lanes(sum);
     to[j] = signed_sum;
+    words += as_uint(signed_sum);
     sizes[j] = signed_sum < 0 ? -signed_sum : signed_sum;
     lengths[j] = sum_of_lanes(squares);
   }
@@ -213,11 +241,57 @@ KERNEL(SCANNERS) void check_values(
       largest = sizes[j] <= largest ? largest : sizes[j];
     }
     /* What vanishes beside the longest does not matter. */
-    to[LONGEST + side] = PLAIN_SQUARES(longest)
-                             ? SLACK * SQRT(longest)
-                             : longest_of(from, side, count, left, right, v_stride);
-    to[LARGEST + side] = SLACK * largest;
+    longest = PLAIN_SQUARES(longest) ? SLACK * SQRT(longest)
+                                     : longest_of(from, side, count, left, right, v_stride);
+    largest = SLACK * largest;
+    to[LONGEST + side] = longest;
+    to[LARGEST + side] = largest;
+    words += as_uint(longest) + as_uint(largest);
   }
+  stored[ITEM] = words;
+#if SCANNERS > 1
+  BARRIER;
+#endif
+  if (ITEM == 0) {
+    words = 0;
+    for (uint n = 0; n < SCANNERS; n++) {
+      words += stored[n];
+    }
+    to[VALUE_WORDS] = as_float(words);
+  }
+}
+
+/* An item's share of the words of an entry, less, for the first of them, the sum at its end. */
+FUNCTION uint unlike_its_sum(GLOBAL const float* entry, const ulong words) {
+  uint all = ITEM == 0 ? 0 - as_uint(entry[words]) : 0;
+  for (ulong i = ITEM; i < words; i += SCANNERS) {
+    all += as_uint(entry[i]);
+  }
+  return all;
+}
+
+/*
+ * Whether check vectors are what they were when they were made, after their last use: of a block and
+ * a head per work-group, from entry number place on, a sum whose lower 32 bits are zeros.
+ */
+KERNEL(SCANNERS) void verify_checks(
+    GLOBAL const float* RESTRICT key_checks,
+    GLOBAL const float* RESTRICT value_checks,
+    GLOBAL ulong* RESTRICT sums,
+    const ulong place,
+    const ulong depth,
+    const ulong columns,
+    const ulong seen,
+    const ulong check_place,
+    const ulong check_pitch,
+    const ulong launch) {
+  const ulong entry = check_place + GROUP_Y * check_pitch + GROUP_X;
+  uint unlike = unlike_its_sum(key_checks + entry * KEY_ENTRY, KEY_WORDS);
+  for (ulong part = 0; part < PARTS; part++) {
+    unlike += unlike_its_sum(value_checks + (entry * PARTS + part) * VALUE_ENTRY, VALUE_WORDS);
+  }
+  Sums total = {unlike, 0, 0};
+  PUT_TOGETHER(total, place + GROUP_Y * seen + GROUP_X)
 }
 
 /* What scores of a block add up to, with signs: a row per work-group, whose items share blocks. */
@@ -232,6 +306,8 @@ KERNEL(SCANNERS) void predict_scores(
     const ulong depth,
     const ulong rows,
     const ulong seen,
+    const ulong check_place,
+    const ulong check_pitch,
     const float scale) {
   const ulong row = GROUP_X;
   GLOBAL const float* query = from + place + row / queries * of_head + row % queries * of_query;
@@ -256,7 +332,7 @@ KERNEL(SCANNERS) void predict_scores(
     GLOBAL const float* vector[TOGETHER];
     UNROLL for (int b = 0; b < TOGETHER; b++) {
       const ulong block = min(first + b, seen - 1);
-      vector[b] = key_checks + (row / rows * seen + block) * (depth + 1);
+      vector[b] = key_checks + (check_place + row / rows * check_pitch + block) * KEY_ENTRY;
       sum[b] = SPLAT(0.0f);
     }
     for (ulong i = 0; i < vectors; i++) {
@@ -379,28 +455,6 @@ FUNCTION FLOATS misfit(
   const FLOATS apart = left * right - power;
   const FLOATS most = fma(sum, SPLAT(-4 * 0x1p-24f), SPLAT(20 * 0x1p-24f)) * power;
   return LARGER(apart, SPLAT(0.0f) - apart) - most;
-}
-
-FUNCTION uint sum_of_words(const UINTS x) {
-  uint lane[WIDTH];
-  STORE_UINTS(x, 0, lane);
-  UNROLL for (int apart = WIDTH / 2; apart > 0; apart /= 2) {
-    UNROLL for (int l = 0; l < apart; l++) {
-      lane[l] += lane[l + apart];
-    }
-  }
-  return lane[0];
-}
-
-FUNCTION float largest_of_lanes(const FLOATS x) {
-  float lane[WIDTH];
-  STORE(x, 0, lane);
-  UNROLL for (int apart = WIDTH / 2; apart > 0; apart /= 2) {
-    UNROLL for (int l = 0; l < apart; l++) {
-      lane[l] = lane[l + apart] > lane[l] ? lane[l + apart] : lane[l];
-    }
-  }
-  return lane[0];
 }
 
 /*

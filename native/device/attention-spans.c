@@ -12,13 +12,36 @@
  * mask_of_query between them. first_span: of those that are computed here. TURNED: tiles in reverse
  * order.
  *
- * This is compiled twice, as kernel ATTEND_SPANS: CHECKING, everything is held against predictions
- * and value_checks (attention-checks.c; of so many blocks seen), and checks are [span][part][row];
- * rows have no softcap, no slope and no mask then.
+ * This is compiled as several kernels ATTEND_SPANS. CHECKING, everything is held against predictions
+ * and value_checks (of so many blocks seen; attention-checks.c says where they are), and checks are
+ * [span][part][row]; rows have no softcap, no slope and no mask then. SCANNING, where an item has all
+ * rows of a head, and panels hold the words of one block each, every word of keys and values is read
+ * once: their sums are made while they are (see scan_panels), from entry number sums_of_keys and
+ * sums_of_values on, panels that are seen of a head after those of the one before.
  */
 #define MASK_OF(row)                                                                    \
   (mask_place + min((ulong)(row), all_rows - 1) / queries * mask_of_head +              \
    min((ulong)(row), all_rows - 1) % queries * mask_of_query - lowest)
+
+#undef OPEN_PANEL
+#undef CLOSE_PANEL
+#if SCANNING
+#define OPEN_PANEL                           \
+  UNROLL for (int j = 0; j < VECTORS; j++) { \
+    clear(&of_panel[j]);                     \
+  }
+/* A panel of so many in a block; its words go on for so many steps. */
+#define CLOSE_PANEL(steps, place, in_block, number)                                        \
+  Sums total = {0, 0, 0};                                                                  \
+  UNROLL for (int j = 0; j < VECTORS; j++) {                                               \
+    fold(&total, &of_panel[j], j * WIDTH + 1, steps, PANEL);                               \
+  }                                                                                        \
+  put(sums + 3 * (place + (head * seen + block - lowest / KEYS) * (in_block) + (number)),  \
+      &total, launch);
+#else
+#define OPEN_PANEL
+#define CLOSE_PANEL(steps, place, in_block, number)
+#endif
 
 KERNEL(GROUP) void ATTEND_SPANS(
     GLOBAL const float* RESTRICT scaled,
@@ -31,6 +54,7 @@ KERNEL(GROUP) void ATTEND_SPANS(
     GLOBAL const float* RESTRICT predictions,
     GLOBAL const float* RESTRICT value_checks,
     GLOBAL Check* RESTRICT checks,
+    GLOBAL ulong* RESTRICT sums,
     const ulong place_of_rows,
     const ulong place_of_blocks,
     const ulong depth,
@@ -55,6 +79,11 @@ KERNEL(GROUP) void ATTEND_SPANS(
     const ulong mask_of_query,
     const ulong first_span,
     const ulong seen,
+    const ulong check_place,
+    const ulong check_pitch,
+    const ulong sums_of_keys,
+    const ulong sums_of_values,
+    const ulong launch,
     const float softcap,
     const ulong all_flags) {
   const uint flags = (uint)all_flags;
@@ -74,6 +103,8 @@ KERNEL(GROUP) void ATTEND_SPANS(
   LOCAL float max_of[GROUP_ROWS], next_max[GROUP_ROWS], sum_of[GROUP_ROWS], decay[GROUP_ROWS];
   LOCAL ulong from_of[GROUP_ROWS], to_of[GROUP_ROWS];
   FLOATS acc[TILES][ROWS][VECTORS];
+  Running of_panel[VECTORS];
+  Running* scanned = SCANNING ? of_panel : 0;
 
   /* Of items that scores are computed by: sums of their own, signed, and of their words. */
 #define IF_CHECKING(count) (CHECKING ? (count) : 1)
@@ -158,14 +189,16 @@ KERNEL(GROUP) void ATTEND_SPANS(
       }
       GLOBAL const float* q = scaled + tile * depth * GROUP_ROWS + down * ROWS;
       ulong step = 0;
+      OPEN_PANEL
       for (; step + AHEAD <= depth; step += AHEAD) {
-        score(sum, panel, q + step * GROUP_ROWS, AHEAD);
+        score(sum, panel, q + step * GROUP_ROWS, scanned, AHEAD);
       }
 #if AHEAD > 1
       for (; step < depth; step++) {
-        score(sum, panel, q + step * GROUP_ROWS, 1);
+        score(sum, panel, q + step * GROUP_ROWS, scanned, 1);
       }
 #endif
+      CLOSE_PANEL(depth, sums_of_keys, KEYS / PANEL, left_key / PANEL)
       UNROLL for (int i = 0; i < ROWS; i++) {
         UNROLL for (int j = 0; j < VECTORS; j++) {
           const uint column = left_key + j * VECTOR_PITCH + across * WIDTH;
@@ -335,31 +368,33 @@ KERNEL(GROUP) void ATTEND_SPANS(
       }
       LOCAL_POINTER const float* weights = scores + down * ROWS * PITCH;
       ulong step = 0;
+      OPEN_PANEL
       if (plain) {
         for (; step + AHEAD <= steps; step += AHEAD) {
-          weigh(sum, panel, weights + step, AHEAD);
+          weigh(sum, panel, weights + step, scanned, AHEAD);
         }
 #if AHEAD > 1
         for (; step < steps; step++) {
-          weigh(sum, panel, weights + step, 1);
+          weigh(sum, panel, weights + step, scanned, 1);
         }
 #endif
       }
       for (; step < steps; step++) { /* what is hidden is not multiplied with 0, but left out */
         FLOATS x[AHEAD][VECTORS];
-        read_panels(x, panel, 1);
+        read_panels(x, panel, scanned, 1);
         UNROLL for (int i = 0; i < ROWS; i++) {
           Row row = row_of(own_rows, down * ROWS + i, lowest, highest);
           row.mask = MASK_OF(first_row + down * ROWS + i);
           const FLOATS y = SPLAT(weights[i * PITCH + step]);
-          const int seen = !hides(&row, operands, start + step, flags);
+          const int shows = !hides(&row, operands, start + step, flags);
           UNROLL for (int j = 0; j < VECTORS; j++) {
-            if (seen) {
+            if (shows) {
               sum[i][j] = fma(y, x[0][j], sum[i][j]);
             }
           }
         }
       }
+      CLOSE_PANEL(steps, sums_of_values, last_panel + 1, left / PANEL + t)
       UNROLL for (int i = 0; i < ROWS; i++) {
         UNROLL for (int j = 0; j < VECTORS; j++) {
           acc[t][i][j] = sum[i][j];
@@ -370,23 +405,23 @@ KERNEL(GROUP) void ATTEND_SPANS(
     /* Weights after their last use, and what they predict of the result. */
     for (uint r = item / SHARERS; CHECKING && r < GROUP_ROWS; r += GROUP / SHARERS) {
       LOCAL_POINTER const float* own = scores + r * PITCH;
-      GLOBAL const float* value_check =
-          value_checks + ((head * seen + block - lowest / KEYS) * PARTS + part) * VALUE_ENTRY;
-      FLOATS sums[2], products = SPLAT(0.0f);
+      const ulong entry = check_place + head * check_pitch + block - lowest / KEYS;
+      GLOBAL const float* value_check = value_checks + (entry * PARTS + part) * VALUE_ENTRY;
+      FLOATS halves[2], products = SPLAT(0.0f);
       UINTS read = AS_UINTS(products);
       UNROLL for (int side = 0; side < 2; side++) {
-        sums[side] = SPLAT(0.0f);
+        halves[side] = SPLAT(0.0f);
         const uint end = (side + 1) * HALF;
         for (uint j = side * HALF + sharer * SHARE; j < end; j += SHARERS * SHARE) {
           UNROLL for (int n = 0; n < SHARE; n += WIDTH) {
             const FLOATS weights = LOAD_LOCAL(own + j + n);
             read = read + AS_UINTS(weights);
-            sums[side] = sums[side] + weights;
+            halves[side] = halves[side] + weights;
             products = fma(weights, LOAD(0, value_check + j + n), products);
           }
         }
       }
-      const float first = sum_of_lanes(sums[0]), second = sum_of_lanes(sums[1]);
+      const float first = sum_of_lanes(halves[0]), second = sum_of_lanes(halves[1]);
       Check mine = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
       mine.sum = first + second;
       mine.product = sum_of_lanes(products);

@@ -169,13 +169,16 @@ KERNEL(SCANNERS) void scale_queries(
   }
 }
 
-/* Vectors of so many steps of panels, which go on to the next. */
+/* Vectors of so many steps of panels, which go on to the next; sums, if there are some, take them. */
 FUNCTION void read_panels(
-    FLOATS x[AHEAD][VECTORS], GLOBAL const float* panel[VECTORS], const int steps) {
+    FLOATS x[AHEAD][VECTORS], GLOBAL const float* panel[VECTORS], Running* sums, const int steps) {
   UNROLL for (int s = 0; s < steps; s++) {
     UNROLL for (int j = 0; j < VECTORS; j++) {
       x[s][j] = LOAD_ALIGNED(0, panel[j]);
       panel[j] += PANEL;
+      if (sums) {
+        take(sums + j, AS_UINTS(x[s][j]));
+      }
     }
   }
 }
@@ -185,10 +188,11 @@ FUNCTION void score(
     FLOATS sum[ROWS][VECTORS],
     GLOBAL const float* panel[VECTORS],
     GLOBAL const float* q,
+    Running* sums,
     const int steps) {
   FLOATS x[AHEAD][VECTORS];
   float y[AHEAD][ROWS];
-  read_panels(x, panel, steps);
+  read_panels(x, panel, sums, steps);
   UNROLL for (int s = 0; s < steps; s++) {
 #if ROWS % WIDTH == 0
     UNROLL for (int i = 0; i < ROWS / WIDTH; i++) {
@@ -214,9 +218,10 @@ FUNCTION void weigh(
     FLOATS sum[ROWS][VECTORS],
     GLOBAL const float* panel[VECTORS],
     LOCAL_POINTER const float* weights,
+    Running* sums,
     const int steps) {
   FLOATS x[AHEAD][VECTORS];
-  read_panels(x, panel, steps);
+  read_panels(x, panel, sums, steps);
   UNROLL for (int i = 0; i < ROWS; i++) {
     UNROLL for (int s = 0; s < steps; s++) {
       const FLOATS y = SPLAT(weights[i * PITCH + s]);

@@ -163,11 +163,12 @@ const std::map<std::string, Signature> kSignatures = {
     {"map_rows", taking<P, P, P, N, N, N, N>()},
     {"scan_words", taking<P, P, N, N, N>()},
     {"scale_queries", taking<P, P, N, N, N, N, N, N, N, N, R>()},
-    {"check_keys", taking<P, P, N, N, N, N, N, N, N>()},
-    {"check_values", taking<P, P, N, N, N, N, N, N, N, N>()},
-    {"predict_scores", taking<P, P, P, N, N, N, N, N, N, N, R>()},
-    {"attend_spans", taking<P, P, P, P, P, P, P, P, P, P, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, R, N>()},
-    {"attend_and_check_spans", taking<P, P, P, P, P, P, P, P, P, P, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, R, N>()},
+    {"check_keys", taking<P, P, N, N, N, N, N, N, N, N>()},
+    {"check_values", taking<P, P, N, N, N, N, N, N, N, N, N>()},
+    {"verify_checks", taking<P, P, P, N, N, N, N, N, N, N>()},
+    {"predict_scores", taking<P, P, P, N, N, N, N, N, N, N, N, N, R>()},
+    {"attend_spans", taking<P, P, P, P, P, P, P, P, P, P, P, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, R, N>()},
+    {"attend_and_check_spans", taking<P, P, P, P, P, P, P, P, P, P, P, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, R, N>()},
     {"merge_spans", taking<P, P, P, P, P, P, P, P, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N>()}};
 
 /* A thread of a block: where it starts, and where it goes on. */

@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.EnumSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
@@ -35,6 +36,11 @@ import org.junit.jupiter.params.provider.MethodSource;
 @Tag("device")
 class AttentionFaultTest {
   private static final boolean ON_DEVICE = SessionUnderTest.isDeviceComputing();
+
+  private static final boolean READS_PANELS =
+      ON_DEVICE
+          && SessionUnderTest.readsPanels(
+              SessionUnderTest.kept(1, Protection.CORRECT, SessionUnderTest.computing()).session());
 
   /** Buffers of attention, and those that it shares with products. */
   private static final Set<ProbePoint> POINTS = ON_DEVICE ? onDevice() : onHost();
@@ -79,13 +85,20 @@ class AttentionFaultTest {
     /** Softcap, slopes and a mask; operands in Java arrays. */
     MASKED,
     /** Several spans of keys, and heads that share them. */
-    LONG;
+    LONG,
+    /** A query over a cache that a key is appended to before every call. */
+    DECODING;
 
-    /** On a device, what changes scores is computed twice, and everything else checked by sums. */
+    /**
+     * On a device, what changes scores is computed twice, and everything else checked by sums; what
+     * a CPU's work-item reads once is summed up while it is.
+     */
     boolean reaches(ProbePoint point) {
       return switch (point) {
         case DEVICE_REPEATED -> this == MASKED;
         case DEVICE_CHECKS -> this != MASKED;
+        case DEVICE_B_LAST_USE -> this != DECODING || !READS_PANELS;
+        case KEYS_LAST_USE, KEYS_SEAL, VALUES_LAST_USE, VALUES_SEAL -> this != DECODING;
         default -> true;
       };
     }
@@ -105,6 +118,7 @@ class AttentionFaultTest {
           yield c;
         }
         case LONG -> new AttentionCase(1, 4, 1, 2, 2300, 64, 64, new Random(4));
+        case DECODING -> new AttentionCase(1, 4, 2, 1, 300, 32, 40, new Random(7));
       };
     }
   }
@@ -133,22 +147,28 @@ class AttentionFaultTest {
     final AttentionOptions options;
     final int[] expected;
     final int[] expectedLogSums;
+    final @Nullable KeyValueCache cache;
 
     Subject(Variant variant, Protection protection) {
       this(
           variant.make(),
           variant == Variant.MASKED ? Layout.HEAP : Layout.ROWS_FIRST,
           protection,
+          variant == Variant.DECODING,
           RIGHT.get(variant));
       RIGHT.putIfAbsent(variant, new Right(expected, expectedLogSums));
     }
 
     Subject(AttentionCase attention, Layout layout, Protection protection) {
-      this(attention, layout, protection, null);
+      this(attention, layout, protection, false, null);
     }
 
     private Subject(
-        AttentionCase attention, Layout layout, Protection protection, @Nullable Right known) {
+        AttentionCase attention,
+        Layout layout,
+        Protection protection,
+        boolean cached,
+        @Nullable Right known) {
       under = SessionUnderTest.kept(1, protection, SessionUnderTest.computing());
       c = attention;
       q = AttentionCase.tensor(arena, c.q, layout);
@@ -160,6 +180,10 @@ class AttentionFaultTest {
       Right right = known == null ? ofTwin() : known;
       expected = right.out;
       expectedLogSums = right.logSums;
+      cache = cached ? under.session().cache(c.kvHeads, c.depth, c.columns) : null;
+      if (cache != null) {
+        under.session().append(cache, k, v);
+      }
       assertThat(attend()).isEqualTo(Status.CLEAN);
       assertThat(right()).isTrue();
     }
@@ -177,13 +201,25 @@ class AttentionFaultTest {
     }
 
     Status attend(AttentionOptions others) {
+      appendTheLast();
       under.reports().clear();
-      return under.session().attention(q, k, v, out, others);
+      return cache == null
+          ? under.session().attention(q, k, v, out, others)
+          : under.session().attention(q, List.of(cache), out, others);
     }
 
     Status attend(Upset upset) {
       try (var _ = ProbeRelay.lend(upset)) {
         return attend();
+      }
+    }
+
+    /** Has a page there made anew, with the same keys. */
+    private void appendTheLast() {
+      if (cache != null) {
+        cache.truncate(c.keys - 1L);
+        var session = under.session();
+        session.append(cache, k.slice(2, c.keys - 1L, c.keys), v.slice(2, c.keys - 1L, c.keys));
       }
     }
 
@@ -200,6 +236,9 @@ class AttentionFaultTest {
 
     @Override
     public void close() {
+      if (cache != null) {
+        cache.close();
+      }
       arena.close();
     }
   }

@@ -15,20 +15,13 @@ import dev.regolith.kernels.probe.ProbePoint;
 import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
 import java.io.IOException;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Arrays;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Random;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -37,152 +30,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Attention that a device computes: what stays there, its failures, what it leaves. */
 @Tag("device-only")
-class DeviceAttentionTest {
-  private static final Compute DEVICE = SessionUnderTest.accelerator();
-
-  /** Right results, for operands that are the same in every test. */
-  private static final Map<String, int[]> KNOWN = new ConcurrentHashMap<>();
-
-  private final Arena arena = Arena.ofShared();
-  private final AttentionCase c = new AttentionCase(1, 4, 2, 140, 300, 40, 24, new Random(1));
-  private final Tensor q = AttentionCase.tensor(arena, c.q, Layout.HEADS_FIRST);
-  private final Tensor k = AttentionCase.tensor(arena, c.k, Layout.HEADS_FIRST);
-  private final Tensor v = AttentionCase.tensor(arena, c.v, Layout.HEADS_FIRST);
-  private final Tensor out = Tensor.zeros(arena, DType.FLOAT32, 1, 4, 140, 24);
-  private final AttentionOptions options = AttentionOptions.defaults().causal();
-  private final int[] expected;
-
-  DeviceAttentionTest() {
-    expected = KNOWN.computeIfAbsent("scalar", _ -> scalarBits(k, v, 140, out));
-  }
-
-  /** What the scalar loop makes of the first queries. */
-  private int[] scalarBits(Tensor keys, Tensor values, int queries, Tensor result) {
-    try (var session = Regolith.open(o -> o.compute(Compute.SCALAR).threads(1))) {
-      session.attention(q.slice(2, 0, queries), keys, values, result, options);
-    }
-    return bits(result);
-  }
-
-  @AfterEach
-  void close() {
-    arena.close();
-  }
-
-  private static int[] bits(Tensor tensor) {
-    float[] x = tensor.toArray();
-    var bits = new int[x.length];
-    Arrays.setAll(bits, i -> Float.floatToIntBits(x[i]));
-    return bits;
-  }
-
-  private static SessionUnderTest open() {
-    return open(2);
-  }
-
-  private static SessionUnderTest open(int threads) {
-    return SessionUnderTest.open(o -> o.compute(DEVICE).threads(threads));
-  }
-
-  private void assertRight(Session session, Status status) {
-    try (var edit = session.edit(out)) {
-      edit.segment().fill((byte) -1);
-    }
-    assertThat(session.attention(q, k, v, out, options)).isEqualTo(status);
-    assertThat(bits(out)).isEqualTo(expected);
-  }
-
-  /** How often a point was reached by a call. */
-  private static int count(ProbePoint where, Runnable call) {
-    var count = new AtomicInteger();
-    Probe.Hook hook =
-        (point, memory, offset, rows, rowBytes, stride) -> {
-          if (point == where) {
-            count.incrementAndGet();
-          }
-        };
-    try (var _ = ProbeRelay.lend(hook)) {
-      call.run();
-    }
-    return count.get();
-  }
-
-  private int launches(Session session) {
-    return count(ProbePoint.DEVICE_LAUNCH, () -> assertRight(session, Status.CLEAN));
-  }
-
-  /** Where scores are changed on their way to the softmax, everything twice. */
-  @Test
-  void whatIsComputedTwice() {
-    var capped = AttentionOptions.defaults().causal().softcap(30);
-    try (var under = open(1)) {
-      var session = under.session();
-      int once = count(ProbePoint.DEVICE_REPEATED, () -> assertRight(session, Status.CLEAN));
-      assertThat(once).isZero();
-      int twice =
-          count(
-              ProbePoint.DEVICE_REPEATED,
-              () -> assertThat(session.attention(q, k, v, out, capped)).isEqualTo(Status.CLEAN));
-      assertThat(twice).isPositive();
-    }
-  }
-
-  /** Keys and values that are not finite predict nothing: the region is computed twice. */
-  @ParameterizedTest
-  @ValueSource(floats = {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY})
-  void whatPredictsNothing(float strange) {
-    for (boolean inKeys : new boolean[] {true, false}) {
-      float[] words = (inKeys ? k : v).toArray();
-      words[words.length / 2] = strange;
-      Tensor of = Tensor.of(arena, words, (inKeys ? k : v).shape());
-      int[] right = scalarBits(inKeys ? of : k, inKeys ? v : of, 140, out);
-      try (var under = open(1)) {
-        var session = under.session();
-        int repeated =
-            count(
-                ProbePoint.DEVICE_REPEATED,
-                () -> session.attention(q, inKeys ? of : k, inKeys ? v : of, out, options));
-        assertThat(repeated).isPositive();
-        assertThat(bits(out)).isEqualTo(right);
-        assertThat(under.reports()).isEmpty();
-      }
-    }
-  }
-
-  /** Lengths of vectors do not leave the range of a float where their squares do. */
-  @ParameterizedTest
-  @ValueSource(floats = {1e-36f, 1e-30f, 1e-20f, 1e15f, 1e25f, 1e35f})
-  void numbersOfAnySize(float size) {
-    float[] keys = k.toArray();
-    float[] queries = q.toArray();
-    float[] values = v.toArray();
-    for (int i = 0; i < keys.length; i++) {
-      keys[i] *= size;
-    }
-    for (int i = 0; i < queries.length; i++) {
-      queries[i] /= size;
-    }
-    for (int i = 0; i < values.length; i++) {
-      values[i] *= size;
-    }
-    Tensor largeK = Tensor.of(arena, keys, k.shape());
-    Tensor largeV = Tensor.of(arena, values, v.shape());
-    Tensor smallQ = Tensor.of(arena, queries, q.shape());
-    Tensor right = Tensor.zeros(arena, DType.FLOAT32, 1, 4, 140, 24);
-    try (var under = open(1);
-        var scalar = Regolith.open(o -> o.compute(Compute.SCALAR).threads(1))) {
-      scalar.attention(smallQ, largeK, largeV, right, options);
-      var session = under.session();
-      int repeated =
-          count(
-              ProbePoint.DEVICE_REPEATED,
-              () -> session.attention(smallQ, largeK, largeV, out, options));
-      assertThat(repeated).isZero();
-      assertThat(bits(out)).isEqualTo(bits(right));
-      assertThat(under.reports()).isEmpty();
-    }
-  }
-
+class DeviceAttentionTest extends DeviceAttentionCase {
   /** Kernels for evidence, and none of them without protection. */
   @Test
   void itMakesEvidence() {
@@ -321,7 +169,7 @@ class DeviceAttentionTest {
   @ParameterizedTest
   @ValueSource(ints = {0, 1, 2})
   void aKernelThatNeverRuns(int kernel) {
-    int ofRegion = 3 + 4; // before a run; after it: keys, values, words, the copy back
+    int ofRegion = 3 + 5; // before a run; after it: keys, values, words, checks, the copy back
     try (var under = SessionUnderTest.open(o -> o.compute(DEVICE).threads(1))) {
       under.session().attention(q, k, k.slice(3, 0, 24), out, options);
       var launches = new AtomicInteger();
@@ -354,11 +202,23 @@ class DeviceAttentionTest {
             }
           }
         };
-    try (var under = open()) {
+    try (var under = open();
+        var cache = under.session().cache(2, 40, 24)) {
+      var session = under.session();
       try (var _ = ProbeRelay.lend(garbage)) {
-        assertRight(under.session(), Status.CORRECTED);
+        assertRight(session, Status.CORRECTED);
       }
-      assertRight(under.session(), Status.CLEAN);
+      assertRight(session, Status.CLEAN);
+      session.append(cache, k, v);
+      Tensor one = q.slice(2, 0, 1);
+      Tensor row = Tensor.zeros(arena, DType.FLOAT32, 1, 4, 1, 24);
+      int[] right = scalarBits(k, v, 1, Tensor.zeros(arena, DType.FLOAT32, 1, 4, 1, 24));
+      try (var _ = ProbeRelay.lend(garbage)) {
+        assertThat(session.attention(one, List.of(cache), row, options))
+            .isEqualTo(Status.CORRECTED);
+      }
+      assertThat(bits(row)).isEqualTo(right);
+      assertThat(session.attention(one, List.of(cache), row, options)).isEqualTo(Status.CLEAN);
     }
   }
 
@@ -392,7 +252,7 @@ class DeviceAttentionTest {
             if ((point == ProbePoint.DEVICE_LAUNCH
                     && launches.getAndIncrement() % kernels == kernel)
                 || (point == ProbePoint.DEVICE_EVIDENCE
-                    && repeated.getAndIncrement() % (3 + 4) == kernel)) {
+                    && repeated.getAndIncrement() % (3 + 5) == kernel)) {
               flip(memory, offset);
             }
           };
@@ -498,11 +358,6 @@ class DeviceAttentionTest {
     }
   }
 
-  private static void flip(MemorySegment memory, long offset) {
-    int word = memory.get(ValueLayout.JAVA_INT_UNALIGNED, offset);
-    memory.set(ValueLayout.JAVA_INT_UNALIGNED, offset, word ^ 1 << 20);
-  }
-
   /**
    * A kernel that is always wrong is not used; one that has other bits where the choice does not
    * look is found out: by its checks, or, computed twice and wrong alike, by the row that the host
@@ -531,6 +386,14 @@ class DeviceAttentionTest {
       try (var under = open()) {
         assertThat(under.session().backend()).doesNotContain("attention");
       }
+      write(
+          folder,
+          "attention-spans.c",
+          source.replace(shifted, shifted + " + (SCANNING ? 0.5f : 0.0f)"));
+      try (var under = open()) {
+        assertThat(under.session().backend().contains("attention"))
+            .isEqualTo(!SessionUnderTest.readsPanels(under.session()));
+      }
       // Not with the sample's head size.
       write(
           folder,
@@ -553,66 +416,6 @@ class DeviceAttentionTest {
     } finally {
       System.clearProperty(property);
     }
-  }
-
-  /** Steps of a kernel, and head sizes for which they go wrong, which the choice does not try. */
-  private static final Map<String, Integer> STEPS =
-      Map.of(
-          "own[i] * scale", 36, // scaled queries
-          "exponentials(score - references)", 37, // weights
-          "SPLAT(reference)", 42, // what exponents are taken relative to
-          "decay_of(max_of[r], max)", 38,
-          "fma(sum_of[r], decay[r], own[0])", 39, // the sum of weights
-          "acc[t][i][j] = sum[i][j]", 41, // weighted values
-          "own[c] / sum + 0.0f", 35);
-
-  /** Every step has a check that sees it go wrong a little, in one kernel, always. */
-  @Test
-  void everyStepIsChecked(@TempDir Path folder) throws IOException {
-    var steps = new HashMap<>(STEPS);
-    for (String name : List.of("attention.c", "attention-spans.c", "attention-merge.c")) {
-      String source = Files.readString(Path.of("..", "native", "device", name));
-      for (var step : STEPS.entrySet()) {
-        if (source.contains(step.getKey())) {
-          String wrong = "(columns == %d ? 0.9999f : 1.0f) * ".formatted(step.getValue());
-          int at = step.getKey().indexOf('=') + 1;
-          String patched = step.getKey().substring(0, at) + wrong + step.getKey().substring(at);
-          source = source.replace(step.getKey(), patched);
-          steps.remove(step.getKey());
-        }
-      }
-      write(folder, name, source.replace("(columns == 36", "(depth == 36"));
-    }
-    assertThat(steps).isEmpty();
-    String property = "dev.regolith.kernels.sources";
-    System.setProperty(property, folder.toString());
-    try {
-      try (var under = open(1);
-          var scalar = Regolith.open(o -> o.compute(Compute.SCALAR).threads(1))) {
-        assertThat(under.session().backend()).contains("attention");
-        for (int size : new int[] {36, 37, 38, 39, 41, 42, 35, 33}) {
-          var odd = new AttentionCase(1, 2, 2, 150, 400, size, size, new Random(4));
-          Tensor oddQ = AttentionCase.tensor(arena, odd.q, Layout.HEADS_FIRST);
-          Tensor oddK = AttentionCase.tensor(arena, odd.k, Layout.HEADS_FIRST);
-          Tensor oddV = AttentionCase.tensor(arena, odd.v, Layout.HEADS_FIRST);
-          Tensor right = Tensor.zeros(arena, DType.FLOAT32, 1, 2, 150, size);
-          Tensor result = Tensor.zeros(arena, DType.FLOAT32, 1, 2, 150, size);
-          scalar.attention(oddQ, oddK, oddV, right, options);
-          under.reports().clear();
-          assertThat(under.session().attention(oddQ, oddK, oddV, result, options))
-              .as("head size %d", size)
-              .isEqualTo(size == 33 ? Status.CLEAN : Status.CORRECTED);
-          assertThat(bits(result)).isEqualTo(bits(right));
-          assertThat(under.reports()).hasSize(size == 33 ? 0 : 1);
-        }
-      }
-    } finally {
-      System.clearProperty(property);
-    }
-  }
-
-  private static void write(Path folder, String name, String source) throws IOException {
-    Files.writeString(folder.resolve(name), source);
   }
 
   @Test

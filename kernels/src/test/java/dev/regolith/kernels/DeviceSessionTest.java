@@ -329,6 +329,10 @@ class DeviceSessionTest {
     String right = "store_tile(acc, ";
     String source = Files.readString(Path.of("..", "native", "device", "gemm.c"));
     assertThat(source).contains(right);
+    boolean readsPanels;
+    try (var under = open()) {
+      readsPanels = SessionUnderTest.readsPanels(under.session());
+    }
     String wrong = "acc[3][0] = depth > 100 ? 1.5f * acc[3][0] : acc[3][0]; store_tile(acc, ";
     Files.writeString(folder.resolve("gemm.c"), source.replace(right, wrong));
     System.setProperty(property, folder.toString());
@@ -336,6 +340,15 @@ class DeviceSessionTest {
       assertThatThrownBy(() -> Regolith.open(options -> options.compute(DEVICE)))
           .isInstanceOf(IllegalStateException.class)
           .hasMessageContaining("none has the right bits");
+      if (readsPanels) { // a kernel for few rows
+        String few = "0, column, depth, rows, all_columns, 1,";
+        assertThat(source).containsOnlyOnce(few);
+        Files.writeString(
+            folder.resolve("gemm.c"), source.replace(few, few.replace("depth", "depth - 1")));
+        assertThatThrownBy(() -> Regolith.open(options -> options.compute(DEVICE)))
+            .isInstanceOf(IllegalStateException.class)
+            .hasMessageContaining("none has the right bits");
+      }
       // Beyond the 1100th step, which the choice of a tile does not look at.
       Files.writeString(
           folder.resolve("gemm.c"), source.replace(right, wrong.replace("100", "1100")));

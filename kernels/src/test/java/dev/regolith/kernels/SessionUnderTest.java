@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
+import java.util.regex.Pattern;
 
 /** A session together with the reports that its listeners got. */
 record SessionUnderTest(Session session, List<FaultReport> reports, List<CallReport> calls)
@@ -19,6 +20,12 @@ record SessionUnderTest(Session session, List<FaultReport> reports, List<CallRep
   private record Key(int threads, Protection protection, Compute compute) {}
 
   private static final Map<Key, SessionUnderTest> KEPT = new ConcurrentHashMap<>();
+
+  /**
+   * An accelerator's tile of an item, and no group's; its columns and those of the host's panels.
+   */
+  private static final Pattern READS_FOR_ITSELF =
+      Pattern.compile("tile \\d+x(\\d+)x(\\d+), (?:host|device) evidence.*tile \\d+ x (\\d+)");
 
   /** A session that is kept for the life of the JVM; its reports are cleared. Do not close. */
   static SessionUnderTest kept(int threads, Protection protection, Compute compute) {
@@ -66,6 +73,17 @@ record SessionUnderTest(Session session, List<FaultReport> reports, List<CallRep
   /** The accelerator that tests of devices are about in this JVM. */
   static Compute accelerator() {
     return isDeviceComputing() ? named() : Compute.OPENCL;
+  }
+
+  /**
+   * Whether work-items of a session's accelerator read whole panels, each for itself: then what is
+   * read once is summed up meanwhile.
+   */
+  static boolean readsPanels(Session session) {
+    var tiles = READS_FOR_ITSELF.matcher(session.backend());
+    return tiles.find()
+        && Integer.parseInt(tiles.group(1)) * Integer.parseInt(tiles.group(2))
+            == Integer.parseInt(tiles.group(3));
   }
 
   /** Whether an accelerator makes the evidence of its products in this JVM. */

@@ -52,13 +52,11 @@ final class AttentionWorkloads {
     AttentionWorkload wide =
         attention(
             "several blocks, " + first.name(), config, List.of(layers.getFirst()), TOKENS, longest);
+    List<AttentionInput> ofMiddle = passes.stream().map(pass -> pass.get(middle)).toList();
+    String nameOfMiddle = layers.get(middle).name();
     AttentionWorkload stacked =
-        attention(
-            "several spans, " + layers.get(middle).name(),
-            config,
-            passes.stream().map(pass -> pass.get(middle)).toList(),
-            FEW_QUERIES,
-            MANY_KEYS);
+        attention("several spans, " + nameOfMiddle, config, ofMiddle, FEW_QUERIES, MANY_KEYS);
+    AttentionWorkload token = attention("a token, " + nameOfMiddle, config, ofMiddle, 1, MANY_KEYS);
     AttentionWorkload pair = pair(first, all.get(last));
 
     all.add(wide.withLogSums());
@@ -87,6 +85,7 @@ final class AttentionWorkloads {
     all.add(withSpecialValues(deepest));
     all.add(wide.overCaches());
     all.add(stacked.withLogSums().overCaches());
+    all.add(token.overCaches());
     all.add(
         pair.with("lengths, " + pair.name(), pair.rules().keyLengths(TOKENS, TOKENS - 23))
             .overCaches());

@@ -6,7 +6,7 @@ import java.lang.foreign.ValueLayout;
 
 /** The arguments of a kernel, in order and in native memory; for one thread. */
 public final class Arguments implements Parts.Part {
-  private static final int MOST = 40;
+  private static final int MOST = 48;
 
   private final Arena arena = Arena.ofShared();
   private final MemorySegment values = arena.allocate(ValueLayout.JAVA_LONG, MOST);

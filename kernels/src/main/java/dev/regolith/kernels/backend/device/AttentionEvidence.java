@@ -10,6 +10,7 @@ import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What one thread's attention is verified with if it is computed once: check vectors of keys and
@@ -17,11 +18,6 @@ import java.util.Arrays;
  * behind the row's sums (see {@code attention-checks.c}).
  */
 final class AttentionEvidence implements Parts.Part {
-  private static final int BLOCK = AttentionProblem.BLOCK;
-
-  /** Of values: a sum for each key, and two bounds for either half. */
-  private static final int VALUE_ENTRY = BLOCK + 4;
-
   /** Of a row in a span, or in all. */
   private static final long CHECK_BYTES = 11L * Float.BYTES;
 
@@ -31,12 +27,13 @@ final class AttentionEvidence implements Parts.Part {
   private final DeviceKernel checkKeys;
   private final DeviceKernel checkValues;
   private final DeviceKernel predictScores;
-  private final DeviceBuffer ofKeys;
-  private final DeviceBuffer ofValues;
+  private final DeviceKernel verifyChecks;
+  private final CheckVectors ofCall;
   private final DeviceBuffer ofScores;
   private final DeviceBuffer ofSpans;
   private final DeviceBuffer ofRows;
   private final long[] found = new long[Seal.SUMS];
+  private CheckVectors.@Nullable Placed checks;
   private double[] nothing = {};
   private double[] differences = {};
   private double[] most = {};
@@ -50,8 +47,8 @@ final class AttentionEvidence implements Parts.Part {
       checkKeys = parts.add(kernels.newKernel("check_keys"));
       checkValues = parts.add(kernels.newKernel("check_values"));
       predictScores = parts.add(kernels.newKernel("predict_scores"));
-      ofKeys = parts.add(new DeviceBuffer(context));
-      ofValues = parts.add(new DeviceBuffer(context));
+      verifyChecks = parts.add(kernels.newKernel("verify_checks"));
+      ofCall = parts.add(new CheckVectors(context));
       ofScores = parts.add(new DeviceBuffer(context));
       ofSpans = parts.add(new DeviceBuffer(context));
       ofRows = parts.add(new DeviceBuffer(context));
@@ -86,70 +83,159 @@ final class AttentionEvidence implements Parts.Part {
     ofRows.atLeast(CHECK_BYTES * partsOf(p) * rows);
   }
 
-  /** Makes check vectors, and predicts scores. */
+  /**
+   * Makes check vectors, and predicts scores.
+   *
+   * @param pages of the cache that keys and values are in, or null
+   */
   void predict(
       AttentionProblem p,
       AttentionRegion region,
       RegionRows queries,
       DeviceOperand keys,
       DeviceOperand values,
+      @Nullable DevicePages pages,
       RegionWords words,
       DeviceQueue queue) {
     long seen = words.blocksSeen();
+    checks = null;
     if (seen == 0) {
       return;
     }
-    DeviceObject keyChecks = ofKeys.atLeast(4L * region.kvHeads * seen * (p.depth + 1));
+    var entry = CheckVectors.Entry.of(p.depth, partsOf(p));
+    CheckVectors.Placed vectors;
+    if (pages == null) {
+      vectors = ofCall.room(region.kvHeads * seen, entry, 0, seen);
+      makeChecks(p, region, keys, values, words.firstBlock(), seen, vectors, queue);
+    } else {
+      vectors =
+          pages.checks(
+              region,
+              words,
+              entry,
+              (block, count, made) ->
+                  makeChecks(p, region, keys, values, block, count, made, queue),
+              queue);
+    }
+    checks = vectors;
+    if (Probe.ON) {
+      for (int head = 0; head < region.kvHeads; head++) {
+        long first = vectors.place() + head * vectors.pitch();
+        probe(vectors.ofKeys(), first, seen, entry.ofKeys(), queue);
+        probe(vectors.ofValues(), first, seen, entry.ofValues(), queue);
+      }
+    }
+    DeviceObject predicted = ofScores.atLeast(8L * region.rows() * seen);
+    queries.describe(
+        predictScores.open().buffer(queries.buffer()).buffer(vectors.ofKeys()).buffer(predicted),
+        region);
+    vectors
+        .describe(predictScores.number(p.depth).number(region.rowsOfKvHead()).number(seen))
+        .real(p.scale);
+    queue.run(ProbePoint.DEVICE_EVIDENCE, predictScores, region.rows(), 1, scanners);
+    if (Probe.ON) {
+      probe(predicted, 0, region.rows(), 8L * seen, queue);
+    }
+  }
+
+  /** Makes check vectors of so many blocks. */
+  private void makeChecks(
+      AttentionProblem p,
+      AttentionRegion region,
+      DeviceOperand keys,
+      DeviceOperand values,
+      long block,
+      long count,
+      CheckVectors.Placed made,
+      DeviceQueue queue) {
     checkKeys
         .open()
         .buffer(keys.buffer())
-        .buffer(keyChecks)
+        .buffer(made.ofKeys())
         .number(p.depth)
         .number(keys.keys())
         .number(keys.place())
         .number(keys.step())
         .number(keys.floatsOfHead())
-        .number(words.firstBlock())
-        .number(seen);
-    queue.run(ProbePoint.DEVICE_EVIDENCE, checkKeys, seen, region.kvHeads, scanners);
-    long ofHead = partsOf(p);
-    DeviceObject valueChecks = ofValues.atLeast(4L * region.kvHeads * seen * ofHead * VALUE_ENTRY);
+        .number(block);
+    made.describe(checkKeys);
+    queue.run(ProbePoint.DEVICE_EVIDENCE, checkKeys, count, region.kvHeads, scanners);
     checkValues
         .open()
         .buffer(values.buffer())
-        .buffer(valueChecks)
+        .buffer(made.ofValues())
         .number(p.columns)
         .number(keys.keys())
         .number(values.place())
         .number(values.step())
         .number(values.floatsOfHead())
         .number(values.floatsOfPanel())
-        .number(words.firstBlock())
-        .number(seen);
-    queue.run(ProbePoint.DEVICE_EVIDENCE, checkValues, seen, ofHead * region.kvHeads, scanners);
-    if (Probe.ON) {
-      long bytes = 4L * region.kvHeads * seen;
-      queue.probe(ProbePoint.DEVICE_CHECKS, keyChecks, 0, bytes * (p.depth + 1));
-      queue.probe(ProbePoint.DEVICE_CHECKS, valueChecks, 0, bytes * ofHead * VALUE_ENTRY);
-    }
-    DeviceObject predicted = ofScores.atLeast(8L * region.rows() * seen);
-    queries
-        .describe(
-            predictScores.open().buffer(queries.buffer()).buffer(keyChecks).buffer(predicted),
-            region)
-        .number(p.depth)
-        .number(region.rowsOfKvHead())
-        .number(seen)
-        .real(p.scale);
-    queue.run(ProbePoint.DEVICE_EVIDENCE, predictScores, region.rows(), 1, scanners);
-    if (Probe.ON) {
-      queue.probe(ProbePoint.DEVICE_CHECKS, predicted, 0, 8L * region.rows() * seen);
-    }
+        .number(block);
+    made.describe(checkValues);
+    long down = partsOf(p) * region.kvHeads;
+    queue.run(ProbePoint.DEVICE_EVIDENCE, checkValues, count, down, scanners);
+  }
+
+  /** Shows something that is made of entries to the probe. */
+  private static void probe(
+      DeviceObject buffer, long first, long entries, long bytes, DeviceQueue queue) {
+    queue.probe(ProbePoint.DEVICE_CHECKS, buffer, first * bytes, entries * bytes);
   }
 
   /** Appends what a kernel reads and leaves beside a span. */
-  DeviceKernel describeSpans(DeviceKernel kernel) {
-    return kernel.buffer(ofScores.atLeast(8)).buffer(ofValues.atLeast(8)).buffer(spans());
+  DeviceKernel describeSpans(DeviceKernel kernel, AttentionRun run) {
+    return kernel.buffer(ofScores.atLeast(8)).buffer(checksOf(run).ofValues()).buffer(spans());
+  }
+
+  /**
+   * Where this call's check vectors are, for a run that is checked; else room that nobody reads.
+   */
+  CheckVectors.Placed checksOf(AttentionRun run) {
+    CheckVectors.Placed predicted = run.checked() ? checks : null;
+    return predicted != null ? predicted : ofCall.room(1, CheckVectors.Entry.of(1, 1), 0, 0);
+  }
+
+  /** Entries of sums that tell whether a region's check vectors stayed what they were. */
+  static long entries(AttentionRegion region, RegionWords words) {
+    return region.kvHeads * words.blocksSeen();
+  }
+
+  /** Has check vectors summed up, after their last use. */
+  void scanChecks(
+      AttentionProblem p,
+      AttentionRegion region,
+      RegionWords words,
+      DeviceObject sums,
+      long place,
+      long launch,
+      DeviceQueue queue) {
+    CheckVectors.Placed vectors = checks;
+    long seen = words.blocksSeen();
+    if (vectors == null) {
+      return;
+    }
+    verifyChecks
+        .open()
+        .buffer(vectors.ofKeys())
+        .buffer(vectors.ofValues())
+        .buffer(sums)
+        .number(place)
+        .number(p.depth)
+        .number(p.columns)
+        .number(seen);
+    vectors.describe(verifyChecks).number(launch);
+    queue.run(ProbePoint.DEVICE_EVIDENCE, verifyChecks, seen, region.kvHeads, scanners);
+  }
+
+  /** Whether they did. */
+  boolean areChecksIntact(DeviceSums sums, long place, long entries) {
+    boolean intact = true;
+    for (long entry = 0; entry < entries; entry++) {
+      Arrays.fill(found, 0);
+      sums.addTo(found, place + entry);
+      intact &= (int) found[0] == 0 && found[1] == 0 && found[2] == 0;
+    }
+    return intact;
   }
 
   /** What was found of spans. */
@@ -164,18 +250,23 @@ final class AttentionEvidence implements Parts.Part {
 
   /** Shows what was found of spans to the probe. */
   void probe(AttentionProblem p, long rows, long spans, DeviceQueue queue) {
-    queue.probe(ProbePoint.DEVICE_CHECKS, spans(), 0, CHECK_BYTES * spans * partsOf(p) * rows);
+    probe(spans(), 0, spans * partsOf(p) * rows, CHECK_BYTES, queue);
+  }
+
+  /** What checks come to. */
+  enum Verdict {
+    RIGHT,
+    WRONG,
+    /** They do not tell: something is not finite, or too large. */
+    NOTHING
   }
 
   /**
    * Hands over what was found of a region's rows, from behind their sums on: the largest difference
    * of each, in tolerances. Words that changed, and rows that saw other keys than they should have,
-   * are suspect.
-   *
-   * @return whether that says anything; if not, nothing is handed over
+   * are suspect. Where checks do not tell, nothing is handed over.
    */
-  boolean isConclusive(
-      AttentionProblem p, AttentionRegion region, DeviceSums sums, AttentionSink sink) {
+  Verdict judge(AttentionProblem p, AttentionRegion region, DeviceSums sums, AttentionSink sink) {
     int rows = region.rows();
     if (most.length < rows) {
       nothing = new double[rows];
@@ -183,6 +274,7 @@ final class AttentionEvidence implements Parts.Part {
       most = new double[rows];
       Arrays.fill(most, 1);
     }
+    double largest = 0;
     boolean changed = false;
     for (int row = 0; row < rows; row++) {
       Arrays.fill(found, 0);
@@ -194,8 +286,9 @@ final class AttentionEvidence implements Parts.Part {
       changed |= found[0] != 0 || found[1] >>> Integer.SIZE != 0 || found[2] != keys;
       changed |= difference < 0;
       differences[row] = difference;
-      if (Float.isInfinite(difference) || Float.isNaN(difference)) {
-        return false;
+      largest = Math.max(largest, difference);
+      if (!Float.isFinite(difference)) {
+        return Verdict.NOTHING;
       }
     }
     region.checks += rows;
@@ -203,7 +296,7 @@ final class AttentionEvidence implements Parts.Part {
       sink.suspect(p, region, Component.DEVICE_BUFFER);
     }
     sink.evidence(p, region, 0, rows, nothing, differences, most);
-    return true;
+    return changed || largest > 1 ? Verdict.WRONG : Verdict.RIGHT;
   }
 
   @Override

@@ -6,6 +6,7 @@ import dev.regolith.kernels.backend.Visibility;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
 import java.lang.foreign.MemorySegment;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -34,6 +35,7 @@ final class AttentionKernels implements Parts.Part {
   private final DeviceKernel scale;
   private final DeviceKernel attend;
   private final DeviceKernel attendAndCheck;
+  private final @Nullable DeviceKernel attendCheckAndScan;
   private final DeviceKernel merge;
   private final DeviceKernel scanPanels;
   private final DeviceKernel scanWords;
@@ -46,6 +48,10 @@ final class AttentionKernels implements Parts.Part {
   private final DeviceBuffer totals;
   private final DeviceSums sums;
   private final AttentionEvidence evidence;
+  private long sumsOfKeys;
+  private long sumsOfValues;
+  private long sumsOfWords;
+  private long sumsOfChecks;
 
   AttentionKernels(DeviceContext context, AttentionProgram program) {
     tile = program.kernels().tile();
@@ -55,6 +61,10 @@ final class AttentionKernels implements Parts.Part {
       scale = parts.add(kernels.newKernel("scale_queries"));
       attend = parts.add(kernels.newKernel("attend_spans"));
       attendAndCheck = parts.add(kernels.newKernel("attend_and_check_spans"));
+      attendCheckAndScan =
+          tile.readsPanels(program.panelColumns())
+              ? parts.add(kernels.newKernel("attend_check_and_scan_spans"))
+              : null;
       merge = parts.add(kernels.newKernel("merge_spans"));
       scanPanels = parts.add(kernels.newKernel("scan_panels"));
       scanWords = parts.add(kernels.newKernel("scan_words"));
@@ -87,7 +97,57 @@ final class AttentionKernels implements Parts.Part {
     return words;
   }
 
-  /** What the kernels sum up, to be opened. */
+  /**
+   * Makes room for the sums of a launch: of rows in both runs, of panels, of a region's words, and,
+   * if it is checked, of check vectors.
+   */
+  void openSums(
+      AttentionProblem p,
+      AttentionRegion region,
+      DeviceOperand keys,
+      DeviceOperand ofValues,
+      boolean checked,
+      long launch) {
+    sumsOfKeys = p.verify ? 2L * region.rows() : region.rows();
+    sumsOfValues = sumsOfKeys + (p.verify ? keys.entries() : 0);
+    sumsOfWords = sumsOfValues + (p.verify ? ofValues.entries() : 0);
+    sumsOfChecks = sumsOfWords + (p.verify ? words.chunks() : 0);
+    long ofChecks = checked ? AttentionEvidence.entries(region, words) : 0;
+    sums.open(sumsOfChecks + ofChecks, launch);
+  }
+
+  /** Where those of check vectors are. */
+  long sumsOfChecks() {
+    return sumsOfChecks;
+  }
+
+  /** Where those of keys are, a panel's k-blocks one after the other. */
+  long sumsOfKeys() {
+    return sumsOfKeys;
+  }
+
+  /** Where those of values are. */
+  long sumsOfValues() {
+    return sumsOfValues;
+  }
+
+  /** Where those of the region's words are. */
+  long sumsOfWords() {
+    return sumsOfWords;
+  }
+
+  /**
+   * Whether the words of keys and values that rows see are read once, each by one work-item: it
+   * sums them up as well.
+   */
+  boolean readsOnce(AttentionRegion region, DeviceOperand keys, DeviceOperand ofValues) {
+    return attendCheckAndScan != null
+        && region.rowsOfKvHead() <= tile.groupRows()
+        && keys.panelsOfBlock() > 0
+        && ofValues.panelsOfBlock() > 0;
+  }
+
+  /** What the kernels sum up. */
   DeviceSums sums() {
     return sums;
   }
@@ -195,7 +255,7 @@ final class AttentionKernels implements Parts.Part {
     long rows = region.rows();
     long down = down(region);
     DeviceObject given = copyOfWords.atLeast(0);
-    DeviceKernel kernel = run.checked() ? attendAndCheck : attend;
+    DeviceKernel kernel = ofSpans(run);
     kernel
         .open()
         .buffer(scaled.atLeast(0))
@@ -206,7 +266,8 @@ final class AttentionKernels implements Parts.Part {
         .buffer(values.atLeast(0))
         .buffer(softmax.atLeast(0));
     evidence
-        .describeSpans(kernel)
+        .describeSpans(kernel, run)
+        .buffer(sums.memory())
         .number(words.rowsAt())
         .number(words.blocksAt())
         .number(p.depth)
@@ -230,7 +291,13 @@ final class AttentionKernels implements Parts.Part {
         .number(words.maskOfHead())
         .number(words.maskOfQuery())
         .number(first)
-        .number(words.blocksSeen())
+        .number(words.blocksSeen());
+    evidence
+        .checksOf(run)
+        .describe(kernel)
+        .number(sumsOfKeys)
+        .number(sumsOfValues)
+        .number(run.launch())
         .real(p.visibility.softcap)
         .number(flags(p, run));
     queue.run(run.command(), kernel, down, spans * evidence.partsOf(p), tile.group());
@@ -241,6 +308,13 @@ final class AttentionKernels implements Parts.Part {
         evidence.probe(p, rows, spans, queue);
       }
     }
+  }
+
+  private DeviceKernel ofSpans(AttentionRun run) {
+    if (run.scans()) {
+      return Objects.requireNonNull(attendCheckAndScan);
+    }
+    return run.checked() ? attendAndCheck : attend;
   }
 
   private static int flags(AttentionProblem p, AttentionRun run) {
@@ -287,8 +361,13 @@ final class AttentionKernels implements Parts.Part {
     queue.run(run.command(), merge, rows, 1, tile.scanners());
   }
 
-  /** Has the panels of keys or values that rows see summed up, after their last use. */
-  void scan(DeviceOperand operand, long place, long launch) {
+  /** Has the panels of keys and values that rows see summed up, after their last use. */
+  void scanPanels(DeviceOperand keys, DeviceOperand ofValues, long launch) {
+    scan(keys, sumsOfKeys, launch);
+    scan(ofValues, sumsOfValues, launch);
+  }
+
+  private void scan(DeviceOperand operand, long place, long launch) {
     if (Probe.ON) {
       probePanels(ProbePoint.DEVICE_B_LAST_USE, operand);
     }
@@ -311,7 +390,7 @@ final class AttentionKernels implements Parts.Part {
   }
 
   /** Has the region's words summed up, after their last use. */
-  void scanWords(long place, long launch) {
+  void scanWords(long launch) {
     DeviceObject given = copyOfWords.atLeast(0);
     if (Probe.ON) {
       queue.probe(ProbePoint.DEVICE_A_LAST_USE, given, 0, 4 * words.count());
@@ -320,7 +399,7 @@ final class AttentionKernels implements Parts.Part {
         .open()
         .buffer(given)
         .buffer(sums.memory())
-        .number(place)
+        .number(sumsOfWords)
         .number(words.count())
         .number(launch);
     queue.run(ProbePoint.DEVICE_EVIDENCE, scanWords, words.chunks(), 1, tile.scanners());

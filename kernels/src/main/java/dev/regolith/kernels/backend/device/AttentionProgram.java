@@ -11,8 +11,9 @@ import java.util.function.Consumer;
  * the largest whose scores fit into local memory.
  *
  * @param tiles of values, side by side, that a work-item keeps
+ * @param panelColumns of the panels that it reads
  */
-record AttentionProgram(KernelProgram kernels, int tiles) implements Parts.Part {
+record AttentionProgram(KernelProgram kernels, int tiles, int panelColumns) implements Parts.Part {
   /**
    * Compiles them, if the device has room for a work-group, and the host's bits.
    *
@@ -62,7 +63,9 @@ record AttentionProgram(KernelProgram kernels, int tiles) implements Parts.Part 
                 RegionWords.CHUNK)
             + AttentionEvidence.options();
     return new AttentionProgram(
-        new KernelProgram(context, KernelProgram.ATTENTION, tile, panelColumns, options), tiles);
+        new KernelProgram(context, KernelProgram.ATTENTION, tile, panelColumns, options),
+        tiles,
+        panelColumns);
   }
 
   /** What a CPU keeps is in memory anyway; a GPU's work-items have registers for one tile. */

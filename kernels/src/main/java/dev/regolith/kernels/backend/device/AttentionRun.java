@@ -6,6 +6,7 @@ import dev.regolith.kernels.probe.ProbePoint;
  * A run of a region; of two, one.
  *
  * @param checked whether it is held against what was predicted
+ * @param scans whether keys and values are summed up while they are read
  * @param turned whether its work-groups do what others do in the other run
  * @param place of the rows' sums
  * @param stamp of everything that it makes on its way
@@ -15,6 +16,7 @@ import dev.regolith.kernels.probe.ProbePoint;
  */
 record AttentionRun(
     boolean checked,
+    boolean scans,
     boolean turned,
     long place,
     long stamp,
@@ -27,9 +29,10 @@ record AttentionRun(
     return (number * 0x9E3779B97F4A7C15L) >>> Integer.SIZE;
   }
 
-  static AttentionRun first(long launch, boolean checked) {
+  static AttentionRun first(long launch, boolean checked, boolean scans) {
     return new AttentionRun(
         checked,
+        scans,
         false,
         0,
         mixed(2 * launch),
@@ -41,6 +44,7 @@ record AttentionRun(
 
   static AttentionRun repeated(long launch, long place) {
     return new AttentionRun(
+        false,
         false,
         true,
         place,

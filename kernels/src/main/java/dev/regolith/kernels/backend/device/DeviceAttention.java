@@ -7,6 +7,7 @@ import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.KeyValuePages;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Workspace;
+import dev.regolith.kernels.backend.device.AttentionEvidence.Verdict;
 import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.function.LogSumExp;
@@ -16,6 +17,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One thread's attention on the device: a region at a time.
@@ -34,6 +36,9 @@ import java.util.Arrays;
 final class DeviceAttention implements DeviceWorkspace.Queued {
   /** One of so many rows is computed on the host as well; of key heads with more, one. */
   private static final int SAMPLED = 128;
+
+  /** Panels that may differ while the kernel that summed them up is believed. */
+  private static final int FEW = 4;
 
   private final Backend host;
   private final AttentionKernels kernels;
@@ -83,7 +88,7 @@ final class DeviceAttention implements DeviceWorkspace.Queued {
       try {
         var keys = DeviceOperand.packed(p, region, true, ofKeys, queue(), anew);
         var values = DeviceOperand.packed(p, region, false, ofValues, queue(), anew);
-        run(p, region, keys, values, launch, workspace, sink);
+        run(p, region, keys, values, null, launch, workspace, sink);
       } finally {
         ofKeys.giveBack();
         ofValues.giveBack();
@@ -96,7 +101,7 @@ final class DeviceAttention implements DeviceWorkspace.Queued {
       copy.open(sequence, queue(), anew);
       var keys = DeviceOperand.cached(sequence, region, true, copy);
       var values = DeviceOperand.cached(sequence, region, false, copy);
-      run(p, region, keys, values, launch, workspace, sink);
+      run(p, region, keys, values, copy, launch, workspace, sink);
     } finally {
       copy.giveBack();
     }
@@ -107,6 +112,7 @@ final class DeviceAttention implements DeviceWorkspace.Queued {
       AttentionRegion region,
       DeviceOperand keys,
       DeviceOperand ofValues,
+      @Nullable DevicePages pages,
       long launch,
       Workspace workspace,
       AttentionSink sink) {
@@ -119,10 +125,8 @@ final class DeviceAttention implements DeviceWorkspace.Queued {
     keys.see(words.firstBlock(), endSeen);
     ofValues.see(words.firstBlock(), endSeen);
     kernels.upload();
-    long panelsAt = p.verify ? 2L * region.rows() : region.rows();
-    long valuesAt = panelsAt + (p.verify ? keys.entries() : 0);
-    long wordsAt = valuesAt + (p.verify ? ofValues.entries() : 0);
-    kernels.sums().open(wordsAt + (p.verify ? words.chunks() : 0), launch);
+    boolean checked = p.verify && AttentionEvidence.isFor(p);
+    kernels.openSums(p, region, keys, ofValues, checked, launch);
     if (Probe.ON) {
       kernels.probeOperands(keys, ofValues);
     }
@@ -135,14 +139,14 @@ final class DeviceAttention implements DeviceWorkspace.Queued {
     }
     RegionRows copy = there != null && p.verify ? there.repeated(p, region) : null;
     RegionRows again = copy == null ? result : copy;
-    boolean checked = p.verify && AttentionEvidence.isFor(p);
     if (checked) {
-      kernels.evidence().predict(p, region, queries, keys, ofValues, words, queue());
+      kernels.evidence().predict(p, region, queries, keys, ofValues, pages, words, queue());
     } else if (p.verify) {
       var repeated = AttentionRun.repeated(launch, region.rows());
       kernels.compute(p, region, queries, keys, ofValues, again, null, repeated);
     }
-    var run = AttentionRun.first(launch, checked);
+    boolean scans = checked && kernels.readsOnce(region, keys, ofValues);
+    var run = AttentionRun.first(launch, checked, scans);
     kernels.compute(p, region, queries, keys, ofValues, result, checked ? copy : null, run);
     if (Probe.ON && copy != null) {
       copy.probe(queue(), ProbePoint.DEVICE_REPEATED, region, p.columns);
@@ -150,10 +154,17 @@ final class DeviceAttention implements DeviceWorkspace.Queued {
     if (Probe.ON && there != null) {
       result.probe(queue(), ProbePoint.DEVICE_C_KEPT, region, p.columns);
     }
+    if (p.verify && !scans) {
+      kernels.scanPanels(keys, ofValues, launch);
+    }
     if (p.verify) {
-      kernels.scan(keys, panelsAt, launch);
-      kernels.scan(ofValues, valuesAt, launch);
-      kernels.scanWords(wordsAt, launch);
+      kernels.scanWords(launch);
+    }
+    if (checked) {
+      kernels
+          .evidence()
+          .scanChecks(
+              p, region, words, kernels.sums().memory(), kernels.sumsOfChecks(), launch, queue());
     }
     if (there == null) {
       room(4L * region.rows() * p.columns, AttentionKernels.BYTES_OF_SPAN * region.rows());
@@ -161,9 +172,9 @@ final class DeviceAttention implements DeviceWorkspace.Queued {
     }
     if (p.verify) {
       kernels.sums().download(kernels.queue());
-      verifyPanels(p, region, keys, panelsAt, workspace, sink);
-      verifyPanels(p, region, ofValues, valuesAt, workspace, sink);
-      if (!words.agree(kernels.sums(), wordsAt)) {
+      verifyPanels(p, region, keys, kernels.sumsOfKeys(), scans, workspace, sink);
+      verifyPanels(p, region, ofValues, kernels.sumsOfValues(), scans, workspace, sink);
+      if (!words.agree(kernels.sums(), kernels.sumsOfWords())) {
         sink.suspect(p, region, Component.DEVICE_BUFFER);
       }
     }
@@ -174,8 +185,16 @@ final class DeviceAttention implements DeviceWorkspace.Queued {
     } else if (!p.verify) {
       queue().finish();
     }
-    boolean conclusive =
-        checked && kernels.evidence().isConclusive(p, region, kernels.sums(), sink);
+    Verdict verdict =
+        checked ? kernels.evidence().judge(p, region, kernels.sums(), sink) : Verdict.NOTHING;
+    if (checked && !areChecksIntact(region, words)) {
+      sink.suspect(p, region, Component.DEVICE_BUFFER);
+      verdict = Verdict.WRONG;
+    }
+    boolean conclusive = verdict != Verdict.NOTHING;
+    if (pages != null && checked && verdict != Verdict.RIGHT) {
+      pages.forgetChecks(region);
+    }
     if (checked && !conclusive) {
       var repeated = AttentionRun.repeated(launch, region.rows());
       kernels.compute(p, region, queries, keys, ofValues, again, null, repeated);
@@ -189,6 +208,11 @@ final class DeviceAttention implements DeviceWorkspace.Queued {
       }
       sink.madeByDevice();
     }
+  }
+
+  private boolean areChecksIntact(AttentionRegion region, RegionWords words) {
+    long entries = AttentionEvidence.entries(region, words);
+    return kernels.evidence().areChecksIntact(kernels.sums(), kernels.sumsOfChecks(), entries);
   }
 
   /**
@@ -244,16 +268,23 @@ final class DeviceAttention implements DeviceWorkspace.Queued {
     }
   }
 
-  /** Compares the sums of panels with the host's seals, and mends the device's panels. */
+  /**
+   * Compares the sums of panels with the host's seals, and mends the device's panels.
+   *
+   * @param scanned whether the kernel that computes made the sums: where many differ, it is that
+   *     which is in doubt, and the rest is copied as a whole if computing again does not help
+   */
   private void verifyPanels(
       AttentionProblem p,
       AttentionRegion region,
       DeviceOperand operand,
       long place,
+      boolean scanned,
       Workspace workspace,
       AttentionSink sink) {
     int kBlocks = operand.kBlocks();
     region.checks += operand.entries();
+    int different = 0;
     for (int panel = 0; panel < operand.panels(); panel++) {
       for (int kBlock = 0; kBlock < kBlocks; kBlock++) {
         PackedB b = operand.packed(panel);
@@ -261,6 +292,10 @@ final class DeviceAttention implements DeviceWorkspace.Queued {
         long entry = place + (long) panel * kBlocks + kBlock;
         if (kernels.sums().isSealed(b, onHost, kBlock, entry)) {
           continue;
+        }
+        if (scanned && ++different > FEW) {
+          sink.suspect(p, region, Component.DEVICE_BUFFER);
+          return;
         }
         if (host.isIntact(b, onHost, kBlock, found, workspace)) {
           operand.mend(panel, kBlock, kernels.queue());

@@ -1,14 +1,17 @@
 package dev.regolith.kernels.backend.device;
 
 import dev.regolith.kernels.backend.AttentionProblem;
+import dev.regolith.kernels.backend.AttentionRegion;
 import dev.regolith.kernels.backend.KeyValuePages;
 import dev.regolith.kernels.backend.PackedB;
 import java.lang.ref.WeakReference;
+import java.util.Arrays;
 
 /**
  * A device's copy of a sequence's cached keys and values: pages of a head lie one behind the other,
  * so that its panels are a row. Only pages are copied that keys were appended to, or forgotten of,
- * since the last call.
+ * since the last call. Beside them lie the {@linkplain CheckVectors check vectors} of pages, from
+ * the first call on that is verified by them.
  */
 final class DevicePages extends DeviceCopy {
   private static final int BLOCK = AttentionProblem.BLOCK;
@@ -16,6 +19,7 @@ final class DevicePages extends DeviceCopy {
   private final WeakReference<KeyValuePages> source;
   private final DeviceBuffer keys;
   private final DeviceBuffer values;
+  private final CheckVectors checks;
   private int room;
 
   /** Per page: its version, and how many keys it held, when it was copied. */
@@ -23,10 +27,23 @@ final class DevicePages extends DeviceCopy {
 
   private int[] lengths = {};
 
+  /** Per page: how often it was copied, in part or as a whole. */
+  private int[] copies = {};
+
+  /** Per head and page: what {@link #copies} said when its check vectors were made; 0 if never. */
+  private int[][] checked = {};
+
+  /** Makes check vectors of so many blocks, from a block on. */
+  @FunctionalInterface
+  interface Checker {
+    void make(long block, long count, CheckVectors.Placed made);
+  }
+
   DevicePages(KeyValuePages source, DeviceContext context) {
     this.source = new WeakReference<>(source);
     keys = new DeviceBuffer(context);
     values = new DeviceBuffer(context);
+    checks = new CheckVectors(context);
   }
 
   @Override
@@ -41,8 +58,11 @@ final class DevicePages extends DeviceCopy {
       room = Math.max(pages.pages(), 2 * room);
       keys.close();
       values.close();
+      checks.close();
       versions = new long[room];
       lengths = new int[room];
+      copies = new int[room];
+      checked = new int[pages.heads()][room];
     }
     if (anew) {
       repairs().write(() -> copy(pages, queue, true));
@@ -64,6 +84,7 @@ final class DevicePages extends DeviceCopy {
       }
       versions[page] = pages.version(page);
       lengths[page] = length;
+      copies[page]++;
       any = true;
     }
     if (any) {
@@ -114,13 +135,66 @@ final class DevicePages extends DeviceCopy {
         .write(() -> {
           queue.uploadPanels(packed.panels(), from, bytes, buffer, place * bytes);
           queue.finish();
+          copies[(int) (place / perPage(packed) % room)]++;
         });
+  }
+
+  /**
+   * The check vectors of what a region sees. They are kept, and made of pages that were copied
+   * since they were.
+   */
+  synchronized CheckVectors.Placed checks(
+      AttentionRegion region,
+      RegionWords words,
+      CheckVectors.Entry entry,
+      Checker checker,
+      DeviceQueue queue) {
+    int first = (int) words.firstBlock();
+    int end = first + (int) words.blocksSeen();
+    long entries = (long) checked.length * room;
+    var ofHeads = checks.room(entries, entry, (long) region.kvHead * room, room);
+    boolean isNew = false;
+    int page = first;
+    while (page < end) {
+      int from = page;
+      while (page < end && !isChecked(region, page)) {
+        page++;
+      }
+      if (page > from) {
+        checker.make(from, page - from, ofHeads.later(from));
+        isNew = true;
+      }
+      page++;
+    }
+    if (isNew) {
+      queue.finish(); // other queues rely on them from here on
+    }
+    for (int head = region.kvHead; head < region.kvHead + region.kvHeads; head++) {
+      System.arraycopy(copies, first, checked[head], first, end - first);
+    }
+    return ofHeads.later(first);
+  }
+
+  private boolean isChecked(AttentionRegion region, int page) {
+    boolean all = true;
+    for (int head = region.kvHead; head < region.kvHead + region.kvHeads; head++) {
+      all &= checked[head][page] == copies[page];
+    }
+    return all;
+  }
+
+  /** Has the check vectors of a region's heads made anew by the next that needs them. */
+  synchronized void forgetChecks(AttentionRegion region) {
+    for (int head = region.kvHead; head < region.kvHead + region.kvHeads; head++) {
+      Arrays.fill(checked[head], 0);
+    }
   }
 
   @Override
   public synchronized void close() {
     keys.close();
     values.close();
+    checks.close();
     room = 0;
   }
 }

@@ -74,17 +74,23 @@ final class KernelProgram implements Parts.Part {
     return options.toString();
   }
 
-  /** Spans of keys are attended to by one of two kernels, which have a source in common. */
+  /** Spans of keys are attended to by one of a few kernels, which have a source in common. */
   private static String attention() {
-    String spans = KernelSources.read(KernelProgram.class, "attention-spans.c");
     return KernelSources.read(KernelProgram.class, "attention-checks.c")
         + KernelSources.read(KernelProgram.class, ATTENTION)
-        + "#define CHECKING 0\n#define ATTEND_SPANS attend_spans\n"
-        + spans
-        + "#undef CHECKING\n#undef ATTEND_SPANS\n"
-        + "#define CHECKING 1\n#define ATTEND_SPANS attend_and_check_spans\n"
-        + spans
+        + spans("attend_spans", 0, 0)
+        + spans("attend_and_check_spans", 1, 0)
+        + "#if GROUP == 1 && GROUP_COLUMNS == PANEL\n"
+        + spans("attend_check_and_scan_spans", 1, 1)
+        + "#endif\n"
         + KernelSources.read(KernelProgram.class, "attention-merge.c");
+  }
+
+  private static String spans(String name, int checking, int scanning) {
+    return "#define ATTEND_SPANS %s\n#define CHECKING %d\n#define SCANNING %d\n"
+            .formatted(name, checking, scanning)
+        + KernelSources.read(KernelProgram.class, "attention-spans.c")
+        + "#undef ATTEND_SPANS\n#undef CHECKING\n#undef SCANNING\n";
   }
 
   @Override

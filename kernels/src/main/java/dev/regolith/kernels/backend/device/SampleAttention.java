@@ -4,6 +4,7 @@ import dev.regolith.kernels.backend.AttentionProblem;
 import dev.regolith.kernels.backend.AttentionRegion;
 import dev.regolith.kernels.backend.AttentionSink;
 import dev.regolith.kernels.backend.Backend;
+import dev.regolith.kernels.backend.KeyValuePages;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Visibility;
 import dev.regolith.kernels.backend.Workspace;
@@ -19,13 +20,17 @@ import java.util.concurrent.atomic.AtomicBoolean;
 /**
  * An attention whose bits the host knows: two key heads that share a region, two spans, sizes that
  * fill no tile, softcap, slopes, masks, causality, values that are not finite, scores that are
- * subnormal.
+ * subnormal; and a query of each head over a cache.
  */
 final class SampleAttention implements AutoCloseable {
   private static final int HEADS = 4;
   private static final int KV_HEADS = 2;
   private static final int QUERIES = 37;
   private static final int KEYS = 1111;
+
+  /** Of these, keys in the cache. */
+  private static final int CACHED = 300;
+
   private static final int DEPTH = 43;
   private static final int COLUMNS = 141;
 
@@ -43,6 +48,7 @@ final class SampleAttention implements AutoCloseable {
   private final AttentionRegion region =
       new AttentionRegion().set(0, 0, KV_HEADS, 0, HEADS, 0, QUERIES);
   private final Backend host;
+  private final MemorySegment keys;
   private final MemorySegment values;
 
   SampleAttention(Backend host) {
@@ -71,8 +77,8 @@ final class SampleAttention implements AutoCloseable {
     p.v.allocate(arena, KV_HEADS, KEYS, COLUMNS);
     long ofHead = (long) KEYS * COLUMNS;
     values = random(KV_HEADS * ofHead);
-    var keys = new Range(0, KV_HEADS, DEPTH, KEYS, (long) KEYS * DEPTH, 1, DEPTH);
-    pack(p.k, random(KV_HEADS * KEYS * DEPTH), keys);
+    keys = random(KV_HEADS * KEYS * DEPTH);
+    pack(p.k, keys, new Range(0, KV_HEADS, DEPTH, KEYS, (long) KEYS * DEPTH, 1, DEPTH));
     packValues(Float.NaN, Float.POSITIVE_INFINITY);
     rules(p.visibility);
   }
@@ -129,8 +135,8 @@ final class SampleAttention implements AutoCloseable {
   }
 
   /**
-   * Whether a program computes the host's bits, with all rules and with none, twice and once, and
-   * sums speak for it.
+   * Whether a program computes the host's bits, with all rules and with none, twice and once, of a
+   * call's keys and of a cache's, and sums speak for it.
    */
   boolean isRight(DeviceContext context, AttentionProgram program) {
     if (!agree(context, program, false)) {
@@ -148,7 +154,41 @@ final class SampleAttention implements AutoCloseable {
       return false;
     }
     problem.scale = 0.37f;
-    return agree(context, program, true);
+    if (!agree(context, program, true)) {
+      return false;
+    }
+    region.set(0, 0, KV_HEADS, 0, HEADS, 0, 1);
+    problem.visibility.keyLengths = new long[] {CACHED};
+    problem.visibility.origins = new long[] {CACHED - 1};
+    var cache =
+        new KeyValuePages(
+            KV_HEADS,
+            DEPTH,
+            COLUMNS,
+            host.panelColumns(),
+            (component, outcome) -> {}); // what it was made of is at hand
+    try {
+      fill(cache);
+      problem.pages = new KeyValuePages[] {cache};
+      return agree(context, program, true);
+    } finally {
+      problem.pages = null;
+      cache.free();
+    }
+  }
+
+  private void fill(KeyValuePages cache) {
+    var key = new float[DEPTH];
+    var value = new float[COLUMNS];
+    cache.grow(CACHED);
+    for (int head = 0; head < KV_HEADS; head++) {
+      for (long i = 0; i < CACHED; i++) {
+        long at = (long) head * KEYS + i;
+        MemorySegment.copy(keys, ValueLayout.JAVA_FLOAT, 4 * at * DEPTH, key, 0, DEPTH);
+        MemorySegment.copy(values, ValueLayout.JAVA_FLOAT, 4 * at * COLUMNS, value, 0, COLUMNS);
+        cache.put(i, head, key, value);
+      }
+    }
   }
 
   /** Whether it does now; {@code spoken}: and sums have said so. */
