@@ -95,7 +95,7 @@ FUNCTION float length_of_row(
     PUT(x, 0, lane);                                            \
     UNROLL for (int apart = WIDTH / 2; apart > 0; apart /= 2) { \
       UNROLL for (int l = 0; l < apart; l++) {                  \
-        lane[l] = BOTH(lane[l], lane[l + apart]);           \
+        lane[l] = BOTH(lane[l], lane[l + apart]);               \
       }                                                         \
     }                                                           \
     return lane[0];                                             \

@@ -202,15 +202,20 @@ class AttentionFaultTest {
 
     Status attend(AttentionOptions others) {
       appendTheLast();
+      return attendNow(others);
+    }
+
+    private Status attendNow(AttentionOptions others) {
       under.reports().clear();
       return cache == null
           ? under.session().attention(q, k, v, out, others)
           : under.session().attention(q, List.of(cache), out, others);
     }
 
-    Status attend(Upset upset) {
-      try (var _ = ProbeRelay.lend(upset)) {
-        return attend();
+    Status attend(Probe.Hook hook) {
+      appendTheLast();
+      try (var _ = ProbeRelay.lend(hook)) {
+        return attendNow(options);
       }
     }
 
@@ -362,9 +367,8 @@ class AttentionFaultTest {
               throw new IllegalCallerException("broken off");
             }
           };
-      try (var _ = ProbeRelay.lend(breaksOff)) {
-        assertThatThrownBy(subject::attend).isInstanceOf(IllegalCallerException.class);
-      }
+      assertThatThrownBy(() -> subject.attend(breaksOff))
+          .isInstanceOf(IllegalCallerException.class);
       assertThat(subject.attend()).isEqualTo(Status.CLEAN);
       assertThat(subject.right()).isTrue();
       assertThat(subject.under.reports()).isEmpty();

@@ -140,8 +140,10 @@ final class AttentionKernels implements Parts.Part {
    * Whether the words of keys and values that rows see are read once, each by one work-item: it
    * sums them up as well.
    */
-  boolean readsOnce(AttentionRegion region, DeviceOperand keys, DeviceOperand ofValues) {
+  boolean readsOnce(
+      AttentionProblem p, AttentionRegion region, DeviceOperand keys, DeviceOperand ofValues) {
     return attendCheckAndScan != null
+        && evidence.partsOf(p) == 1
         && region.rowsOfKvHead() <= tile.groupRows()
         && keys.panelsOfBlock() > 0
         && ofValues.panelsOfBlock() > 0;

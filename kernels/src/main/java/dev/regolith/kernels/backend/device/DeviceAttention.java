@@ -26,9 +26,9 @@ import org.jspecify.annotations.Nullable;
  * ({@link AttentionEvidence}). Otherwise, and where that says nothing, everything is computed twice
  * there, the second time by other work-groups, and from the words of the region on. A run sums up
  * the registers that it stores; the host compares these sums with the words that arrived, and with
- * each other; the sums of keys, values and the region's words, made after their last use, with
- * seals and sums of its own. That is evidence of the device, of a row in many also of the host,
- * which computes it once more.
+ * each other; the sums of keys, values and the region's words, made at or after their last use,
+ * with seals and sums of its own. That is evidence of the device, of a row in many also of the
+ * host, which computes it once more.
  *
  * <p>Queries that a tensor has there are read where they are, and the result stays, in two places:
  * what lies there is summed up at the end of the call, as the queries are ({@link ResidentScan}).
@@ -145,7 +145,7 @@ final class DeviceAttention implements DeviceWorkspace.Queued {
       var repeated = AttentionRun.repeated(launch, region.rows());
       kernels.compute(p, region, queries, keys, ofValues, again, null, repeated);
     }
-    boolean scans = checked && kernels.readsOnce(region, keys, ofValues);
+    boolean scans = checked && kernels.readsOnce(p, region, keys, ofValues);
     var run = AttentionRun.first(launch, checked, scans);
     kernels.compute(p, region, queries, keys, ofValues, result, checked ? copy : null, run);
     if (Probe.ON && copy != null) {
@@ -172,8 +172,18 @@ final class DeviceAttention implements DeviceWorkspace.Queued {
     }
     if (p.verify) {
       kernels.sums().download(kernels.queue());
-      verifyPanels(p, region, keys, kernels.sumsOfKeys(), scans, workspace, sink);
-      verifyPanels(p, region, ofValues, kernels.sumsOfValues(), scans, workspace, sink);
+      region.checks += keys.entries() + ofValues.entries();
+      long different =
+          different(keys, kernels.sumsOfKeys()) + different(ofValues, kernels.sumsOfValues());
+      if (scans && different > FEW) { // the kernel that made the sums is in doubt, not the panels
+        sink.suspect(p, region, Component.DEVICE_BUFFER);
+        kernels.scanPanels(keys, ofValues, launch);
+        kernels.sums().download(kernels.queue());
+      }
+      if (different > 0) {
+        mendPanels(p, region, keys, kernels.sumsOfKeys(), workspace, sink);
+        mendPanels(p, region, ofValues, kernels.sumsOfValues(), workspace, sink);
+      }
       if (!words.agree(kernels.sums(), kernels.sumsOfWords())) {
         sink.suspect(p, region, Component.DEVICE_BUFFER);
       }
@@ -268,41 +278,42 @@ final class DeviceAttention implements DeviceWorkspace.Queued {
     }
   }
 
-  /**
-   * Compares the sums of panels with the host's seals, and mends the device's panels.
-   *
-   * @param scanned whether the kernel that computes made the sums: where many differ, it is that
-   *     which is in doubt, and the rest is copied as a whole if computing again does not help
-   */
-  private void verifyPanels(
+  /** Panels' k-blocks whose sums are not those of the host's seals. */
+  private long different(DeviceOperand operand, long place) {
+    long different = 0;
+    for (int entry = 0; entry < operand.entries(); entry++) {
+      different += isSealed(operand, entry, place) ? 0 : 1;
+    }
+    return different;
+  }
+
+  private boolean isSealed(DeviceOperand operand, int entry, long place) {
+    int panel = entry / operand.kBlocks();
+    int kBlock = entry % operand.kBlocks();
+    PackedB b = operand.packed(panel);
+    return kernels.sums().isSealed(b, operand.onHost(panel), kBlock, place + entry);
+  }
+
+  /** Mends the device's panels, where the host's are not what is damaged. */
+  private void mendPanels(
       AttentionProblem p,
       AttentionRegion region,
       DeviceOperand operand,
       long place,
-      boolean scanned,
       Workspace workspace,
       AttentionSink sink) {
-    int kBlocks = operand.kBlocks();
-    region.checks += operand.entries();
-    int different = 0;
-    for (int panel = 0; panel < operand.panels(); panel++) {
-      for (int kBlock = 0; kBlock < kBlocks; kBlock++) {
-        PackedB b = operand.packed(panel);
-        long onHost = operand.onHost(panel);
-        long entry = place + (long) panel * kBlocks + kBlock;
-        if (kernels.sums().isSealed(b, onHost, kBlock, entry)) {
-          continue;
-        }
-        if (scanned && ++different > FEW) {
-          sink.suspect(p, region, Component.DEVICE_BUFFER);
-          return;
-        }
-        if (host.isIntact(b, onHost, kBlock, found, workspace)) {
-          operand.mend(panel, kBlock, kernels.queue());
-          sink.suspect(p, region, Component.DEVICE_BUFFER);
-        } else {
-          sink.suspect(p, region, operand.component()); // traced when all regions are done
-        }
+    for (int entry = 0; entry < operand.entries(); entry++) {
+      if (isSealed(operand, entry, place)) {
+        continue;
+      }
+      int panel = entry / operand.kBlocks();
+      int kBlock = entry % operand.kBlocks();
+      PackedB b = operand.packed(panel);
+      if (host.isIntact(b, operand.onHost(panel), kBlock, found, workspace)) {
+        operand.mend(panel, kBlock, kernels.queue());
+        sink.suspect(p, region, Component.DEVICE_BUFFER);
+      } else {
+        sink.suspect(p, region, operand.component()); // traced when all regions are done
       }
     }
   }
