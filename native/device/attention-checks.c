@@ -12,11 +12,11 @@
  * Of keys: [head][block][KEY_ENTRY], a check vector, and the root of the sum of squared roundings of
  * the block's signed sum for a query of length 1. Of values: [head][block][part][VALUE_ENTRY], a
  * signed sum for each key, and of either half of them the longest value and the largest sum. Both end
- * with the sum of their words, of the registers that they were stored from. The first block that rows of
- * the region see has entry number check_place, the next head's that of check_pitch more: what was made
- * of a cache's pages stays beside them. Of rows: [row][block][2], the
- * sum of scores, and its tolerance, of blocks that rows see, counted from the first. Parts are those of
- * columns that a work-group computes.
+ * with the sum of their words, made of the registers that they were stored from. The first block that
+ * rows of the region see has entry number check_place, the next head's that of check_pitch more: what
+ * was made of a cache's pages stays beside them. Of rows: [row][block][2], the sum of scores, and its
+ * tolerance, of blocks that rows see, counted from the first. Parts are those of columns that a
+ * work-group computes.
  */
 #define PART_COLUMNS (TILES * GROUP_COLUMNS)
 #define PARTS ((columns + PART_COLUMNS - 1) / PART_COLUMNS)

@@ -23,26 +23,6 @@
   (mask_place + min((ulong)(row), all_rows - 1) / queries * mask_of_head +              \
    min((ulong)(row), all_rows - 1) % queries * mask_of_query - lowest)
 
-#undef OPEN_PANEL
-#undef CLOSE_PANEL
-#if SCANNING
-#define OPEN_PANEL                           \
-  UNROLL for (int j = 0; j < VECTORS; j++) { \
-    clear(&of_panel[j]);                     \
-  }
-/* A panel of so many in a block; its words go on for so many steps. */
-#define CLOSE_PANEL(steps, place, in_block, number)                                        \
-  Sums total = {0, 0, 0};                                                                  \
-  UNROLL for (int j = 0; j < VECTORS; j++) {                                               \
-    fold(&total, &of_panel[j], j * WIDTH + 1, steps, PANEL);                               \
-  }                                                                                        \
-  put(sums + 3 * (place + (head * seen + block - lowest / KEYS) * (in_block) + (number)),  \
-      &total, launch);
-#else
-#define OPEN_PANEL
-#define CLOSE_PANEL(steps, place, in_block, number)
-#endif
-
 KERNEL(GROUP) void ATTEND_SPANS(
     GLOBAL const float* RESTRICT scaled,
     GLOBAL const float* RESTRICT k,
@@ -162,6 +142,7 @@ KERNEL(GROUP) void ATTEND_SPANS(
   for (; block < end; block++) {
     const ulong start = block * KEYS;
     const ulong steps = min((ulong)KEYS, keys - start);
+    const ulong seen_block = head * seen + block - lowest / KEYS; /* of all heads */
     if (CHECKING && steps < KEYS) {
       fill_signs(signs, item, GROUP, steps); /* the last one */
       SYNC;
@@ -189,7 +170,9 @@ KERNEL(GROUP) void ATTEND_SPANS(
       }
       GLOBAL const float* q = scaled + tile * depth * GROUP_ROWS + down * ROWS;
       ulong step = 0;
-      OPEN_PANEL
+      if (SCANNING) {
+        open_panel(of_panel);
+      }
       for (; step + AHEAD <= depth; step += AHEAD) {
         score(sum, panel, q + step * GROUP_ROWS, scanned, AHEAD);
       }
@@ -198,7 +181,10 @@ KERNEL(GROUP) void ATTEND_SPANS(
         score(sum, panel, q + step * GROUP_ROWS, scanned, 1);
       }
 #endif
-      CLOSE_PANEL(depth, sums_of_keys, KEYS / PANEL, left_key / PANEL)
+      if (SCANNING) {
+        const ulong number = seen_block * (KEYS / PANEL) + left_key / PANEL;
+        close_panel(of_panel, sums + 3 * (sums_of_keys + number), depth, launch);
+      }
       UNROLL for (int i = 0; i < ROWS; i++) {
         UNROLL for (int j = 0; j < VECTORS; j++) {
           const uint column = left_key + j * VECTOR_PITCH + across * WIDTH;
@@ -368,7 +354,9 @@ KERNEL(GROUP) void ATTEND_SPANS(
       }
       LOCAL_POINTER const float* weights = scores + down * ROWS * PITCH;
       ulong step = 0;
-      OPEN_PANEL
+      if (SCANNING) {
+        open_panel(of_panel);
+      }
       if (plain) {
         for (; step + AHEAD <= steps; step += AHEAD) {
           weigh(sum, panel, weights + step, scanned, AHEAD);
@@ -394,7 +382,10 @@ KERNEL(GROUP) void ATTEND_SPANS(
           }
         }
       }
-      CLOSE_PANEL(steps, sums_of_values, last_panel + 1, left / PANEL + t)
+      if (SCANNING) {
+        const ulong number = seen_block * (last_panel + 1) + left / PANEL + t;
+        close_panel(of_panel, sums + 3 * (sums_of_values + number), steps, launch);
+      }
       UNROLL for (int i = 0; i < ROWS; i++) {
         UNROLL for (int j = 0; j < VECTORS; j++) {
           acc[t][i][j] = sum[i][j];

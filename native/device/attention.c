@@ -169,6 +169,22 @@ KERNEL(SCANNERS) void scale_queries(
   }
 }
 
+FUNCTION void open_panel(Running sums[VECTORS]) {
+  UNROLL for (int j = 0; j < VECTORS; j++) {
+    clear(&sums[j]);
+  }
+}
+
+/* The sums of a panel of so many steps into an entry; see scan_panels. */
+FUNCTION void close_panel(
+    const Running sums[VECTORS], GLOBAL ulong* entry, const ulong steps, const ulong launch) {
+  Sums total = {0, 0, 0};
+  UNROLL for (int j = 0; j < VECTORS; j++) {
+    fold(&total, &sums[j], j * WIDTH + 1, steps, PANEL);
+  }
+  put(entry, &total, launch);
+}
+
 /* Vectors of so many steps of panels, which go on to the next; sums, if there are some, take them. */
 FUNCTION void read_panels(
     FLOATS x[AHEAD][VECTORS], GLOBAL const float* panel[VECTORS], Running* sums, const int steps) {

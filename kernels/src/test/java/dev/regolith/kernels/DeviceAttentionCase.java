@@ -45,8 +45,14 @@ abstract class DeviceAttentionCase {
 
   /** What the scalar loop makes of the first queries. */
   final int[] scalarBits(Tensor keys, Tensor values, int queries, Tensor result) {
+    return scalarBits(q.slice(2, 0, queries), keys, values, result, options);
+  }
+
+  /** What the scalar loop makes of an attention, in the memory of a result. */
+  static int[] scalarBits(
+      Tensor queries, Tensor keys, Tensor values, Tensor result, AttentionOptions rules) {
     try (var session = Regolith.open(o -> o.compute(Compute.SCALAR).threads(1))) {
-      session.attention(q.slice(2, 0, queries), keys, values, result, options);
+      session.attention(queries, keys, values, result, rules);
     }
     return bits(result);
   }

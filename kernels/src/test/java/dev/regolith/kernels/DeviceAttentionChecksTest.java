@@ -11,7 +11,6 @@ import dev.regolith.kernels.probe.ProbePoint;
 import dev.regolith.kernels.tensor.DType;
 import dev.regolith.kernels.tensor.Tensor;
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -22,6 +21,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -89,17 +89,15 @@ class DeviceAttentionChecksTest extends DeviceAttentionCase {
     Tensor largeK = Tensor.of(arena, keys, k.shape());
     Tensor largeV = Tensor.of(arena, values, v.shape());
     Tensor smallQ = Tensor.of(arena, queries, q.shape());
-    Tensor right = Tensor.zeros(arena, DType.FLOAT32, 1, 4, 140, 24);
-    try (var under = open(1);
-        var scalar = Regolith.open(o -> o.compute(Compute.SCALAR).threads(1))) {
-      scalar.attention(smallQ, largeK, largeV, right, options);
+    int[] right = scalarBits(smallQ, largeK, largeV, out, options);
+    try (var under = open(1)) {
       var session = under.session();
       int repeated =
           count(
               ProbePoint.DEVICE_REPEATED,
               () -> session.attention(smallQ, largeK, largeV, out, options));
       assertThat(repeated).isZero();
-      assertThat(bits(out)).isEqualTo(bits(right));
+      assertThat(bits(out)).isEqualTo(right);
       assertThat(under.reports()).isEmpty();
     }
   }
@@ -136,22 +134,20 @@ class DeviceAttentionChecksTest extends DeviceAttentionCase {
     String property = "dev.regolith.kernels.sources";
     System.setProperty(property, folder.toString());
     try {
-      try (var under = open(1);
-          var scalar = Regolith.open(o -> o.compute(Compute.SCALAR).threads(1))) {
+      try (var under = open(1)) {
         assertThat(under.session().backend()).contains("attention");
         for (int size : new int[] {36, 37, 38, 39, 41, 42, 35, 33}) {
           var odd = new AttentionCase(1, 2, 2, 150, 400, size, size, new Random(4));
           Tensor oddQ = AttentionCase.tensor(arena, odd.q, Layout.HEADS_FIRST);
           Tensor oddK = AttentionCase.tensor(arena, odd.k, Layout.HEADS_FIRST);
           Tensor oddV = AttentionCase.tensor(arena, odd.v, Layout.HEADS_FIRST);
-          Tensor right = Tensor.zeros(arena, DType.FLOAT32, 1, 2, 150, size);
           Tensor result = Tensor.zeros(arena, DType.FLOAT32, 1, 2, 150, size);
-          scalar.attention(oddQ, oddK, oddV, right, options);
+          int[] right = scalarBits(oddQ, oddK, oddV, result, options);
           under.reports().clear();
           assertThat(under.session().attention(oddQ, oddK, oddV, result, options))
               .as("head size %d", size)
               .isEqualTo(size == 33 ? Status.CLEAN : Status.CORRECTED);
-          assertThat(bits(result)).isEqualTo(bits(right));
+          assertThat(bits(result)).isEqualTo(right);
           assertThat(under.reports()).hasSize(size == 33 ? 0 : 1);
         }
       }
@@ -182,11 +178,9 @@ class DeviceAttentionChecksTest extends DeviceAttentionCase {
     /** Whether the result is that of the keys that there are. */
     void assertRight() {
       long keys = cache.length();
-      Tensor right = Tensor.zeros(arena, DType.FLOAT32, 1, 4, 1, 24);
-      try (var scalar = Regolith.open(o -> o.compute(Compute.SCALAR).threads(1))) {
-        scalar.attention(one, k.slice(2, 0, keys), v.slice(2, 0, keys), right, options);
-      }
-      assertThat(bits(row)).isEqualTo(bits(right));
+      int[] found = bits(row);
+      assertThat(found)
+          .isEqualTo(scalarBits(one, k.slice(2, 0, keys), v.slice(2, 0, keys), row, options));
     }
 
     /** The check vectors that a call reads: of keys, of values, and the same of the other head. */
@@ -244,45 +238,16 @@ class DeviceAttentionChecksTest extends DeviceAttentionCase {
         int words = ofKeys ? 40 + 2 : 128 + 5; // the bounds are near the end, the sum is the last
         for (int word : new int[] {5, words - 3, words - 2, words - 1}) {
           decoding.under.reports().clear();
-          var strike = new Strike(ProbePoint.DEVICE_CHECKS, which, entry + word, kind);
+          var strike = Upset.ofWord(ProbePoint.DEVICE_CHECKS, which, kind, entry + word);
           Status status;
           try (var _ = ProbeRelay.lend(strike)) {
             status = decoding.attend();
           }
           String name = "%s of word %d of %d".formatted(kind, word, which);
-          assertThat(status).as(name).isEqualTo(strike.changes ? Status.CORRECTED : Status.CLEAN);
+          assertThat(status).as(name).isEqualTo(strike.changed() ? Status.CORRECTED : Status.CLEAN);
           decoding.assertRight();
           assertThat(decoding.checkVectors()).usingRecursiveComparison().isEqualTo(right);
         }
-      }
-    }
-  }
-
-  /** Changes a word of a buffer, once. */
-  private static final class Strike implements Probe.Hook {
-    private final ProbePoint point;
-    private final int occurrence;
-    private final int word;
-    private final UpsetKind kind;
-    private int reached;
-    private boolean changes;
-
-    Strike(ProbePoint point, int occurrence, int word, UpsetKind kind) {
-      this.point = point;
-      this.occurrence = occurrence;
-      this.word = word;
-      this.kind = kind;
-    }
-
-    @Override
-    public void reached(
-        ProbePoint here, MemorySegment memory, long offset, long rows, long bytes, long stride) {
-      if (here == point && reached++ == occurrence) {
-        long at = offset + 4L * word;
-        int before = memory.get(ValueLayout.JAVA_INT_UNALIGNED, at);
-        int after = kind.applyAsInt(before);
-        memory.set(ValueLayout.JAVA_INT_UNALIGNED, at, after);
-        changes = before != after;
       }
     }
   }
@@ -338,32 +303,14 @@ class DeviceAttentionChecksTest extends DeviceAttentionCase {
     Tensor oneQ = AttentionCase.tensor(arena, many.q, Layout.HEADS_FIRST);
     Tensor manyK = AttentionCase.tensor(arena, many.k, Layout.HEADS_FIRST);
     Tensor manyV = AttentionCase.tensor(arena, many.v, Layout.HEADS_FIRST);
-    Tensor right = Tensor.zeros(arena, DType.FLOAT32, 1, 2, 1, 40);
     Tensor row = Tensor.zeros(arena, DType.FLOAT32, 1, 2, 1, 40);
-    try (var scalar = Regolith.open(o -> o.compute(Compute.SCALAR).threads(1))) {
-      scalar.attention(oneQ, manyK, manyV, right, options);
-    }
+    int[] right = scalarBits(oneQ, manyK, manyV, row, options);
     try (var under = open(1);
         var cache = under.session().cache(1, 24, 40)) {
       var session = under.session();
       session.append(cache, manyK, manyV);
-      int readAgain =
-          count(
-              ProbePoint.DEVICE_B_LAST_USE,
-              () -> session.attention(oneQ, List.of(cache), row, options));
-      assertThat(readAgain == 0).isEqualTo(SessionUnderTest.readsPanels(session));
-      assertThat(under.reports()).isEmpty();
-      var random = new Random(5);
-      for (UpsetKind kind : UpsetKind.values()) {
-        for (int i = 0; i < 2; i++) { // keys, values
-          var upset = new Upset(ProbePoint.DEVICE_B_READ, i, kind, random);
-          try (var _ = ProbeRelay.lend(upset)) {
-            assertThat(session.attention(oneQ, List.of(cache), row, options))
-                .isEqualTo(upset.changed() ? Status.CORRECTED : Status.CLEAN);
-          }
-          assertThat(bits(row)).isEqualTo(bits(right));
-        }
-      }
+      assertReadOnceAndSealed(
+          under, () -> session.attention(oneQ, List.of(cache), row, options), row, right, 2);
       // Without that kernel, what was found is of an earlier call, and no panel is to blame.
       under.reports().clear();
       var lost = new Upset(ProbePoint.DEVICE_LAUNCH, 1, word -> word ^ 1, new Random(1));
@@ -378,7 +325,7 @@ class DeviceAttentionChecksTest extends DeviceAttentionCase {
             .isEqualTo(Status.CORRECTED);
       }
       assertThat(mended.get()).isZero();
-      assertThat(bits(row)).isEqualTo(bits(right));
+      assertThat(bits(row)).isEqualTo(right);
       assertThat(under.reports()).hasSize(1);
     }
   }
@@ -395,33 +342,40 @@ class DeviceAttentionChecksTest extends DeviceAttentionCase {
     var window = options.window(100, 0);
     Tensor one = q.slice(2, 139, 140);
     Tensor row = Tensor.zeros(arena, DType.FLOAT32, 1, 4, 1, 24);
-    Tensor right = Tensor.zeros(arena, DType.FLOAT32, 1, 4, 1, 24);
-    try (var scalar = Regolith.open(o -> o.compute(Compute.SCALAR).threads(1))) {
-      scalar.attention(one, k, strange, right, window);
-    }
-    assertThat(right.toArray()).doesNotContain(Float.NaN);
+    int[] right = scalarBits(one, k, strange, row, window);
+    assertThat(row.toArray()).doesNotContain(Float.NaN);
     try (var under = open(1);
         var cache = under.session().cache(2, 40, 24)) {
       var session = under.session();
       session.append(cache, k, strange);
-      int readAgain =
-          count(
-              ProbePoint.DEVICE_B_LAST_USE,
-              () -> session.attention(one, List.of(cache), row, window));
-      assertThat(readAgain == 0).isEqualTo(SessionUnderTest.readsPanels(session));
-      assertThat(bits(row)).isEqualTo(bits(right));
-      assertThat(under.reports()).isEmpty();
-      for (int i = 0; i < 4; i++) { // two heads of keys, and of values
-        for (UpsetKind kind : UpsetKind.values()) {
-          var upset = new Upset(ProbePoint.DEVICE_B_READ, i, kind, new Random(i));
-          under.reports().clear();
-          try (var _ = ProbeRelay.lend(upset)) {
-            Status status = session.attention(one, List.of(cache), row, window);
-            assertThat(status).isEqualTo(upset.changed() ? Status.CORRECTED : Status.CLEAN);
-          }
-          assertThat(bits(row)).isEqualTo(bits(right));
-          assertThat(session.attention(one, List.of(cache), row, window)).isEqualTo(Status.CLEAN);
+      assertReadOnceAndSealed(
+          under, () -> session.attention(one, List.of(cache), row, window), row, right, 4);
+    }
+  }
+
+  /**
+   * Whether a call reads keys and values once, if its device has a kernel for that, and notices
+   * whatever is changed of them.
+   *
+   * @param operands keys of a head, and values of a head, count one each
+   */
+  private static void assertReadOnceAndSealed(
+      SessionUnderTest under, Supplier<Status> call, Tensor row, int[] right, int operands) {
+    int readAgain =
+        count(ProbePoint.DEVICE_B_LAST_USE, () -> assertThat(call.get()).isEqualTo(Status.CLEAN));
+    assertThat(readAgain == 0).isEqualTo(SessionUnderTest.readsPanels(under.session()));
+    assertThat(bits(row)).isEqualTo(right);
+    assertThat(under.reports()).isEmpty();
+    var random = new Random(5);
+    for (int i = 0; i < operands; i++) {
+      for (UpsetKind kind : UpsetKind.values()) {
+        var upset = new Upset(ProbePoint.DEVICE_B_READ, i, kind, random);
+        try (var _ = ProbeRelay.lend(upset)) {
+          Status status = call.get();
+          assertThat(status).isEqualTo(upset.changed() ? Status.CORRECTED : Status.CLEAN);
         }
+        assertThat(bits(row)).isEqualTo(right);
+        assertThat(call.get()).isEqualTo(Status.CLEAN);
       }
     }
   }

@@ -11,13 +11,15 @@ import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.IntUnaryOperator;
 import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
 
 /** Changes one word of the buffer that a probe point shows, at one of its occurrences. */
 final class Upset implements Probe.Hook {
   private final ProbePoint point;
   private final long occurrence;
   private final IntUnaryOperator change;
-  private final RandomGenerator random;
+  private final @Nullable RandomGenerator random;
+  private final long word;
   private final AtomicLong reached = new AtomicLong();
   private volatile boolean changed;
 
@@ -28,17 +30,35 @@ final class Upset implements Probe.Hook {
    * @param random chooses the word
    */
   Upset(ProbePoint point, long occurrence, IntUnaryOperator change, RandomGenerator random) {
+    this(point, occurrence, change, random, 0);
+  }
+
+  private Upset(
+      ProbePoint point,
+      long occurrence,
+      IntUnaryOperator change,
+      @Nullable RandomGenerator random,
+      long word) {
     this.point = point;
     this.occurrence = occurrence;
     this.change = change;
     this.random = random;
+    this.word = word;
+  }
+
+  /** One of a certain word of the first row. */
+  static Upset ofWord(ProbePoint point, long occurrence, IntUnaryOperator change, long word) {
+    return new Upset(point, occurrence, change, null, word);
   }
 
   @Override
   public void reached(
       ProbePoint here, MemorySegment memory, long offset, long rows, long rowBytes, long stride) {
     if (here == point && reached.getAndIncrement() == occurrence) {
-      long at = offset + random.nextLong(rows) * stride + 4 * random.nextLong(rowBytes / 4);
+      long at =
+          random == null
+              ? offset + 4 * word
+              : offset + random.nextLong(rows) * stride + 4 * random.nextLong(rowBytes / 4);
       int before = memory.get(ValueLayout.JAVA_INT_UNALIGNED, at);
       int after = change.applyAsInt(before);
       memory.set(ValueLayout.JAVA_INT_UNALIGNED, at, after);

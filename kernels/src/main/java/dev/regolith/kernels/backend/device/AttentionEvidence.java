@@ -204,13 +204,12 @@ final class AttentionEvidence implements Parts.Part {
   void scanChecks(
       AttentionProblem p,
       AttentionRegion region,
-      RegionWords words,
       DeviceObject sums,
       long place,
+      long seen,
       long launch,
       DeviceQueue queue) {
     CheckVectors.Placed vectors = checks;
-    long seen = words.blocksSeen();
     if (vectors == null) {
       return;
     }
@@ -227,8 +226,7 @@ final class AttentionEvidence implements Parts.Part {
     queue.run(ProbePoint.DEVICE_EVIDENCE, verifyChecks, seen, region.kvHeads, scanners);
   }
 
-  /** Whether they did. */
-  boolean areChecksIntact(DeviceSums sums, long place, long entries) {
+  private boolean areChecksIntact(DeviceSums sums, long place, long entries) {
     boolean intact = true;
     for (long entry = 0; entry < entries; entry++) {
       Arrays.fill(found, 0);
@@ -264,9 +262,21 @@ final class AttentionEvidence implements Parts.Part {
   /**
    * Hands over what was found of a region's rows, from behind their sums on: the largest difference
    * of each, in tolerances. Words that changed, and rows that saw other keys than they should have,
-   * are suspect. Where checks do not tell, nothing is handed over.
+   * are suspect. Where checks do not tell, nothing is handed over, nor where check vectors changed.
+   *
+   * @param place of the entries that tell whether they did
    */
-  Verdict judge(AttentionProblem p, AttentionRegion region, DeviceSums sums, AttentionSink sink) {
+  Verdict judge(
+      AttentionProblem p,
+      AttentionRegion region,
+      DeviceSums sums,
+      long place,
+      long entries,
+      AttentionSink sink) {
+    if (!areChecksIntact(sums, place, entries)) {
+      sink.suspect(p, region, Component.DEVICE_BUFFER);
+      return Verdict.WRONG;
+    }
     int rows = region.rows();
     if (most.length < rows) {
       nothing = new double[rows];

@@ -2,6 +2,7 @@ package dev.regolith.kernels.backend.device;
 
 import dev.regolith.kernels.backend.AttentionProblem;
 import dev.regolith.kernels.backend.AttentionRegion;
+import dev.regolith.kernels.backend.AttentionSink;
 import dev.regolith.kernels.backend.Visibility;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
@@ -116,11 +117,6 @@ final class AttentionKernels implements Parts.Part {
     sums.open(sumsOfChecks + ofChecks, launch);
   }
 
-  /** Where those of check vectors are. */
-  long sumsOfChecks() {
-    return sumsOfChecks;
-  }
-
   /** Where those of keys are, a panel's k-blocks one after the other. */
   long sumsOfKeys() {
     return sumsOfKeys;
@@ -131,9 +127,15 @@ final class AttentionKernels implements Parts.Part {
     return sumsOfValues;
   }
 
-  /** Where those of the region's words are. */
-  long sumsOfWords() {
-    return sumsOfWords;
+  /** Whether the words of the region are there as they are here. */
+  boolean areWordsRight() {
+    return words.agree(sums, sumsOfWords);
+  }
+
+  /** What the checks of a run come to; see {@link AttentionEvidence#judge}. */
+  AttentionEvidence.Verdict judge(AttentionProblem p, AttentionRegion region, AttentionSink sink) {
+    long entries = AttentionEvidence.entries(region, words);
+    return evidence.judge(p, region, sums, sumsOfChecks, entries, sink);
   }
 
   /**
@@ -363,6 +365,23 @@ final class AttentionKernels implements Parts.Part {
     queue.run(run.command(), merge, rows, 1, tile.scanners());
   }
 
+  /** Has everything that a run read summed up, after its last use, unless the run did. */
+  void scan(
+      AttentionProblem p,
+      AttentionRegion region,
+      DeviceOperand keys,
+      DeviceOperand ofValues,
+      AttentionRun run) {
+    if (!run.scans()) {
+      scanPanels(keys, ofValues, run.launch());
+    }
+    scanWords(run.launch());
+    if (run.checked()) {
+      long seen = words.blocksSeen();
+      evidence.scanChecks(p, region, sums.memory(), sumsOfChecks, seen, run.launch(), queue);
+    }
+  }
+
   /** Has the panels of keys and values that rows see summed up, after their last use. */
   void scanPanels(DeviceOperand keys, DeviceOperand ofValues, long launch) {
     scan(keys, sumsOfKeys, launch);
@@ -391,8 +410,7 @@ final class AttentionKernels implements Parts.Part {
     queue.run(ProbePoint.DEVICE_EVIDENCE, scanPanels, operand.entries(), 1, tile.scanners());
   }
 
-  /** Has the region's words summed up, after their last use. */
-  void scanWords(long launch) {
+  private void scanWords(long launch) {
     DeviceObject given = copyOfWords.atLeast(0);
     if (Probe.ON) {
       queue.probe(ProbePoint.DEVICE_A_LAST_USE, given, 0, 4 * words.count());

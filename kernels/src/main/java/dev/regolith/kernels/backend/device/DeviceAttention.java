@@ -154,17 +154,8 @@ final class DeviceAttention implements DeviceWorkspace.Queued {
     if (Probe.ON && there != null) {
       result.probe(queue(), ProbePoint.DEVICE_C_KEPT, region, p.columns);
     }
-    if (p.verify && !scans) {
-      kernels.scanPanels(keys, ofValues, launch);
-    }
     if (p.verify) {
-      kernels.scanWords(launch);
-    }
-    if (checked) {
-      kernels
-          .evidence()
-          .scanChecks(
-              p, region, words, kernels.sums().memory(), kernels.sumsOfChecks(), launch, queue());
+      kernels.scan(p, region, keys, ofValues, run);
     }
     if (there == null) {
       room(4L * region.rows() * p.columns, AttentionKernels.BYTES_OF_SPAN * region.rows());
@@ -184,7 +175,7 @@ final class DeviceAttention implements DeviceWorkspace.Queued {
         mendPanels(p, region, keys, kernels.sumsOfKeys(), workspace, sink);
         mendPanels(p, region, ofValues, kernels.sumsOfValues(), workspace, sink);
       }
-      if (!words.agree(kernels.sums(), kernels.sumsOfWords())) {
+      if (!kernels.areWordsRight()) {
         sink.suspect(p, region, Component.DEVICE_BUFFER);
       }
     }
@@ -195,12 +186,7 @@ final class DeviceAttention implements DeviceWorkspace.Queued {
     } else if (!p.verify) {
       queue().finish();
     }
-    Verdict verdict =
-        checked ? kernels.evidence().judge(p, region, kernels.sums(), sink) : Verdict.NOTHING;
-    if (checked && !areChecksIntact(region, words)) {
-      sink.suspect(p, region, Component.DEVICE_BUFFER);
-      verdict = Verdict.WRONG;
-    }
+    Verdict verdict = checked ? kernels.judge(p, region, sink) : Verdict.NOTHING;
     boolean conclusive = verdict != Verdict.NOTHING;
     if (pages != null && checked && verdict != Verdict.RIGHT) {
       pages.forgetChecks(region);
@@ -218,11 +204,6 @@ final class DeviceAttention implements DeviceWorkspace.Queued {
       }
       sink.madeByDevice();
     }
-  }
-
-  private boolean areChecksIntact(AttentionRegion region, RegionWords words) {
-    long entries = AttentionEvidence.entries(region, words);
-    return kernels.evidence().areChecksIntact(kernels.sums(), kernels.sumsOfChecks(), entries);
   }
 
   /**

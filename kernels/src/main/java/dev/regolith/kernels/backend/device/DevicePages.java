@@ -27,11 +27,8 @@ final class DevicePages extends DeviceCopy {
 
   private int[] lengths = {};
 
-  /** Per page: how often it was copied, in part or as a whole. */
-  private int[] copies = {};
-
-  /** Per head and page: what {@link #copies} said when its check vectors were made; 0 if never. */
-  private int[][] checked = {};
+  /** Per head and page: whether its check vectors were made since any of it was copied. */
+  private boolean[][] checked = {};
 
   /** Makes check vectors of so many blocks, from a block on. */
   @FunctionalInterface
@@ -61,8 +58,7 @@ final class DevicePages extends DeviceCopy {
       checks.close();
       versions = new long[room];
       lengths = new int[room];
-      copies = new int[room];
-      checked = new int[pages.heads()][room];
+      checked = new boolean[pages.heads()][room];
     }
     if (anew) {
       repairs().write(() -> copy(pages, queue, true));
@@ -81,10 +77,10 @@ final class DevicePages extends DeviceCopy {
       for (int head = 0; head < pages.heads(); head++) {
         copy(pages.keys(page), head, page, keys(pages), queue);
         copy(pages.values(page), head, page, values(pages), queue);
+        checked[head][page] = false;
       }
       versions[page] = pages.version(page);
       lengths[page] = length;
-      copies[page]++;
       any = true;
     }
     if (any) {
@@ -135,7 +131,8 @@ final class DevicePages extends DeviceCopy {
         .write(() -> {
           queue.uploadPanels(packed.panels(), from, bytes, buffer, place * bytes);
           queue.finish();
-          copies[(int) (place / perPage(packed) % room)]++;
+          int page = (int) (place / perPage(packed));
+          checked[page / room][page % room] = false;
         });
   }
 
@@ -170,7 +167,7 @@ final class DevicePages extends DeviceCopy {
       queue.finish(); // other queues rely on them from here on
     }
     for (int head = region.kvHead; head < region.kvHead + region.kvHeads; head++) {
-      System.arraycopy(copies, first, checked[head], first, end - first);
+      Arrays.fill(checked[head], first, end, true);
     }
     return ofHeads.later(first);
   }
@@ -178,7 +175,7 @@ final class DevicePages extends DeviceCopy {
   private boolean isChecked(AttentionRegion region, int page) {
     boolean all = true;
     for (int head = region.kvHead; head < region.kvHead + region.kvHeads; head++) {
-      all &= checked[head][page] == copies[page];
+      all &= checked[head][page];
     }
     return all;
   }
@@ -186,7 +183,7 @@ final class DevicePages extends DeviceCopy {
   /** Has the check vectors of a region's heads made anew by the next that needs them. */
   synchronized void forgetChecks(AttentionRegion region) {
     for (int head = region.kvHead; head < region.kvHead + region.kvHeads; head++) {
-      Arrays.fill(checked[head], 0);
+      Arrays.fill(checked[head], false);
     }
   }
 

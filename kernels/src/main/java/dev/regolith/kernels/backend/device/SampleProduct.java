@@ -158,13 +158,11 @@ final class SampleProduct implements AutoCloseable {
     }
   }
 
-  /**
-   * Whether the first rows come to the same where they are alone, and what is read is summed up.
-   */
+  /** Whether the first rows have their bits alone, too: a kernel for few rows may compute them. */
   private boolean areFewRight(DeviceGemm gemm, PanelBuffer panels, int rows) {
     problem.c.fill((byte) -1);
     Region few = new Region().set(0, 0, rows, 0, (int) problem.b.blocks());
-    problem.verify = true; // so that sums are made as well
+    problem.verify = true; // without which that kernel is not for them
     try {
       gemm.run(problem, few, panels, null, null, false, 1);
     } finally {
