@@ -38,7 +38,8 @@ final class AbreastKernelWriter extends MachineKernelWriter {
    *     loop: written out, kernels read 5 to 9 % slower from memory, and what they ask of the next
    *     panels slows them down (measured; the processor's prefetchers seem to follow instructions,
    *     and where each is one of a kind find nothing to follow).
-   * @param stepsAhead how many steps ahead rows of B are asked for
+   * @param stepsAhead how many steps ahead rows of B are asked for; if they are fewer than those of
+   *     a turn, only within a panel and what lies behind it
    */
   private record Reading(int stepsInTurn, int stepsAhead) {}
 
@@ -46,7 +47,8 @@ final class AbreastKernelWriter extends MachineKernelWriter {
 
   // On AMD what is asked for waits in L2, beside what the processor's prefetchers ask for.
   private static final Reading LOW_OF_AMD = new Reading(2 * STEPS, 8);
-  private static final Reading LOW_AND_SHORT_OF_AMD = new Reading(STEPS, 16);
+  private static final Reading LOW_AND_SHORT_OF_AMD =
+      VectorShapes.THIRTY_TWO_REGISTERS ? new Reading(STEPS, 16) : new Reading(2 * STEPS, STEPS);
   private static final Reading HIGH_OF_AMD = new Reading(4 * STEPS, 32);
 
   /** Rows of kernels that wait for memory longer than for multiply-adds. */
