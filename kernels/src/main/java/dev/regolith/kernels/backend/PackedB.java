@@ -330,12 +330,8 @@ public final class PackedB {
   public boolean agrees(long panel, int kBlock, long[] sums, int from) {
     int at = panelDigestAt(panel, kBlock);
     int length = Digest.SUMS * lanes();
-    long differences =
-        panelDigests[at + length] ^ Digest.shadow(panelSeals, panelSealAt(panel, kBlock));
-    for (int i = 0; i < length; i++) {
-      differences |= panelDigests[at + i] ^ sums[from + i];
-    }
-    return differences == 0;
+    return panelDigests[at + length] == Digest.shadow(panelSeals, panelSealAt(panel, kBlock))
+        && Arrays.equals(panelDigests, at, at + length, sums, from, from + length);
   }
 
   /**

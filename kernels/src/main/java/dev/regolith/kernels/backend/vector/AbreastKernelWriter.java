@@ -46,9 +46,10 @@ final class AbreastKernelWriter extends MachineKernelWriter {
   private static final Reading USUAL = new Reading(2 * STEPS, 16);
 
   // On AMD what is asked for waits in L2, beside what the processor's prefetchers ask for.
-  private static final Reading LOW_OF_AMD = new Reading(2 * STEPS, 8);
+  private static final Reading LOW_OF_AMD =
+      new Reading(2 * STEPS, VectorShapes.THIRTY_TWO_REGISTERS ? 8 : 4);
   private static final Reading LOW_AND_SHORT_OF_AMD =
-      VectorShapes.THIRTY_TWO_REGISTERS ? new Reading(STEPS, 16) : new Reading(2 * STEPS, STEPS);
+      VectorShapes.THIRTY_TWO_REGISTERS ? new Reading(STEPS, 16) : LOW_OF_AMD;
   private static final Reading HIGH_OF_AMD = new Reading(4 * STEPS, 32);
 
   /** Rows of kernels that wait for memory longer than for multiply-adds. */
