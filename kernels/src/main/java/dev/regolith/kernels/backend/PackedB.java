@@ -330,7 +330,7 @@ public final class PackedB {
   public boolean agrees(long panel, int kBlock, long[] sums, int from) {
     int at = panelDigestAt(panel, kBlock);
     int length = Digest.SUMS * lanes();
-    return panelDigests[at + length] == Digest.shadow(panelSeals, panelSealAt(panel, kBlock))
+    return hasItsSeal(panel, kBlock)
         && Arrays.equals(panelDigests, at, at + length, sums, from, from + length);
   }
 

@@ -39,7 +39,8 @@ final class AbreastKernelWriter extends MachineKernelWriter {
    *     panels slows them down (measured; the processor's prefetchers seem to follow instructions,
    *     and where each is one of a kind find nothing to follow).
    * @param stepsAhead how many steps ahead rows of B are asked for; if they are fewer than those of
-   *     a turn, only within a panel and what lies behind it
+   *     a turn, turns ask for what lies behind a panel, and only a rest of {@link #STEPS} for what
+   *     its stream goes on with
    */
   private record Reading(int stepsInTurn, int stepsAhead) {}
 
@@ -244,13 +245,15 @@ final class AbreastKernelWriter extends MachineKernelWriter {
     if (readsAhead(count)) {
       // In the panel as long as it has as many steps more; LEFT is what it has after this turn.
       int least = reading.stepsAhead - count + 1;
-      var inPanel = new Label();
       code.set(FAR_AHEAD, 4 * TILE_COLUMNS * reading.stepsAhead);
-      code.subtract(LEFT, least);
-      code.jump(When.NOT_LESS, inPanel);
-      code.add(FAR_AHEAD, slot(Slot.JUMP));
-      code.bind(inPanel);
-      code.add(LEFT, least);
+      if (least > 0) {
+        var inPanel = new Label();
+        code.subtract(LEFT, least);
+        code.jump(When.NOT_LESS, inPanel);
+        code.add(FAR_AHEAD, slot(Slot.JUMP));
+        code.bind(inPanel);
+        code.add(LEFT, least);
+      }
     }
     eachPanel(() -> {
       eachKept(code::load);
