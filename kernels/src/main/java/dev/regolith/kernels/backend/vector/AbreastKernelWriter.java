@@ -49,8 +49,7 @@ final class AbreastKernelWriter extends MachineKernelWriter {
   // On AMD what is asked for waits in L2, beside what the processor's prefetchers ask for.
   private static final Reading LOW_OF_AMD =
       new Reading(2 * STEPS, VectorShapes.THIRTY_TWO_REGISTERS ? 8 : 4);
-  private static final Reading LOW_AND_SHORT_OF_AMD =
-      VectorShapes.THIRTY_TWO_REGISTERS ? new Reading(STEPS, 16) : LOW_OF_AMD;
+  private static final Reading LOW_AND_SHORT_OF_AMD = new Reading(STEPS, 16);
   private static final Reading HIGH_OF_AMD = new Reading(4 * STEPS, 32);
 
   /** Rows of kernels that wait for memory longer than for multiply-adds. */
@@ -110,7 +109,7 @@ final class AbreastKernelWriter extends MachineKernelWriter {
     boolean low = VectorShapes.IS_AMD && rows <= LOW;
     Reading ofMore = VectorShapes.IS_AMD ? HIGH_OF_AMD : USUAL;
     usual = low ? LOW_OF_AMD : ofMore;
-    ofShort = low && readsAhead(STEPS) ? LOW_AND_SHORT_OF_AMD : usual;
+    ofShort = low && VectorShapes.THIRTY_TWO_REGISTERS ? LOW_AND_SHORT_OF_AMD : usual;
     reading = usual;
   }
 
