@@ -6,6 +6,7 @@ module dev.regolith.faultinjection {
   requires java.logging;
   requires java.management;
   requires me.tongfei.progressbar;
+  requires org.apache.commons.numbers.gamma;
   requires org.apache.commons.statistics.interval;
   requires static org.jspecify;
 

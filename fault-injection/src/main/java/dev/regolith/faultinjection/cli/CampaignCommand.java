@@ -60,7 +60,7 @@ final class CampaignCommand implements Callable<Integer> {
   @Option(
       names = "--workload",
       paramLabel = "KIND",
-      description = "What is computed, gemm or attention (default: gemm).")
+      description = "What is computed, gemm, attention or rows (default: gemm).")
   private Optional<String> workload = Optional.empty();
 
   @Mixin private BackendOptions computing = new BackendOptions();

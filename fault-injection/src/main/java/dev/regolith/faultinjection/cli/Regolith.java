@@ -46,6 +46,7 @@ public final class Regolith {
     var workloads = new LinkedHashMap<String, EngineFactory>();
     workloads.put("gemm", InjectionEngines.gemm());
     workloads.put("attention", InjectionEngines.attention());
+    workloads.put("rows", InjectionEngines.rows());
     return workloads;
   }
 

@@ -1,9 +1,8 @@
 package dev.regolith.faultinjection.inject;
 
 /**
- * The exponential and the hyperbolic tangent as the definition of attention lists their operations:
- * written down a second time on purpose, so that what results are judged by does not come from the
- * library under test.
+ * Elementary functions as the definitions of operators list their operations: written down a second
+ * time on purpose, so that what results are judged by does not come from the library under test.
  */
 final class CanonicalFunctions {
   private static final float LEAST = -0x1.5d589ep6f;
@@ -43,5 +42,27 @@ final class CanonicalFunctions {
     }
     float e = exp(2 * (a > 10 ? 10 : a));
     return Math.copySign(1 - 2 / (e + 1), x);
+  }
+
+  /** The error function: an odd polynomial below 0.875, the exponential of another beyond. */
+  static float erf(float x) {
+    float a = Math.abs(x);
+    if (a < 0.875f) {
+      float z = a * a;
+      float p = Math.fma(z, -0x1.43fdacp-11f, 0x1.4976e2p-8f);
+      p = Math.fma(z, p, -0x1.b6e3b8p-6f);
+      p = Math.fma(z, p, 0x1.ce1fcep-4f);
+      p = Math.fma(z, p, -0x1.8127p-2f);
+      p = Math.fma(z, p, 0x1.06eba6p-3f);
+      return Math.copySign(Math.fma(a, p, a), x);
+    }
+    float b = a > 4 ? 4 : a;
+    float q = Math.fma(b, 0x1.a6575cp-13f, -0x1.95b6c8p-9f);
+    q = Math.fma(b, q, 0x1.6f7d26p-6f);
+    q = Math.fma(b, q, -0x1.ab631cp-4f);
+    q = Math.fma(b, q, -0x1.4600c2p-1f);
+    q = Math.fma(b, q, -0x1.20c0c6p0f);
+    q = Math.fma(b, q, -0x1.164d26p-13f);
+    return Math.copySign(1 - exp(q), x);
   }
 }

@@ -1,7 +1,5 @@
 package dev.regolith.faultinjection.inject;
 
-import dev.regolith.kernels.tensor.DType;
-
 /**
  * What a product must be: the bits of the scalar chain, and the envelope of any correct product.
  *
@@ -13,15 +11,6 @@ import dev.regolith.kernels.tensor.DType;
 final class GemmTruth {
   private static final double U = 0x1p-24;
   private static final double HALF_SUBNORMAL = 0x1p-150;
-
-  /**
-   * Unit roundoff and half the smallest subnormal number of 16 bits: 8 and 11 bits of precision.
-   */
-  private static final double U_BFLOAT16 = 0x1p-8;
-
-  private static final double HALF_SUBNORMAL_BFLOAT16 = 0x1p-134;
-  private static final double U_FLOAT16 = 0x1p-11;
-  private static final double HALF_SUBNORMAL_FLOAT16 = 0x1p-25;
 
   private final float[] bits;
   private final double[] exact;
@@ -70,10 +59,7 @@ final class GemmTruth {
     envelope[at] = bound + 0x1p-50 * absolute + HALF_SUBNORMAL * (w.k() + 3);
     if (w.type().isHalf()) {
       bits[at] = w.type().widen(w.type().round(bits[at]));
-      boolean brain = w.type() == DType.BFLOAT16;
-      double largest = Math.abs(exact[at]) + envelope[at];
-      envelope[at] += (brain ? U_BFLOAT16 : U_FLOAT16) * largest;
-      envelope[at] += brain ? HALF_SUBNORMAL_BFLOAT16 : HALF_SUBNORMAL_FLOAT16;
+      envelope[at] += Rounding.of(w.type(), Math.abs(exact[at]) + envelope[at]);
     }
   }
 }

@@ -121,7 +121,8 @@ record GemmWorkload(
         newType);
   }
 
-  private static float[] rounded(DType type, float[] values) {
+  /** The nearest numbers of a type. */
+  static float[] rounded(DType type, float[] values) {
     var rounded = new float[values.length];
     for (int i = 0; i < values.length; i++) {
       rounded[i] = type.widen(type.round(values[i]));

@@ -31,6 +31,11 @@ public final class InjectionEngines implements EngineFactory {
     return new InjectionEngines(new AttentionKind(Computing.CPU), options -> {});
   }
 
+  /** Campaigns on operators of rows. */
+  public static InjectionEngines rows() {
+    return new InjectionEngines(new RowsKind(Computing.CPU), options -> {});
+  }
+
   @Override
   public InjectionEngines on(String backend, String device, EvidenceLevel evidence) {
     Compute compute = Compute.named(backend);

@@ -1,5 +1,6 @@
 package dev.regolith.faultinjection.model;
 
+import dev.regolith.faultinjection.model.RowsInput.Step;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -81,7 +82,7 @@ public final class LlamaModel {
   }
 
   /**
-   * As {@link #logits(byte[])}, and shows the input of every linear layer and attention.
+   * As {@link #logits(byte[])}, and shows the input of everything that is computed.
    *
    * @param observer called on the caller's thread
    */
@@ -94,10 +95,13 @@ public final class LlamaModel {
     Matrix x = embed(window);
     for (int i = 0; i < blocks.size(); i++) {
       Block block = blocks.get(i);
-      x = x.plus(attend(block, "layers.%d.attention".formatted(i), x, observer));
-      x = x.plus(feedForward(block, x, observer));
+      String name = "layers.%d.".formatted(i);
+      Matrix attended = attend(block, name + "attention", x, observer);
+      x = sum(name + "attention sum", x, attended, observer);
+      Matrix fed = feedForward(block, name + "feed_forward", x, observer);
+      x = sum(name + "feed_forward sum", x, fed, observer);
     }
-    return head.apply(normalise(x, weights.norm()), observer);
+    return head.apply(normalise("norm", x, weights.norm(), observer), observer);
   }
 
   /**
@@ -144,6 +148,20 @@ public final class LlamaModel {
     return List.copyOf(inputs);
   }
 
+  /** What is computed row by row in a pass over a window, in the order of computation. */
+  public List<RowsInput> rows(byte[] window) {
+    var inputs = new ArrayList<RowsInput>();
+    var observer =
+        new PassObserver() {
+          @Override
+          public void rows(RowsInput input) {
+            inputs.add(input);
+          }
+        };
+    logits(window, observer);
+    return List.copyOf(inputs);
+  }
+
   private Matrix embed(byte[] window) {
     Matrix x = Matrix.zeros(window.length, config.width());
     for (int i = 0; i < window.length; i++) {
@@ -159,23 +177,35 @@ public final class LlamaModel {
   }
 
   private Matrix attend(Block block, String name, Matrix x, PassObserver observer) {
-    Matrix h = normalise(x, block.weights().attentionNorm());
-    Matrix queries = rotary.turn(block.query().apply(h, observer));
-    Matrix keys = rotary.turn(block.key().apply(h, observer));
+    Matrix h = normalise(name + "_norm", x, block.weights().attentionNorm(), observer);
+    Matrix queries = turn(name + " queries", block.query().apply(h, observer), observer);
+    Matrix keys = turn(name + " keys", block.key().apply(h, observer), observer);
     Matrix values = block.value().apply(h, observer);
     observer.attention(new AttentionInput(name, queries, keys, values));
     return block.output().apply(attention.attend(queries, keys, values), observer);
   }
 
-  private Matrix feedForward(Block block, Matrix x, PassObserver observer) {
-    Matrix h = normalise(x, block.weights().feedForwardNorm());
+  private Matrix turn(String name, Matrix heads, PassObserver observer) {
+    observer.rows(new RowsInput(Step.ROTATION, name, heads, null));
+    return rotary.turn(heads);
+  }
+
+  private static Matrix sum(String name, Matrix x, Matrix y, PassObserver observer) {
+    observer.rows(new RowsInput(Step.SUM, name, x, y));
+    return x.plus(y);
+  }
+
+  private Matrix feedForward(Block block, String name, Matrix x, PassObserver observer) {
+    Matrix h = normalise(name + "_norm", x, block.weights().feedForwardNorm(), observer);
     Matrix gate = block.gate().apply(h, observer);
     Matrix up = block.up().apply(h, observer);
+    observer.rows(new RowsInput(Step.GATE, name + " gate", gate, up));
     return block.down().apply(swiGlu(gate, up), observer);
   }
 
   /** RMSNorm: every row divided by its root mean square, and multiplied by the gain. */
-  private Matrix normalise(Matrix x, Matrix gain) {
+  private Matrix normalise(String name, Matrix x, Matrix gain, PassObserver observer) {
+    observer.rows(new RowsInput(Step.NORM, name, x, gain));
     Matrix normal = Matrix.zeros(x.rows(), x.columns());
     for (int i = 0; i < x.rows(); i++) {
       double squares = 0;

@@ -13,4 +13,7 @@ public interface PassObserver {
 
   /** Called once per attention, in the order of computation, before it computes. */
   default void attention(AttentionInput input) {}
+
+  /** Called for everything that is computed row by row, in this order, before it is. */
+  default void rows(RowsInput input) {}
 }

@@ -1,0 +1,7 @@
+package dev.regolith.faultinjection.inject;
+
+class RowsEngineTest extends EngineContract {
+  RowsEngineTest() {
+    super(InjectionEngines.rows());
+  }
+}
