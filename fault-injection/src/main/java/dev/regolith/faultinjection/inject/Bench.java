@@ -82,7 +82,10 @@ final class Bench implements AutoCloseable {
     this.injector = injector;
     verifies = arm == Arm.CORRECT;
     occurrences = record();
-    byPoint = occurrences.stream().collect(Collectors.groupingBy(Occurrence::point));
+    byPoint =
+        occurrences.stream()
+            .filter(occurrence -> !occurrence.second())
+            .collect(Collectors.groupingBy(Occurrence::point));
     keep();
   }
 
@@ -121,8 +124,11 @@ final class Bench implements AutoCloseable {
 
   /** The passing that corresponds to one of the other arm; null if it does not exist here. */
   @Nullable Occurrence counterpart(Occurrence other) {
+    if (other.second()) {
+      return verifies ? other : null; // nothing is computed twice without protection
+    }
     List<Occurrence> passings = byPoint.getOrDefault(other.point(), List.of());
-    return other.number() < passings.size() ? passings.get(other.number()) : null;
+    return other.rank() < passings.size() ? passings.get(other.rank()) : null;
   }
 
   /** Runs without a fault. */
@@ -143,7 +149,7 @@ final class Bench implements AutoCloseable {
       if (where != null) {
         switch (when) {
           case BEFORE -> strike.hit(where);
-          case DURING, FIRST, AGAIN -> injector.arm(where, strike);
+          case DURING, SECOND, FIRST, AGAIN -> injector.arm(where, strike);
           case AFTER -> {}
         }
       }

@@ -115,7 +115,9 @@ final class InjectionEngine<W extends Workload> implements Engine {
           get(station.benches(), Arm.CORRECT).occurrences().stream()
               .filter(occurrence -> window.admits(station.workload(), occurrence))
               .filter(occurrence ->
-                  !off.passes(occurrence.point()) || off.counterpart(occurrence) != null)
+                  occurrence.second()
+                      || !off.passes(occurrence.point())
+                      || off.counterpart(occurrence) != null)
               .toList();
       if (!admitted.isEmpty()) {
         found.add(new Offering<>(station, admitted));

@@ -23,7 +23,12 @@ final class Injector implements Probe.Hook {
   private static @Nullable Injector installed;
 
   private final Map<ProbePoint, Integer> passed = new EnumMap<>(ProbePoint.class);
+  private final Map<ProbePoint, Integer> ranked = new EnumMap<>(ProbePoint.class);
   private @Nullable List<Occurrence> recording;
+
+  /** Where the recording has sums of rows of which it is not known yet what they are for. */
+  private final List<Integer> sums = new ArrayList<>();
+
   private final Set<Place> seen = new HashSet<>();
   private @Nullable Occurrence target;
   private @Nullable Strike strike;
@@ -63,6 +68,8 @@ final class Injector implements Probe.Hook {
   /** Neither records nor strikes. */
   void reset() {
     passed.clear();
+    ranked.clear();
+    sums.clear();
     seen.clear();
     recording = null;
     target = null;
@@ -84,13 +91,35 @@ final class Injector implements Probe.Hook {
       }
       boolean repeated = !seen.add(new Place(point, memory.address() + offset, rowBytes));
       boolean blank = Occurrence.isBlank(memory, offset, rows, rowBytes, stride);
+      int rank = ranked.merge(point, 1, Integer::sum) - 1;
+      sortOut(point, recording);
       recording.add(
-          new Occurrence(point, number, memory, offset, rows, rowBytes, stride, repeated, blank));
+          new Occurrence(
+              point, number, rank, false, memory, offset, rows, rowBytes, stride, repeated, blank));
     } else if (target != null && number == target.number() && strike != null) {
       var here =
-          new Occurrence(point, number, memory, offset, rows, rowBytes, stride, false, false);
+          new Occurrence(
+              point, number, 0, false, memory, offset, rows, rowBytes, stride, false, false);
       strike.hit(here);
       target = null;
+    }
+  }
+
+  /**
+   * Sums of rows that are stored after them are those of the result; sums of a row that is compared
+   * after them are of its second computation.
+   */
+  private void sortOut(ProbePoint point, List<Occurrence> recorded) {
+    if (point == ProbePoint.ROW_SUMS) {
+      sums.add(recorded.size());
+    } else if (point == ProbePoint.ROW_STORED) {
+      sums.clear();
+    } else if (point == ProbePoint.ROW_REPEATED) {
+      for (int at : sums) {
+        recorded.set(at, recorded.get(at).ofSecond());
+      }
+      ranked.merge(ProbePoint.ROW_SUMS, -sums.size(), Integer::sum);
+      sums.clear();
     }
   }
 }

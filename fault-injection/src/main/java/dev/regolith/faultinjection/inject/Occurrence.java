@@ -14,12 +14,16 @@ import java.lang.foreign.ValueLayout;
  * @param rows rows of the region
  * @param rowBytes bytes in a row
  * @param stride bytes between rows
+ * @param rank the same without what is computed a second time, only to be compared
+ * @param second whether this belongs to such a computation
  * @param repeated whether the same region was passed at this point before in the call
  * @param blank whether the region held nothing but zeros, so that zeroing a word changes nothing
  */
 record Occurrence(
     ProbePoint point,
     int number,
+    int rank,
+    boolean second,
     MemorySegment memory,
     long offset,
     long rows,
@@ -38,6 +42,12 @@ record Occurrence(
       }
     }
     return true;
+  }
+
+  /** The same as a part of a computation that is only compared. */
+  Occurrence ofSecond() {
+    return new Occurrence(
+        point, number, rank, true, memory, offset, rows, rowBytes, stride, repeated, blank);
   }
 
   /** Words in the region. */

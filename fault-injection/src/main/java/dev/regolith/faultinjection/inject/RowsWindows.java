@@ -3,6 +3,7 @@ package dev.regolith.faultinjection.inject;
 import static dev.regolith.faultinjection.inject.Window.When.AFTER;
 import static dev.regolith.faultinjection.inject.Window.When.BEFORE;
 import static dev.regolith.faultinjection.inject.Window.When.DURING;
+import static dev.regolith.faultinjection.inject.Window.When.SECOND;
 import static dev.regolith.kernels.probe.ProbePoint.C_SEAL;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_DOWNLOAD;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_EVIDENCE;
@@ -63,6 +64,7 @@ final class RowsWindows {
           line(Place.BOTH, "input", "last-use-to-check", DURING, Offer.ANY, ROW_INPUT_LAST_USE),
           line(Place.CPU, "input", "check-to-next-read", AFTER, Offer.SEALED, ROW_INPUT_READ),
           line(Place.BOTH, "row-sums", "added-up-to-read", DURING, Offer.ANY, ROW_SUMS),
+          line(Place.CPU, "row-sums", "second, added-up-to-read", SECOND, Offer.ANY, ROW_SUMS),
           line(Place.BOTH, "result", "store-to-check", DURING, Offer.ANY, ROW_STORED),
           line(Place.CPU, "result", "return-to-next-read", AFTER, Offer.PLAIN, ROW_STORED),
           line(Place.BOTH, "repeated", "computed-to-compared", DURING, Offer.ANY, ROW_REPEATED),

@@ -23,6 +23,8 @@ record Window<W extends Workload>(
     BEFORE,
     /** At a passing of the point during the call. */
     DURING,
+    /** At a passing in a computation that is only compared. */
+    SECOND,
     /** At the first passing for a region. */
     FIRST,
     /** At a later passing for a region that was read before. */
@@ -38,7 +40,8 @@ record Window<W extends Workload>(
         && switch (when) {
           case AGAIN -> occurrence.repeated();
           case FIRST, BEFORE, AFTER -> !occurrence.repeated();
-          case DURING -> true;
+          case DURING -> !occurrence.second();
+          case SECOND -> occurrence.second();
         };
   }
 }

@@ -14,7 +14,17 @@ class StrikeTest {
   /** Rows of three words, with one word between rows that is not part of the region. */
   private static Occurrence region(int[] words, int rows) {
     return new Occurrence(
-        ProbePoint.A_READ, 0, MemorySegment.ofArray(words), 4, rows, 12, 16, false, false);
+        ProbePoint.A_READ,
+        0,
+        0,
+        false,
+        MemorySegment.ofArray(words),
+        4,
+        rows,
+        12,
+        16,
+        false,
+        false);
   }
 
   @Property
