@@ -19,6 +19,8 @@ import java.util.stream.IntStream;
  * @param memoryBytes of global memory
  * @param largestBufferBytes that one operand can have
  * @param localMemoryBytes that a work-group shares
+ * @param largestWorkGroup most work-items that compute together
+ * @param vectorWidth floats in a vector of its own
  * @param hindrance empty if sessions can compute on it, or the reason why not
  */
 public record Accelerator(
@@ -33,6 +35,8 @@ public record Accelerator(
     long memoryBytes,
     long largestBufferBytes,
     long localMemoryBytes,
+    long largestWorkGroup,
+    int vectorWidth,
     String hindrance) {
 
   /**
@@ -70,6 +74,8 @@ public record Accelerator(
         device.memory(),
         device.largestBuffer(),
         device.localMemory(),
+        device.workGroup(),
+        device.vectorWidth(),
         device.hindrance());
   }
 }

@@ -1,9 +1,9 @@
 package dev.regolith.kernels;
 
-import dev.regolith.kernels.backend.AttentionProblem;
 import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Region;
+import dev.regolith.kernels.backend.Residence;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Seal;
 import dev.regolith.kernels.checksum.Tolerance;
@@ -35,15 +35,13 @@ final class Configuration {
             .formatted(CheckBlock.span(1024), CheckBlock.span(2048), CheckBlock.span(4096)));
     boolean device = backend.attendsOnDevice();
     map.put("attentionComputedBy", device ? "device" : "host");
-    map.put(
-        "attentionEvidence",
-        device
-            ? "two runs of the device, compared on the host; a row of each region of the host's"
-            : "per row: a signed sum of scores for %d keys, a sum of weights for %d, one of the result"
-                .formatted(AttentionProblem.BLOCK, AttentionProblem.SPAN * AttentionProblem.BLOCK));
+    map.put("attentionEvidence", backend.attentionEvidence());
     map.put(
         "attentionWeights",
         device ? "as the rest" : "products of four, and a digest for a strip and block");
+    Residence residence = backend.residence();
+    boolean maps = residence != null && residence.maps();
+    map.put("rowsComputedBy", maps ? "device, where it has the words" : "host");
     map.put("attentionRegion", "up to " + backend.attentionRows() + " rows");
     map.put("toleranceSigmas", Double.toString(Tolerance.SIGMAS));
     map.put("toleranceGrain", Integer.toString(Tolerance.GRAIN));

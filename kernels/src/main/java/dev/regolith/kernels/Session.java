@@ -557,18 +557,20 @@ public final class Session implements AutoCloseable {
   }
 
   /**
-   * Verifies all pages of a cache on the host, with their check vectors and seals, and puts back
-   * what changed. Attention verifies what it reads by itself: this is for caches that lie idle, and
-   * for those that a device has a copy of, which is what it reads.
+   * Verifies all pages of a cache, with their check vectors and seals, and the copy that a device
+   * may have of them; puts back what changed, the device's copy from the host's. Attention verifies
+   * what it reads by itself: this is for caches that lie idle, and for the pages of those that a
+   * device has a copy of, which is what it reads.
    *
-   * @return {@link Status#CORRECTED} if anything was put back
+   * @return {@link Status#CORRECTED} if anything was put back, {@link Status#DETECTED} if the
+   *     session only detects
    * @throws dev.regolith.kernels.fault.UncorrectableFaultException if more changed than a seal
    *     undoes
    */
   public Status verify(KeyValueCache cache) {
     enter();
     try {
-      return cache.pages().mend() ? Status.CORRECTED : Status.CLEAN;
+      return execution.scrubber().scrub("verify", cache.pages());
     } finally {
       leave();
     }

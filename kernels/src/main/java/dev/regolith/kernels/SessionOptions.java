@@ -24,9 +24,10 @@ public final class SessionOptions {
     /** Plain Java. */
     SCALAR,
     /**
-     * An OpenCL device multiplies and attends, the host predicts, verifies and does everything
-     * else; see {@link SessionOptions#device} and docs/accelerators.md. If the device fails during
-     * a session, the host computes on, which is announced.
+     * An OpenCL device multiplies and attends, and computes rows that are there; the host verifies,
+     * and does everything else; see {@link SessionOptions#device}, {@link SessionOptions#evidence}
+     * and docs/accelerators.md. If the device fails during a session, the host computes on, which
+     * is announced.
      */
     OPENCL,
     /** The same with a GPU of NVIDIA, through its driver and NVRTC, which compiles the kernels. */

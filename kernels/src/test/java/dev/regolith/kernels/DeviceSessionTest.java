@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.regolith.kernels.SessionOptions.Compute;
+import dev.regolith.kernels.attention.AttentionOptions;
 import dev.regolith.kernels.backend.device.DeviceTrouble;
 import dev.regolith.kernels.fault.Component;
 import dev.regolith.kernels.fault.EvidenceLevel;
@@ -21,7 +22,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumSet;
+import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.SplittableRandom;
@@ -60,9 +63,9 @@ class DeviceSessionTest {
     arena.close();
   }
 
-  private Tensor random(int seed, int rows, int columns) {
-    var random = new SplittableRandom(seed);
-    return Tensor.of(arena, Operand.gaussian(random, rows * columns), rows, columns);
+  private Tensor random(int seed, long... shape) {
+    int count = (int) Arrays.stream(shape).reduce(1, (x, y) -> x * y);
+    return Tensor.of(arena, Operand.gaussian(new SplittableRandom(seed), count), shape);
   }
 
   private static SessionUnderTest open() {
@@ -204,6 +207,8 @@ class DeviceSessionTest {
   /** The memory of a device can be full for one call: the host computes it. */
   @Test
   void outOfMemoryIsForOneCall() {
+    open().close(); // what is loaded once per JVM is loaded
+    long before = DeviceTrouble.objectsAlive();
     try (var under = open()) {
       try (var _ = ProbeRelay.lend(failing(DeviceTrouble.outOfMemory()))) {
         assertRight(under.session(), Status.CLEAN);
@@ -211,11 +216,14 @@ class DeviceSessionTest {
       assertThat(commands(under.session())).isPositive();
       assertThat(under.reports()).isEmpty();
     }
+    assertThat(DeviceTrouble.objectsAlive()).isEqualTo(before);
   }
 
   /** A device that is lost is not asked again. */
   @Test
   void aLostDeviceIsForGood() {
+    open().close(); // what is loaded once per JVM is loaded
+    long before = DeviceTrouble.objectsAlive();
     try (var under = open()) {
       try (var _ = ProbeRelay.lend(failing(DeviceTrouble.deviceLost()))) {
         assertRight(under.session(), Status.CLEAN);
@@ -224,6 +232,7 @@ class DeviceSessionTest {
       assertThat(under.session().backend()).contains("out of service");
       assertThat(under.reports()).isEmpty();
     }
+    assertThat(DeviceTrouble.objectsAlive()).isEqualTo(before);
   }
 
   /** The fifth command of a call fails. */
@@ -401,6 +410,44 @@ class DeviceSessionTest {
       assertThat(session.verify(weights)).isEqualTo(Status.CLEAN);
       assertThat(session.gemm(a, weights.transposed(), c)).isEqualTo(Status.CLEAN);
       assertThat(ReferenceGemm.firstDifference(expected, c.toArray())).isEqualTo(-1);
+    }
+  }
+
+  /** The same of a cache, which a session that only detects leaves as it is. */
+  @ParameterizedTest
+  @EnumSource(value = Protection.class, names = "OFF", mode = EnumSource.Mode.EXCLUDE)
+  void idleCaches(Protection protection) {
+    boolean mends = protection == Protection.CORRECT;
+    Status noticed = mends ? Status.CORRECTED : Status.DETECTED;
+    try (var under =
+            SessionUnderTest.open(o -> o.compute(DEVICE).threads(1).protection(protection));
+        var cache = under.session().cache(2, 32, 40)) {
+      var session = under.session();
+      session.append(cache, random(1, 1, 2, 300, 32), random(2, 1, 2, 300, 40));
+      Tensor q = random(3, 1, 4, 1, 32);
+      Tensor out = Tensor.zeros(arena, DType.FLOAT32, 1, 4, 1, 40);
+      var options = AttentionOptions.defaults();
+      assertThat(session.verify(cache)).as("nothing is there").isEqualTo(Status.CLEAN);
+      session.attention(q, List.of(cache), out, options);
+      float[] right = out.toArray();
+      assertThat(session.verify(cache)).isEqualTo(Status.CLEAN);
+      Probe.Hook hook =
+          (point, memory, offset, rows, rowBytes, stride) -> {
+            if (point == ProbePoint.DEVICE_B_LAST_USE) {
+              flip(memory, offset + 400);
+            }
+          };
+      try (var _ = ProbeRelay.lend(hook)) {
+        assertThat(session.verify(cache)).isEqualTo(noticed);
+      }
+      assertThat(under.report().findings())
+          .extracting("component")
+          .containsExactly(Component.DEVICE_BUFFER);
+      assertThat(session.verify(cache)).isEqualTo(mends ? Status.CLEAN : Status.DETECTED);
+      if (mends) {
+        assertThat(session.attention(q, List.of(cache), out, options)).isEqualTo(Status.CLEAN);
+        assertThat(out.toArray()).isEqualTo(right);
+      }
     }
   }
 

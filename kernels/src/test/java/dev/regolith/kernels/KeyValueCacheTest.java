@@ -262,6 +262,23 @@ class KeyValueCacheTest {
     }
   }
 
+  /** Who only detects leaves what there is. */
+  @ParameterizedTest
+  @EnumSource(Part.class)
+  void verifyingACacheMayOnlyDetect(Part part) {
+    try (var arena = Arena.ofShared()) {
+      var c = new AttentionCase(1, 4, 2, 3, 400, 32, 40, new Random(7));
+      var under = session(Protection.DETECT);
+      try (var cache = fill(under.session(), arena, c, 0, 90)) {
+        assertThat(under.session().verify(cache)).isEqualTo(Status.CLEAN);
+        strike(cache.pages(), part, new Random(part.name().hashCode()));
+        assertThat(under.session().verify(cache)).isEqualTo(Status.DETECTED);
+        assertThat(under.session().verify(cache)).isEqualTo(Status.DETECTED);
+        assertThat(under.reports()).hasSize(2);
+      }
+    }
+  }
+
   @ParameterizedTest
   @EnumSource(Part.class)
   void damageInPagesIsPutBack(Part part) {

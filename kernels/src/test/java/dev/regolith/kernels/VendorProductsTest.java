@@ -51,17 +51,18 @@ class VendorProductsTest {
 
   private static final Map<String, SessionUnderTest> KEPT = new HashMap<>();
 
+  private final String asked = System.getProperty(PROPERTY, "");
   private final SplittableRandom random = new SplittableRandom(27);
   private final Arena arena = Arena.ofShared();
 
   @BeforeEach
   void ask() {
-    System.setProperty(PROPERTY, "cublas");
+    System.setProperty(PROPERTY, asked + ",cublas");
   }
 
   @AfterEach
   void close() {
-    System.clearProperty(PROPERTY);
+    System.setProperty(PROPERTY, asked);
     arena.close();
   }
 
@@ -163,7 +164,7 @@ class VendorProductsTest {
     System.setProperty(PROPERTY, "magma");
     assertThatThrownBy(() -> Regolith.open(o -> o.compute(SessionUnderTest.accelerator())))
         .isInstanceOf(IllegalStateException.class)
-        .hasMessage("-D%s is cublas or nothing, not \"magma\"", PROPERTY);
+        .hasMessage("-D%s names experiments (cublas, checks, halves), not \"magma\"", PROPERTY);
   }
 
   @ParameterizedTest

@@ -1,7 +1,11 @@
 package dev.regolith.faultinjection.doctor;
 
+import static dev.regolith.kernels.Rotary.Convention.HALVES;
+
 import dev.regolith.faultinjection.cli.Verifier;
+import dev.regolith.kernels.Activation;
 import dev.regolith.kernels.Regolith;
+import dev.regolith.kernels.Rotary;
 import dev.regolith.kernels.Session;
 import dev.regolith.kernels.SessionOptions;
 import dev.regolith.kernels.SessionOptions.Compute;
@@ -19,6 +23,7 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.function.BiFunction;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 
 /**
  * Verifies a backend as a user would who does not trust it: against the scalar loop, with damage it
@@ -31,6 +36,7 @@ public final class BackendVerifier implements Verifier {
   private static final int LARGE = 1024;
   private static final int HEADS = 8;
   private static final int HEAD_SIZE = 64;
+  private static final float EPSILON = 1e-5f;
 
   private static final Work PRODUCT =
       new Work(
@@ -55,6 +61,7 @@ public final class BackendVerifier implements Verifier {
         };
     boolean good = true;
     boolean attends;
+    boolean maps;
     boolean canonical;
     try (var session = Regolith.open(options);
         var twin = Regolith.open(o -> o.compute(Compute.SCALAR).protection(Protection.OFF))) {
@@ -69,7 +76,10 @@ public final class BackendVerifier implements Verifier {
       attends = !compute.isAccelerator() || "device".equals(attention);
       String by = attends ? "" : ", the CPU's: the device does not compute it";
       good &= say(out, "attention", isAttentionRight(session, twin), BITS + by, WRONG);
-      good &= say(out, "softmax", isSoftmaxRight(session, twin), BITS, WRONG);
+      String rows = session.configuration().get("rowsComputedBy");
+      maps = !compute.isAccelerator() || !"host".equals(rows);
+      String byRows = maps ? "" : ", the CPU's: the device does not compute them";
+      good &= say(out, "row operators", areRowsRight(session, twin), BITS + byRows, WRONG);
       boolean putBack = SmallProduct.of(session).faultCorrected();
       good &= say(out, "damaged operand", putBack, "found, put back", "not put back");
       if (!session.backend().equals(computing)) {
@@ -88,6 +98,9 @@ public final class BackendVerifier implements Verifier {
     }
     if (attends) {
       good &= campaign("attention", subject, trials, out);
+    }
+    if (maps) {
+      good &= campaign("rows", subject, trials, out);
     }
     return good;
   }
@@ -130,6 +143,9 @@ public final class BackendVerifier implements Verifier {
         int k = random.nextInt(1, i % 5 == 0 ? 1200 : 200);
         Tensor a = matrix(arena, wide, random, m, k, random.nextBoolean());
         Tensor b = matrix(arena, narrow, random, k, n, random.nextBoolean());
+        if (canonical && i % 4 == 3) {
+          b = inHalves(arena, i % 8 == 3 ? DType.BFLOAT16 : DType.FLOAT16, b);
+        }
         float alpha = random.nextBoolean() ? 1 : -0.75f;
         float beta = random.nextBoolean() ? 0 : 0.5f;
         Tensor c = Tensor.of(arena, wide.of(new SplittableRandom(i), m * n), m, n);
@@ -178,14 +194,40 @@ public final class BackendVerifier implements Verifier {
     }
   }
 
-  private static boolean isSoftmaxRight(Session session, Session twin) {
+  /** An operator of rows, of x, another of its shape and weights. */
+  @FunctionalInterface
+  private interface RowsOperator {
+    Status apply(Session session, Tensor x, Tensor y, Tensor weights, Tensor out);
+  }
+
+  private static boolean areRowsRight(Session session, Session twin) {
+    return Stream.<RowsOperator>of(
+            (s, x, y, weights, out) -> s.softmax(0.5f, x, out),
+            (s, x, y, weights, out) -> s.rmsNorm(x, weights, EPSILON, out),
+            (s, x, y, weights, out) -> s.layerNorm(x, weights, weights, EPSILON, out),
+            (s, x, y, weights, out) -> s.activate(Activation.SILU, x, y, out),
+            (s, x, y, weights, out) -> s.activate(Activation.GELU, x, out),
+            (s, x, y, weights, out) -> s.activate(Activation.GELU_TANH, x, out),
+            (s, x, y, weights, out) -> s.add(x, y, out),
+            (s, x, y, weights, out) -> {
+              try (var arena = Arena.ofShared()) {
+                return s.rope(x, Rotary.of(HALVES, arena, x.size(0), x.size(1), 1e4), 0, out);
+              }
+            })
+        .allMatch(operator -> isRight(operator, session, twin));
+  }
+
+  private static boolean isRight(RowsOperator operator, Session session, Session twin) {
     try (var arena = Arena.ofShared()) {
-      Tensor x = Tensor.of(arena, values(new SplittableRandom(7), 33 * 500), 33, 500);
+      var random = new SplittableRandom(7);
+      Tensor x = Tensor.of(arena, values(random, 33 * 500), 33, 500);
+      Tensor y = Tensor.of(arena, values(random, 33 * 500), 33, 500);
+      Tensor weights = Tensor.of(arena, values(random, 500), 500);
       Tensor out = Tensor.zeros(arena, DType.FLOAT32, 33, 500);
       Tensor expected = Tensor.zeros(arena, DType.FLOAT32, 33, 500);
       session.upload(x); // where there is a device, it computes
-      Status status = session.softmax(x, out);
-      var _ = twin.softmax(x, expected);
+      Status status = operator.apply(session, x, y, weights, out);
+      var _ = operator.apply(twin, x, y, weights, expected);
       return status == Status.CLEAN && sameBits(out, expected);
     }
   }
@@ -205,6 +247,11 @@ public final class BackendVerifier implements Verifier {
       }
       return values;
     };
+  }
+
+  /** The nearest numbers of 16 bits, with rows along k, as weights have them. */
+  private static Tensor inHalves(Arena arena, DType type, Tensor b) {
+    return Tensor.of(arena, type, b.transposed().toArray(), b.size(1), b.size(0)).transposed();
   }
 
   private static Tensor matrix(

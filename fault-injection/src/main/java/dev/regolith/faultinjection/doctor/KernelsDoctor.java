@@ -20,6 +20,9 @@ import java.util.stream.Stream;
 public final class KernelsDoctor implements Doctor {
   private static final double SLOW = 0.6;
 
+  /** Behind the key of devices where there are none: why. */
+  private static final String MISSING = "Missing";
+
   @Override
   public int examine(boolean json, PrintWriter out) {
     SelfCheck check = SelfCheck.run();
@@ -43,7 +46,13 @@ public final class KernelsDoctor implements Doctor {
             ? "works"
             : "missing: start java with --add-modules jdk.incubator.vector");
     map.put("scalarBackend", "works");
-    accelerators().forEach(compute -> map.put(key(compute), devices(compute)));
+    for (Compute compute : accelerators().toList()) {
+      List<Map<String, Object>> devices = devices(compute);
+      map.put(key(compute), devices);
+      if (devices.isEmpty()) {
+        map.put(key(compute) + MISSING, Accelerator.remedy(compute));
+      }
+    }
     map.put("bitsRight", check.bitsRight());
     map.put("faultCorrected", check.faultCorrected());
     map.put("protectedGflops", round(check.gflops()));
@@ -86,6 +95,8 @@ public final class KernelsDoctor implements Doctor {
     map.put("memoryMegabytes", device.memoryBytes() / 1_000_000);
     map.put("largestBufferMegabytes", device.largestBufferBytes() / 1_000_000);
     map.put("localMemoryKilobytes", device.localMemoryBytes() / 1000);
+    map.put("largestWorkGroup", device.largestWorkGroup());
+    map.put("vectorWidth", device.vectorWidth());
     map.put("usable", device.hindrance().isEmpty() ? "yes" : "no: " + device.hindrance());
     return map;
   }
@@ -97,12 +108,10 @@ public final class KernelsDoctor implements Doctor {
   private static String text(Map<String, Object> findings) {
     var text = new StringBuilder();
     findings.forEach((key, value) -> {
-      if (!(value instanceof List<?> list)) {
+      if (key.endsWith(MISSING)) {
+        line(text, words(key.substring(0, key.length() - MISSING.length())), "none: " + value);
+      } else if (!(value instanceof List<?> list)) {
         line(text, words(key), value);
-      } else if (list.isEmpty()) {
-        accelerators()
-            .filter(compute -> key(compute).equals(key))
-            .forEach(compute -> line(text, words(key), "none: " + Accelerator.remedy(compute)));
       } else {
         list.forEach(each -> line(text, words(key), inWords(each)));
       }

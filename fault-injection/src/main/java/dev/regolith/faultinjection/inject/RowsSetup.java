@@ -212,8 +212,8 @@ final class RowsSetup implements Setup {
     }
     write(others.x, Setup.other(workload.x()));
     write(others.y, Setup.other(workload.y()));
-    write(others.weight, workload.weight());
-    write(others.bias, workload.bias());
+    write(others.weight, Setup.other(workload.weight()));
+    write(others.bias, Setup.other(workload.bias()));
     open(before, Setup.other(workload.x()), Setup.other(workload.y()));
     var _ = compute(others, before);
     forget(others);

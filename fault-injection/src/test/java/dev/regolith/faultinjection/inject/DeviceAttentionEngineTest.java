@@ -6,6 +6,6 @@ import org.junit.jupiter.api.Tag;
 @Tag("device-only")
 class DeviceAttentionEngineTest extends EngineContract {
   DeviceAttentionEngineTest() {
-    super(InjectionEngines.attention().on("opencl", "", EvidenceLevel.HOST));
+    super(InjectionEngines.attention().on(device(), "", EvidenceLevel.HOST));
   }
 }

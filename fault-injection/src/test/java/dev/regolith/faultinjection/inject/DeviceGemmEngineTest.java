@@ -6,6 +6,6 @@ import org.junit.jupiter.api.Tag;
 @Tag("device-only")
 class DeviceGemmEngineTest extends EngineContract {
   DeviceGemmEngineTest() {
-    super(InjectionEngines.gemm().on("opencl", "", EvidenceLevel.HOST));
+    super(InjectionEngines.gemm().on(device(), "", EvidenceLevel.HOST));
   }
 }

@@ -6,6 +6,6 @@ import org.junit.jupiter.api.Tag;
 @Tag("device-only")
 class DeviceRowsEngineTest extends EngineContract {
   DeviceRowsEngineTest() {
-    super(InjectionEngines.rows().on("opencl", "", EvidenceLevel.HOST));
+    super(InjectionEngines.rows().on(device(), "", EvidenceLevel.HOST));
   }
 }

@@ -28,6 +28,11 @@ abstract class EngineContract {
     engine = open(engines, List.of());
   }
 
+  /** The backend of the device that tests are about, named as for those of the kernels. */
+  static String device() {
+    return System.getProperty("test.device", "opencl");
+  }
+
   private static Engine open(InjectionEngines engines, List<String> sites) {
     var options = new EngineOptions(42, EnumSet.allOf(Arm.class), sites, Optional.empty());
     return engines.open(options);

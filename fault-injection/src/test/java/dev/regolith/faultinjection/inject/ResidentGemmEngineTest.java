@@ -6,6 +6,6 @@ import org.junit.jupiter.api.Tag;
 @Tag("device-only")
 class ResidentGemmEngineTest extends EngineContract {
   ResidentGemmEngineTest() {
-    super(InjectionEngines.gemm().on("opencl", "", EvidenceLevel.DEVICE));
+    super(InjectionEngines.gemm().on(device(), "", EvidenceLevel.DEVICE));
   }
 }

@@ -151,6 +151,12 @@ public interface Backend extends AutoCloseable {
     return false;
   }
 
+  /** What results of attention are verified by, for people. */
+  default String attentionEvidence() {
+    return "per row: a signed sum of scores for %d keys, a sum of weights for %d, one of the result"
+        .formatted(AttentionProblem.BLOCK, AttentionProblem.SPAN * AttentionProblem.BLOCK);
+  }
+
   /** Rows of the largest region that {@link #attend} takes. */
   default int attentionRows() {
     return AttentionRegion.MAX_ROWS;
@@ -202,6 +208,11 @@ public interface Backend extends AutoCloseable {
    * @return how many k-blocks of panels were damaged
    */
   default int verifyCopy(PackedB packed, boolean mend, Workspace workspace) {
+    return 0;
+  }
+
+  /** The same of the copy of a cached sequence, whose pages are intact. */
+  default int verifyCopy(KeyValuePages sequence, boolean mend, Workspace workspace) {
     return 0;
   }
 

@@ -284,15 +284,6 @@ public final class KeyValuePages {
     }
   }
 
-  /** Puts back what is damaged of any page; whether anything was. */
-  public synchronized boolean mend() {
-    long before = mark();
-    for (int page = 0; page < pages(); page++) {
-      mend(pages[page]);
-    }
-    return mark() != before;
-  }
-
   /** Puts back what is damaged of a page. */
   private void mend(Page page) {
     for (int panel = 0; panel < page.keys.panelCount(); panel++) {

@@ -9,9 +9,9 @@ public enum EvidenceLevel {
   HOST,
   /**
    * The accelerator, from words that the host verifies by exact sums; so operands and results can
-   * stay there. Of products it predicts, in double precision; everything else it computes twice. A
-   * kernel that computes wrongly is seen, unless the one that predicts, or repeats, errs in the
-   * same way.
+   * stay there. Of products it predicts, in double precision; of attention and rows it makes the
+   * evidence at either level. A kernel that computes wrongly is seen, unless the one that predicts,
+   * or repeats, errs in the same way.
    */
   DEVICE;
 

@@ -1,6 +1,7 @@
 package dev.regolith.kernels.guard;
 
 import dev.regolith.kernels.backend.Backend;
+import dev.regolith.kernels.backend.KeyValuePages;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.Mended;
@@ -106,26 +107,61 @@ public final class Scrubber {
 
   private synchronized @Nullable Finding look(String operator, PackedB packed) {
     var incident = new Incident(operator);
-    boolean lost = false;
+    boolean intact = isIntact(packed, Component.PACKED_B, incident);
+    noteCopies(intact ? backend.verifyCopy(packed, mends, workspace) : 0, incident);
+    return incident.found() ? new Finding(incident, !intact) : null;
+  }
+
+  /**
+   * Verifies the pages of a cache, with their check records and seals, and then the copy that a
+   * device has.
+   *
+   * @throws UncorrectableFaultException if more is damaged than a seal can undo
+   */
+  public Status scrub(String operator, KeyValuePages sequence) {
+    return close(look(operator, sequence));
+  }
+
+  private synchronized @Nullable Finding look(String operator, KeyValuePages sequence) {
+    var incident = new Incident(operator);
+    boolean intact = true;
+    for (int page = 0; page < sequence.pages(); page++) {
+      intact &= isIntact(sequence.keys(page), Component.OPERAND_B, incident);
+      intact &= isIntact(sequence.values(page), Component.PACKED_B, incident);
+    }
+    noteCopies(intact ? backend.verifyCopy(sequence, mends, workspace) : 0, incident);
+    return incident.found() ? new Finding(incident, !intact) : null;
+  }
+
+  private void noteCopies(int damaged, Incident incident) {
+    if (damaged > 0) {
+      incident.step(Step.TRACE);
+      incident.find(Component.DEVICE_BUFFER, -1, 0, mends);
+    }
+  }
+
+  /**
+   * Whether panels and check records hold, or what does not was put back, or is not meant to be.
+   */
+  private boolean isIntact(PackedB packed, Component component, Incident incident) {
+    boolean intact = true;
     for (int kBlock = 0; kBlock < packed.kBlocks(); kBlock++) {
       for (long panel = 0; panel < packed.panelCount(); panel++) {
         if (!backend.isIntact(packed, panel, kBlock, found, workspace)) {
           Mended mended = mends ? packed.mendPanel(panel, kBlock) : null;
-          lost |= !note(Component.PACKED_B, mended, incident);
+          intact &= note(component, mended, incident);
         }
       }
-      for (long block = 0; block < packed.blocks(); block++) {
-        if (!packed.isRecordIntact(0, block, kBlock, found)) {
-          Mended mended = mends ? packed.mendRecord(0, block, kBlock) : null;
-          lost |= !note(Component.CHECK_VECTOR, mended, incident);
+      for (long matrix = 0; matrix < packed.matrices(); matrix++) {
+        for (long block = 0; block < packed.blocks(); block++) {
+          if (!packed.isRecordIntact(matrix, block, kBlock, found)) {
+            Mended mended = mends ? packed.mendRecord(matrix, block, kBlock) : null;
+            intact &= note(Component.CHECK_VECTOR, mended, incident);
+          }
         }
       }
     }
-    if (!lost && backend.verifyCopy(packed, mends, workspace) > 0) {
-      incident.step(Step.TRACE);
-      incident.find(Component.DEVICE_BUFFER, -1, 0, mends);
-    }
-    return incident.found() ? new Finding(incident, lost) : null;
+    return intact;
   }
 
   /** Notes what was put back, or that nothing is; whether all is well, or not meant to be. */

@@ -2,8 +2,11 @@ package dev.regolith.kernels.backend.cuda;
 
 import dev.regolith.kernels.backend.device.Device;
 import dev.regolith.kernels.backend.device.DeviceApi;
+import dev.regolith.kernels.backend.device.Experiment;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 
 /** What NVIDIA's driver offers. */
 public final class Cuda implements DeviceApi {
@@ -20,6 +23,11 @@ public final class Cuda implements DeviceApi {
   @Override
   public String remedy() {
     return "NVIDIA's driver brings those of NVIDIA";
+  }
+
+  @Override
+  public Set<Experiment> experiments() {
+    return EnumSet.allOf(Experiment.class);
   }
 
   @Override

@@ -22,6 +22,7 @@ final class AttentionEvidence implements Parts.Part {
   private static final long CHECK_BYTES = 11L * Float.BYTES;
 
   private final Parts parts = new Parts();
+  private final boolean allowed;
   private final int partColumns;
   private final int scanners;
   private final DeviceKernel checkKeys;
@@ -40,6 +41,7 @@ final class AttentionEvidence implements Parts.Part {
 
   AttentionEvidence(DeviceContext context, AttentionProgram program) {
     GemmTile tile = program.kernels().tile();
+    allowed = context.allows(Experiment.CHECKS);
     partColumns = program.tiles() * tile.groupColumns();
     scanners = tile.scanners();
     KernelProgram kernels = program.kernels();
@@ -67,9 +69,9 @@ final class AttentionEvidence implements Parts.Part {
   }
 
   /** Whether a region is verified by sums: scores reach the softmax as they are, or not at all. */
-  static boolean isFor(AttentionProblem p) {
+  boolean isFor(AttentionProblem p) {
     Visibility v = p.visibility;
-    return v.softcap == 0 && v.slopes == null && v.mask == Visibility.Mask.NONE;
+    return allowed && v.softcap == 0 && v.slopes == null && v.mask == Visibility.Mask.NONE;
   }
 
   /** Parts of the columns of values, of which a work-group computes one. */

@@ -117,6 +117,13 @@ final class AttentionKernels implements Parts.Part {
     sums.open(sumsOfChecks + ofChecks, launch);
   }
 
+  /** Makes room for the sums of panels alone. */
+  void openPanels(DeviceOperand keys, DeviceOperand ofValues, long launch) {
+    sumsOfKeys = 0;
+    sumsOfValues = keys.entries();
+    sums.open(sumsOfValues + ofValues.entries(), launch);
+  }
+
   /** Where those of keys are, a panel's k-blocks one after the other. */
   long sumsOfKeys() {
     return sumsOfKeys;

@@ -21,31 +21,23 @@ record AttentionProgram(KernelProgram kernels, int tiles, int panelColumns) impl
    */
   static Optional<AttentionProgram> open(
       DeviceContext context, GemmTile ofProducts, Backend host, Consumer<String> announce) {
-    try {
-      var tile = GemmTile.ofAttention(context.device(), ofProducts, host.panelColumns());
-      if (tile.isEmpty()) {
-        announce.accept("it has no room for attention's work-groups; the CPU computes attention");
-        return Optional.empty();
-      }
-      int tiles = tilesOf(tile.get());
-      var compiled = compile(context, tile.get(), host.panelColumns(), tiles);
-      if (compiled.hasRightBits(context, host)) {
-        return Optional.of(compiled);
-      }
-      compiled.close();
-      announce.accept("attention has other bits there; the CPU computes it");
-    } catch (DeviceException e) {
-      announce.accept(e.getMessage() + "; the CPU computes attention");
+    String instead = "the CPU computes attention";
+    var tile = GemmTile.ofAttention(context.device(), ofProducts, host.panelColumns());
+    if (tile.isEmpty()) {
+      announce.accept("it has no room for attention's work-groups; " + instead);
+      return Optional.empty();
     }
-    return Optional.empty();
+    return Trial.open(
+        () -> compile(context, tile.get(), host.panelColumns(), tilesOf(tile.get())),
+        program -> program.hasRightBits(context, host),
+        "attention has other bits there",
+        instead,
+        announce);
   }
 
   private boolean hasRightBits(DeviceContext context, Backend host) {
     try (var sample = new SampleAttention(host)) {
       return sample.isRight(context, this);
-    } catch (RuntimeException e) {
-      close();
-      throw e;
     }
   }
 

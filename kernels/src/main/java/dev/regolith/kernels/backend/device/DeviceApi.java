@@ -1,6 +1,7 @@
 package dev.regolith.kernels.backend.device;
 
 import java.util.List;
+import java.util.Set;
 
 /** A way to devices: what a system has of OpenCL, or of CUDA. */
 public interface DeviceApi {
@@ -15,6 +16,9 @@ public interface DeviceApi {
 
   /** All devices, in its own order; a driver that does not answer is logged and passed over. */
   List<Device> devices();
+
+  /** What has not been run on any device of this kind, and is left out unless it is asked for. */
+  Set<Experiment> experiments();
 
   /** The source that comes before every kernel: a resource in the package of its class. */
   String prelude();

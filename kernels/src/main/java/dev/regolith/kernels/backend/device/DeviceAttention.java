@@ -125,7 +125,7 @@ final class DeviceAttention implements DeviceWorkspace.Queued {
     keys.see(words.firstBlock(), endSeen);
     ofValues.see(words.firstBlock(), endSeen);
     kernels.upload();
-    boolean checked = p.verify && AttentionEvidence.isFor(p);
+    boolean checked = p.verify && kernels.evidence().isFor(p);
     kernels.openSums(p, region, keys, ofValues, checked, launch);
     if (Probe.ON) {
       kernels.probeOperands(keys, ofValues);
@@ -257,6 +257,45 @@ final class DeviceAttention implements DeviceWorkspace.Queued {
       arrived = arena.allocate(bytes, 64);
       arrivedTotals = arena.allocate(bytesOfTotals, 64);
     }
+  }
+
+  /**
+   * Verifies the copy of a sequence; how many panels were damaged.
+   *
+   * @param mend whether to copy those anew, and to make check vectors with the next use of any
+   */
+  int verifyAll(KeyValuePages sequence, DevicePages copy, boolean mend, long launch) {
+    copy.open(sequence, queue(), false);
+    var all = new AttentionRegion();
+    all.kvHeads = sequence.heads();
+    var keys = DeviceOperand.cached(sequence, all, true, copy);
+    var values = DeviceOperand.cached(sequence, all, false, copy);
+    keys.see(0, sequence.pages());
+    values.see(0, sequence.pages());
+    kernels.openPanels(keys, values, launch);
+    kernels.scanPanels(keys, values, launch);
+    kernels.sums().download(queue());
+    int damaged =
+        verifyAll(keys, kernels.sumsOfKeys(), mend)
+            + verifyAll(values, kernels.sumsOfValues(), mend);
+    if (mend) {
+      copy.forgetChecks(all);
+    }
+    return damaged;
+  }
+
+  private int verifyAll(DeviceOperand operand, long place, boolean mend) {
+    int damaged = 0;
+    for (int entry = 0; entry < operand.entries(); entry++) {
+      if (isSealed(operand, entry, place)) {
+        continue;
+      }
+      damaged++;
+      if (mend) {
+        operand.mend(entry / operand.kBlocks(), entry % operand.kBlocks(), queue());
+      }
+    }
+    return damaged;
   }
 
   /** Panels' k-blocks whose sums are not those of the host's seals. */

@@ -6,6 +6,7 @@ import dev.regolith.kernels.backend.AttentionSink;
 import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.EvidenceSink;
 import dev.regolith.kernels.backend.GemmProblem;
+import dev.regolith.kernels.backend.KeyValuePages;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Region;
 import dev.regolith.kernels.backend.Residence;
@@ -66,12 +67,11 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
 
   private DeviceBackend(DeviceApi api, Device device, Backend host, boolean deviceEvidence) {
     this.host = host;
-    boolean experiments = VendorProducts.isAskedFor();
     context = new DeviceContext(api, device, ProgramCache.ofUser());
     try {
       program = programs.add(TileSearch.run(context, host.panelColumns()));
       vendor =
-          experiments
+          context.allows(Experiment.CUBLAS)
               ? VendorProducts.open(context, program, host.panelColumns(), this::announce)
               : Optional.empty();
       copies = new DeviceCopies(context, this::formOf);
@@ -82,7 +82,7 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
           deviceEvidence
               ? EvidenceProgram.open(context, program, host, this::announce).map(programs::add)
               : Optional.empty();
-      residents = new DeviceResidence(context);
+      residents = new DeviceResidence(context, this::failed);
     } catch (RuntimeException e) {
       programs.close();
       context.close();
@@ -131,12 +131,7 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
 
   /** In what form the device is to have the right operand of products. */
   private PanelForm formOf(PackedB b) {
-    try {
-      return program.formOf(b, vendor.isPresent(), this::announce);
-    } catch (DeviceException e) {
-      failed(e);
-      return PanelForm.OF_HOST;
-    }
+    return program.formOf(b, vendor.isPresent(), this::announce);
   }
 
   @Override
@@ -252,6 +247,9 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
       ((DeviceWorkspace) workspace).settle();
       failed(e);
       computeOnHost(p, region, workspace, sink);
+    } catch (RuntimeException | Error e) {
+      ((DeviceWorkspace) workspace).settle(); // what it still writes may be others' soon
+      throw e;
     } finally {
       panels.giveBack();
     }
@@ -326,6 +324,24 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
     }
   }
 
+  @Override
+  public int verifyCopy(KeyValuePages sequence, boolean mend, Workspace workspace) {
+    DevicePages copy = attendsOnDevice() ? copies.takeIfKnown(sequence) : null;
+    if (copy == null) {
+      return 0;
+    }
+    try {
+      DeviceAttention kernels = ((DeviceWorkspace) workspace).attention();
+      return kernels.verifyAll(sequence, copy, mend, launches.incrementAndGet());
+    } catch (DeviceException e) {
+      ((DeviceWorkspace) workspace).settle();
+      failed(e);
+      return 0;
+    } finally {
+      copy.giveBack();
+    }
+  }
+
   private void computeOnHost(GemmProblem p, Region region, Workspace workspace, EvidenceSink sink) {
     Workspace w = DeviceWorkspace.host(workspace);
     if (p.cResident != null) {
@@ -369,6 +385,17 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
   @Override
   public boolean attendsOnDevice() {
     return attention.isPresent() && !retired.get();
+  }
+
+  @Override
+  public String attentionEvidence() {
+    if (!attendsOnDevice()) {
+      return host.attentionEvidence();
+    }
+    return context.allows(Experiment.CHECKS)
+        ? "one run of the device, with sums that the host judges; two runs that it compares where"
+            + " scores are capped, sloped or masked; a row of a region of the host's"
+        : "two runs of the device, which the host compares; a row of each region of the host's";
   }
 
   @Override
@@ -420,6 +447,9 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
       w.settle();
       failed(e);
       attendOnHost(p, region, workspace, sink);
+    } catch (RuntimeException | Error e) {
+      w.settle(); // what it still writes may be others' soon
+      throw e;
     }
   }
 

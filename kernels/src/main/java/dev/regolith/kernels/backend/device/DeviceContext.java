@@ -1,6 +1,7 @@
 package dev.regolith.kernels.backend.device;
 
 import java.nio.charset.StandardCharsets;
+import java.util.Set;
 import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 
@@ -15,12 +16,14 @@ final class DeviceContext implements AutoCloseable {
   private final DeviceInfo info;
   private final Driver driver;
   private final ProgramCache cache;
+  private final Set<Experiment> asked;
   private volatile BooleanSupplier shortage = () -> false;
 
   DeviceContext(DeviceApi api, Device device, ProgramCache cache) {
     this.api = api;
     this.info = device.info();
     this.cache = cache;
+    asked = Experiment.asked();
     this.driver = device.open();
   }
 
@@ -34,6 +37,11 @@ final class DeviceContext implements AutoCloseable {
 
   Driver driver() {
     return driver;
+  }
+
+  /** Whether something is to be done: it has been on such devices, or is asked for. */
+  boolean allows(Experiment experiment) {
+    return asked.contains(experiment) || !api.experiments().contains(experiment);
   }
 
   /** How it is called where there may be several. */

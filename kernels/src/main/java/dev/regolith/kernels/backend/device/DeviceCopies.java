@@ -64,8 +64,17 @@ final class DeviceCopies implements AutoCloseable {
 
   /** The copy of panels, to be given back; null if there is none. */
   synchronized @Nullable DevicePanels takeIfKnown(PackedB b) {
+    return takeIfKnown(panels, b);
+  }
+
+  /** The copy of a sequence, to be given back; null if there is none. */
+  synchronized @Nullable DevicePages takeIfKnown(KeyValuePages sequence) {
+    return takeIfKnown(pages, sequence);
+  }
+
+  private <S, C extends DeviceCopy> @Nullable C takeIfKnown(Map<S, C> known, S source) {
     sweep();
-    DevicePanels copy = panels.get(b);
+    C copy = known.get(source);
     if (copy != null) {
       copy.take();
     }

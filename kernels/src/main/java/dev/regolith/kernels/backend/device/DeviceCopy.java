@@ -1,6 +1,7 @@
 package dev.regolith.kernels.backend.device;
 
 import dev.regolith.kernels.memory.Repairs;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * A device's copy of something that the host packed: made when it is first needed, kept as long as
@@ -8,20 +9,24 @@ import dev.regolith.kernels.memory.Repairs;
  */
 abstract class DeviceCopy implements Parts.Part {
   private final Repairs repairs = new Repairs();
-  private int users;
 
-  /** Keeps the copy from being freed until {@link #giveBack}. */
-  final synchronized void take() {
-    users++;
+  /** Not under the monitor, which whoever fills the copy holds as long as that takes. */
+  private final AtomicInteger users = new AtomicInteger();
+
+  /**
+   * Keeps the copy from being freed until {@link #giveBack}; not while {@link #closeIfOrphaned}.
+   */
+  final void take() {
+    users.incrementAndGet();
   }
 
-  final synchronized void giveBack() {
-    users--;
+  final void giveBack() {
+    users.decrementAndGet();
   }
 
   /** Frees the copy if what it was made of is gone, and nobody uses it; whether it did. */
-  final synchronized boolean closeIfOrphaned() {
-    if (users == 0 && isOrphaned()) {
+  final boolean closeIfOrphaned() {
+    if (users.get() == 0 && isOrphaned()) {
       close();
       return true;
     }

@@ -505,13 +505,16 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
   /**
    * Verifies all panels on the device; how many were damaged.
    *
-   * @param mend whether to copy those anew
+   * @param mend whether to copy those anew, and check records with the next use of any
    */
   int verifyAll(PackedB b, PanelBuffer buffer, DevicePanels panels, boolean mend, long launch) {
     int count = Math.toIntExact(b.panelCount());
     evidence.openPanels(b, count, launch);
     scanPanels(b, buffer, 0, b.panelsPerMatrix(), b.matrices(), launch);
     evidence.download(queue);
+    if (mend) {
+      panels.forgetRecords();
+    }
     return evidence.verifyAll(b, panels, mend ? queue : null);
   }
 

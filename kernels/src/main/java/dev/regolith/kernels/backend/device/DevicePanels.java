@@ -61,6 +61,11 @@ final class DevicePanels extends DeviceCopy {
     return memory;
   }
 
+  /** Has the check records copied anew by the next that needs them. */
+  synchronized void forgetRecords() {
+    versionOfRecords = -1;
+  }
+
   /** Copies a record again; whoever read it before finds out by {@link #repairs}. */
   synchronized void mendRecord(PackedB b, long matrix, long block, int kBlock, DeviceQueue queue) {
     DeviceObject memory = ofRecords.atLeast(b.allRecordBytes());

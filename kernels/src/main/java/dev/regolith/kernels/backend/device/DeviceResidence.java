@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,14 +19,21 @@ final class DeviceResidence implements Parts.Part {
   private static final Thread ANYBODY = Thread.ofPlatform().unstarted(() -> {});
 
   private final DeviceContext context;
+  private final Consumer<DeviceException> failed;
   private final DeviceMemory.Pool pool;
   private final Set<DeviceWords> all = ConcurrentHashMap.newKeySet();
   private final DeviceQueue queue;
   private volatile Residence.Arrivals arrivals = (storage, again) -> null;
   private volatile boolean closed;
 
-  DeviceResidence(DeviceContext context) {
+  /**
+   * Room for words.
+   *
+   * @param failed told of what ends the device, or a copy
+   */
+  DeviceResidence(DeviceContext context, Consumer<DeviceException> failed) {
     this.context = context;
+    this.failed = failed;
     pool = new DeviceMemory.Pool(context);
     queue = new DeviceQueue(context);
     context.onShortage(this::shed);
@@ -44,6 +52,7 @@ final class DeviceResidence implements Parts.Part {
 
   /** The same, kept until they are given back. */
   @Nullable DeviceWords take(@Nullable Storage storage) {
+    sweep();
     if (storage == null) {
       return null;
     }
@@ -58,6 +67,7 @@ final class DeviceResidence implements Parts.Part {
 
   /** Frees what nobody needs here; whether there was any. */
   private boolean shed() {
+    sweep();
     boolean freed = pool.clear();
     for (DeviceWords each : all) {
       freed |= each.evict();
@@ -122,20 +132,26 @@ final class DeviceResidence implements Parts.Part {
 
   private synchronized void copyBack(DeviceWords words, Storage storage) {
     if (closed) {
-      throw lost("the session is closed", null);
+      throw lost("the session is closed");
     }
     long bytes = storage.place().byteSize();
     try {
       queue.downloadRows(words.buffer(), 1, bytes, storage.place(), 0, bytes);
     } catch (DeviceException e) {
-      throw lost(e.getMessage(), e);
+      if (e.isFatal()) {
+        failed.accept(e);
+        throw (IllegalStateException) lost(e.getMessage()).initCause(e);
+      }
+      throw new IllegalStateException(
+          "words of a tensor do not come from %s, which has them still: %s"
+              .formatted(context.name(), e.getMessage()),
+          e);
     }
   }
 
-  private IllegalStateException lost(@Nullable String why, @Nullable Throwable cause) {
+  private IllegalStateException lost(@Nullable String why) {
     return new IllegalStateException(
-        "words of a tensor are lost with %s, which had them: %s".formatted(context.name(), why),
-        cause);
+        "words of a tensor are lost with %s, which had them: %s".formatted(context.name(), why));
   }
 
   /** Room for words that are on the way to be verified, or to be compared. */

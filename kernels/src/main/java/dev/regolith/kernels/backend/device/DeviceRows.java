@@ -132,17 +132,16 @@ final class DeviceRows implements DeviceWorkspace.Queued {
     try {
       sum = targetOfSum == null ? null : residence.reserve(targetOfSum);
       DeviceObject sumMemory = sum == null ? out.buffer() : sum.buffer();
+      probeInputs(r, in);
+      compute(r, in, out.buffer(), sumMemory, false);
+      probe(ProbePoint.ROW_STORED, r.out, out.buffer());
+      probe(ProbePoint.ROW_STORED, r.sum, sumMemory);
       if (!r.verify) {
-        compute(r, in, out.buffer(), sumMemory, false);
         queue.finish();
         outcome = Outcome.DONE;
       } else {
         outAgain = residence.takeScratch(target.place().byteSize());
         sumAgain = residence.takeScratch(targetOfSum == null ? 64 : sizeOf(targetOfSum));
-        probeInputs(r, in);
-        compute(r, in, out.buffer(), sumMemory, false);
-        probe(ProbePoint.ROW_STORED, r.out, out.buffer());
-        probe(ProbePoint.ROW_STORED, r.sum, sumMemory);
         compute(r, in, outAgain.object(), sumAgain.object(), true);
         probe(ProbePoint.ROW_REPEATED, r.out, outAgain.object());
         outcome = verify(r, in, out, sum, outAgain, sumAgain, launch);

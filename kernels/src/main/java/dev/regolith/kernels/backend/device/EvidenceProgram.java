@@ -25,26 +25,18 @@ record EvidenceProgram(KernelProgram kernels, int vectorLanes) implements Parts.
    */
   static Optional<EvidenceProgram> open(
       DeviceContext context, GemmProgram products, Backend host, Consumer<String> announce) {
-    try {
-      var compiled = compile(context, products.tile(), host);
-      if (compiled.isRight(context, products, host)) {
-        return Optional.of(compiled);
-      }
-      compiled.close();
-      announce.accept("its evidence is not the host's; the CPU makes the evidence of products");
-    } catch (DeviceException e) {
-      announce.accept(e.getMessage() + "; the CPU makes the evidence of products");
-    }
-    return Optional.empty();
+    return Trial.open(
+        () -> compile(context, products.tile(), host),
+        program -> program.isRight(context, products, host),
+        "its evidence is not the host's",
+        "the CPU makes the evidence of products",
+        announce);
   }
 
   private boolean isRight(DeviceContext context, GemmProgram products, Backend host) {
     try (Workspace workspace = host.newWorkspace();
         var sample = new SampleEvidence(host, workspace)) {
       return sample.isRight(context, products, this, workspace);
-    } catch (RuntimeException e) {
-      close();
-      throw e;
     }
   }
 

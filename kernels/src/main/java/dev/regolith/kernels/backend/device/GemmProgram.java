@@ -72,36 +72,25 @@ final class GemmProgram implements Parts.Part {
    */
   synchronized boolean takes(PanelForm form, Consumer<String> announce) {
     if (!programs.containsKey(form)) {
-      programs.put(form, null);
-      String absence = open(form);
-      if (!absence.isEmpty()) {
-        announce.accept("%s; packed operands do not lie there as %s".formatted(absence, form));
-      }
+      var opened =
+          Trial.open(
+              () -> {
+                KernelProgram program = compile(form);
+                programs.put(form, program); // for the sample
+                return program;
+              },
+              program -> hasRightBits(form),
+              "products of %s have other bits".formatted(form),
+              "packed operands do not lie there as " + form,
+              announce);
+      programs.put(form, opened.orElse(null));
     }
     return programs.get(form) != null;
   }
 
-  /** Compiles kernels and looks at their bits; why that did not work, or nothing. */
-  private String open(PanelForm form) {
-    KernelProgram program = null;
-    boolean right = false;
+  private boolean hasRightBits(PanelForm form) {
     try (var sample = SampleProduct.unaligned(panelColumns, form.type(), 1)) {
-      program = compile(form);
-      programs.put(form, program); // for the sample
-      right = sample.isRight(context, this, form);
-      return right ? "" : "products of %s have other bits".formatted(form);
-    } catch (DeviceException e) {
-      if (e.isFatal()) {
-        throw e;
-      }
-      return String.valueOf(e.getMessage());
-    } finally {
-      if (!right) {
-        programs.put(form, null);
-        if (program != null) {
-          program.close();
-        }
-      }
+      return sample.isRight(context, this, form);
     }
   }
 
@@ -115,7 +104,8 @@ final class GemmProgram implements Parts.Part {
       return new PanelForm(DType.FLOAT32, inRows);
     }
     var form = new PanelForm(b.type(), false);
-    return takes(form, announce) ? form : PanelForm.OF_HOST;
+    boolean allowed = context.allows(Experiment.HALVES);
+    return allowed && takes(form, announce) ? form : PanelForm.OF_HOST;
   }
 
   @Override

@@ -158,7 +158,7 @@ record GemmTile(int rows, int vectors, int width, int down, int across, int step
    */
   private long localMemoryOfAttention() {
     int sharers = Math.max(1, group() / groupRows());
-    int ofChecks = 2 * across + 4 * sharers + 11 * (1 + sharers);
+    int ofChecks = 2 * across + 5 * sharers + 11 * (1 + sharers);
     int perRow = AttentionProblem.BLOCK + 4 + AttentionProblem.SUM_LANES + 4 + 4 + ofChecks;
     return (long) Float.BYTES * (groupRows() * perRow + AttentionProblem.BLOCK);
   }

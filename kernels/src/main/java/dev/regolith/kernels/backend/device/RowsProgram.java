@@ -22,25 +22,17 @@ record RowsProgram(KernelProgram kernels, GemmProgram products, int items) imple
    */
   static Optional<RowsProgram> open(
       DeviceContext context, GemmProgram products, Backend host, Consumer<String> announce) {
-    try {
-      var compiled = compile(context, products, host.panelColumns());
-      if (compiled.hasRightBits(context, host)) {
-        return Optional.of(compiled);
-      }
-      compiled.close();
-      announce.accept("row operators have other bits there; the CPU computes them");
-    } catch (DeviceException e) {
-      announce.accept(e.getMessage() + "; the CPU computes row operators");
-    }
-    return Optional.empty();
+    return Trial.open(
+        () -> compile(context, products, host.panelColumns()),
+        program -> program.hasRightBits(context, host),
+        "row operators have other bits there",
+        "the CPU computes them",
+        announce);
   }
 
   private boolean hasRightBits(DeviceContext context, Backend host) {
     try (var sample = new SampleRows(host.newRowKernels())) {
       return sample.isRight(context, this);
-    } catch (RuntimeException e) {
-      close();
-      throw e;
     }
   }
 

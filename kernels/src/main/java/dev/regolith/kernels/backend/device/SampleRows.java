@@ -53,7 +53,7 @@ final class SampleRows implements AutoCloseable {
 
   /** Whether a program computes the bits. */
   boolean isRight(DeviceContext context, RowsProgram program) {
-    try (var residence = new DeviceResidence(context);
+    try (var residence = new DeviceResidence(context, _ -> {});
         var rows = new DeviceRows(context, program, host)) {
       boolean right = true;
       for (RowOperator operator : RowOperator.values()) {

@@ -8,14 +8,11 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A vendor's library that multiplies in place of the canonical kernel, as long as it does: an
- * experiment, since it has not been run on a device, that {@code
- * -Ddev.regolith.kernels.experimental=cublas} asks for. Thread-safe.
+ * {@link Experiment}. Thread-safe.
  */
 final class VendorProducts {
-  private static final String PROPERTY = "dev.regolith.kernels.experimental";
-  private static final String CUBLAS = "cublas";
   private static final String INSTEAD =
-      "; the canonical kernel multiplies, in spite of -D" + PROPERTY;
+      "; the canonical kernel multiplies, in spite of " + Experiment.property();
 
   private final VendorLibrary library;
   private final Consumer<String> announce;
@@ -24,16 +21,6 @@ final class VendorProducts {
   private VendorProducts(VendorLibrary library, Consumer<String> announce) {
     this.library = library;
     this.announce = announce;
-  }
-
-  /** Whether somebody asks for it. */
-  static boolean isAskedFor() {
-    String experiment = System.getProperty(PROPERTY, "");
-    if (!experiment.isEmpty() && !experiment.equals(CUBLAS)) {
-      throw new IllegalStateException(
-          "-D%s is %s or nothing, not \"%s\"".formatted(PROPERTY, CUBLAS, experiment));
-    }
-    return experiment.equals(CUBLAS);
   }
 
   /**

@@ -2,8 +2,11 @@ package dev.regolith.kernels.backend.opencl;
 
 import dev.regolith.kernels.backend.device.Device;
 import dev.regolith.kernels.backend.device.DeviceApi;
+import dev.regolith.kernels.backend.device.Experiment;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 
 /** What the system's OpenCL loader offers. */
 public final class OpenCl implements DeviceApi {
@@ -22,6 +25,11 @@ public final class OpenCl implements DeviceApi {
   @Override
   public String remedy() {
     return "pocl-opencl-icd computes on any CPU";
+  }
+
+  @Override
+  public Set<Experiment> experiments() {
+    return EnumSet.of(Experiment.CUBLAS);
   }
 
   @Override

@@ -1,0 +1,45 @@
+package dev.regolith.kernels.backend.device;
+
+import java.util.Optional;
+import java.util.function.Consumer;
+import java.util.function.Predicate;
+import java.util.function.Supplier;
+
+/** Looks whether a device computes something as it is to be computed, before it may. */
+final class Trial {
+  private Trial() {}
+
+  /**
+   * Compiles kernels, and has them compute something whose result is known. A device that cannot do
+   * it may well do everything else; one that is lost shows that with the next command.
+   *
+   * @param whatDiffers said if the result is another
+   * @param instead who does it then
+   * @param announce told why not
+   */
+  static <P extends Parts.Part> Optional<P> open(
+      Supplier<P> compiler,
+      Predicate<P> sample,
+      String whatDiffers,
+      String instead,
+      Consumer<String> announce) {
+    try {
+      P compiled = compiler.get();
+      boolean right = false;
+      try {
+        right = sample.test(compiled);
+      } finally {
+        if (!right) {
+          compiled.close();
+        }
+      }
+      if (right) {
+        return Optional.of(compiled);
+      }
+      announce.accept(whatDiffers + "; " + instead);
+    } catch (DeviceException e) {
+      announce.accept(e.getMessage() + "; " + instead);
+    }
+    return Optional.empty();
+  }
+}
