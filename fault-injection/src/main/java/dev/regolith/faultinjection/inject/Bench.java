@@ -2,6 +2,7 @@ package dev.regolith.faultinjection.inject;
 
 import dev.regolith.faultinjection.campaign.Arm;
 import dev.regolith.faultinjection.campaign.FaultModel;
+import dev.regolith.faultinjection.inject.Occurrence.Fate;
 import dev.regolith.kernels.Session;
 import dev.regolith.kernels.fault.FaultReport;
 import dev.regolith.kernels.fault.Resolution;
@@ -84,7 +85,7 @@ final class Bench implements AutoCloseable {
     occurrences = record();
     byPoint =
         occurrences.stream()
-            .filter(occurrence -> !occurrence.second())
+            .filter(occurrence -> occurrence.fate() != Fate.COMPARED)
             .collect(Collectors.groupingBy(Occurrence::point));
     keep();
   }
@@ -124,10 +125,17 @@ final class Bench implements AutoCloseable {
 
   /** The passing that corresponds to one of the other arm; null if it does not exist here. */
   @Nullable Occurrence counterpart(Occurrence other) {
-    if (other.second()) {
+    if (other.fate() == Fate.COMPARED) {
       return verifies ? other : null; // nothing is computed twice without protection
     }
     List<Occurrence> passings = byPoint.getOrDefault(other.point(), List.of());
+    if (other.point() == ProbePoint.C_CHECKED) {
+      // Under protection the same words may be passed several times.
+      return passings.stream()
+          .filter(passing -> passing.fate() == Fate.RETURNED && passing.isPlacedLike(other))
+          .findFirst()
+          .orElse(null);
+    }
     return other.rank() < passings.size() ? passings.get(other.rank()) : null;
   }
 

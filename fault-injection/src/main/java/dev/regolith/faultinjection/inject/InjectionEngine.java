@@ -7,6 +7,7 @@ import dev.regolith.faultinjection.campaign.EngineOptions;
 import dev.regolith.faultinjection.campaign.FaultModel;
 import dev.regolith.faultinjection.campaign.Outcome;
 import dev.regolith.faultinjection.campaign.TrialRecord;
+import dev.regolith.faultinjection.inject.Occurrence.Fate;
 import dev.regolith.faultinjection.model.TrainedModel;
 import dev.regolith.kernels.Regolith;
 import dev.regolith.kernels.Session;
@@ -115,7 +116,7 @@ final class InjectionEngine<W extends Workload> implements Engine {
           get(station.benches(), Arm.CORRECT).occurrences().stream()
               .filter(occurrence -> window.admits(station.workload(), occurrence))
               .filter(occurrence ->
-                  occurrence.second()
+                  occurrence.fate() == Fate.COMPARED
                       || !off.passes(occurrence.point())
                       || off.counterpart(occurrence) != null)
               .toList();

@@ -1,5 +1,6 @@
 package dev.regolith.faultinjection.inject;
 
+import dev.regolith.faultinjection.inject.Occurrence.Fate;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbeInstaller;
 import dev.regolith.kernels.probe.ProbePoint;
@@ -92,34 +93,62 @@ final class Injector implements Probe.Hook {
       boolean repeated = !seen.add(new Place(point, memory.address() + offset, rowBytes));
       boolean blank = Occurrence.isBlank(memory, offset, rows, rowBytes, stride);
       int rank = ranked.merge(point, 1, Integer::sum) - 1;
-      sortOut(point, recording);
-      recording.add(
+      var here =
           new Occurrence(
-              point, number, rank, false, memory, offset, rows, rowBytes, stride, repeated, blank));
+              point,
+              number,
+              rank,
+              Fate.RETURNED,
+              memory,
+              offset,
+              rows,
+              rowBytes,
+              stride,
+              repeated,
+              blank);
+      sortOut(here, recording);
+      recording.add(here);
     } else if (target != null && number == target.number() && strike != null) {
       var here =
           new Occurrence(
-              point, number, 0, false, memory, offset, rows, rowBytes, stride, false, false);
+              point,
+              number,
+              0,
+              Fate.RETURNED,
+              memory,
+              offset,
+              rows,
+              rowBytes,
+              stride,
+              false,
+              false);
       strike.hit(here);
       target = null;
     }
   }
 
   /**
-   * Sums of rows that are stored after them are those of the result; sums of a row that is compared
-   * after them are of its second computation.
+   * What is known now of what was passed before. Sums of rows that are stored after them are those
+   * of the result; sums of a row that is compared after them are of its second computation. What
+   * was checked, and is stored once more, is not what is returned.
    */
-  private void sortOut(ProbePoint point, List<Occurrence> recorded) {
-    if (point == ProbePoint.ROW_SUMS) {
-      sums.add(recorded.size());
-    } else if (point == ProbePoint.ROW_STORED) {
-      sums.clear();
-    } else if (point == ProbePoint.ROW_REPEATED) {
-      for (int at : sums) {
-        recorded.set(at, recorded.get(at).ofSecond());
+  private void sortOut(Occurrence here, List<Occurrence> recorded) {
+    switch (here.point()) {
+      case ROW_SUMS -> sums.add(recorded.size());
+      case ROW_STORED -> sums.clear();
+      case ROW_REPEATED -> {
+        for (int at : sums) {
+          recorded.set(at, recorded.get(at).with(Fate.COMPARED));
+        }
+        ranked.merge(ProbePoint.ROW_SUMS, -sums.size(), Integer::sum);
+        sums.clear();
       }
-      ranked.merge(ProbePoint.ROW_SUMS, -sums.size(), Integer::sum);
-      sums.clear();
+      case C_STORED ->
+          recorded.replaceAll(before ->
+              before.point() == ProbePoint.C_CHECKED && before.overlaps(here)
+                  ? before.with(Fate.REPLACED)
+                  : before);
+      default -> {}
     }
   }
 }

@@ -14,8 +14,8 @@ import java.lang.foreign.ValueLayout;
  * @param rows rows of the region
  * @param rowBytes bytes in a row
  * @param stride bytes between rows
- * @param rank the same without what is computed a second time, only to be compared
- * @param second whether this belongs to such a computation
+ * @param rank the same without what is only compared
+ * @param fate what becomes of what was computed
  * @param repeated whether the same region was passed at this point before in the call
  * @param blank whether the region held nothing but zeros, so that zeroing a word changes nothing
  */
@@ -23,7 +23,7 @@ record Occurrence(
     ProbePoint point,
     int number,
     int rank,
-    boolean second,
+    Fate fate,
     MemorySegment memory,
     long offset,
     long rows,
@@ -44,10 +44,46 @@ record Occurrence(
     return true;
   }
 
-  /** The same as a part of a computation that is only compared. */
-  Occurrence ofSecond() {
+  /** What becomes of what the region belongs to. */
+  enum Fate {
+    /** It is what the call returns, or goes into it. */
+    RETURNED,
+    /** It was computed a second time, only to be compared. */
+    COMPARED,
+    /** It was checked, and is computed once more all the same, for something beside it. */
+    REPLACED
+  }
+
+  /** The same with another fate. */
+  Occurrence with(Fate other) {
     return new Occurrence(
-        point, number, rank, true, memory, offset, rows, rowBytes, stride, repeated, blank);
+        point, number, rank, other, memory, offset, rows, rowBytes, stride, repeated, blank);
+  }
+
+  /** Whether both have a word in common. */
+  boolean overlaps(Occurrence other) {
+    boolean oneBuffer =
+        memory.address() == other.memory.address()
+            && memory.heapBase().equals(other.memory.heapBase());
+    for (long row = 0; oneBuffer && row < rows; row++) {
+      long start = offset + row * stride;
+      // The last row of the other that starts before the end of this one.
+      long last = start + rowBytes - 1 - other.offset;
+      last = other.stride == 0 ? Long.signum(last) : Math.floorDiv(last, other.stride);
+      last = Math.min(last, other.rows - 1);
+      if (last >= 0 && start < other.offset + last * other.stride + other.rowBytes) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Whether both are of the same words of buffers that are laid out alike. */
+  boolean isPlacedLike(Occurrence other) {
+    return offset == other.offset
+        && rows == other.rows
+        && rowBytes == other.rowBytes
+        && stride == other.stride;
   }
 
   /** Words in the region. */

@@ -1,5 +1,6 @@
 package dev.regolith.faultinjection.inject;
 
+import dev.regolith.faultinjection.inject.Occurrence.Fate;
 import dev.regolith.kernels.probe.ProbePoint;
 import java.util.Set;
 import java.util.function.Predicate;
@@ -40,8 +41,8 @@ record Window<W extends Workload>(
         && switch (when) {
           case AGAIN -> occurrence.repeated();
           case FIRST, BEFORE, AFTER -> !occurrence.repeated();
-          case DURING -> !occurrence.second();
-          case SECOND -> occurrence.second();
+          case DURING -> occurrence.fate() == Fate.RETURNED;
+          case SECOND -> occurrence.fate() == Fate.COMPARED;
         };
   }
 }

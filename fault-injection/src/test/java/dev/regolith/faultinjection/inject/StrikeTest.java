@@ -17,7 +17,7 @@ class StrikeTest {
         ProbePoint.A_READ,
         0,
         0,
-        false,
+        Occurrence.Fate.RETURNED,
         MemorySegment.ofArray(words),
         4,
         rows,
