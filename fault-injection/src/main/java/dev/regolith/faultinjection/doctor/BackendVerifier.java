@@ -91,30 +91,51 @@ public final class BackendVerifier implements Verifier {
     if (attends) {
       good &= speed(ATTENTION, options, out);
     }
+    var workloads = new ArrayList<String>();
     if (canonical) {
-      good &= campaign("gemm", subject, trials, out);
+      workloads.add("gemm");
     } else {
       line(out, "faults, gemm", "left out: a campaign compares with the canonical bits");
     }
     if (attends) {
-      good &= campaign("attention", subject, trials, out);
+      workloads.add("attention");
     }
     if (maps) {
-      good &= campaign("rows", subject, trials, out);
+      workloads.add("rows");
     }
+    good &= strike(workloads, subject, trials, out);
     return good;
   }
 
-  /** In a JVM of its own: a probe has to be there before the first kernel runs. */
-  private static boolean campaign(String workload, Subject subject, int trials, PrintWriter out)
-      throws IOException {
-    var campaign = CampaignProcess.run(workload, subject, trials);
-    return say(
-        out,
-        "%d faults, %s".formatted(trials, workload),
-        campaign.held(),
-        "nothing wrong got out",
-        "the protection fell short, or the campaign did:%n%s".formatted(campaign.lastWords()));
+  /**
+   * Campaigns side by side, each in a JVM of its own: a probe has to be there before the first
+   * kernel runs.
+   */
+  private static boolean strike(
+      List<String> workloads, Subject subject, int trials, PrintWriter out) throws IOException {
+    var running = new ArrayList<CampaignProcess>();
+    boolean good = true;
+    try {
+      for (String workload : workloads) {
+        running.add(CampaignProcess.start(workload, subject, trials));
+      }
+      for (int i = 0; i < running.size(); i++) {
+        CampaignProcess.Ending ending = running.get(i).await();
+        good &=
+            say(
+                out,
+                "%d faults, %s".formatted(trials, workloads.get(i)),
+                ending.held(),
+                "nothing wrong got out",
+                "the protection fell short, or the campaign did:%n%s"
+                    .formatted(ending.lastWords()));
+      }
+    } finally {
+      for (CampaignProcess each : running) {
+        each.close();
+      }
+    }
+    return good;
   }
 
   private static boolean say(

@@ -12,45 +12,68 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 
-/**
- * A campaign in a JVM like this one, whose reports go to a folder that is deleted.
- *
- * @param held whether the protection held
- * @param lastWords the end of what it printed
- */
-record CampaignProcess(boolean held, String lastWords) {
+/** A campaign in a JVM like this one, whose reports go to a folder that is deleted. */
+final class CampaignProcess implements AutoCloseable {
   private static final int LAST_LINES = 6;
 
-  static CampaignProcess run(String workload, Subject subject, int trials) throws IOException {
+  /**
+   * How it ended.
+   *
+   * @param held whether the protection held
+   * @param lastWords the end of what it printed
+   */
+  record Ending(boolean held, String lastWords) {}
+
+  private final Path folder;
+  private final Path output;
+  private final Process process;
+
+  private CampaignProcess(Path folder, List<String> command) throws IOException {
+    this.folder = folder;
+    output = folder.resolve("output");
+    process =
+        new ProcessBuilder(command)
+            .redirectErrorStream(true)
+            .redirectOutput(output.toFile())
+            .start();
+  }
+
+  static CampaignProcess start(String workload, Subject subject, int trials) throws IOException {
     Path folder = Files.createTempDirectory("regolith-verify");
     try {
-      Path output = folder.resolve("output");
-      Process process =
-          new ProcessBuilder(command(workload, subject, trials, folder))
-              .redirectErrorStream(true)
-              .redirectOutput(output.toFile())
-              .start();
-      int exitCode = waitFor(process);
-      List<String> lines =
-          Files.readAllLines(output).stream()
-              .filter(line -> !line.isBlank() && !line.contains(folder.toString()))
-              .toList();
-      List<String> last = lines.subList(Math.max(0, lines.size() - LAST_LINES), lines.size());
-      return new CampaignProcess(exitCode == 0, String.join(System.lineSeparator(), last));
-    } finally {
+      return new CampaignProcess(folder, command(workload, subject, trials, folder));
+    } catch (IOException e) {
       delete(folder);
+      throw e;
     }
   }
 
-  private static int waitFor(Process process) throws InterruptedIOException {
+  /** Waits for its end. */
+  Ending await() throws IOException {
+    int exitCode = exitCode();
+    List<String> lines =
+        Files.readAllLines(output).stream()
+            .filter(line -> !line.isBlank() && !line.contains(folder.toString()))
+            .toList();
+    List<String> last = lines.subList(Math.max(0, lines.size() - LAST_LINES), lines.size());
+    return new Ending(exitCode == 0, String.join(System.lineSeparator(), last));
+  }
+
+  private int exitCode() throws InterruptedIOException {
     try {
       return process.waitFor();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new InterruptedIOException("the campaign was interrupted");
-    } finally {
-      process.destroy(); // nothing, if it has ended
     }
+  }
+
+  /** Ends it, if it has not. */
+  @Override
+  public void close() throws IOException {
+    process.destroy();
+    process.onExit().join(); // it writes into the folder
+    delete(folder);
   }
 
   private static List<String> command(String workload, Subject subject, int trials, Path folder) {

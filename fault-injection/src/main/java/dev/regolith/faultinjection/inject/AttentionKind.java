@@ -1,14 +1,18 @@
 package dev.regolith.faultinjection.inject;
 
 import dev.regolith.faultinjection.campaign.Arm;
+import dev.regolith.faultinjection.model.AttentionInput;
 import dev.regolith.faultinjection.model.TrainedModel;
 import dev.regolith.kernels.Session;
 import java.lang.foreign.Arena;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 
 /** Scaled dot-product attention, on the CPU or on a device. */
 final class AttentionKind implements Kind<AttentionWorkload> {
   private final Computing computing;
+  private final Map<Integer, List<AttentionInput>> passes = new HashMap<>();
 
   AttentionKind(Computing computing) {
     this.computing = computing;
@@ -26,7 +30,7 @@ final class AttentionKind implements Kind<AttentionWorkload> {
 
   @Override
   public List<AttentionWorkload> workloads(TrainedModel model, int text) {
-    return AttentionWorkloads.of(model, text);
+    return AttentionWorkloads.of(model, text, passes);
   }
 
   @Override

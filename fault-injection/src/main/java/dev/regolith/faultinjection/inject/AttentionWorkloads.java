@@ -9,7 +9,9 @@ import dev.regolith.faultinjection.model.Matrix;
 import dev.regolith.faultinjection.model.TrainedModel;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Function;
 
 /**
@@ -32,12 +34,25 @@ final class AttentionWorkloads {
 
   /** All attentions over one window of the model's text. */
   static List<AttentionWorkload> of(TrainedModel model, int window) {
+    return of(model, window, new HashMap<>());
+  }
+
+  /**
+   * The same.
+   *
+   * @param known forward passes by where they start in the text, which neighbouring windows share
+   */
+  static List<AttentionWorkload> of(
+      TrainedModel model, int window, Map<Integer, List<AttentionInput>> known) {
     LlamaConfig config = model.network().config();
     int longest = Math.min(config.context(), 4 * TOKENS);
     byte[] text = model.text();
     List<List<AttentionInput>> passes = new ArrayList<>();
     for (int keys = 0; keys < MANY_KEYS; keys += longest) {
-      passes.add(model.network().attentions(cut(text, window * longest + keys, longest)));
+      passes.add(
+          known.computeIfAbsent(
+              window * longest + keys,
+              from -> model.network().attentions(cut(text, from, longest))));
     }
     List<AttentionInput> layers = passes.getFirst();
     int last = layers.size() - 1;
