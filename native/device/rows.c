@@ -166,7 +166,7 @@ KERNEL(ROW_ITEMS) void rotate_rows(
   }
 }
 
-/* What activate_rows computes; the factor comes after it. */
+/* What map_rows computes; a factor comes after it. */
 #define SILU 0
 #define GELU 1
 #define GELU_TANH 2
