@@ -35,6 +35,7 @@ final class Configuration {
             .formatted(CheckBlock.span(1024), CheckBlock.span(2048), CheckBlock.span(4096)));
     boolean device = backend.attendsOnDevice();
     map.put("attentionComputedBy", device ? "device" : "host");
+    map.put("experimentsLeftOut", backend.experimentsLeftOut());
     map.put("attentionEvidence", backend.attentionEvidence());
     map.put(
         "attentionWeights",

@@ -1,6 +1,7 @@
 package dev.regolith.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.regolith.kernels.AttentionCase.Layout;
 import dev.regolith.kernels.SessionOptions.Compute;
@@ -22,6 +23,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -32,6 +34,11 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** What a device's attention is checked with, where it is computed once. */
 @Tag("device-only")
 class DeviceAttentionChecksTest extends DeviceAttentionCase {
+  @BeforeEach
+  void requireChecks() {
+    assumeTrue(SessionUnderTest.isCheckingAttention(), "attention is computed twice");
+  }
+
   /** Where scores are changed on their way to the softmax, everything twice. */
   @Test
   void whatIsComputedTwice() {

@@ -40,6 +40,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A session whose products a device computes: its life, its failures, what it leaves. */
 @Tag("device-only")
@@ -413,6 +414,72 @@ class DeviceSessionTest {
     }
   }
 
+  /** Check records that lie idle there are copied anew after a verification. */
+  @Test
+  void idleRecords() {
+    try (var under =
+        SessionUnderTest.open(o -> o.compute(DEVICE).threads(1).evidence(EvidenceLevel.DEVICE))) {
+      var session = under.session();
+      var weights = session.pack(arena, b.transposed());
+      session.gemm(a, weights.transposed(), c);
+      int copies = copies(() -> session.gemm(a, weights.transposed(), c));
+      assertThat(session.verify(weights)).isEqualTo(Status.CLEAN);
+      assertThat(copies(() -> session.gemm(a, weights.transposed(), c))).isEqualTo(copies + 1);
+      assertThat(copies(() -> session.gemm(a, weights.transposed(), c))).isEqualTo(copies);
+      assertThat(under.reports()).isEmpty();
+    }
+  }
+
+  /** Kernels that make evidence, and copies of it, in a call. */
+  private static long evidence(Runnable call) {
+    var counts = new ProbeCounts();
+    try (var _ = ProbeRelay.lend(counts)) {
+      call.run();
+    }
+    return counts.of(ProbePoint.DEVICE_EVIDENCE);
+  }
+
+  /** Copies to the device that somebody makes. */
+  private static int copies(Runnable call) {
+    var counts = new ProbeCounts();
+    try (var _ = ProbeRelay.lend(counts)) {
+      call.run();
+    }
+    return (int) (counts.of(ProbePoint.DEVICE_UPLOAD) + counts.of(ProbePoint.DEVICE_PANELS_UPLOAD));
+  }
+
+  /** Words that do not come now may come later; those of a lost device do not. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void wordsThatDoNotCome(boolean lost) {
+    try (var under = open(1)) {
+      var session = under.session();
+      Tensor x = random(7, 20, 30);
+      Tensor y = Tensor.zeros(arena, DType.FLOAT32, 20, 30);
+      session.upload(x);
+      session.add(x, x, y);
+      Probe.Hook failing =
+          (point, memory, offset, rows, rowBytes, stride) -> {
+            if (point == ProbePoint.DEVICE_DOWNLOAD) {
+              throw lost ? DeviceTrouble.deviceLost() : DeviceTrouble.outOfMemory();
+            }
+          };
+      try (var _ = ProbeRelay.lend(failing)) {
+        assertThatThrownBy(y::toArray)
+            .isInstanceOf(IllegalStateException.class)
+            .hasMessageContaining(lost ? "are lost with" : "which has them still");
+      }
+      assertThat(session.backend().contains("out of service")).isEqualTo(lost);
+      if (!lost) {
+        float[] doubled = x.toArray();
+        for (int i = 0; i < doubled.length; i++) {
+          doubled[i] += doubled[i];
+        }
+        assertThat(y.toArray()).isEqualTo(doubled);
+      }
+    }
+  }
+
   /** The same of a cache, which a session that only detects leaves as it is. */
   @ParameterizedTest
   @EnumSource(value = Protection.class, names = "OFF", mode = EnumSource.Mode.EXCLUDE)
@@ -430,7 +497,11 @@ class DeviceSessionTest {
       assertThat(session.verify(cache)).as("nothing is there").isEqualTo(Status.CLEAN);
       session.attention(q, List.of(cache), out, options);
       float[] right = out.toArray();
+      long launches = evidence(() -> session.attention(q, List.of(cache), out, options));
       assertThat(session.verify(cache)).isEqualTo(Status.CLEAN);
+      long after = evidence(() -> session.attention(q, List.of(cache), out, options));
+      boolean checks = mends && SessionUnderTest.isCheckingAttention();
+      assertThat(after > launches).as("check vectors are made anew").isEqualTo(checks);
       Probe.Hook hook =
           (point, memory, offset, rows, rowBytes, stride) -> {
             if (point == ProbePoint.DEVICE_B_LAST_USE) {

@@ -92,6 +92,13 @@ record SessionUnderTest(Session session, List<FaultReport> reports, List<CallRep
         && System.getProperty("dev.regolith.kernels.evidence", "host").equals("device");
   }
 
+  /** Whether the accelerator of this JVM has attention verified by checks, where it can be. */
+  static boolean isCheckingAttention() {
+    var session = kept(1, Protection.CORRECT, accelerator()).session;
+    String leftOut = session.configuration().get("experimentsLeftOut");
+    return leftOut != null && !leftOut.contains("checks");
+  }
+
   private static Compute named() {
     return Compute.named(System.getProperty("dev.regolith.kernels.compute", "best"));
   }

@@ -1,11 +1,10 @@
 package dev.regolith.faultinjection.doctor;
 
-import static dev.regolith.kernels.Rotary.Convention.HALVES;
-
 import dev.regolith.faultinjection.cli.Verifier;
 import dev.regolith.kernels.Activation;
 import dev.regolith.kernels.Regolith;
 import dev.regolith.kernels.Rotary;
+import dev.regolith.kernels.Rotary.Convention;
 import dev.regolith.kernels.Session;
 import dev.regolith.kernels.SessionOptions;
 import dev.regolith.kernels.SessionOptions.Compute;
@@ -131,9 +130,7 @@ public final class BackendVerifier implements Verifier {
                     .formatted(ending.lastWords()));
       }
     } finally {
-      for (CampaignProcess each : running) {
-        each.close();
-      }
+      running.forEach(CampaignProcess::close);
     }
     return good;
   }
@@ -225,17 +222,24 @@ public final class BackendVerifier implements Verifier {
     return Stream.<RowsOperator>of(
             (s, x, y, weights, out) -> s.softmax(0.5f, x, out),
             (s, x, y, weights, out) -> s.rmsNorm(x, weights, EPSILON, out),
+            (s, x, y, weights, out) -> s.rmsNorm(x, y, weights, EPSILON, y, out),
             (s, x, y, weights, out) -> s.layerNorm(x, weights, weights, EPSILON, out),
+            (s, x, y, weights, out) -> s.layerNorm(x, y, weights, null, EPSILON, y, out),
+            (s, x, y, weights, out) -> rotate(s, Convention.INTERLEAVED, x, out),
+            (s, x, y, weights, out) -> rotate(s, Convention.HALVES, x, out),
+            (s, x, y, weights, out) -> s.activate(Activation.SILU, x, out),
             (s, x, y, weights, out) -> s.activate(Activation.SILU, x, y, out),
             (s, x, y, weights, out) -> s.activate(Activation.GELU, x, out),
-            (s, x, y, weights, out) -> s.activate(Activation.GELU_TANH, x, out),
-            (s, x, y, weights, out) -> s.add(x, y, out),
-            (s, x, y, weights, out) -> {
-              try (var arena = Arena.ofShared()) {
-                return s.rope(x, Rotary.of(HALVES, arena, x.size(0), x.size(1), 1e4), 0, out);
-              }
-            })
+            (s, x, y, weights, out) -> s.activate(Activation.GELU_TANH, x, y, out),
+            (s, x, y, weights, out) -> s.add(x, y, out))
         .allMatch(operator -> isRight(operator, session, twin));
+  }
+
+  private static Status rotate(Session session, Convention convention, Tensor x, Tensor out) {
+    try (var arena = Arena.ofShared()) {
+      var tables = Rotary.of(convention, arena, x.size(0), x.size(1), 1e4);
+      return session.rope(x, tables, 0, out);
+    }
   }
 
   private static boolean isRight(RowsOperator operator, Session session, Session twin) {
@@ -243,13 +247,14 @@ public final class BackendVerifier implements Verifier {
       var random = new SplittableRandom(7);
       Tensor x = Tensor.of(arena, values(random, 33 * 500), 33, 500);
       Tensor y = Tensor.of(arena, values(random, 33 * 500), 33, 500);
+      Tensor other = Tensor.of(arena, y.toArray(), 33, 500); // y may be where a sum goes
       Tensor weights = Tensor.of(arena, values(random, 500), 500);
       Tensor out = Tensor.zeros(arena, DType.FLOAT32, 33, 500);
       Tensor expected = Tensor.zeros(arena, DType.FLOAT32, 33, 500);
       session.upload(x); // where there is a device, it computes
       Status status = operator.apply(session, x, y, weights, out);
-      var _ = operator.apply(twin, x, y, weights, expected);
-      return status == Status.CLEAN && sameBits(out, expected);
+      var _ = operator.apply(twin, x, other, weights, expected);
+      return status == Status.CLEAN && sameBits(out, expected) && sameBits(y, other);
     }
   }
 

@@ -68,12 +68,17 @@ final class CampaignProcess implements AutoCloseable {
     }
   }
 
-  /** Ends it, if it has not. */
+  /** Ends it, if it has not; a folder that cannot be deleted stays. */
   @Override
-  public void close() throws IOException {
+  public void close() {
     process.destroy();
     process.onExit().join(); // it writes into the folder
-    delete(folder);
+    try {
+      delete(folder);
+    } catch (IOException | UncheckedIOException e) {
+      System.getLogger("dev.regolith.faultinjection")
+          .log(System.Logger.Level.DEBUG, "a temporary folder stays", e);
+    }
   }
 
   private static List<String> command(String workload, Subject subject, int trials, Path folder) {

@@ -4,15 +4,21 @@ import dev.regolith.faultinjection.campaign.Arm;
 import dev.regolith.faultinjection.model.AttentionInput;
 import dev.regolith.faultinjection.model.TrainedModel;
 import dev.regolith.kernels.Session;
+import dev.regolith.kernels.probe.ProbePoint;
 import java.lang.foreign.Arena;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 
 /** Scaled dot-product attention, on the CPU or on a device. */
 final class AttentionKind implements Kind<AttentionWorkload> {
+  private static final String LEFT_OUT = "experimentsLeftOut";
+
   private final Computing computing;
-  private final Map<Integer, List<AttentionInput>> passes = new HashMap<>();
+
+  /** Forward passes of a model from somewhere in its text on, which windows of it share. */
+  private final Map<AttentionWorkloads.Pass, List<AttentionInput>> passes =
+      new ConcurrentHashMap<>();
 
   AttentionKind(Computing computing) {
     this.computing = computing;
@@ -26,6 +32,15 @@ final class AttentionKind implements Kind<AttentionWorkload> {
   @Override
   public List<Window<AttentionWorkload>> windows() {
     return AttentionWindows.of(computing);
+  }
+
+  /** Without checks on a device there is nothing to strike of them. */
+  @Override
+  public List<Window<AttentionWorkload>> windows(Map<String, String> configuration) {
+    boolean checks = !configuration.getOrDefault(LEFT_OUT, "").contains("checks");
+    return windows().stream()
+        .filter(window -> checks || !window.points().contains(ProbePoint.DEVICE_CHECKS))
+        .toList();
   }
 
   @Override

@@ -30,6 +30,9 @@ final class AttentionWorkloads {
 
   private static final int FEW_QUERIES = 6;
 
+  /** A forward pass of a model, from a byte of its text on. */
+  record Pass(TrainedModel model, int from) {}
+
   private AttentionWorkloads() {}
 
   /** All attentions over one window of the model's text. */
@@ -40,10 +43,10 @@ final class AttentionWorkloads {
   /**
    * The same.
    *
-   * @param known forward passes by where they start in the text, which neighbouring windows share
+   * @param known forward passes that were made before, which neighbouring windows share
    */
   static List<AttentionWorkload> of(
-      TrainedModel model, int window, Map<Integer, List<AttentionInput>> known) {
+      TrainedModel model, int window, Map<Pass, List<AttentionInput>> known) {
     LlamaConfig config = model.network().config();
     int longest = Math.min(config.context(), 4 * TOKENS);
     byte[] text = model.text();
@@ -51,8 +54,8 @@ final class AttentionWorkloads {
     for (int keys = 0; keys < MANY_KEYS; keys += longest) {
       passes.add(
           known.computeIfAbsent(
-              window * longest + keys,
-              from -> model.network().attentions(cut(text, from, longest))));
+              new Pass(model, window * longest + keys),
+              pass -> model.network().attentions(cut(text, pass.from, longest))));
     }
     List<AttentionInput> layers = passes.getFirst();
     int last = layers.size() - 1;

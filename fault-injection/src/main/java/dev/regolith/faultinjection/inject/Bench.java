@@ -129,8 +129,8 @@ final class Bench implements AutoCloseable {
       return verifies ? other : null; // nothing is computed twice without protection
     }
     List<Occurrence> passings = byPoint.getOrDefault(other.point(), List.of());
-    if (other.point() == ProbePoint.C_CHECKED) {
-      // Under protection the same words may be passed several times.
+    if (other.point() == ProbePoint.C_STORED || other.point() == ProbePoint.C_CHECKED) {
+      // Under protection the same words may be passed several times, and in another order.
       return passings.stream()
           .filter(passing -> passing.fate() == Fate.RETURNED && passing.isPlacedLike(other))
           .findFirst()

@@ -40,7 +40,7 @@ final class GemmKind implements Kind<GemmWorkload> {
       throw new IllegalStateException(
           "a campaign compares products with their canonical bits, which those of %s have not: leave"
                   .formatted(session.configuration().get("products"))
-              + " -Ddev.regolith.kernels.experimental out");
+              + " cublas out of -Ddev.regolith.kernels.experimental");
     }
     return new GemmSetup(workload, arm, session, arena, computing);
   }

@@ -64,6 +64,7 @@ final class InjectionEngine<W extends Workload> implements Engine {
   private final Map<Window<W>, List<Offering<W>>> offerings = new HashMap<>();
   private final Map<Integer, List<W>> controlWorkloads = new HashMap<>();
   private final Deadline deadline = new Deadline();
+  private final List<Window<W>> windows;
   private final String backend;
   private boolean hung;
 
@@ -88,7 +89,8 @@ final class InjectionEngine<W extends Workload> implements Engine {
     for (W workload : kind.workloads(model, 0)) {
       stations.add(station(workload));
     }
-    for (Window<W> window : kind.windows()) {
+    windows = kind.windows(get(sessions, Arm.CORRECT).configuration());
+    for (Window<W> window : windows) {
       offerings.put(window, offeringsOf(window));
     }
   }
@@ -111,7 +113,7 @@ final class InjectionEngine<W extends Workload> implements Engine {
     var found = new ArrayList<Offering<W>>();
     for (Station<W> station : stations) {
       Bench off = get(station.benches(), Arm.OFF);
-      // Blocks with NaN are computed twice under protection; both arms are struck the first time.
+      // Under protection some is computed, or passed, more often than there is a counterpart of.
       List<Occurrence> admitted =
           get(station.benches(), Arm.CORRECT).occurrences().stream()
               .filter(occurrence -> window.admits(station.workload(), occurrence))
@@ -141,7 +143,7 @@ final class InjectionEngine<W extends Workload> implements Engine {
     requireTheSameBackend();
     var random = random(index, 0);
     List<String> sites = sites();
-    Window<W> window = draw(kind.windows(draw(sites, random)), random);
+    Window<W> window = draw(windowsOf(draw(sites, random)), random);
     FaultModel faultModel = draw(List.of(FaultModel.values()), random);
     Target<W> target = draw(window, random);
     for (int i = 0; faultModel == FaultModel.ZERO_WORD && target.isBlank() && i < DRAWS; i++) {
@@ -272,12 +274,18 @@ final class InjectionEngine<W extends Workload> implements Engine {
 
   @Override
   public List<String> sites() {
-    return options.sites().isEmpty() ? kind.sites() : options.sites();
+    return options.sites().isEmpty()
+        ? windows.stream().map(Window::site).distinct().toList()
+        : options.sites();
   }
 
   @Override
   public List<String> windows(String site) {
-    return kind.windows(site).stream().map(Window::label).toList();
+    return windowsOf(site).stream().map(Window::label).toList();
+  }
+
+  private List<Window<W>> windowsOf(String site) {
+    return windows.stream().filter(window -> window.site().equals(site)).toList();
   }
 
   private static <K, V> V get(Map<K, V> map, K key) {

@@ -6,6 +6,7 @@ import dev.regolith.kernels.Session;
 import java.lang.foreign.Arena;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 
 /**
  * A kind of computation that a campaign strikes: what is computed, what must come of it, where it
@@ -16,6 +17,11 @@ import java.util.List;
 interface Kind<W extends Workload> {
   /** The campaign's map, in the order of reports. */
   List<Window<W>> windows();
+
+  /** Those of the map that there are in sessions of a configuration. */
+  default List<Window<W>> windows(Map<String, String> configuration) {
+    return windows();
+  }
 
   /** The workloads over one window of the model's text. */
   List<W> workloads(TrainedModel model, int text);
@@ -36,10 +42,5 @@ interface Kind<W extends Workload> {
       sites.add(window.site());
     }
     return List.copyOf(sites);
-  }
-
-  /** The windows of a site. */
-  default List<Window<W>> windows(String site) {
-    return windows().stream().filter(window -> window.site().equals(site)).toList();
   }
 }

@@ -189,6 +189,9 @@ final class RowsSetup implements Setup {
         if (sealed && !output.isSealed()) {
           session.seal(output);
         }
+        if (!sealed && output.isSealed()) {
+          session.unseal(output);
+        }
       } else {
         fill(output);
       }

@@ -15,9 +15,12 @@ final class RowsTruth {
   /** An exponential that is not a normal number counts as zero. */
   private static final double FLUSHED = 0x1p-126;
 
-  /** A logistic function whose exponential overflows. */
+  /** SiLU where its exponential overflows, and below which it does. */
   private static final double OVERFLOWN = 0x1p-118;
 
+  private static final double OVERFLOWS = -88;
+
+  /** Of a rounding to a subnormal number. */
   private static final double HALF_SUBNORMAL = 0x1p-150;
 
   /** What first order, and the double arithmetic of this class, leave out. */
@@ -129,10 +132,12 @@ final class RowsTruth {
       largest = Double.isInfinite(t) ? largest : Math.max(largest, Math.abs(t));
     }
     float r = 1 / addUp(lanes);
-    double relative = 2 * (4 * largest + 2) * U + ofSum() + 4 * U;
+    double relative = 2 * (4 * largest + 2) * U + ofSum() + 3 * U;
     for (int j = 0; j < n; j++) {
-      double value = Math.exp((double) w.scalar() * x[j] - max) / sum;
-      set(at + j, exponentials[j] * r, value, relative * value + FLUSHED);
+      double exponential = Math.exp((double) w.scalar() * x[j] - max);
+      double value = exponential / sum;
+      double flushed = exponential < 2 * FLUSHED ? FLUSHED : 0;
+      set(at + j, exponentials[j] * r, value, relative * value + flushed);
     }
   }
 
@@ -162,15 +167,17 @@ final class RowsTruth {
     double off = ofSum() * absolute;
     double ofVariance =
         (2 * off * Math.sqrt(variance) + off * off + ofSum() * variance) / (variance + w.scalar());
+    double relative = centred ? ofVariance / 2 + 8 * U : (ofSum() + 4 * U) / 2 + 4 * U;
     for (int j = 0; j < n; j++) {
       float weight = w.weight()[j];
       float d = (x[j] - mean) * r;
       double product = (x[j] - exactMean) * exactR * weight;
-      double bound = off * exactR * Math.abs(weight) + Math.abs(product) * (ofVariance / 2 + 8 * U);
+      double bound =
+          (off * exactR + HALF_SUBNORMAL) * Math.abs(weight) + relative * Math.abs(product);
       boolean biased = w.bias().length > 0;
       float result = biased ? Math.fma(d, weight, w.bias()[j]) : d * weight;
       double value = biased ? product + w.bias()[j] : product;
-      set(at + j, result, value, bound + U * Math.abs(value));
+      set(at + j, result, value, biased ? bound + U * Math.abs(value) : bound);
     }
   }
 
@@ -185,8 +192,8 @@ final class RowsTruth {
       float b = x[other];
       double turned = (double) a * c - (double) b * s;
       double also = (double) a * s + (double) b * c;
-      double bound = U * Math.abs((double) a * c) + U * Math.abs(turned);
-      double alsoBound = U * Math.abs((double) b * c) + U * Math.abs(also);
+      double bound = U * (Math.abs((double) a * c) + Math.abs(turned)) + HALF_SUBNORMAL;
+      double alsoBound = U * (Math.abs((double) b * c) + Math.abs(also)) + HALF_SUBNORMAL;
       set(at + one, Math.fma(-b, s, a * c), turned, bound);
       set(at + other, Math.fma(a, s, b * c), also, alsoBound);
     }
@@ -216,10 +223,11 @@ final class RowsTruth {
       double size = Math.abs(value);
       double bound =
           switch (w.operator()) {
-            case SILU -> 6 * U * size + OVERFLOWN;
+            case SILU -> 6 * U * size + (d < OVERFLOWS ? OVERFLOWN : 0);
             case GELU -> 2 * U * Math.abs(d) + 2 * U * size;
             default -> 4 * U * Math.abs(d) + 2 * U * size;
           };
+      bound += 3 * HALF_SUBNORMAL; // of half of x, of the product, of the sum
       if (w.y().length > 0) {
         double factor = Math.abs((double) w.y()[at + j]);
         set(at + j, result * w.y()[at + j], value * w.y()[at + j], (bound + U * size) * factor);

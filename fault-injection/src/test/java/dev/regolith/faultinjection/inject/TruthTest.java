@@ -39,6 +39,17 @@ class TruthTest {
     assertThat(truth.judge(result)).isEqualTo(Truth.Judgement.OUTSIDE);
   }
 
+  /** However far that is, nothing finite is near an infinity. */
+  @Test
+  void anInfinityIsItselfAlone() {
+    float infinite = Float.POSITIVE_INFINITY;
+    var truth =
+        GemmTruth.of(GemmWorkload.packed("", 1, 1, 1, new float[] {infinite}, new float[] {1}));
+    assertThat(truth.judge(new float[] {infinite})).isEqualTo(Truth.Judgement.IDENTICAL);
+    assertThat(truth.judge(new float[] {Float.MAX_VALUE})).isEqualTo(Truth.Judgement.OUTSIDE);
+    assertThat(truth.judge(new float[] {-infinite})).isEqualTo(Truth.Judgement.OUTSIDE);
+  }
+
   @Test
   void anyNanEqualsAnyNan() {
     var workload = GemmWorkload.packed("", 1, 1, 1, new float[] {Float.NaN}, new float[] {1});

@@ -151,6 +151,11 @@ public interface Backend extends AutoCloseable {
     return false;
   }
 
+  /** Experiments that are left out, since nobody asked for them: names, for people. */
+  default String experimentsLeftOut() {
+    return "none";
+  }
+
   /** What results of attention are verified by, for people. */
   default String attentionEvidence() {
     return "per row: a signed sum of scores for %d keys, a sum of weights for %d, one of the result"

@@ -89,6 +89,9 @@ final class DeviceAttention implements DeviceWorkspace.Queued {
         var keys = DeviceOperand.packed(p, region, true, ofKeys, queue(), anew);
         var values = DeviceOperand.packed(p, region, false, ofValues, queue(), anew);
         run(p, region, keys, values, null, launch, workspace, sink);
+      } catch (RuntimeException | Error e) {
+        queue().settle(); // it reads what is given back
+        throw e;
       } finally {
         ofKeys.giveBack();
         ofValues.giveBack();
@@ -102,6 +105,9 @@ final class DeviceAttention implements DeviceWorkspace.Queued {
       var keys = DeviceOperand.cached(sequence, region, true, copy);
       var values = DeviceOperand.cached(sequence, region, false, copy);
       run(p, region, keys, values, copy, launch, workspace, sink);
+    } catch (RuntimeException | Error e) {
+      queue().settle(); // it reads what is given back
+      throw e;
     } finally {
       copy.giveBack();
     }

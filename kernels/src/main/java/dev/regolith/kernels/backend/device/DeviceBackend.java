@@ -312,13 +312,14 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
       return 0;
     }
     try {
-      DeviceGemm gemm = ((DeviceWorkspace) workspace).gemm();
-      PanelBuffer buffer = panels.open(packed, gemm.queue(), false);
-      return gemm.verifyAll(packed, buffer, panels, mend, launches.incrementAndGet());
-    } catch (DeviceException e) {
-      ((DeviceWorkspace) workspace).settle();
-      failed(e);
-      return 0;
+      DeviceWorkspace w = (DeviceWorkspace) workspace;
+      return there(
+          w,
+          () -> {
+            PanelBuffer buffer = panels.open(packed, w.gemm().queue(), false);
+            return w.gemm().verifyAll(packed, buffer, panels, mend, launches.incrementAndGet());
+          },
+          0);
     } finally {
       panels.giveBack();
     }
@@ -331,14 +332,29 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
       return 0;
     }
     try {
-      DeviceAttention kernels = ((DeviceWorkspace) workspace).attention();
-      return kernels.verifyAll(sequence, copy, mend, launches.incrementAndGet());
-    } catch (DeviceException e) {
-      ((DeviceWorkspace) workspace).settle();
-      failed(e);
-      return 0;
+      DeviceWorkspace w = (DeviceWorkspace) workspace;
+      return there(
+          w, () -> w.attention().verifyAll(sequence, copy, mend, launches.incrementAndGet()), 0);
     } finally {
       copy.giveBack();
+    }
+  }
+
+  /**
+   * Does something on the device, and waits for what is under way there if that breaks off.
+   *
+   * @param otherwise the answer if the device does not do it
+   */
+  private <T> T there(DeviceWorkspace workspace, Supplier<T> work, T otherwise) {
+    try {
+      return work.get();
+    } catch (DeviceException e) {
+      workspace.settle();
+      failed(e);
+      return otherwise;
+    } catch (RuntimeException | Error e) {
+      workspace.settle();
+      throw e;
     }
   }
 
@@ -385,6 +401,12 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
   @Override
   public boolean attendsOnDevice() {
     return attention.isPresent() && !retired.get();
+  }
+
+  @Override
+  public String experimentsLeftOut() {
+    String leftOut = context.leftOut();
+    return leftOut.isEmpty() ? "none" : leftOut;
   }
 
   @Override
@@ -444,12 +466,8 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
       Workspace ofHost = DeviceWorkspace.host(w);
       w.attention().run(p, region, copies, launches.incrementAndGet(), anew, ofHost, sink);
     } catch (DeviceException e) {
-      w.settle();
       failed(e);
       attendOnHost(p, region, workspace, sink);
-    } catch (RuntimeException | Error e) {
-      w.settle(); // what it still writes may be others' soon
-      throw e;
     }
   }
 
@@ -536,26 +554,18 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
   public Outcome verify(
       ResidentAttention resident, SealGrid ofQueries, SealGrid ofResult, Workspace workspace) {
     DeviceWorkspace w = (DeviceWorkspace) workspace;
-    try {
-      var words = (ResidentWords) resident;
-      return w.scan().verify(words, ofQueries, ofResult, launches.incrementAndGet());
-    } catch (DeviceException e) {
-      w.settle();
-      failed(e);
-      return Outcome.DECLINED;
-    }
+    var words = (ResidentWords) resident;
+    return there(
+        w,
+        () -> w.scan().verify(words, ofQueries, ofResult, launches.incrementAndGet()),
+        Outcome.DECLINED);
   }
 
   @Override
   public Outcome map(ResidentRows resident, Workspace workspace) {
-    try {
-      DeviceRows kernels = ((DeviceWorkspace) workspace).rows();
-      return kernels.run(resident, residents, launches.incrementAndGet());
-    } catch (DeviceException e) {
-      ((DeviceWorkspace) workspace).settle();
-      failed(e);
-      return Outcome.DECLINED;
-    }
+    DeviceWorkspace w = (DeviceWorkspace) workspace;
+    return there(
+        w, () -> w.rows().run(resident, residents, launches.incrementAndGet()), Outcome.DECLINED);
   }
 
   // ----------------------------------------------------------------------- left to the host

@@ -4,6 +4,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 
 /**
  * A device in use, with what was compiled and measured for it in earlier JVMs. Closing it closes
@@ -42,6 +43,14 @@ final class DeviceContext implements AutoCloseable {
   /** Whether something is to be done: it has been on such devices, or is asked for. */
   boolean allows(Experiment experiment) {
     return asked.contains(experiment) || !api.experiments().contains(experiment);
+  }
+
+  /** What is not to be done, for people. */
+  String leftOut() {
+    return api.experiments().stream()
+        .filter(experiment -> !allows(experiment))
+        .map(Experiment::toString)
+        .collect(Collectors.joining(", "));
   }
 
   /** How it is called where there may be several. */

@@ -6,6 +6,7 @@ import dev.regolith.kernels.backend.GemmProblem;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.PackedBCheck;
 import dev.regolith.kernels.backend.Region;
+import dev.regolith.kernels.backend.ResultProbe;
 import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Seal;
@@ -263,7 +264,7 @@ final class DeviceEvidence implements Parts.Part {
   /** Makes the seals of C: of words that arrived, or, if none did, of what was stored. */
   void seal(GemmProblem p, Region region, Backend host, Workspace workspace) {
     if (Probe.ON && !p.cAway) {
-      probeArrived(ProbePoint.C_STORED, p, region);
+      ResultProbe.reach(ProbePoint.C_STORED, p, region);
     }
     SealGrid seals = p.cSeals;
     for (int row = 0; seals != null && row < region.rows; row += CheckBlock.ROWS) {
@@ -278,14 +279,8 @@ final class DeviceEvidence implements Parts.Part {
       }
     }
     if (Probe.ON && !p.cAway) {
-      probeArrived(ProbePoint.C_CHECKED, p, region);
+      ResultProbe.reach(ProbePoint.C_CHECKED, p, region);
     }
-  }
-
-  private static void probeArrived(ProbePoint point, GemmProblem p, Region region) {
-    long at = p.cRow(region.matrix, region.row) + 4 * region.block * CheckBlock.COLUMNS;
-    long bytes = 4L * PackedBCheck.columns(region, p.b);
-    Probe.reach(point, p.c, at, region.rows, bytes, p.cStride);
   }
 
   private static int sealOf(SealGrid seals, Region region, int row, int i) {

@@ -4,6 +4,7 @@ import dev.regolith.kernels.backend.GemmProblem;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.PackedBCheck;
 import dev.regolith.kernels.backend.Region;
+import dev.regolith.kernels.backend.ResultProbe;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.probe.Probe;
 import dev.regolith.kernels.probe.ProbePoint;
@@ -440,8 +441,8 @@ final class DeviceGemm implements DeviceWorkspace.Queued {
     }
     queue.downloadRows(result, rows, 4 * columns, p.c, at, p.cStride);
     if (Probe.ON && !p.verify) {
-      Probe.reach(ProbePoint.C_STORED, p.c, at, rows, 4 * columns, p.cStride);
-      Probe.reach(ProbePoint.C_CHECKED, p.c, at, rows, 4 * columns, p.cStride);
+      ResultProbe.reach(ProbePoint.C_STORED, p, region);
+      ResultProbe.reach(ProbePoint.C_CHECKED, p, region);
     }
   }
 

@@ -157,6 +157,15 @@ final class DeviceQueue implements Parts.Part {
     queue.finish();
   }
 
+  /** The same after something went wrong; a lost device has nothing under way. */
+  void settle() {
+    try {
+      queue.finish();
+    } catch (DeviceException e) {
+      System.getLogger("dev.regolith.kernels").log(System.Logger.Level.DEBUG, "not finished", e);
+    }
+  }
+
   /**
    * Shows a copy of a stretch of a buffer to the probe, as the device sees it at this point of the
    * queue. Of what the probe changes, words and nothing else are written back: others may have put

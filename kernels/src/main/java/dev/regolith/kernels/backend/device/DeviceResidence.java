@@ -84,7 +84,7 @@ final class DeviceResidence implements Parts.Part {
         && storage.place().isAccessibleBy(ANYBODY);
   }
 
-  /** Room for a storage's words, which are not its words before {@link Storage#keep}. */
+  /** Room for a storage's words, which are not its words before {@link DeviceWords#keepFor}. */
   DeviceWords reserve(Storage storage) {
     sweep();
     var words = new DeviceWords(this, pool.take(storage.place().byteSize()), storage);
@@ -107,7 +107,7 @@ final class DeviceResidence implements Parts.Part {
       synchronized (storage) {
         if (wordsOf(storage) == null) {
           copyThere(from, words);
-          storage.keep(words, false);
+          words.keepFor(storage, false);
           kept = true;
         }
       }

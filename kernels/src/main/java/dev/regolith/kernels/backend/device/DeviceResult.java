@@ -34,7 +34,7 @@ final class DeviceResult implements ResidentResult {
       words.release();
       return false;
     }
-    storage.keep(words, only);
+    words.keepFor(storage, only);
     return true;
   }
 

@@ -177,7 +177,7 @@ final class DeviceRows implements DeviceWorkspace.Queued {
     if (seals != null) {
       seals.inForce(false); // as all that are of the words before
     }
-    storage.keep(words, true);
+    words.keepFor(storage, true);
   }
 
   private static void giveBack(@Nullable DeviceMemory memory, DeviceResidence residence) {

@@ -14,6 +14,10 @@ final class DeviceWords implements Remote {
   private final DeviceMemory memory;
   private final WeakReference<Storage> storage;
   private int users;
+
+  /** Until they are the storage's: somebody fills them. */
+  private volatile boolean reserved = true;
+
   private boolean released;
   private boolean gone;
 
@@ -62,8 +66,17 @@ final class DeviceWords implements Remote {
     residence.forget(this, memory);
   }
 
-  /** Whether nobody can ask for the words any more. */
+  /** Makes them the words of their storage. */
+  void keepFor(Storage of, boolean only) {
+    of.keep(this, only);
+    reserved = false;
+  }
+
+  /** Whether nobody can ask for the words any more, nor fills them. */
   boolean isOrphaned() {
+    if (reserved) {
+      return false;
+    }
     Storage of = storage.get();
     return of == null || !of.place().scope().isAlive();
   }

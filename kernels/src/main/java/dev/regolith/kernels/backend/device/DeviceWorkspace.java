@@ -79,12 +79,7 @@ final class DeviceWorkspace implements Workspace {
   /** Waits for what is under way on the device, after something went wrong there. */
   void settle() {
     for (Queued part : made) {
-      try {
-        part.queue().finish();
-      } catch (DeviceException e) {
-        // A lost device has nothing under way.
-        System.getLogger("dev.regolith.kernels").log(System.Logger.Level.DEBUG, "not finished", e);
-      }
+      part.queue().settle();
     }
   }
 

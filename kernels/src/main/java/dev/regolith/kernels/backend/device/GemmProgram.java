@@ -72,18 +72,23 @@ final class GemmProgram implements Parts.Part {
    */
   synchronized boolean takes(PanelForm form, Consumer<String> announce) {
     if (!programs.containsKey(form)) {
-      var opened =
-          Trial.open(
-              () -> {
-                KernelProgram program = compile(form);
-                programs.put(form, program); // for the sample
-                return program;
-              },
-              program -> hasRightBits(form),
-              "products of %s have other bits".formatted(form),
-              "packed operands do not lie there as " + form,
-              announce);
-      programs.put(form, opened.orElse(null));
+      KernelProgram opened = null;
+      try {
+        opened =
+            Trial.open(
+                    () -> {
+                      KernelProgram program = compile(form);
+                      programs.put(form, program); // for the sample
+                      return program;
+                    },
+                    program -> hasRightBits(form),
+                    "products of %s have other bits".formatted(form),
+                    "packed operands do not lie there as " + form,
+                    announce)
+                .orElse(null);
+      } finally {
+        programs.put(form, opened);
+      }
     }
     return programs.get(form) != null;
   }

@@ -9,6 +9,7 @@ import dev.regolith.kernels.backend.LeftCheck;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.PackedBCheck;
 import dev.regolith.kernels.backend.Region;
+import dev.regolith.kernels.backend.ResultProbe;
 import dev.regolith.kernels.backend.vector.MachineColumnSums.Kind;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Seal;
@@ -59,7 +60,7 @@ final class ColumnChecks {
   /** Reads columns of C for their seals and sums; what was read is taken out of the digests. */
   private static void readBack(GemmProblem p, Region region, int block, VectorWorkspace w) {
     if (Probe.ON) {
-      OutputTiles.probe(ProbePoint.C_STORED, p, region, block);
+      ResultProbe.reach(ProbePoint.C_STORED, p, region, block);
     }
     int columns = p.b.columnsOf(region.block + block);
     long c = p.cRow(region.matrix, region.row) + DirectGemm.firstColumn(region, block);
@@ -77,7 +78,7 @@ final class ColumnChecks {
       }
     }
     if (Probe.ON) {
-      OutputTiles.probe(ProbePoint.C_CHECKED, p, region, block);
+      ResultProbe.reach(ProbePoint.C_CHECKED, p, region, block);
     }
   }
 

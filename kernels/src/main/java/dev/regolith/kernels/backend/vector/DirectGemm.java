@@ -11,6 +11,7 @@ import dev.regolith.kernels.backend.GemmProblem;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.PackedBCheck;
 import dev.regolith.kernels.backend.Region;
+import dev.regolith.kernels.backend.ResultProbe;
 import dev.regolith.kernels.backend.vector.MicroKernel.Into;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.fault.Component;
@@ -133,8 +134,8 @@ final class DirectGemm {
       if (p.verify) {
         ColumnChecks.show(p, region, block, w, sink);
       } else if (Probe.ON) {
-        OutputTiles.probe(ProbePoint.C_STORED, p, region, block);
-        OutputTiles.probe(ProbePoint.C_CHECKED, p, region, block);
+        ResultProbe.reach(ProbePoint.C_STORED, p, region, block);
+        ResultProbe.reach(ProbePoint.C_CHECKED, p, region, block);
       }
     }
     if (p.verify) {

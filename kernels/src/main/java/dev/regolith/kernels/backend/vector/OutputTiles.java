@@ -8,6 +8,7 @@ import dev.regolith.kernels.backend.EvidenceSink;
 import dev.regolith.kernels.backend.GemmProblem;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Region;
+import dev.regolith.kernels.backend.ResultProbe;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.checksum.Evidence;
 import dev.regolith.kernels.checksum.Seal;
@@ -121,23 +122,9 @@ final class OutputTiles {
         VectorGemm.suspect(p, region, row, rows, block, 1, Component.OUTPUT, sink);
       }
     } else if (Probe.ON) {
-      probe(ProbePoint.C_STORED, p, region, row, rows, block);
-      probe(ProbePoint.C_CHECKED, p, region, row, rows, block);
+      ResultProbe.reach(ProbePoint.C_STORED, p, region, row, rows, block);
+      ResultProbe.reach(ProbePoint.C_CHECKED, p, region, row, rows, block);
     }
-  }
-
-  /** Shows a check block's columns of C to the probe, a block after the other. */
-  static void probe(ProbePoint point, GemmProblem p, Region region, int block) {
-    for (int row = 0; row < region.rows; row += CheckBlock.ROWS) {
-      probe(point, p, region, row, Math.min(CheckBlock.ROWS, region.rows - row), block);
-    }
-  }
-
-  static void probe(ProbePoint point, GemmProblem p, Region region, int row, int rows, int block) {
-    long c =
-        p.cRow(region.matrix, region.row + row) + 4 * (region.block + block) * CheckBlock.COLUMNS;
-    int columns = p.b.columnsOf(region.block + block);
-    Probe.reach(point, p.c, c, rows, 4L * columns, p.cStride);
   }
 
   /** Reads a check block's columns of C, for their checksums and seals. */
@@ -150,7 +137,7 @@ final class OutputTiles {
   private static void show(
       GemmProblem p, Region region, int row, int rows, int block, VectorWorkspace w) {
     if (Probe.ON) {
-      probe(ProbePoint.C_STORED, p, region, row, rows, block);
+      ResultProbe.reach(ProbePoint.C_STORED, p, region, row, rows, block);
     }
     readBack(p, region, row, rows, block, w);
     SealGrid seals = p.cSeals;
@@ -160,7 +147,7 @@ final class OutputTiles {
       w.view.finish(w.raw, seals.sums(), sums);
     }
     if (Probe.ON) {
-      probe(ProbePoint.C_CHECKED, p, region, row, rows, block);
+      ResultProbe.reach(ProbePoint.C_CHECKED, p, region, row, rows, block);
     }
   }
 

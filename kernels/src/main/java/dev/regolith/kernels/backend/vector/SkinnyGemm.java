@@ -10,6 +10,7 @@ import dev.regolith.kernels.backend.EvidenceSink;
 import dev.regolith.kernels.backend.GemmProblem;
 import dev.regolith.kernels.backend.PackedBCheck;
 import dev.regolith.kernels.backend.Region;
+import dev.regolith.kernels.backend.ResultProbe;
 import dev.regolith.kernels.checksum.CheckBlock;
 import dev.regolith.kernels.memory.Range;
 import dev.regolith.kernels.probe.Probe;
@@ -97,8 +98,8 @@ final class SkinnyGemm {
       ColumnChecks.verifyPredicted(backend, p, region, w, sink);
     } else if (Probe.ON) {
       for (int block = 0; block < region.blocks; block++) {
-        OutputTiles.probe(ProbePoint.C_STORED, p, region, block);
-        OutputTiles.probe(ProbePoint.C_CHECKED, p, region, block);
+        ResultProbe.reach(ProbePoint.C_STORED, p, region, block);
+        ResultProbe.reach(ProbePoint.C_CHECKED, p, region, block);
       }
     }
     w.finish();
