@@ -114,12 +114,25 @@ class ShortageTest {
     try (var closed = Arena.ofShared()) {
       Storage storage = words(closed);
       DeviceWords result = residence.reserve(storage);
-      storage.keep(result, true);
+      result.keepFor(storage, true);
     }
     device.refusals = 1;
     allocate();
     assertThat(device.asked).isEqualTo(2);
     assertThat(DeviceObject.alive()).isEqualTo(before);
+  }
+
+  /** A result that a kernel may still fill is nobody's to free, whatever became of its arena. */
+  @Test
+  void whatIsBeingFilledStays() {
+    DeviceWords result;
+    try (var closed = Arena.ofShared()) {
+      result = residence.reserve(words(closed));
+    }
+    device.refusals = 1;
+    assertThatThrownBy(this::allocate).isInstanceOf(DeviceException.class);
+    assertThat(DeviceObject.alive()).isEqualTo(before + 1);
+    result.release();
   }
 
   /** Copies of what is here, and memory that is kept for the next. */
