@@ -16,15 +16,11 @@ import static dev.regolith.kernels.probe.ProbePoint.DEVICE_B_READ;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_CHECKS;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_C_KEPT;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_C_STORED;
-import static dev.regolith.kernels.probe.ProbePoint.DEVICE_DOWNLOAD;
-import static dev.regolith.kernels.probe.ProbePoint.DEVICE_EVIDENCE;
-import static dev.regolith.kernels.probe.ProbePoint.DEVICE_LAUNCH;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_PANELS_UPLOAD;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_QUERIES;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_REPEATED;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_SPANS;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_SUMS;
-import static dev.regolith.kernels.probe.ProbePoint.DEVICE_UPLOAD;
 import static dev.regolith.kernels.probe.ProbePoint.EVIDENCE;
 import static dev.regolith.kernels.probe.ProbePoint.EXPECTATION;
 import static dev.regolith.kernels.probe.ProbePoint.KEYS_LAST_USE;
@@ -359,24 +355,7 @@ final class AttentionWindows {
               "upload-of-keys-or-values-lost",
               DURING,
               Offer.FRESH,
-              DEVICE_PANELS_UPLOAD),
-          line(Place.DEVICE, "device-commands", "upload-lost", DURING, Offer.ANY, DEVICE_UPLOAD),
-          line(
-              Place.DEVICE,
-              "device-commands",
-              "kernel-never-ran",
-              DURING,
-              Offer.ANY,
-              DEVICE_LAUNCH),
-          line(
-              Place.DEVICE, "device-commands", "download-lost", DURING, Offer.ANY, DEVICE_DOWNLOAD),
-          line(
-              Place.DEVICE,
-              "device-commands",
-              "evidence-lost",
-              DURING,
-              Offer.ANY,
-              DEVICE_EVIDENCE));
+              DEVICE_PANELS_UPLOAD));
 
   private AttentionWindows() {}
 

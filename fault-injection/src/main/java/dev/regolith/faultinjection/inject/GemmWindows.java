@@ -25,16 +25,12 @@ import static dev.regolith.kernels.probe.ProbePoint.DEVICE_B_LAST_USE;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_B_READ;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_C_KEPT;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_C_STORED;
-import static dev.regolith.kernels.probe.ProbePoint.DEVICE_DOWNLOAD;
-import static dev.regolith.kernels.probe.ProbePoint.DEVICE_EVIDENCE;
-import static dev.regolith.kernels.probe.ProbePoint.DEVICE_LAUNCH;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_OLD_C_LAST_USE;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_OLD_C_READ;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_PANELS_UPLOAD;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_RECORDS_LAST_USE;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_RECORDS_READ;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_SUMS;
-import static dev.regolith.kernels.probe.ProbePoint.DEVICE_UPLOAD;
 import static dev.regolith.kernels.probe.ProbePoint.EVIDENCE;
 import static dev.regolith.kernels.probe.ProbePoint.HALVES_READ;
 import static dev.regolith.kernels.probe.ProbePoint.HALVES_ROUNDED;
@@ -312,24 +308,7 @@ final class GemmWindows {
               "upload-of-b-lost",
               DURING,
               Offer.FRESH,
-              DEVICE_PANELS_UPLOAD),
-          line(Place.DEVICE, "device-commands", "upload-lost", DURING, Offer.ANY, DEVICE_UPLOAD),
-          line(
-              Place.DEVICE,
-              "device-commands",
-              "kernel-never-ran",
-              DURING,
-              Offer.ANY,
-              DEVICE_LAUNCH),
-          line(
-              Place.DEVICE, "device-commands", "download-lost", DURING, Offer.ANY, DEVICE_DOWNLOAD),
-          line(
-              Place.DEVICE,
-              "device-commands",
-              "evidence-lost",
-              DURING,
-              Offer.ANY,
-              DEVICE_EVIDENCE));
+              DEVICE_PANELS_UPLOAD));
 
   private GemmWindows() {}
 

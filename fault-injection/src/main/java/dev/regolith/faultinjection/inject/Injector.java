@@ -85,43 +85,35 @@ final class Injector implements Probe.Hook {
       return;
     }
     int number = passed.merge(point, 1, Integer::sum) - 1;
+    boolean repeated = false;
+    boolean blank = false;
+    int rank = number;
     if (recording != null) {
       if (point == ProbePoint.PACKED_B_WRITTEN) {
         // What was read there before was another panel.
         seen.remove(new Place(ProbePoint.PACKED_B_READ, memory.address() + offset, rowBytes));
       }
-      boolean repeated = !seen.add(new Place(point, memory.address() + offset, rowBytes));
-      boolean blank = Occurrence.isBlank(memory, offset, rows, rowBytes, stride);
-      int rank = ranked.merge(point, 1, Integer::sum) - 1;
-      var here =
-          new Occurrence(
-              point,
-              number,
-              rank,
-              Fate.RETURNED,
-              memory,
-              offset,
-              rows,
-              rowBytes,
-              stride,
-              repeated,
-              blank);
+      repeated = !seen.add(new Place(point, memory.address() + offset, rowBytes));
+      blank = Occurrence.isBlank(memory, offset, rows, rowBytes, stride);
+      rank = ranked.merge(point, 1, Integer::sum) - 1;
+    }
+    var here =
+        new Occurrence(
+            point,
+            number,
+            rank,
+            Fate.RETURNED,
+            memory,
+            offset,
+            rows,
+            rowBytes,
+            stride,
+            repeated,
+            blank);
+    if (recording != null) {
       sortOut(here, recording);
       recording.add(here);
     } else if (target != null && number == target.number() && strike != null) {
-      var here =
-          new Occurrence(
-              point,
-              number,
-              0,
-              Fate.RETURNED,
-              memory,
-              offset,
-              rows,
-              rowBytes,
-              stride,
-              false,
-              false);
       strike.hit(here);
       target = null;
     }

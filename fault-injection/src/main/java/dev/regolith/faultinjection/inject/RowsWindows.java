@@ -5,11 +5,7 @@ import static dev.regolith.faultinjection.inject.Window.When.BEFORE;
 import static dev.regolith.faultinjection.inject.Window.When.DURING;
 import static dev.regolith.faultinjection.inject.Window.When.SECOND;
 import static dev.regolith.kernels.probe.ProbePoint.C_SEAL;
-import static dev.regolith.kernels.probe.ProbePoint.DEVICE_DOWNLOAD;
-import static dev.regolith.kernels.probe.ProbePoint.DEVICE_EVIDENCE;
-import static dev.regolith.kernels.probe.ProbePoint.DEVICE_LAUNCH;
 import static dev.regolith.kernels.probe.ProbePoint.DEVICE_SUMS;
-import static dev.regolith.kernels.probe.ProbePoint.DEVICE_UPLOAD;
 import static dev.regolith.kernels.probe.ProbePoint.HALVES_READ;
 import static dev.regolith.kernels.probe.ProbePoint.HALVES_ROUNDED;
 import static dev.regolith.kernels.probe.ProbePoint.HALVES_WIDENED;
@@ -83,24 +79,7 @@ final class RowsWindows {
               Offer.SEALED,
               ROW_INPUT_SEAL,
               C_SEAL),
-          line(Place.DEVICE, "device-sums", "made-to-download", DURING, Offer.ANY, DEVICE_SUMS),
-          line(Place.DEVICE, "device-commands", "upload-lost", DURING, Offer.ANY, DEVICE_UPLOAD),
-          line(
-              Place.DEVICE,
-              "device-commands",
-              "kernel-never-ran",
-              DURING,
-              Offer.ANY,
-              DEVICE_LAUNCH),
-          line(
-              Place.DEVICE, "device-commands", "download-lost", DURING, Offer.ANY, DEVICE_DOWNLOAD),
-          line(
-              Place.DEVICE,
-              "device-commands",
-              "evidence-lost",
-              DURING,
-              Offer.ANY,
-              DEVICE_EVIDENCE));
+          line(Place.DEVICE, "device-sums", "made-to-download", DURING, Offer.ANY, DEVICE_SUMS));
 
   private RowsWindows() {}
 
