@@ -171,13 +171,12 @@ const std::map<std::string, Signature> kSignatures = {
     {"attend_and_check_spans", taking<P, P, P, P, P, P, P, P, P, P, P, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, R, N>()},
     {"merge_spans", taking<P, P, P, P, P, P, P, P, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N>()}};
 
-/* A thread of a block: where it starts, and where it goes on. */
+/* A thread of a block: where it goes on. Its stack outlives the block, for the next one's. */
 struct Thread {
   static constexpr size_t kStack = 256 << 10;
   std::unique_ptr<char[]> stack{new char[kStack]};
-  ucontext_t start;
-  jmp_buf barrier;
-  bool started, done;
+  jmp_buf next;
+  bool started = false, done;
 };
 
 /* A block: its threads take turns. Jumps, unlike contexts, change stacks without the kernel. */
@@ -185,23 +184,26 @@ struct Block {
   const Function* function;
   const Arguments* arguments;
   jmp_buf scheduler;
-  std::vector<Thread> threads;
+  std::vector<Thread> threads = std::vector<Thread>(kThreadsInBlock);
   unsigned current;
-  uint64_t number;
 };
 
-thread_local Block* block;
+/* Whoever waits for commands has one, made when it is first needed. */
+thread_local std::unique_ptr<Block> block;
 
+/* Back to the scheduler; returns when the thread's turn comes again. */
 void barrier() {
-  if (_setjmp(block->threads[block->current].barrier) == 0) {
+  if (_setjmp(block->threads[block->current].next) == 0) {
     _longjmp(block->scheduler, 1);
   }
 }
 
 void body() {
-  block->function->signature->call(block->function->address, *block->arguments);
-  block->threads[block->current].done = true;
-  _longjmp(block->scheduler, 1);
+  for (;;) {
+    block->function->signature->call(block->function->address, *block->arguments);
+    block->threads[block->current].done = true;
+    barrier();
+  }
 }
 
 /* Has the current thread go on, until its next barrier or its end. */
@@ -209,27 +211,29 @@ void resume() {
   if (_setjmp(block->scheduler) == 0) {
     Thread& thread = block->threads[block->current];
     if (thread.started) {
-      _longjmp(thread.barrier, 1);
+      _longjmp(thread.next, 1);
     }
     thread.started = true;
-    setcontext(&thread.start);
+    ucontext_t start;
+    getcontext(&start);
+    start.uc_stack.ss_sp = thread.stack.get();
+    start.uc_stack.ss_size = Thread::kStack;
+    start.uc_link = nullptr;
+    makecontext(&start, body, 0);
+    setcontext(&start);
   }
 }
 
 void run(const Function& f, const Arguments& arguments, unsigned x, unsigned y, unsigned threads) {
-  Block b;
+  if (!block) {
+    block = std::make_unique<Block>();
+  }
+  Block& b = *block;
   b.function = &f;
   b.arguments = &arguments;
-  b.threads.resize(threads);
-  block = &b;
-  for (b.number = 0; b.number < uint64_t(x) * y; b.number++) {
-    for (Thread& thread : b.threads) {
-      thread.started = thread.done = false;
-      getcontext(&thread.start);
-      thread.start.uc_stack.ss_sp = thread.stack.get();
-      thread.start.uc_stack.ss_size = Thread::kStack;
-      thread.start.uc_link = nullptr;
-      makecontext(&thread.start, body, 0);
+  for (uint64_t number = 0; number < uint64_t(x) * y; number++) {
+    for (unsigned t = 0; t < threads; t++) {
+      b.threads[t].done = false;
     }
     /* Upwards and downwards in turn: what is right in one order only is wrong. */
     bool upwards = true;
@@ -239,14 +243,13 @@ void run(const Function& f, const Arguments& arguments, unsigned x, unsigned y, 
         unsigned t = upwards ? turn : threads - 1 - turn;
         if (!b.threads[t].done) {
           b.current = t;
-          f.module->at(t, b.number % x, b.number / x, barrier);
+          f.module->at(t, number % x, number / x, barrier);
           resume();
           more |= !b.threads[t].done;
         }
       }
     }
   }
-  block = nullptr;
 }
 
 }  // namespace

@@ -387,6 +387,7 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
   @Override
   public boolean retire(String reason) {
     if (!retired.getAndSet(true)) {
+      Trial.forget();
       announce(reason + "; the session computes on the CPU from here on");
     }
     return true;

@@ -13,7 +13,11 @@ import java.util.stream.Collectors;
 final class DeviceContext implements AutoCloseable {
   private static final System.Logger LOGGER = System.getLogger("dev.regolith.kernels");
 
+  /** What bits depend on: the device itself, a program, and what is done on it. */
+  private record Question(Device device, String program, Set<Experiment> asked) {}
+
   private final DeviceApi api;
+  private final Device device;
   private final DeviceInfo info;
   private final Driver driver;
   private final ProgramCache cache;
@@ -22,6 +26,7 @@ final class DeviceContext implements AutoCloseable {
 
   DeviceContext(DeviceApi api, Device device, ProgramCache cache) {
     this.api = api;
+    this.device = device;
     this.info = device.info();
     this.cache = cache;
     asked = Experiment.asked();
@@ -88,7 +93,7 @@ final class DeviceContext implements AutoCloseable {
    * is made again.
    */
   DeviceObject program(String source, String options) {
-    String key = ProgramCache.key("program", api.name(), source, options, identity());
+    String key = keyOf(source, options);
     var kept = cache.get(key);
     if (kept.isPresent()) {
       try {
@@ -102,6 +107,15 @@ final class DeviceContext implements AutoCloseable {
       cache.put(key, compiled.binary());
     }
     return compiled.program();
+  }
+
+  private String keyOf(String source, String options) {
+    return ProgramCache.key("program", api.name(), source, options, identity());
+  }
+
+  /** Which program this is, and where, for {@link Trial#passes}. */
+  Object question(String source, String options) {
+    return new Question(device, keyOf(source, options), asked);
   }
 
   /** What a compiled program, or a choice that was measured, depends on beside its source. */

@@ -5,6 +5,7 @@ import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.backend.Workspace;
 import dev.regolith.kernels.checksum.Signs;
 import dev.regolith.kernels.checksum.Tolerance;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Consumer;
@@ -34,10 +35,14 @@ record EvidenceProgram(KernelProgram kernels, int vectorLanes) implements Parts.
   }
 
   private boolean isRight(DeviceContext context, GemmProgram products, Backend host) {
-    try (Workspace workspace = host.newWorkspace();
-        var sample = new SampleEvidence(host, workspace)) {
-      return sample.isRight(context, products, this, workspace);
-    }
+    return Trial.passes(
+        List.of(kernels.question(), vectorLanes),
+        () -> {
+          try (Workspace workspace = host.newWorkspace();
+              var sample = new SampleEvidence(host, workspace)) {
+            return sample.isRight(context, products, this, workspace);
+          }
+        });
   }
 
   /** Compiles them for a tile. */

@@ -3,7 +3,9 @@ package dev.regolith.kernels.backend.device;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.tensor.DType;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -81,7 +83,7 @@ final class GemmProgram implements Parts.Part {
                       programs.put(form, program); // for the sample
                       return program;
                     },
-                    program -> hasRightBits(form),
+                    program -> hasRightBits(form, 1),
                     "products of %s have other bits".formatted(form),
                     "packed operands do not lie there as " + form,
                     announce)
@@ -93,10 +95,20 @@ final class GemmProgram implements Parts.Part {
     return programs.get(form) != null;
   }
 
-  private boolean hasRightBits(PanelForm form) {
-    try (var sample = SampleProduct.unaligned(panelColumns, form.type(), 1)) {
-      return sample.isRight(context, this, form);
-    }
+  /** Whether panels as the host has them give the right bits, also where results are subnormal. */
+  boolean hasRightBits() {
+    return hasRightBits(PanelForm.OF_HOST, 1) && hasRightBits(PanelForm.OF_HOST, 0x1p-130f);
+  }
+
+  private boolean hasRightBits(PanelForm form, float scale) {
+    KernelProgram program = Objects.requireNonNull(programs.get(form));
+    return Trial.passes(
+        List.of(program.question(), scale),
+        () -> {
+          try (var sample = SampleProduct.unaligned(panelColumns, form.type(), scale)) {
+            return sample.isRight(context, this, form);
+          }
+        });
   }
 
   /**

@@ -25,6 +25,7 @@ final class KernelProgram implements Parts.Part {
   private final GemmTile tile;
   private final Driver driver;
   private final DeviceObject program;
+  private final Object question;
 
   /**
    * Compiles a program, or takes it from the cache.
@@ -36,9 +37,15 @@ final class KernelProgram implements Parts.Part {
       DeviceContext context, String name, GemmTile tile, int panelColumns, String options) {
     this.tile = tile;
     this.driver = context.driver();
-    this.program =
-        context.program(
-            source(context.api(), name), tile.options(panelColumns, PackedB.DEPTH) + options);
+    String source = source(context.api(), name);
+    String all = tile.options(panelColumns, PackedB.DEPTH) + options;
+    this.program = context.program(source, all);
+    this.question = context.question(source, all);
+  }
+
+  /** Which program this is, and where, for {@link Trial#passes}. */
+  Object question() {
+    return question;
   }
 
   GemmTile tile() {

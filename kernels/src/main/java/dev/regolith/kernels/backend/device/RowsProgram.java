@@ -31,9 +31,13 @@ record RowsProgram(KernelProgram kernels, GemmProgram products, int items) imple
   }
 
   private boolean hasRightBits(DeviceContext context, Backend host) {
-    try (var sample = new SampleRows(host.newRowKernels())) {
-      return sample.isRight(context, this);
-    }
+    return Trial.passes(
+        kernels.question(),
+        () -> {
+          try (var sample = new SampleRows(host.newRowKernels())) {
+            return sample.isRight(context, this);
+          }
+        });
   }
 
   /** Compiles them: for a CPU's work-item a row of its own, for others as many as are useful. */

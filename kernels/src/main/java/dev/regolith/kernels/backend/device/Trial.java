@@ -1,13 +1,43 @@
 package dev.regolith.kernels.backend.device;
 
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
 
-/** Looks whether a device computes something as it is to be computed, before it may. */
+/**
+ * Looks whether a device computes something as it is to be computed, before it may: once in a JVM,
+ * as long as no device was retired.
+ */
 final class Trial {
+  private static final Set<Object> PASSED = ConcurrentHashMap.newKeySet();
+
   private Trial() {}
+
+  /**
+   * Whether a program computes something right.
+   *
+   * @param question which program, and where: {@link KernelProgram#question}
+   * @param sample computes it, if that has not been seen
+   */
+  static boolean passes(Object question, BooleanSupplier sample) {
+    if (PASSED.contains(question)) {
+      return true;
+    }
+    boolean right = sample.getAsBoolean();
+    if (right) {
+      PASSED.add(question);
+    }
+    return right;
+  }
+
+  /** A device was not what it seemed: programs are looked at anew, all of them. */
+  static void forget() {
+    PASSED.clear();
+  }
 
   /**
    * Compiles kernels, and has them compute something whose result is known. A device that cannot do
