@@ -22,6 +22,8 @@ import java.util.stream.IntStream;
  * @param largestWorkGroup most work-items that compute together
  * @param vectorWidth floats in a vector of its own
  * @param hindrance empty if sessions can compute on it, or the reason why not
+ * @param deviation empty if products have the CPU's bits there, or what of IEEE 754 its arithmetic
+ *     does not promise, so that they are within the envelope of docs/numerics.md instead
  */
 public record Accelerator(
     Compute compute,
@@ -37,7 +39,8 @@ public record Accelerator(
     long localMemoryBytes,
     long largestWorkGroup,
     int vectorWidth,
-    String hindrance) {
+    String hindrance,
+    String deviation) {
 
   /**
    * The devices of a backend, in the order of their numbers; none if it has no driver here.
@@ -76,6 +79,7 @@ public record Accelerator(
         device.localMemory(),
         device.workGroup(),
         device.vectorWidth(),
-        device.hindrance());
+        device.hindrance(),
+        device.deviation());
   }
 }

@@ -34,9 +34,29 @@ final class Backends {
       case OPENCL, CUDA -> {
         Backend host = fastest(Compute.BEST, strict);
         boolean onDevice = options.evidence() == EvidenceLevel.DEVICE;
-        yield DeviceBackend.open(api(compute), options.device(), host, onDevice);
+        var backend = DeviceBackend.open(api(compute), options.device(), host, onDevice);
+        announceDeviation(backend, strict);
+        yield backend;
       }
     };
+  }
+
+  private static void announceDeviation(DeviceBackend backend, boolean strict) {
+    String deviation = backend.deviation();
+    if (deviation.isEmpty()) {
+      return;
+    }
+    try {
+      announce(
+          "the device's driver promises "
+              + deviation
+              + ": products are within the envelope of docs/numerics.md, not in the CPU's bits;"
+              + " the CPU computes attention and row operators, and predicts what products show",
+          strict);
+    } catch (IllegalStateException e) {
+      backend.close();
+      throw e;
+    }
   }
 
   /** The way to the devices that {@code compute} names. */

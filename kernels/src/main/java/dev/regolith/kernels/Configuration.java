@@ -19,8 +19,8 @@ final class Configuration {
     var map = new LinkedHashMap<String, String>();
     map.put("protection", protection.name());
     map.put("backend", backend.name());
-    String vendor = backend.vendor();
-    map.put("products", vendor.isEmpty() ? "canonical" : vendor + ", within the envelope");
+    String ownBits = backend.ownBits();
+    map.put("products", ownBits.isEmpty() ? "canonical" : ownBits + ", within the envelope");
     map.put("twin", twin);
     map.put("checkBlock", CheckBlock.ROWS + " x " + CheckBlock.COLUMNS);
     boolean off = protection == Protection.OFF;

@@ -626,12 +626,13 @@ public final class Session implements AutoCloseable {
 
   /**
    * Whether products have, from here on, the bits of the canonical order of docs/numerics.md. Not
-   * as long as a vendor's library multiplies, which somebody has to ask for (docs/accelerators.md):
-   * then they are within the envelope, and may depend on the number of threads, on the protection,
-   * and on what else is computed in the same call.
+   * as long as a vendor's library multiplies, which somebody has to ask for, or a device whose
+   * arithmetic does not promise them (docs/accelerators.md): then they are within the envelope, and
+   * may depend on the number of threads, on the protection, and on what else is computed in the
+   * same call.
    */
   public boolean isCanonical() {
-    return execution.backend().vendor().isEmpty();
+    return execution.backend().ownBits().isEmpty();
   }
 
   /** Threads a call may use. */

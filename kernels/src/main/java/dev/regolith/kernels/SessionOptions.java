@@ -153,8 +153,8 @@ public final class SessionOptions {
 
   /**
    * Whether to refuse, instead of announcing, what would make a session slower or less exact than
-   * it should be: a missing module, denied native access, an interpreter, a flush-to-zero mode.
-   * Default: no.
+   * it should be: a missing module, denied native access, an interpreter, a flush-to-zero mode, a
+   * device whose arithmetic does not promise the CPU's bits. Default: no.
    */
   public SessionOptions strict(boolean refuse) {
     strict = refuse;

@@ -97,8 +97,17 @@ public final class KernelsDoctor implements Doctor {
     map.put("localMemoryKilobytes", device.localMemoryBytes() / 1000);
     map.put("largestWorkGroup", device.largestWorkGroup());
     map.put("vectorWidth", device.vectorWidth());
-    map.put("usable", device.hindrance().isEmpty() ? "yes" : "no: " + device.hindrance());
+    map.put("usable", usable(device));
     return map;
+  }
+
+  private static String usable(Accelerator device) {
+    if (!device.hindrance().isEmpty()) {
+      return "no: " + device.hindrance();
+    }
+    return device.deviation().isEmpty()
+        ? "yes"
+        : "for products, within the envelope: it has " + device.deviation();
   }
 
   private static double round(double value) {

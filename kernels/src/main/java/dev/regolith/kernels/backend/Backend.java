@@ -73,10 +73,10 @@ public interface Backend extends AutoCloseable {
   }
 
   /**
-   * What products are computed by that has bits of its own, within the envelope of
-   * docs/numerics.md; empty if all have those of the canonical order.
+   * Why products have bits of their own, within the envelope of docs/numerics.md: the library, or
+   * the arithmetic, that computes them; empty if all have those of the canonical order.
    */
-  default String vendor() {
+  default String ownBits() {
     return "";
   }
 

@@ -251,8 +251,8 @@ final class Ladder {
         continue;
       }
       if (twin.reproduces(p, region)) {
-        // A vendor's bits say nothing: evidence that disagrees with right ones as well is refuted.
-        boolean wasRight = unchanged || !backend.vendor().isEmpty();
+        // Other bits say nothing: evidence that disagrees with right ones as well is refuted.
+        boolean wasRight = unchanged || !backend.ownBits().isEmpty();
         return witness.disagrees && wasRight ? Verdict.REFUTED : Verdict.MENDED;
       }
     }

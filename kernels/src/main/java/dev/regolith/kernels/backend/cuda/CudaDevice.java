@@ -41,7 +41,8 @@ record CudaDevice(int handle, int capability, DeviceInfo info) implements Device
             Cu.attribute(handle, SHARED_MEMORY),
             Cu.attribute(handle, THREADS_IN_BLOCK),
             1,
-            Nvrtc.absence()));
+            Nvrtc.absence(),
+            ""));
   }
 
   @Override

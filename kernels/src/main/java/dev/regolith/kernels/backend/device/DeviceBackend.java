@@ -76,11 +76,11 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
               : Optional.empty();
       copies = new DeviceCopies(context, this::formOf);
       attention =
-          AttentionProgram.open(context, program.tile(), host, this::announce).map(programs::add);
-      rows = RowsProgram.open(context, program, host, this::announce).map(programs::add);
+          ifExact(() -> AttentionProgram.open(context, program.tile(), host, this::announce));
+      rows = ifExact(() -> RowsProgram.open(context, program, host, this::announce));
       ofEvidence =
           deviceEvidence
-              ? EvidenceProgram.open(context, program, host, this::announce).map(programs::add)
+              ? ifExact(() -> EvidenceProgram.open(context, program, host, this::announce))
               : Optional.empty();
       residents = new DeviceResidence(context, this::failed);
     } catch (RuntimeException e) {
@@ -90,15 +90,29 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
     }
   }
 
+  /** What is judged by its bits, or by a tolerance that counts on them, takes an exact device. */
+  private <P extends Parts.Part> Optional<P> ifExact(Supplier<Optional<P>> opening) {
+    return isExact() ? opening.get().map(programs::add) : Optional.empty();
+  }
+
+  private boolean isExact() {
+    return context.device().isExact();
+  }
+
+  /** What of IEEE 754 the device does not promise; empty if it has the CPU's bits. */
+  public String deviation() {
+    return context.device().deviation();
+  }
+
   /**
    * Opens a device.
    *
    * @param api the way to it
    * @param device part of a device's or platform's name, or its number in the list of all; empty
-   *     for the first that computes exactly, a GPU if there is one
+   *     for one that promises the CPU's bits, if there is one, and a GPU, if there is one of these
    * @param host what computes everything else, and makes the evidence
    * @param deviceEvidence whether the device makes the evidence of products, if it can
-   * @throws IllegalStateException if there is no such device, or it cannot compute exactly
+   * @throws IllegalStateException if there is no such device, or it has wrong bits
    */
   public static DeviceBackend open(
       DeviceApi api, String device, Backend host, boolean deviceEvidence) {
@@ -120,13 +134,21 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
     String of = attention.isPresent() ? ", attention with device evidence" : "";
     String by = ofEvidence.isPresent() ? "device" : "host";
     String ofVendor = vendor().isEmpty() ? "" : ", products of " + vendor();
-    return "%s, %s%s, tile %s, %s evidence%s; %s"
-        .formatted(api, device, ofVendor, program.tile(), by, of, host.name());
+    String arithmetic = isExact() ? "" : ", " + deviation();
+    return "%s, %s%s%s, tile %s, %s evidence%s; %s"
+        .formatted(api, device, arithmetic, ofVendor, program.tile(), by, of, host.name());
+  }
+
+  private String vendor() {
+    return vendor.map(VendorProducts::name).orElse("");
   }
 
   @Override
-  public String vendor() {
-    return retired.get() ? "" : vendor.map(VendorProducts::name).orElse("");
+  public String ownBits() {
+    if (retired.get()) {
+      return "";
+    }
+    return vendor().isEmpty() ? deviation() : vendor();
   }
 
   /** In what form the device is to have the right operand of products. */
@@ -201,12 +223,12 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
 
   /**
    * First from A copied anew, then from panels that are all copied again, then on the host; all in
-   * the canonical order.
+   * the canonical order, and so on the host at once if the device does not promise its bits.
    */
   @Override
   public void recompute(
       GemmProblem p, Region region, int attempt, Workspace workspace, EvidenceSink sink) {
-    if (attempt >= LAST_ATTEMPT) {
+    if (attempt >= LAST_ATTEMPT || !isExact()) {
       computeOnHost(p, region, workspace, sink);
     } else {
       compute(p, region, workspace, sink, null, false, attempt);
@@ -235,7 +257,8 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
       long launch = launches.incrementAndGet();
       boolean byVendor = gemm.run(p, region, buffer, records, ofA, attempt == FIRST, launch);
       if (p.verify) {
-        verify(p, region, predicts, byVendor, panels, gemm, workspace, sink);
+        boolean ownBits = byVendor || !isExact();
+        verify(p, region, predicts, ownBits, panels, gemm, workspace, sink);
         if (!panels.repairs().noneSince(mark)) {
           sink.suspect(p, region, Component.DEVICE_BUFFER);
         }
@@ -259,13 +282,13 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
       GemmProblem p,
       Region region,
       boolean predicted,
-      boolean byVendor,
+      boolean ownBits,
       DevicePanels panels,
       DeviceGemm gemm,
       Workspace workspace,
       EvidenceSink sink) {
     Workspace ofHost = DeviceWorkspace.host(workspace);
-    if (!byVendor) {
+    if (!ownBits) {
       verify(p, region, predicted, panels, gemm, ofHost, sink);
       return;
     }

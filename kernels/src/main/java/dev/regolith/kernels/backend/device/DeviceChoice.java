@@ -33,10 +33,12 @@ final class DeviceChoice {
   private Device best(List<Device> all) {
     return all.stream()
         .filter(device -> device.info().hindrance().isEmpty())
-        .max(Comparator.comparing(device -> device.info().kind() == DeviceInfo.Kind.GPU))
+        .max(
+            Comparator.comparing((Device device) -> device.info().isExact())
+                .thenComparing(device -> device.info().kind() == DeviceInfo.Kind.GPU))
         .orElseThrow(() ->
             new IllegalStateException(
-                "no %s device is available that computes exactly; there are %s"
+                "no %s device is available that sessions can compute on; there are %s"
                     .formatted(api.name(), list(all))));
   }
 

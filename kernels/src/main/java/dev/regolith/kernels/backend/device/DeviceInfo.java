@@ -17,6 +17,8 @@ import java.util.Locale;
  * @param workGroup most work-items in a group
  * @param vectorWidth floats in a vector of its own
  * @param hindrance why sessions cannot compute on it, or nothing
+ * @param deviation what of IEEE 754 its float32 arithmetic does not promise, so that results may
+ *     have other bits than the CPU's, within the envelope; or nothing
  */
 public record DeviceInfo(
     String name,
@@ -30,7 +32,8 @@ public record DeviceInfo(
     long localMemory,
     long workGroup,
     int vectorWidth,
-    String hindrance) {
+    String hindrance,
+    String deviation) {
   /** Decides which tiles are tried. */
   public enum Kind {
     CPU,
@@ -42,6 +45,11 @@ public record DeviceInfo(
   boolean isCalled(String words) {
     String all = (platform + " " + name).toLowerCase(Locale.ROOT);
     return all.contains(words.toLowerCase(Locale.ROOT));
+  }
+
+  /** Whether it promises the CPU's bits. */
+  boolean isExact() {
+    return deviation.isEmpty();
   }
 
   /** Device and driver. */

@@ -95,9 +95,13 @@ final class GemmProgram implements Parts.Part {
     return programs.get(form) != null;
   }
 
-  /** Whether panels as the host has them give the right bits, also where results are subnormal. */
+  /**
+   * Whether panels as the host has them give the right bits, also, if the device promises them,
+   * where results are subnormal.
+   */
   boolean hasRightBits() {
-    return hasRightBits(PanelForm.OF_HOST, 1) && hasRightBits(PanelForm.OF_HOST, 0x1p-130f);
+    return hasRightBits(PanelForm.OF_HOST, 1)
+        && (!context.device().isExact() || hasRightBits(PanelForm.OF_HOST, 0x1p-130f));
   }
 
   private boolean hasRightBits(PanelForm form, float scale) {

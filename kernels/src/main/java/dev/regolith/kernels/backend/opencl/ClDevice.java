@@ -7,6 +7,7 @@ import dev.regolith.kernels.backend.device.Driver;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 
 /**
  * A device of a platform.
@@ -38,13 +39,13 @@ record ClDevice(long handle, DeviceInfo info) implements Device {
             number(Cl.deviceInfo(device, 0x1023)),
             number(Cl.deviceInfo(device, 0x1004)),
             (int) number(Cl.deviceInfo(device, 0x103A)),
-            hindrance(device)));
+            hindrance(device),
+            deviation(device)));
   }
 
   @Override
   public Driver open() {
-    long floats = number(Cl.deviceInfo(handle, SINGLE_PRECISION));
-    return new ClDriver(handle, (floats & DIVIDES_EXACTLY) != 0);
+    return new ClDriver(handle, has(handle, DIVIDES_EXACTLY));
   }
 
   private static Kind kind(long bits) {
@@ -54,22 +55,33 @@ record ClDevice(long handle, DeviceInfo info) implements Device {
     return (bits & 4) != 0 ? Kind.GPU : Kind.ACCELERATOR;
   }
 
-  /**
-   * Its float32 arithmetic has to be that of IEEE 754 where the canonical chain needs it, so that
-   * its bits are those of the CPU.
-   */
+  /** Evidence rests on roundings that are to nearest, and on infinities that stay infinite. */
   private static String hindrance(long device) {
     boolean available = number(Cl.deviceInfo(device, 0x1027)) != 0;
     boolean compiler = number(Cl.deviceInfo(device, 0x1028)) != 0;
     if (!available || !compiler) {
       return "it is not available, or its driver has no compiler";
     }
-    long floats = number(Cl.deviceInfo(device, SINGLE_PRECISION));
-    long needed = DENORMALS | INFINITIES | ROUNDS_TO_NEAREST | FUSED;
-    return (floats & needed) == needed
+    return has(device, INFINITIES | ROUNDS_TO_NEAREST)
         ? ""
-        : "it has no correctly rounded float32 with fused multiply-add, subnormals and infinities,"
-            + " so its results would not have the canonical bits";
+        : "its float32 does not round to nearest, or has no infinities and NaN, so that nothing"
+            + " could be said of its errors";
+  }
+
+  /** What else the canonical chain needs, whose bits are the CPU's. */
+  private static String deviation(long device) {
+    var missing = new ArrayList<String>();
+    if (!has(device, DENORMALS)) {
+      missing.add("subnormal numbers");
+    }
+    if (!has(device, FUSED)) {
+      missing.add("a fused multiply-add");
+    }
+    return missing.isEmpty() ? "" : "float32 without " + String.join(" and ", missing);
+  }
+
+  private static boolean has(long device, long properties) {
+    return (number(Cl.deviceInfo(device, SINGLE_PRECISION)) & properties) == properties;
   }
 
   /** Text as OpenCL gives it, with a zero behind. */

@@ -1,0 +1,326 @@
+package dev.regolith.kernels;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
+
+import dev.regolith.kernels.SessionOptions.Compute;
+import dev.regolith.kernels.attention.AttentionOptions;
+import dev.regolith.kernels.backend.device.DeviceTrouble;
+import dev.regolith.kernels.fault.EvidenceLevel;
+import dev.regolith.kernels.fault.Protection;
+import dev.regolith.kernels.fault.Status;
+import dev.regolith.kernels.probe.Probe;
+import dev.regolith.kernels.probe.ProbePoint;
+import dev.regolith.kernels.tensor.DType;
+import dev.regolith.kernels.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
+import java.time.Duration;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+import java.util.SplittableRandom;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.assertj.core.data.Offset;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/**
+ * A device that takes subnormal numbers for zero, and says so: its products are within the
+ * envelope, watched over as any; what would be judged by its bits is the CPU's.
+ */
+@Tag("flushing")
+class InexactDeviceTest {
+  private static final String WITHOUT = "float32 without subnormal numbers";
+  private static final int M = 61;
+  private static final int K = 700;
+  private static final int N = 301;
+
+  private static final Set<ProbePoint> COMMANDS =
+      EnumSet.range(ProbePoint.DEVICE_PANELS_UPLOAD, ProbePoint.DEVICE_EVIDENCE);
+
+  private final SplittableRandom random = new SplittableRandom(38);
+  private final Arena arena = Arena.ofShared();
+
+  @BeforeAll
+  static void thereIsOne() {
+    assumeFalse(Accelerator.all(Compute.OPENCL).isEmpty(), "no OpenCL device");
+  }
+
+  @AfterEach
+  void close() {
+    arena.close();
+  }
+
+  private static SessionUnderTest kept(Protection protection) {
+    return SessionUnderTest.kept(2, protection, Compute.OPENCL);
+  }
+
+  private Tensor random(int rows, int columns) {
+    return Tensor.of(arena, Operand.gaussian(random, rows * columns), rows, columns);
+  }
+
+  private Tensor scaled(float scale, int rows, int columns) {
+    float[] values = Operand.gaussian(random, rows * columns);
+    for (int i = 0; i < values.length; i++) {
+      values[i] *= scale;
+    }
+    return Tensor.of(arena, values, rows, columns);
+  }
+
+  @Test
+  void itSaysSo() {
+    assertThat(Accelerator.all(Compute.OPENCL)).allMatch(it -> it.deviation().equals(WITHOUT));
+    var session = kept(Protection.CORRECT).session();
+    assertThat(session.backend())
+        .startsWith("opencl, ")
+        .contains(WITHOUT)
+        .contains("host evidence");
+    assertThat(session.isCanonical()).isFalse();
+    assertThat(session.configuration())
+        .containsEntry("products", WITHOUT + ", within the envelope")
+        .containsEntry("attentionComputedBy", "host")
+        .containsEntry("rowsComputedBy", "host");
+  }
+
+  @Test
+  void strictSessionsRefuse() {
+    long before = DeviceTrouble.objectsAlive();
+    assertThatThrownBy(() -> Regolith.open(o -> o.compute(Compute.OPENCL).strict(true)))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining(WITHOUT);
+    assertThat(DeviceTrouble.objectsAlive()).isEqualTo(before);
+  }
+
+  /** Where no number is subnormal, nothing differs, with weights of any type. */
+  @ParameterizedTest
+  @CsvSource({
+    "1, 1, 1, 1, 0, FLOAT32",
+    "61, 700, 301, -1.5, 0.25, FLOAT32",
+    "130, 33, 40, 0.5, 0, FLOAT32",
+    "1600, 20, 260, 1, 0, FLOAT32",
+    "61, 700, 301, -1.5, 1, FLOAT16",
+  })
+  void othersAreExact(int m, int k, int n, float alpha, float beta, DType type) {
+    Tensor a = random(m, k);
+    Tensor b = Tensor.of(arena, type, Operand.gaussian(random, n * k), n, k);
+    float[] old = Operand.gaussian(random, m * n);
+    Tensor expected = Tensor.of(arena, old, m, n);
+    var scalar = SessionUnderTest.kept(1, Protection.OFF, Compute.SCALAR).session();
+    var _ = scalar.gemm(alpha, a, b.transposed(), beta, expected);
+    for (var protection : List.of(Protection.OFF, Protection.CORRECT)) {
+      var under = kept(protection);
+      var session = under.session();
+      for (boolean packed : new boolean[] {false, true}) {
+        Tensor c = Tensor.of(arena, old, m, n);
+        Status status =
+            packed
+                ? session.gemm(alpha, a, session.pack(arena, b).transposed(), beta, c)
+                : session.gemm(alpha, a, b.transposed(), beta, c);
+        assertThat(status).isEqualTo(Status.CLEAN);
+        assertThat(c.toArray()).isEqualTo(expected.toArray());
+        assertThat(session.verify(c)).isEqualTo(Status.CLEAN);
+      }
+      assertThat(under.reports()).isEmpty();
+    }
+  }
+
+  /** Unprotected, this is what the device does. */
+  @Test
+  void itFlushes() {
+    Tensor a = scaled(0x1p-135f, M, K);
+    Tensor b = random(K, N);
+    Tensor c = Tensor.zeros(arena, DType.FLOAT32, M, N);
+    assertThat(kept(Protection.OFF).session().gemm(a, b, c)).isEqualTo(Status.CLEAN);
+    for (float value : c.toArray()) {
+      assertThat(value).isZero();
+    }
+    assertThat(Chain.multiply(a, b)).isNotEqualTo(c.toArray());
+  }
+
+  /**
+   * Protected, it does not get away with it where that shows: the CPU computes what is in doubt.
+   */
+  @Test
+  void whatIsFlushedIsMissed() {
+    Tensor a = scaled(0x1p-135f, M, K);
+    Tensor b = random(K, N);
+    Tensor c = Tensor.zeros(arena, DType.FLOAT32, M, N);
+    var under = kept(Protection.CORRECT);
+    assertThat(under.session().gemm(a, b, c)).isEqualTo(Status.CORRECTED);
+    assertThat(c.toArray()).isEqualTo(Chain.multiply(a, b));
+    assertThat(under.session().verify(c)).isEqualTo(Status.CLEAN);
+  }
+
+  /** Some subnormal operands among others vanish in what is rounded anyway. */
+  @Test
+  void whatDoesNotShowStands() {
+    Tensor a = random(M, K);
+    Tensor b = random(K, N);
+    for (int i = 0; i < M * K; i += 3) {
+      a.segment().setAtIndex(ValueLayout.JAVA_FLOAT, i, 0x1.8p-130f);
+    }
+    Tensor c = Tensor.zeros(arena, DType.FLOAT32, M, N);
+    var under = kept(Protection.CORRECT);
+    assertThat(under.session().gemm(a, b, c)).isEqualTo(Status.CLEAN);
+    float[] chain = Chain.multiply(a, b);
+    float[] result = c.toArray();
+    for (int i = 0; i < result.length; i++) {
+      assertThat((double) result[i]).isCloseTo(chain[i], Offset.offset(K * 8 * 0x1p-126));
+    }
+    assertThat(under.reports()).isEmpty();
+  }
+
+  @Test
+  void whatIsNotFiniteIsNoFault() {
+    Tensor a = random(M, K);
+    Tensor b = random(K, N);
+    a.segment().setAtIndex(ValueLayout.JAVA_FLOAT, 7 * K + 3, Float.NaN);
+    a.segment().setAtIndex(ValueLayout.JAVA_FLOAT, 50 * K + 3, Float.POSITIVE_INFINITY);
+    var under = kept(Protection.CORRECT);
+    Tensor c = Tensor.zeros(arena, DType.FLOAT32, M, N);
+    assertThat(under.session().gemm(a, b, c)).isEqualTo(Status.CLEAN);
+    assertThat(c.toArray()).isEqualTo(Chain.multiply(a, b));
+    assertThat(under.reports()).isEmpty();
+  }
+
+  /** Everything that a product reads, makes and sends, struck once; the CPU's bits are put in. */
+  @ParameterizedTest
+  @EnumSource(
+      names = {
+        "DEVICE_A_READ",
+        "DEVICE_A_LAST_USE",
+        "DEVICE_B_READ",
+        "DEVICE_B_LAST_USE",
+        "DEVICE_OLD_C_READ",
+        "DEVICE_OLD_C_LAST_USE",
+        "DEVICE_C_STORED",
+        "DEVICE_SUMS",
+        "C_STORED",
+        "A_SEAL",
+      })
+  void faultsArePutRight(ProbePoint point) {
+    var product = new Product();
+    var session = kept(Protection.CORRECT).session();
+    for (var kind : List.of(UpsetKind.BIT_30, UpsetKind.SIGN, UpsetKind.SCRAMBLED)) {
+      var weights = session.pack(arena, product.b);
+      var upset = new Upset(point, 0, kind, random);
+      try (var _ = ProbeRelay.lend(upset)) {
+        product.run(session, weights);
+      }
+      assertThat(upset.reached()).isPositive();
+      assertThat(product.run(session, weights)).as("afterwards").isEqualTo(Status.CLEAN);
+    }
+  }
+
+  /** Commands that never reach the device, each in its turn. */
+  @Test
+  void whatIsLostIsMissed() {
+    var product = new Product();
+    var another = new Product();
+    var session = kept(Protection.CORRECT).session();
+    var weights = session.pack(arena, product.b);
+    var others = session.pack(arena, another.b);
+    product.run(session, weights);
+    var count = new AtomicInteger();
+    try (var _ = ProbeRelay.lend(losing(count, -1))) {
+      assertThat(product.run(session, weights)).isEqualTo(Status.CLEAN);
+    }
+    assertThat(count.get()).isGreaterThanOrEqualTo(5);
+    for (int lost = 0; lost < count.get(); lost++) {
+      another.run(session, others); // what is there now is not this product's
+      try (var _ = ProbeRelay.lend(losing(new AtomicInteger(), lost))) {
+        assertThat(product.run(session, weights)).isEqualTo(Status.CORRECTED);
+      }
+      assertThat(product.run(session, weights)).isEqualTo(Status.CLEAN);
+    }
+  }
+
+  /** Loses a command by its number. */
+  private static Probe.Hook losing(AtomicInteger count, int number) {
+    return (point, memory, offset, _, _, _) -> {
+      if (COMMANDS.contains(point) && count.getAndIncrement() == number) {
+        memory.set(ValueLayout.JAVA_LONG_UNALIGNED, offset, 0);
+      }
+    };
+  }
+
+  /** A product with all that one can have, in which nothing is subnormal, and its bits. */
+  private final class Product {
+    private final Tensor a = random(M, K);
+    private final Tensor b = random(N, K);
+    private final float[] old = Operand.gaussian(random, M * N);
+    private final float[] expected;
+
+    Product() {
+      Tensor c = Tensor.of(arena, old, M, N);
+      var scalar = SessionUnderTest.kept(1, Protection.OFF, Compute.SCALAR).session();
+      var _ = scalar.gemm(-1.5f, a, b.transposed(), 0.25f, c);
+      expected = c.toArray();
+    }
+
+    /** Whatever happens, the bits are right. */
+    Status run(Session session, PackedMatrix weights) {
+      Tensor c = Tensor.of(arena, old, M, N);
+      Status status = session.gemm(-1.5f, a, weights.transposed(), 0.25f, c);
+      assertThat(session.verify(c)).isNotEqualTo(Status.DETECTED);
+      assertThat(c.toArray()).isEqualTo(expected);
+      return status;
+    }
+  }
+
+  /** A device whose every product is in doubt is not asked for long. */
+  @Test
+  void itIsRetired() {
+    Tensor a = scaled(0x1p-135f, M, K);
+    Tensor b = random(K, N);
+    Tensor c = Tensor.zeros(arena, DType.FLOAT32, M, N);
+    try (var under =
+        SessionUnderTest.open(
+            o -> o.compute(Compute.OPENCL).threads(1).retireAfter(2, Duration.ofMinutes(1)))) {
+      for (int i = 0; i < 4; i++) {
+        var _ = under.session().gemm(a, b, c);
+        assertThat(c.toArray()).isEqualTo(Chain.multiply(a, b));
+      }
+      assertThat(under.session().backend()).contains("out of service");
+      assertThat(under.session().isCanonical()).isTrue();
+    }
+  }
+
+  /** What is judged by its bits, or by a tolerance that counts on them. */
+  @Test
+  void theRestIsTheHosts() {
+    var scalar = SessionUnderTest.kept(1, Protection.OFF, Compute.SCALAR).session();
+    try (var under =
+        SessionUnderTest.open(o -> o.compute(Compute.OPENCL).evidence(EvidenceLevel.DEVICE))) {
+      var session = under.session();
+      Tensor x = scaled(0x1p-130f, 40, 203);
+      Tensor out = Tensor.zeros(arena, DType.FLOAT32, 40, 203);
+      Tensor expected = Tensor.zeros(arena, DType.FLOAT32, 40, 203);
+      session.upload(x);
+      assertThat(session.add(x, x, out)).isEqualTo(Status.CLEAN);
+      var _ = scalar.add(x, x, expected);
+      assertThat(out.toArray()).isEqualTo(expected.toArray());
+
+      long[] shape = {1, 2, 70, 64};
+      Tensor q = Tensor.of(arena, Operand.gaussian(random, 2 * 70 * 64), shape);
+      Tensor v = Tensor.of(arena, scaled(0x1p-133f, 2 * 70, 64).toArray(), shape);
+      Tensor attended = Tensor.zeros(arena, DType.FLOAT32, shape);
+      Tensor attention = Tensor.zeros(arena, DType.FLOAT32, shape);
+      var plain = AttentionOptions.defaults();
+      assertThat(session.attention(q, q, v, attended, plain)).isEqualTo(Status.CLEAN);
+      var _ = scalar.attention(q, q, v, attention, plain);
+      assertThat(attended.toArray()).isEqualTo(attention.toArray());
+
+      Tensor c = Tensor.zeros(arena, DType.FLOAT32, 40, 40);
+      assertThat(session.gemm(random(40, 203), random(203, 40), c)).isEqualTo(Status.CLEAN);
+      assertThat(under.calls()).allMatch(call -> call.evidence() == EvidenceLevel.HOST);
+    }
+  }
+}
