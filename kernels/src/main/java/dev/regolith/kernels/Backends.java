@@ -5,6 +5,7 @@ import dev.regolith.kernels.backend.Backend;
 import dev.regolith.kernels.backend.cuda.Cuda;
 import dev.regolith.kernels.backend.device.DeviceApi;
 import dev.regolith.kernels.backend.device.DeviceBackend;
+import dev.regolith.kernels.backend.device.DeviceInfo;
 import dev.regolith.kernels.backend.opencl.OpenCl;
 import dev.regolith.kernels.backend.scalar.ScalarGemm;
 import dev.regolith.kernels.backend.vector.VectorGemm;
@@ -34,28 +35,26 @@ final class Backends {
       case OPENCL, CUDA -> {
         Backend host = fastest(Compute.BEST, strict);
         boolean onDevice = options.evidence() == EvidenceLevel.DEVICE;
-        var backend = DeviceBackend.open(api(compute), options.device(), host, onDevice);
-        announceDeviation(backend, strict);
-        yield backend;
+        var api = api(compute);
+        yield DeviceBackend.open(
+            api,
+            options.device(),
+            host,
+            onDevice,
+            device -> announceDeviation(api, device, strict));
       }
     };
   }
 
-  private static void announceDeviation(DeviceBackend backend, boolean strict) {
-    String deviation = backend.deviation();
-    if (deviation.isEmpty()) {
-      return;
-    }
-    try {
+  private static void announceDeviation(DeviceApi api, DeviceInfo device, boolean strict) {
+    if (!device.deviation().isEmpty()) {
       announce(
-          "the device's driver promises "
-              + deviation
-              + ": products are within the envelope of docs/numerics.md, not in the CPU's bits;"
-              + " the CPU computes attention and row operators, and predicts what products show",
+          "%s device %s has %s, as its driver says: products are not in the CPU's bits, numbers below"
+                  .formatted(api.name(), device.name(), device.deviation())
+              + " 2^-126 may count as zero (docs/accelerators.md, \"Other bits\"), and attention"
+              + " and row operators are the CPU's; name another device (SessionOptions.device) or"
+              + " have the CPU compute",
           strict);
-    } catch (IllegalStateException e) {
-      backend.close();
-      throw e;
     }
   }
 

@@ -20,7 +20,7 @@ final class Configuration {
     map.put("protection", protection.name());
     map.put("backend", backend.name());
     String ownBits = backend.ownBits();
-    map.put("products", ownBits.isEmpty() ? "canonical" : ownBits + ", within the envelope");
+    map.put("products", ownBits.isEmpty() ? "canonical" : ownBits + ", within an envelope");
     map.put("twin", twin);
     map.put("checkBlock", CheckBlock.ROWS + " x " + CheckBlock.COLUMNS);
     boolean off = protection == Protection.OFF;

@@ -119,7 +119,8 @@ public final class SessionOptions {
   /**
    * Which accelerator computes, where one was asked for: part of the name of the device or its
    * platform, in any case of letters, or its number in the list that {@code regolith doctor}
-   * prints. Default: the first that computes exactly, a GPU if there is one.
+   * prints. Default: one that promises the CPU's bits, if there is one, and a GPU, if there is one
+   * of these.
    */
   public SessionOptions device(String nameOrNumber) {
     device = nameOrNumber;

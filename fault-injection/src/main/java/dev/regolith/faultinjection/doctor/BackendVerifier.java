@@ -69,7 +69,8 @@ public final class BackendVerifier implements Verifier {
       canonical = session.isCanonical();
       int right = rightProducts(session, twin);
       good &= right == PRODUCTS;
-      String what = canonical ? "" : " of integers, which are exact in any order,";
+      String what =
+          canonical ? "" : " of integers, which are exact in any order and never subnormal,";
       line(out, "products", "%d of %d%s have the %s".formatted(right, PRODUCTS, what, BITS));
       String attention = session.configuration().get("attentionComputedBy");
       attends = !compute.isAccelerator() || "device".equals(attention);
@@ -101,6 +102,9 @@ public final class BackendVerifier implements Verifier {
     }
     if (maps) {
       workloads.add("rows");
+    }
+    if (workloads.isEmpty()) {
+      line(out, "faults", "none were struck: nothing that the device computes has canonical bits");
     }
     good &= strike(workloads, subject, trials, out);
     return good;

@@ -107,7 +107,7 @@ public final class KernelsDoctor implements Doctor {
     }
     return device.deviation().isEmpty()
         ? "yes"
-        : "for products, within the envelope: it has " + device.deviation();
+        : "for products, in other bits than the CPU's: " + device.deviation();
   }
 
   private static double round(double value) {

@@ -38,9 +38,9 @@ final class GemmKind implements Kind<GemmWorkload> {
   public Setup setup(GemmWorkload workload, Arm arm, Session session, Arena arena) {
     if (!session.isCanonical()) {
       throw new IllegalStateException(
-          "a campaign compares products with their canonical bits, which those of %s have not: leave"
+          "a campaign compares products with their canonical bits, which those of \"%s\" have not:"
                   .formatted(session.configuration().get("products"))
-              + " cublas out of -Ddev.regolith.kernels.experimental");
+              + " leave cublas out of -Ddev.regolith.kernels.experimental, or name another device");
     }
     return new GemmSetup(workload, arm, session, arena, computing);
   }

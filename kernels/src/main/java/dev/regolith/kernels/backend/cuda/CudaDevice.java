@@ -4,6 +4,7 @@ import dev.regolith.kernels.backend.device.Device;
 import dev.regolith.kernels.backend.device.DeviceInfo;
 import dev.regolith.kernels.backend.device.DeviceInfo.Kind;
 import dev.regolith.kernels.backend.device.Driver;
+import java.util.Set;
 
 /**
  * A GPU.
@@ -42,7 +43,7 @@ record CudaDevice(int handle, int capability, DeviceInfo info) implements Device
             Cu.attribute(handle, THREADS_IN_BLOCK),
             1,
             Nvrtc.absence(),
-            ""));
+            Set.of()));
   }
 
   @Override

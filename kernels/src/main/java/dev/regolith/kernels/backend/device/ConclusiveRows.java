@@ -10,7 +10,7 @@ import java.util.BitSet;
 import java.util.function.BiConsumer;
 
 /**
- * Stands between the evidence of a result that has a vendor's bits and who judges it. Rows that
+ * Stands between the evidence of a result that has bits of its own and who judges it. Rows that
  * nothing is predicted for, because inputs are not finite, are judged by their bits; so those are
  * kept back, and computed in the canonical order.
  */

@@ -99,8 +99,7 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
     return context.device().isExact();
   }
 
-  /** What of IEEE 754 the device does not promise; empty if it has the CPU's bits. */
-  public String deviation() {
+  private String deviation() {
     return context.device().deviation();
   }
 
@@ -112,12 +111,19 @@ public final class DeviceBackend implements Backend, Residence, DeviceWorkspace.
    *     for one that promises the CPU's bits, if there is one, and a GPU, if there is one of these
    * @param host what computes everything else, and makes the evidence
    * @param deviceEvidence whether the device makes the evidence of products, if it can
+   * @param gate told of the device before it is opened; may refuse it with what it throws
    * @throws IllegalStateException if there is no such device, or it has wrong bits
    */
   public static DeviceBackend open(
-      DeviceApi api, String device, Backend host, boolean deviceEvidence) {
+      DeviceApi api,
+      String device,
+      Backend host,
+      boolean deviceEvidence,
+      Consumer<DeviceInfo> gate) {
     try {
-      return new DeviceBackend(api, new DeviceChoice(api).choose(device), host, deviceEvidence);
+      Device chosen = new DeviceChoice(api).choose(device);
+      gate.accept(chosen.info());
+      return new DeviceBackend(api, chosen, host, deviceEvidence);
     } catch (DeviceException e) {
       throw new IllegalStateException(
           "the %s device cannot be opened: %s".formatted(api.name(), e.getMessage()), e);

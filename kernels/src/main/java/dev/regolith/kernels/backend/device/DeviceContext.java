@@ -17,7 +17,7 @@ final class DeviceContext implements AutoCloseable {
   private record Question(Device device, String program, Set<Experiment> asked) {}
 
   private final DeviceApi api;
-  private final Device device;
+  private final Device self;
   private final DeviceInfo info;
   private final Driver driver;
   private final ProgramCache cache;
@@ -26,7 +26,7 @@ final class DeviceContext implements AutoCloseable {
 
   DeviceContext(DeviceApi api, Device device, ProgramCache cache) {
     this.api = api;
-    this.device = device;
+    this.self = device;
     this.info = device.info();
     this.cache = cache;
     asked = Experiment.asked();
@@ -89,15 +89,25 @@ final class DeviceContext implements AutoCloseable {
   }
 
   /**
+   * A program.
+   *
+   * @param object the driver's
+   * @param question which program this is, and where, for {@link Trial#passes}: one that was
+   *     compiled and one that was loaded are two, and so are those of two binaries
+   */
+  record Program(DeviceObject object, Object question) {}
+
+  /**
    * A program, compiled now or by an earlier JVM. A binary that the driver does not accept any more
    * is made again.
    */
-  DeviceObject program(String source, String options) {
-    String key = keyOf(source, options);
+  Program program(String source, String options) {
+    String key = ProgramCache.key("program", api.name(), source, options, identity());
     var kept = cache.get(key);
     if (kept.isPresent()) {
       try {
-        return driver.load(kept.get(), options);
+        DeviceObject loaded = driver.load(kept.get(), options);
+        return new Program(loaded, question(key + ProgramCache.hash(kept.get())));
       } catch (DeviceException e) {
         LOGGER.log(System.Logger.Level.DEBUG, "a kept program is compiled again", e);
       }
@@ -106,16 +116,11 @@ final class DeviceContext implements AutoCloseable {
     if (compiled.binary().length > 0) {
       cache.put(key, compiled.binary());
     }
-    return compiled.program();
+    return new Program(compiled.program(), question(key));
   }
 
-  private String keyOf(String source, String options) {
-    return ProgramCache.key("program", api.name(), source, options, identity());
-  }
-
-  /** Which program this is, and where, for {@link Trial#passes}. */
-  Object question(String source, String options) {
-    return new Question(device, keyOf(source, options), asked);
+  private Question question(String program) {
+    return new Question(self, program, asked);
   }
 
   /** What a compiled program, or a choice that was measured, depends on beside its source. */

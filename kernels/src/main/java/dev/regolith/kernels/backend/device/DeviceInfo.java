@@ -1,6 +1,8 @@
 package dev.regolith.kernels.backend.device;
 
 import java.util.Locale;
+import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * A device, as its driver describes it.
@@ -17,8 +19,7 @@ import java.util.Locale;
  * @param workGroup most work-items in a group
  * @param vectorWidth floats in a vector of its own
  * @param hindrance why sessions cannot compute on it, or nothing
- * @param deviation what of IEEE 754 its float32 arithmetic does not promise, so that results may
- *     have other bits than the CPU's, within the envelope; or nothing
+ * @param lacks what of IEEE 754 its driver does not promise of float32
  */
 public record DeviceInfo(
     String name,
@@ -33,7 +34,7 @@ public record DeviceInfo(
     long workGroup,
     int vectorWidth,
     String hindrance,
-    String deviation) {
+    Set<Lack> lacks) {
   /** Decides which tiles are tried. */
   public enum Kind {
     CPU,
@@ -47,9 +48,31 @@ public record DeviceInfo(
     return all.contains(words.toLowerCase(Locale.ROOT));
   }
 
+  /** What products need to have the CPU's bits, and evidence can do without. */
+  public enum Lack {
+    SUBNORMALS("subnormal numbers"),
+    FUSED("a fused multiply-add");
+
+    private final String text;
+
+    Lack(String text) {
+      this.text = text;
+    }
+  }
+
   /** Whether it promises the CPU's bits. */
   boolean isExact() {
-    return deviation.isEmpty();
+    return lacks.isEmpty();
+  }
+
+  /** The same for people: what its float32 is without, or nothing. */
+  public String deviation() {
+    return lacks.isEmpty()
+        ? ""
+        : lacks.stream()
+            .sorted()
+            .map(lack -> lack.text)
+            .collect(Collectors.joining(" and ", "float32 without ", ""));
   }
 
   /** Device and driver. */

@@ -100,8 +100,9 @@ final class GemmProgram implements Parts.Part {
    * where results are subnormal.
    */
   boolean hasRightBits() {
+    boolean flushes = context.device().lacks().contains(DeviceInfo.Lack.SUBNORMALS);
     return hasRightBits(PanelForm.OF_HOST, 1)
-        && (!context.device().isExact() || hasRightBits(PanelForm.OF_HOST, 0x1p-130f));
+        && (flushes || hasRightBits(PanelForm.OF_HOST, 0x1p-130f));
   }
 
   private boolean hasRightBits(PanelForm form, float scale) {

@@ -24,8 +24,7 @@ final class KernelProgram implements Parts.Part {
 
   private final GemmTile tile;
   private final Driver driver;
-  private final DeviceObject program;
-  private final Object question;
+  private final DeviceContext.Program program;
 
   /**
    * Compiles a program, or takes it from the cache.
@@ -37,15 +36,14 @@ final class KernelProgram implements Parts.Part {
       DeviceContext context, String name, GemmTile tile, int panelColumns, String options) {
     this.tile = tile;
     this.driver = context.driver();
-    String source = source(context.api(), name);
-    String all = tile.options(panelColumns, PackedB.DEPTH) + options;
-    this.program = context.program(source, all);
-    this.question = context.question(source, all);
+    this.program =
+        context.program(
+            source(context.api(), name), tile.options(panelColumns, PackedB.DEPTH) + options);
   }
 
   /** Which program this is, and where, for {@link Trial#passes}. */
   Object question() {
-    return question;
+    return program.question();
   }
 
   GemmTile tile() {
@@ -54,7 +52,7 @@ final class KernelProgram implements Parts.Part {
 
   /** A kernel with arguments of its own. */
   DeviceKernel newKernel(String name) {
-    return new DeviceKernel(driver.newKernel(program, name));
+    return new DeviceKernel(driver.newKernel(program.object(), name));
   }
 
   /** A source, behind what makes the API's own language of it. */
@@ -102,6 +100,6 @@ final class KernelProgram implements Parts.Part {
 
   @Override
   public void close() {
-    program.close();
+    program.object().close();
   }
 }

@@ -54,6 +54,11 @@ final class ProgramCache {
     return HexFormat.of().formatHex(digest.digest());
   }
 
+  /** A name for contents. */
+  static String hash(byte[] contents) {
+    return HexFormat.of().formatHex(sha256().digest(contents));
+  }
+
   /** What was kept under a key, if it is there and intact. */
   Optional<byte[]> get(String key) {
     try {

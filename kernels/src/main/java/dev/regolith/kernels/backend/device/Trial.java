@@ -3,6 +3,7 @@ package dev.regolith.kernels.backend.device;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
@@ -13,9 +14,13 @@ import java.util.function.Supplier;
  * as long as no device was retired.
  */
 final class Trial {
-  private static final Set<Object> PASSED = ConcurrentHashMap.newKeySet();
+  private static final AtomicReference<Set<Object>> PASSED = new AtomicReference<>(none());
 
   private Trial() {}
+
+  private static Set<Object> none() {
+    return ConcurrentHashMap.newKeySet();
+  }
 
   /**
    * Whether a program computes something right.
@@ -24,19 +29,20 @@ final class Trial {
    * @param sample computes it, if that has not been seen
    */
   static boolean passes(Object question, BooleanSupplier sample) {
-    if (PASSED.contains(question)) {
+    Set<Object> passed = PASSED.get(); // what is seen while others are forgotten is forgotten, too
+    if (passed.contains(question)) {
       return true;
     }
     boolean right = sample.getAsBoolean();
     if (right) {
-      PASSED.add(question);
+      passed.add(question);
     }
     return right;
   }
 
   /** A device was not what it seemed: programs are looked at anew, all of them. */
   static void forget() {
-    PASSED.clear();
+    PASSED.set(none());
   }
 
   /**

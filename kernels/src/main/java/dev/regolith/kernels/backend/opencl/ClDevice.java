@@ -3,11 +3,13 @@ package dev.regolith.kernels.backend.opencl;
 import dev.regolith.kernels.backend.device.Device;
 import dev.regolith.kernels.backend.device.DeviceInfo;
 import dev.regolith.kernels.backend.device.DeviceInfo.Kind;
+import dev.regolith.kernels.backend.device.DeviceInfo.Lack;
 import dev.regolith.kernels.backend.device.Driver;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.Set;
 
 /**
  * A device of a platform.
@@ -40,7 +42,7 @@ record ClDevice(long handle, DeviceInfo info) implements Device {
             number(Cl.deviceInfo(device, 0x1004)),
             (int) number(Cl.deviceInfo(device, 0x103A)),
             hindrance(device),
-            deviation(device)));
+            lacks(device)));
   }
 
   @Override
@@ -69,15 +71,15 @@ record ClDevice(long handle, DeviceInfo info) implements Device {
   }
 
   /** What else the canonical chain needs, whose bits are the CPU's. */
-  private static String deviation(long device) {
-    var missing = new ArrayList<String>();
+  private static Set<Lack> lacks(long device) {
+    var lacks = EnumSet.noneOf(Lack.class);
     if (!has(device, DENORMALS)) {
-      missing.add("subnormal numbers");
+      lacks.add(Lack.SUBNORMALS);
     }
     if (!has(device, FUSED)) {
-      missing.add("a fused multiply-add");
+      lacks.add(Lack.FUSED);
     }
-    return missing.isEmpty() ? "" : "float32 without " + String.join(" and ", missing);
+    return lacks;
   }
 
   private static boolean has(long device, long properties) {
