@@ -42,12 +42,6 @@ public record DeviceInfo(
     ACCELERATOR
   }
 
-  /** Whether somebody who writes {@code words} means this device. */
-  boolean isCalled(String words) {
-    String all = (platform + " " + name).toLowerCase(Locale.ROOT);
-    return all.contains(words.toLowerCase(Locale.ROOT));
-  }
-
   /** What products need to have the CPU's bits, and evidence can do without. */
   public enum Lack {
     SUBNORMALS("subnormal numbers"),
@@ -58,6 +52,12 @@ public record DeviceInfo(
     Lack(String text) {
       this.text = text;
     }
+  }
+
+  /** Whether somebody who writes {@code words} means this device. */
+  boolean isCalled(String words) {
+    String all = (platform + " " + name).toLowerCase(Locale.ROOT);
+    return all.contains(words.toLowerCase(Locale.ROOT));
   }
 
   /** Whether it promises the CPU's bits. */
