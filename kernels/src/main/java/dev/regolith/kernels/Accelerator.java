@@ -22,8 +22,8 @@ import java.util.stream.IntStream;
  * @param largestWorkGroup most work-items that compute together
  * @param vectorWidth floats in a vector of its own
  * @param hindrance empty if sessions can compute on it, or the reason why not
- * @param deviation empty if products have the CPU's bits there, or what of IEEE 754 its driver does
- *     not promise, so that they are within a wider envelope instead (docs/accelerators.md)
+ * @param deviation empty if products are promised to have the CPU's bits there, or what of IEEE 754
+ *     its driver does not promise (docs/accelerators.md, "Other bits")
  */
 public record Accelerator(
     Compute compute,

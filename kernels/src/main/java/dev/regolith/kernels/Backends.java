@@ -48,12 +48,13 @@ final class Backends {
 
   private static void announceDeviation(DeviceApi api, DeviceInfo device, boolean strict) {
     if (!device.deviation().isEmpty()) {
+      boolean flushes = device.lacks().contains(DeviceInfo.Lack.SUBNORMALS);
       announce(
-          "%s device %s has %s, as its driver says: products are not in the CPU's bits, numbers below"
+          "%s device %s has %s, as its driver says: products are not promised to be in the CPU's bits"
                   .formatted(api.name(), device.name(), device.deviation())
-              + " 2^-126 may count as zero (docs/accelerators.md, \"Other bits\"), and attention"
-              + " and row operators are the CPU's; name another device (SessionOptions.device) or"
-              + " have the CPU compute",
+              + (flushes ? ", numbers below 2^-126 may count as zero" : "")
+              + " (docs/accelerators.md, \"Other bits\"), and attention and row operators are the"
+              + " CPU's; name another device (SessionOptions.device) or have the CPU compute",
           strict);
     }
   }

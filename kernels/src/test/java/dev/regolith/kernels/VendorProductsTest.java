@@ -434,21 +434,25 @@ class VendorProductsTest {
   /** Commands that never reach the device, each in its turn. */
   @Test
   void whatIsLostIsMissed() {
+    open(Protection.CORRECT);
     var product = new Product();
     var another = new Product();
-    var under = open(Protection.CORRECT);
-    float[] clean = product.run(under.session(), Status.CLEAN);
-    var count = new AtomicInteger();
-    try (var _ = ProbeRelay.lend(losing(count, -1))) {
-      product.run(under.session(), Status.CLEAN);
-    }
-    assertThat(count.get()).isGreaterThanOrEqualTo(6);
-    for (int lost = 0; lost < count.get(); lost++) {
-      another.run(under.session(), Status.CLEAN); // what is there now is not this product's
-      try (var _ = ProbeRelay.lend(losing(new AtomicInteger(), lost))) {
-        product.run(under.session(), Status.CORRECTED);
+    // One thread, whose buffers hold what the other product left there.
+    try (var under = SessionUnderTest.open(options -> options.compute(Compute.CUDA).threads(1))) {
+      var session = under.session();
+      float[] clean = product.run(session, Status.CLEAN);
+      var count = new AtomicInteger();
+      try (var _ = ProbeRelay.lend(losing(count, -1))) {
+        product.run(session, Status.CLEAN);
       }
-      assertThat(product.run(under.session(), Status.CLEAN)).isEqualTo(clean);
+      assertThat(count.get()).isGreaterThanOrEqualTo(6);
+      for (int lost = 0; lost < count.get(); lost++) {
+        another.run(session, Status.CLEAN); // what is there now is not this product's
+        try (var _ = ProbeRelay.lend(losing(new AtomicInteger(), lost))) {
+          product.run(session, Status.CORRECTED);
+        }
+        assertThat(product.run(session, Status.CLEAN)).isEqualTo(clean);
+      }
     }
   }
 

@@ -106,8 +106,8 @@ final class DeviceContext implements AutoCloseable {
     var kept = cache.get(key);
     if (kept.isPresent()) {
       try {
-        DeviceObject loaded = driver.load(kept.get(), options);
-        return new Program(loaded, question(key + ProgramCache.hash(kept.get())));
+        Question question = question(key + ProgramCache.hash(kept.get()));
+        return new Program(driver.load(kept.get(), options), question);
       } catch (DeviceException e) {
         LOGGER.log(System.Logger.Level.DEBUG, "a kept program is compiled again", e);
       }

@@ -10,8 +10,8 @@ import java.util.function.Predicate;
 import java.util.function.Supplier;
 
 /**
- * Looks whether a device computes something as it is to be computed, before it may: once in a JVM,
- * as long as no device was retired.
+ * Looks whether a device computes something as it is to be computed, before it may: once in a JVM
+ * for each program, as long as no device was retired.
  */
 final class Trial {
   private static final AtomicReference<Set<Object>> PASSED = new AtomicReference<>(none());
