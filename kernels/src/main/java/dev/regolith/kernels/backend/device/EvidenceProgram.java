@@ -28,6 +28,7 @@ record EvidenceProgram(KernelProgram kernels, int vectorLanes) implements Parts.
       DeviceContext context, GemmProgram products, Backend host, Consumer<String> announce) {
     return Trial.open(
         () -> compile(context, products.tile(), host),
+        program -> List.of(program.kernels().question(), program.vectorLanes()),
         program -> program.isRight(context, products, host),
         "its evidence is not the host's",
         "the CPU makes the evidence of products",
@@ -35,14 +36,10 @@ record EvidenceProgram(KernelProgram kernels, int vectorLanes) implements Parts.
   }
 
   private boolean isRight(DeviceContext context, GemmProgram products, Backend host) {
-    return Trial.passes(
-        List.of(kernels.question(), vectorLanes),
-        () -> {
-          try (Workspace workspace = host.newWorkspace();
-              var sample = new SampleEvidence(host, workspace)) {
-            return sample.isRight(context, products, this, workspace);
-          }
-        });
+    try (Workspace workspace = host.newWorkspace();
+        var sample = new SampleEvidence(host, workspace)) {
+      return sample.isRight(context, products, this, workspace);
+    }
   }
 
   /** Compiles them for a tile. */

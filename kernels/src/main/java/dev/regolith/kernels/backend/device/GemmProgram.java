@@ -3,9 +3,7 @@ package dev.regolith.kernels.backend.device;
 import dev.regolith.kernels.backend.PackedB;
 import dev.regolith.kernels.tensor.DType;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -83,7 +81,8 @@ final class GemmProgram implements Parts.Part {
                       programs.put(form, program); // for the sample
                       return program;
                     },
-                    program -> hasRightBits(form, 1),
+                    KernelProgram::question,
+                    program -> isRight(form, 1),
                     "products of %s have other bits".formatted(form),
                     "packed operands do not lie there as " + form,
                     announce)
@@ -101,19 +100,15 @@ final class GemmProgram implements Parts.Part {
    */
   boolean hasRightBits() {
     boolean flushes = context.device().lacks().contains(DeviceInfo.Lack.SUBNORMALS);
-    return hasRightBits(PanelForm.OF_HOST, 1)
-        && (flushes || hasRightBits(PanelForm.OF_HOST, 0x1p-130f));
+    return Trial.passes(
+        ofHostForm.question(),
+        () -> isRight(PanelForm.OF_HOST, 1) && (flushes || isRight(PanelForm.OF_HOST, 0x1p-130f)));
   }
 
-  private boolean hasRightBits(PanelForm form, float scale) {
-    KernelProgram program = Objects.requireNonNull(programs.get(form));
-    return Trial.passes(
-        List.of(program.question(), scale),
-        () -> {
-          try (var sample = SampleProduct.unaligned(panelColumns, form.type(), scale)) {
-            return sample.isRight(context, this, form);
-          }
-        });
+  private boolean isRight(PanelForm form, float scale) {
+    try (var sample = SampleProduct.unaligned(panelColumns, form.type(), scale)) {
+      return sample.isRight(context, this, form);
+    }
   }
 
   /**

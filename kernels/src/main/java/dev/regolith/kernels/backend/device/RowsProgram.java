@@ -24,6 +24,7 @@ record RowsProgram(KernelProgram kernels, GemmProgram products, int items) imple
       DeviceContext context, GemmProgram products, Backend host, Consumer<String> announce) {
     return Trial.open(
         () -> compile(context, products, host.panelColumns()),
+        program -> program.kernels().question(),
         program -> program.hasRightBits(context, host),
         "row operators have other bits there",
         "the CPU computes them",
@@ -31,13 +32,9 @@ record RowsProgram(KernelProgram kernels, GemmProgram products, int items) imple
   }
 
   private boolean hasRightBits(DeviceContext context, Backend host) {
-    return Trial.passes(
-        kernels.question(),
-        () -> {
-          try (var sample = new SampleRows(host.newRowKernels())) {
-            return sample.isRight(context, this);
-          }
-        });
+    try (var sample = new SampleRows(host.newRowKernels())) {
+      return sample.isRight(context, this);
+    }
   }
 
   /** Compiles them: for a CPU's work-item a row of its own, for others as many as are useful. */

@@ -6,6 +6,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
 
@@ -49,12 +50,15 @@ final class Trial {
    * Compiles kernels, and has them compute something whose result is known. A device that cannot do
    * it may well do everything else; one that is lost shows that with the next command.
    *
+   * @param question which program it is, and where: {@link #passes}
+   * @param sample has it compute
    * @param whatDiffers said if the result is another
    * @param instead who does it then
    * @param announce told why not
    */
   static <P extends Parts.Part> Optional<P> open(
       Supplier<P> compiler,
+      Function<P, Object> question,
       Predicate<P> sample,
       String whatDiffers,
       String instead,
@@ -63,7 +67,7 @@ final class Trial {
       P compiled = compiler.get();
       boolean right = false;
       try {
-        right = sample.test(compiled);
+        right = passes(question.apply(compiled), () -> sample.test(compiled));
       } finally {
         if (!right) {
           compiled.close();
